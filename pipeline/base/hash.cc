@@ -1,0 +1,16 @@
+#include "pipeline/base/hash.h"
+
+#include <xxhash.h>
+
+namespace pipeline {
+
+uint64_t hash64(std::string_view bytes, uint64_t seed) {
+  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
+
+Hash128 hash128(std::string_view bytes) {
+  XXH128_hash_t h = XXH3_128bits(bytes.data(), bytes.size());
+  return {h.high64, h.low64};
+}
+
+}  // namespace pipeline

@@ -1,0 +1,124 @@
+#include "pipeline/model/batch.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace pipeline {
+
+namespace {
+constexpr size_t kArenaChunkBytes = 64 * 1024;
+const std::vector<Metadata> kNoMetadata;
+
+template <class Column>
+void compact(Column& column, const std::vector<uint8_t>& keep) {
+  size_t to = 0;
+  for (size_t i = 0; i < keep.size(); ++i) {
+    if (!keep[i]) continue;
+    if (to != i) column[to] = std::move(column[i]);
+    ++to;
+  }
+  column.resize(to);
+}
+}  // namespace
+
+std::string_view Arena::copy(std::string_view bytes) {
+  if (bytes.empty()) return {};
+  char* to = allocate(bytes.size());
+  std::memcpy(to, bytes.data(), bytes.size());
+  return {to, bytes.size()};
+}
+
+char* Arena::allocate(size_t size) {
+  if (chunks_.empty() || chunks_.back().size - used_ < size) {
+    size_t chunk = std::max(size, kArenaChunkBytes);
+    chunks_.push_back({std::make_unique_for_overwrite<char[]>(chunk), chunk});
+    used_ = 0;
+  }
+  char* at = chunks_.back().bytes.get() + used_;
+  used_ += size;
+  return at;
+}
+
+void Arena::clear() {
+  if (chunks_.size() > 1) chunks_.resize(1);
+  used_ = 0;
+}
+
+size_t Arena::capacity_bytes() const {
+  size_t total = 0;
+  for (const Chunk& chunk : chunks_) total += chunk.size;
+  return total;
+}
+
+void Batch::add(std::string_view line, UnixNanos time, LabelTable::Id label_set, ByteRange origin) {
+  lines.push_back(line);
+  times.push_back(time);
+  labels.push_back(label_set);
+  first_labels.push_back(label_set);
+  origin_begin.push_back(static_cast<uint32_t>(origins.size()));
+  origin_count.push_back(1);
+  origins.push_back(origin);
+}
+
+FieldColumn& Batch::field(std::string_view name) {
+  for (size_t i = 0; i < fields_used_; ++i) {
+    if (fields_[i].name == name) return fields_[i];
+  }
+  if (fields_used_ == fields_.size()) fields_.emplace_back();
+  FieldColumn& column = fields_[fields_used_++];
+  column.name = name;
+  column.values.assign(size(), FieldValue{});
+  return column;
+}
+
+const FieldColumn* Batch::find_field(std::string_view name) const {
+  for (size_t i = 0; i < fields_used_; ++i) {
+    if (fields_[i].name == name) return &fields_[i];
+  }
+  return nullptr;
+}
+
+FieldValue Batch::value(size_t i, std::string_view name) const {
+  const FieldColumn* column = find_field(name);
+  if (column != nullptr && column->values[i].kind != FieldValue::Kind::kAbsent) return column->values[i];
+  FieldValue value;
+  if (auto label = label_sets->at(first_labels[i]).get(name)) {
+    value.kind = FieldValue::Kind::kText;
+    value.text = *label;
+  }
+  return value;
+}
+
+const std::vector<Metadata>& Batch::metadata(size_t i) const { return metadata_.empty() ? kNoMetadata : metadata_[i]; }
+
+std::vector<Metadata>& Batch::mutable_metadata(size_t i) {
+  if (metadata_.empty()) metadata_.resize(size());
+  return metadata_[i];
+}
+
+void Batch::retain(const std::vector<uint8_t>& keep) {
+  if (std::find(keep.begin(), keep.end(), 0) == keep.end()) return;
+  compact(lines, keep);
+  compact(times, keep);
+  compact(labels, keep);
+  compact(first_labels, keep);
+  compact(origin_begin, keep);
+  compact(origin_count, keep);
+  for (size_t i = 0; i < fields_used_; ++i) compact(fields_[i].values, keep);
+  if (!metadata_.empty()) compact(metadata_, keep);
+}
+
+void Batch::clear() {
+  lines.clear();
+  times.clear();
+  labels.clear();
+  first_labels.clear();
+  origin_begin.clear();
+  origin_count.clear();
+  origins.clear();
+  arena.clear();
+  fields_used_ = 0;
+  metadata_.clear();
+}
+
+}  // namespace pipeline

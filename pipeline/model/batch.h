@@ -1,0 +1,117 @@
+// Batch: entries moving together through the agent's pipeline. Memory only; one owner; one thread at a time.
+//
+// Struct of arrays: entry i is row i of every column. Nothing here allocates per line once the columns have grown:
+// texts point into the block they were read into, or into the batch's arena when a stage made new bytes. `clear()`
+// keeps the capacity.
+//
+// Origins say which bytes of the tailed file an entry is made of; a CRI entry joined from partial lines has several.
+// They are what a batch's record in the checkpoint store names, so that after a crash the same entries can be rebuilt
+// (agent/README.md).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/base/clock.h"
+#include "pipeline/model/label_table.h"
+
+namespace pipeline {
+
+// Bytes [begin, end) of one tailed file.
+struct ByteRange {
+  uint64_t begin = 0, end = 0;
+  bool operator==(const ByteRange&) const = default;
+};
+
+// Bytes made by stages, valid until the batch is cleared. Grows by chunks, never moves what it holds.
+class Arena {
+ public:
+  std::string_view copy(std::string_view bytes);
+  char* allocate(size_t size);  // uninitialised
+  void clear();                 // keeps the first chunk
+  size_t capacity_bytes() const;
+
+ private:
+  struct Chunk {
+    std::unique_ptr<char[]> bytes;
+    size_t size = 0;
+  };
+  std::vector<Chunk> chunks_;
+  size_t used_ = 0;  // of the last chunk
+};
+
+// What a stage extracted: a typed value, as the stages of Alloy keep them.
+struct FieldValue {
+  enum class Kind : uint8_t { kAbsent, kNull, kText, kNumber, kInteger, kBool };
+  Kind kind = Kind::kAbsent;
+  std::string_view text;  // kText: the value. kNumber, kInteger: may hold the source text
+  double number = 0;      // kNumber; kBool: 0 or 1
+  int64_t integer = 0;    // kInteger
+};
+
+struct FieldColumn {
+  std::string name;
+  std::vector<FieldValue> values;  // one per entry
+};
+
+struct Metadata {
+  std::string_view name, value;
+};
+
+class Batch {
+ public:
+  explicit Batch(LabelTable& label_table) : label_sets(&label_table) {}
+
+  // --- columns, one row per entry
+  // -------------------------------------------------------------------------------------------------
+  std::vector<std::string_view> lines;
+  std::vector<UnixNanos> times;
+  std::vector<LabelTable::Id> labels;  // ids in *label_sets
+  std::vector<LabelTable::Id>
+      first_labels;                    // the labels at the pipeline's start: the first content of the extracted map
+  std::vector<uint32_t> origin_begin;  // rows into `origins`: [origin_begin[i], origin_begin[i] + origin_count[i])
+  std::vector<uint32_t> origin_count;
+
+  // --- shared by the rows
+  // ---------------------------------------------------------------------------------------------------------
+  std::vector<ByteRange> origins;
+  LabelTable* label_sets;
+  Arena arena;
+
+  size_t size() const { return lines.size(); }
+  bool empty() const { return lines.empty(); }
+
+  // Adds an entry with one origin.
+  void add(std::string_view line, UnixNanos time, LabelTable::Id label_set, ByteRange origin);
+
+  // The column of extracted values called `name`: made, all absent, where there is none yet. The reference holds until
+  // the next call.
+  FieldColumn& field(std::string_view name);
+  const FieldColumn* find_field(std::string_view name) const;
+  const std::vector<FieldColumn>& fields() const { return fields_; }
+
+  // What stages see under `name` for entry i: the extracted value, else the label of that name at the start.
+  FieldValue value(size_t i, std::string_view name) const;
+
+  // Structured metadata of entry i; most batches have none at all.
+  const std::vector<Metadata>& metadata(size_t i) const;
+  std::vector<Metadata>& mutable_metadata(size_t i);
+  bool has_metadata() const { return !metadata_.empty(); }
+
+  // Keeps the entries whose `keep` is not 0, in order; `keep` has size() elements.
+  void retain(const std::vector<uint8_t>& keep);
+
+  // Empties everything; capacity stays, the label table is not touched.
+  void clear();
+
+ private:
+  std::vector<FieldColumn> fields_;  // [0, fields_used_) are in use
+  size_t fields_used_ = 0;
+  std::vector<std::vector<Metadata>> metadata_;  // empty, or one per entry
+};
+
+}  // namespace pipeline

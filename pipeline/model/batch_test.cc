@@ -1,0 +1,34 @@
+#include "pipeline/model/batch.h"
+
+#include <doctest/doctest.h>
+
+using namespace pipeline;
+
+TEST_SUITE("model") {
+  TEST_CASE("model: retain keeps rows, fields and metadata together") {
+    LabelTable table;
+    auto labels = table.intern(LabelSet::from({{"app", "x"}}));
+    Batch batch(table);
+    batch.add("one", 1, labels, {0, 4});
+    batch.add("two", 2, labels, {4, 8});
+    batch.add("three", 3, labels, {8, 14});
+    batch.field("n").values[2] = {FieldValue::Kind::kText, "3", 0, 0};
+    batch.mutable_metadata(2).push_back({"k", "v"});
+    batch.retain({0, 1, 1});
+    REQUIRE(batch.size() == 2);
+    CHECK(batch.lines[1] == "three");
+    CHECK(batch.origins[batch.origin_begin[1]] == ByteRange{8, 14});
+    CHECK(batch.value(1, "n").text == "3");
+    CHECK(batch.value(0, "n").kind == FieldValue::Kind::kAbsent);
+    CHECK(batch.value(0, "app").text == "x");
+    CHECK(batch.metadata(1)[0].value == "v");
+  }
+
+  TEST_CASE("model: the arena never moves what it holds") {
+    Arena arena;
+    std::string_view first = arena.copy("first");
+    for (int i = 0; i < 10'000; ++i) arena.copy("0123456789abcdef");
+    CHECK(first == "first");
+    CHECK(arena.copy(std::string(200'000, 'x')).size() == 200'000);
+  }
+}
