@@ -1,0 +1,75 @@
+// HttpClient: HTTP requests from the loop. The door to libcurl, driven by its multi-socket interface.
+//
+// Life:    requests still running when the client dies (or is closed) are told kCancelled before close() returns.
+// Thread:  loop.
+// Limits:  of HttpClientOptions. Connections are kept and used again.
+// Errors:  kUnavailable: no answer (refused, reset, timed out, TLS refused); kOverLimit: the answer is larger than
+// allowed;
+//          kInvalid: the URL or a TLS file is wrong; kCancelled. Any HTTP status is an answer, not an error.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "pipeline/base/result.h"
+#include "pipeline/http/http_message.h"
+#include "pipeline/loop/loop.h"
+
+namespace pipeline {
+
+struct HttpClientTls {  // PEM files; empty = the system's authorities, no client certificate
+  std::string ca_file;
+  std::string cert_file;
+  std::string key_file;
+  std::string server_name;  // replaces the URL's host for verification and SNI
+};
+
+struct HttpClientOptions {
+  HttpClientTls tls;
+  HttpHeaders headers;  // added to every request: Authorization, User-Agent
+  std::chrono::milliseconds connect_timeout{5'000};
+  uint64_t max_response_bytes = 64 << 20;
+  uint32_t max_connections = 8;  // kept open when idle; more may run at once
+};
+
+struct HttpClientRequest {
+  std::string method = "GET";
+  std::string url;
+  HttpHeaders headers;
+  std::shared_ptr<const std::string> body;  // sent without a copy; may be absent
+  std::chrono::milliseconds timeout{30'000};
+};
+
+struct HttpClientResponse {
+  int status = 0;
+  HttpHeaders headers;
+  std::string body;
+};
+
+class HttpClient {
+ public:
+  using Done = UniqueFunction<void(Result<HttpClientResponse>)>;
+  using RequestId = uint64_t;
+
+  static Result<std::unique_ptr<HttpClient>> create(Loop& loop, HttpClientOptions options);
+  ~HttpClient();  // close()
+
+  // `done` is called exactly once, on the loop, never inside send().
+  RequestId send(HttpClientRequest request, Done done);
+  void cancel(RequestId id);  // done(kCancelled) before this returns; an id already answered is ignored
+  size_t running() const;
+  void close();  // may be called twice
+
+ private:
+  class Impl;
+  explicit HttpClient(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// One request on a loop of its own; returns with the answer. For the command line and for tests.
+// Thread:  any that is not a loop's.
+Result<HttpClientResponse> http_fetch(HttpClientRequest request, HttpClientOptions options = {});
+
+}  // namespace pipeline
