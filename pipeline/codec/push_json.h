@@ -1,0 +1,26 @@
+// Push request in JSON (Loki's v1 form), decoded into the same calls as the protobuf form.
+//
+//   {"streams":[{"stream":{"app":"api"},"values":[["<decimal ns>","line",{"name":"value"}], ...]}, ...]}
+//
+// Rules: the time is a string of decimal nanoseconds, the line a string, the third element (if any) an object whose
+// values are strings; elements beyond the third, unknown keys, and anything after the first document are ignored. Label
+// values that are not strings are taken as their text (5, null, true, {}). `streams`, `stream`, `values` and entries
+// may be null. An entry without a line, ["<ns>"], is left out; an entry [] is kInvalid. A structured metadata value ""
+// is left out. Labels are given as {k="v",...}, names sorted and unquoted, so that a bad name fails in the label parser
+// as it should.
+//
+// Errors:  kInvalid: not JSON, invalid UTF-8, a lone surrogate, a wrong kind; the message says which and, for entries,
+//          where.
+// Limits:  bodies below 4 GiB.
+#pragma once
+
+#include <string_view>
+
+#include "pipeline/base/result.h"
+#include "pipeline/codec/push_visitor.h"
+
+namespace pipeline {
+
+Result<void> decode_push_json(std::string_view body, PushVisitor& visitor);
+
+}  // namespace pipeline

@@ -1,0 +1,25 @@
+// Snappy, raw block format (a varint length and tags; never the framed stream format).
+//
+// Thread:  any.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "pipeline/base/byte_buffer.h"
+#include "pipeline/base/result.h"
+
+namespace pipeline {
+
+// One block of all fragments in order, as if they were joined (they are not). Below 4 GiB in sum.
+std::string snappy_compress(std::span<const std::string_view> fragments);
+std::string snappy_compress(std::string_view bytes);
+
+// Replaces the content of `out`. The length that the block claims is checked before anything is allocated.
+// kOverLimit: `request body too large: decompressed message size too large than max (N vs M)`.
+// kInvalid: `snappy: corrupt input`.
+Result<void> snappy_uncompress(std::string_view block, uint64_t limit_bytes, ByteBuffer& out);
+
+}  // namespace pipeline
