@@ -21,9 +21,11 @@
 
 namespace pipeline {
 
-// Bytes [begin, end) of one tailed file.
+// One line, newline included, as bytes [begin, end) of one tailed file, and the time at which it was read: the time of
+// an entry whose line has none. Rebuilding an entry after a crash gives its lines the same read times again.
 struct ByteRange {
   uint64_t begin = 0, end = 0;
+  UnixNanos read_time = 0;
   bool operator==(const ByteRange&) const = default;
 };
 

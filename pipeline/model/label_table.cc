@@ -63,6 +63,7 @@ void LabelTable::clear() {
   by_text_.clear();
   texts_.clear();
   sets_.clear();
+  generation_++;
 }
 
 }  // namespace pipeline

@@ -32,10 +32,12 @@ class LabelTable {
 
   size_t size() const { return sets_.size(); }
   void clear();
+  uint64_t generation() const { return generation_; }  // raised by clear(): ids of another generation mean nothing
 
  private:
   Id remember(uint64_t change, LabelSet set);
 
+  uint64_t generation_ = 0;
   std::deque<LabelSet> sets_;  // stable addresses
   std::deque<std::string> texts_;
   std::unordered_map<std::string_view, Id> by_text_;  // views into texts_

@@ -1,0 +1,66 @@
+// CheckpointStore: how far every file was read, and which batches are on their way, in data_dir/checkpoints.db
+// (SQLite).
+//
+// Life:    open() reads everything, raises the epoch of each sink and starts the worker; the destructor writes what
+//          waits and joins it. One store per data_dir: DataFolder holds the lock.
+// Thread:  any, except resume(). All SQLite work runs on the store's own worker, in groups: one transaction (one fsync)
+//          for everything that waits. Acks, positions and files wait up to Options::group_wait for company; a record or
+//          flush() is written at once and takes along what waits.
+// Order:   operations take effect in the order of the calls; a group is all or nothing.
+// Errors:  open(): a file that is not a database of ours or fails its check is set aside as checkpoints.db.corrupt-N
+// and
+//          a fresh one begins, with an error in the log (files are then met as if for the first time); a database made
+//          by a newer version, or a folder that cannot be written, is an error. Later: a group that fails is kept and
+//          tried again every second; its `done` calls come when it is on disk, or with kCancelled at the end.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/checkpoint/records.h"
+#include "pipeline/base/metrics.h"
+#include "pipeline/base/result.h"
+
+namespace agent {
+
+struct CheckpointStoreOptions {
+  std::string path;                            // ":memory:": nothing is kept (dry run)
+  std::vector<std::string> sinks;              // names of the sinks of this run
+  std::chrono::milliseconds group_wait{1000};  // how long what need not be written at once waits for company
+};
+
+class CheckpointStore {
+ public:
+  using Done = std::function<void(pipeline::Result<void>)>;
+
+  static pipeline::Result<std::unique_ptr<CheckpointStore>> open(CheckpointStoreOptions options,
+                                                                 pipeline::Registry& registry);
+  ~CheckpointStore();
+
+  // What was there at open(); does not change. Batches of SinkResume::records that are not acked must be rebuilt.
+  const Resume& resume() const;
+
+  // The id is valid at once; the row is on disk before any record or position that names it.
+  FileId add_file(FileRecord record);
+  void update_file(FileId file, FileRecord record);  // a new path, a longer fingerprint
+  void forget_file(FileId file);                     // and its positions: it is gone and everything of it is acked
+
+  // `done` is called on the store's worker (post it to where it belongs) once the record is on disk: only then may the
+  // batch be sent for the first time.
+  void put_record(const std::string& sink, std::shared_ptr<const BatchRecord> record, Done done);
+  void ack(const std::string& sink, BatchNumber number);
+  // Acked records of `sink` that lie below its positions are deleted in the same transaction.
+  void save_positions(const std::string& sink, std::vector<FilePosition> positions);
+  // `done` is called on the store's worker once everything asked for before is on disk.
+  void flush(Done done);
+
+ private:
+  class Worker;
+  explicit CheckpointStore(std::unique_ptr<Worker> worker);
+  std::unique_ptr<Worker> worker_;
+};
+
+}  // namespace agent

@@ -1,0 +1,94 @@
+// The values the checkpoint store keeps, as the rest of the agent sees them. Memory only; the bytes on disk are drawn
+// in record_codec.h and checkpoint_store.cc.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/base/clock.h"
+
+namespace agent {
+
+// One tailed file, whatever its name is today. Given by the store, never used twice. 0: bytes that are in no file
+// (stdin); they have no position and no record.
+struct FileId {
+  uint64_t value = 0;
+  explicit operator bool() const { return value != 0; }
+  auto operator<=>(const FileId&) const = default;
+};
+
+// How a file is found again after a restart: (dev, inode, fingerprint of its first bytes), never the path.
+struct FileRecord {
+  std::string source;  // name of the source that reads it
+  uint64_t dev = 0, inode = 0;
+  uint64_t fingerprint = 0;  // hash64 of the first fingerprint_length bytes
+  uint32_t fingerprint_length = 0;
+  std::string path;  // where it was seen last: for messages and as the first place to look
+  uint64_t birth_order = 0;
+  bool operator==(const FileRecord&) const = default;
+};
+
+// How far one sink is with one file: every byte below `position` is acked, dropped on purpose, or in a kept record.
+struct FilePosition {
+  FileId file;
+  uint64_t position = 0;
+  pipeline::UnixNanos last_read_time = 0;  // the latest time given to a line of it: later ones must be above
+  bool operator==(const FilePosition&) const = default;
+};
+
+// Whole lines [begin, end) of a file, newlines included; its k-th line (from 0) was read at first_read_time + k.
+struct LineRange {
+  uint64_t begin = 0, end = 0;
+  pipeline::UnixNanos first_read_time = 0;
+  bool operator==(const LineRange&) const = default;
+};
+
+// Lines of one file that entered a batch one after the other, and the labels they had before the stages.
+struct RecordSegment {
+  FileId file;
+  std::shared_ptr<const std::string> labels;  // text form; never null
+  std::vector<LineRange> ranges;              // in the order in which they were taken; not sorted: see README.md
+};
+
+struct BatchNumber {
+  uint64_t epoch = 0, seq = 0;
+  auto operator<=>(const BatchNumber&) const = default;
+};
+
+// What is needed to build the same batch again: written before its first sending.
+struct BatchRecord {
+  BatchNumber number;
+  std::string tenant;
+  bool acked = false;
+  std::vector<RecordSegment> segments;
+};
+
+// The name under which the server knows a sink's batches. `epoch` is raised at each start of the agent.
+struct Producer {
+  std::string uuid;
+  uint64_t epoch = 0;
+};
+
+// What the store held when it was opened.
+struct SinkResume {
+  Producer producer;  // epoch already raised
+  std::map<FileId, FilePosition> positions;
+  std::vector<BatchRecord> records;  // by number; acked ones still cover bytes above a position
+};
+struct Resume {
+  std::map<FileId, FileRecord> files;
+  std::map<std::string, SinkResume> sinks;  // by sink name
+};
+
+}  // namespace agent
+
+template <>
+struct std::hash<agent::FileId> {
+  size_t operator()(agent::FileId id) const { return id.value; }
+};
