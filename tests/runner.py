@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Runs all tests of a build and counts them: unit test programs (doctest cases), then the scripts that drive the real programs.
+
+usage: runner.py --build DIR [--unit-only] [--suite NAME]... [PATTERN]
+The last line is "N passed, M failed".
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+TIMEOUT = 1500  # seconds for one program; the longest takes a few minutes under a sanitizer
+
+# Scripts print what they do and last "N passed, M failed". In order: the quick ones first.
+SCRIPTS = [
+    ["layout", [sys.executable, f"{HERE}/layout_test.py"]],
+    ["configs", [sys.executable, f"{HERE}/configs_test.py"]],
+    ["wrong input", [sys.executable, f"{HERE}/e2e/wrong_input_test.py"]],
+    ["path", [sys.executable, f"{HERE}/e2e/path_test.py"]],
+    ["crash", [sys.executable, f"{HERE}/crash/crash_test.py", "--kills", "20"]],
+]
+
+
+def run(argv, env):
+    started = time.monotonic()
+    try:
+        done = subprocess.run(argv, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                              timeout=TIMEOUT)
+        return done.returncode, done.stdout, time.monotonic() - started
+    except subprocess.TimeoutExpired as e:
+        return -1, f"{e.stdout or ''}\nstopped after {TIMEOUT} s", time.monotonic() - started
+
+
+def counts(code, output):
+    """(passed, failed) of one program, from its own closing line."""
+    doctest = re.search(r"\[doctest\] test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed", output)
+    plain = re.findall(r"^(\d+) passed, (\d+) failed", output, re.M)
+    if doctest:
+        passed, failed = int(doctest[1]), int(doctest[2])
+    elif plain:
+        passed, failed = int(plain[-1][0]), int(plain[-1][1])
+    else:
+        return 0, 1
+    if code != 0 and failed == 0:
+        failed = 1  # it died after or outside of its cases
+    if passed + failed == 0:
+        failed = 1  # a program that runs no test tests nothing
+    return passed, failed
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--unit-only", action="store_true")
+    parser.add_argument("--suite", action="append", default=[])
+    parser.add_argument("pattern", nargs="?", default="")
+    args = parser.parse_args()
+    env = dict(os.environ, SKIDWAY_BUILD=os.path.abspath(args.build), TZ="UTC")
+    listed = json.loads(subprocess.run(["meson", "introspect", "--tests", args.build], capture_output=True, text=True, check=True).stdout)
+    units = [(t["name"], t["cmd"], dict(env, **t["env"])) for t in listed
+             if args.pattern in t["name"] and (not args.suite or any(s.split(":")[-1] in args.suite for s in t["suite"]))]
+    jobs = [(name, argv, env) for name, argv in SCRIPTS if args.pattern in name and not args.unit_only]
+    passed = failed = 0
+
+    def report(name, outcome):
+        nonlocal passed, failed
+        code, output, seconds = outcome
+        p, f = counts(code, output)
+        passed, failed = passed + p, failed + f
+        print(f"{'ok  ' if f == 0 else 'FAIL'} {name}: {p} passed, {f} failed ({seconds:.1f} s)", flush=True)
+        if f:
+            print("\n".join("    " + line for line in output.splitlines()[-120:]), flush=True)
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+        for (name, _, _), outcome in zip(units, pool.map(lambda u: run(u[1], u[2]), units)):
+            report(name, outcome)
+    for name, argv, job_env in jobs:
+        report(name, run(argv, job_env))
+    print(f"{passed} passed, {failed} failed")
+    return 0 if failed == 0 and passed > 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
