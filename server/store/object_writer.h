@@ -1,0 +1,72 @@
+// ObjectWriter: turns sorted entries into one object (format.h draws its bytes).
+//
+//   ObjectWriter writer(options, upload);
+//   for each tenant in order, for each of its streams in order of LabelSet::operator<=>:
+//     TRY(writer.append(tenant, labels, entries));       // sorted by time; again with later entries as often as needed
+//   TRY_LET(ObjectSummary summary, writer.finish());     // then upload.commit(), then the catalogue
+//
+// Life:    one object per writer; after an error, or without finish(), the upload is to be given up.
+// Thread:  one.
+// Limits:  memory: one page and the small columns of one row group (about 1 MiB), and the directory (a few bytes per
+//          page and per stream). Lines up to 64 MiB.
+// Errors:  those of the upload. Entries out of order are an INVARIANT.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/model/label_set.h"
+#include "server/store/columns.h"
+#include "server/store/object_store.h"
+
+namespace server {
+
+// [first, last] of the batch numbers of one producer epoch whose entries an L0 object holds.
+struct ProducerRange {
+  std::string tenant, producer;
+  uint64_t epoch = 0, first = 0, last = 0;
+  bool operator==(const ProducerRange&) const = default;
+};
+
+struct ObjectWriterOptions {
+  Ulid cluster, object;
+  int level = 0;
+  int zstd_level = 1;
+  // Lineage, written into the object so that the catalogue can be rebuilt from the bucket alone.
+  std::vector<Ulid> inputs;
+  std::vector<ProducerRange> producers;
+};
+
+// What the catalogue wants to know.
+struct ObjectSummary {
+  Ulid object;
+  int level = 0;
+  std::vector<std::string> tenants;  // sorted
+  UnixNanos min_time = 0, max_time = 0;
+  uint64_t rows = 0, streams = 0;
+  uint64_t raw_bytes = 0;      // of lines and metadata
+  uint64_t size = 0;           // of the object
+  uint32_t footer_length = 0;  // its last bytes, read in one piece to open it
+};
+
+class ObjectWriter {
+ public:
+  ObjectWriter(ObjectWriterOptions options, ObjectUpload& upload);
+  ~ObjectWriter();
+  ObjectWriter(const ObjectWriter&) = delete;
+  ObjectWriter& operator=(const ObjectWriter&) = delete;
+
+  Result<void> append(std::string_view tenant, const pipeline::LabelSet& labels, const EntrySlice& entries);
+  uint64_t rows() const;
+  uint64_t stored_bytes() const;  // so far
+  Result<ObjectSummary> finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace server
