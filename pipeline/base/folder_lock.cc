@@ -1,0 +1,42 @@
+#include "pipeline/base/folder_lock.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+namespace pipeline {
+
+namespace {
+std::string holder(int fd) {
+  char text[32];
+  ssize_t n = ::pread(fd, text, sizeof text, 0);
+  std::string pid(text, n > 0 ? static_cast<size_t>(n) : 0);
+  while (!pid.empty() && pid.back() == '\n') pid.pop_back();
+  return pid.empty() ? "unknown" : pid;
+}
+
+bool write_pid(int fd) {
+  std::string text = concat(::getpid(), "\n");
+  return ::ftruncate(fd, 0) == 0 && ::pwrite(fd, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
+}
+}  // namespace
+
+Result<FolderLock> FolderLock::acquire(const std::string& folder) {
+  std::string path = folder + "/LOCK";
+  int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) return fail(system_error(concat("open ", path), errno));
+  FolderLock lock(fd);
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return fail(system_error(concat("lock ", path), errno));
+    return fail(Errc::kUnavailable, concat(folder, " is in use by process ", holder(fd)));
+  }
+  if (!write_pid(fd)) return fail(system_error(concat("write ", path), errno));
+  return lock;
+}
+
+FolderLock::~FolderLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+}  // namespace pipeline

@@ -1,0 +1,26 @@
+#include "pipeline/base/folder_lock.h"
+
+#include <cstdlib>
+#include <doctest/doctest.h>
+#include <filesystem>
+#include <unistd.h>
+
+namespace pipeline {
+TEST_SUITE("base") {
+  TEST_CASE("folder lock: a second taker is told the pid of the first, and gets it when that one lets go") {
+    char name[] = "/tmp/folder_lock.XXXXXX";
+    REQUIRE(::mkdtemp(name) != nullptr);
+    std::string folder = name;
+    {
+      auto first = FolderLock::acquire(folder);
+      REQUIRE(first);
+      auto second = FolderLock::acquire(folder);
+      REQUIRE(!second);
+      CHECK(second.error() == Error{Errc::kUnavailable, concat(folder, " is in use by process ", ::getpid())});
+    }
+    CHECK(FolderLock::acquire(folder));
+    std::filesystem::remove_all(folder);
+    CHECK(FolderLock::acquire(folder).error().code == Errc::kNotFound);
+  }
+}
+}  // namespace pipeline
