@@ -39,7 +39,8 @@ struct DeadObject {
 
 // The live objects at one moment. Never changes.
 struct CatalogSnapshot {
-  uint64_t version = 0;  // rises with every change of the live set
+  uint64_t version = 0;        // rises with every change of the live set
+  uint64_t flushed_frame = 0;  // as the last commit_l0 said: frames of the WAL up to this number are in objects
   std::vector<ObjectRow> objects;
 };
 
@@ -49,8 +50,10 @@ class Catalog {
 
   virtual Ulid cluster() const = 0;
 
-  // In one transaction: the objects become live and the batch numbers are remembered. Repeating it changes nothing.
-  virtual Result<void> commit_l0(std::span<const ObjectRow> objects, std::span<const ProducerRange> batches) = 0;
+  // In one transaction: the objects become live, the batch numbers are remembered, and `flushed_frame` (number of the
+  // last WAL frame in these objects) is raised, never lowered. Repeating it changes nothing.
+  virtual Result<void> commit_l0(std::span<const ObjectRow> objects, std::span<const ProducerRange> batches,
+                                 uint64_t flushed_frame) = 0;
 
   // In one transaction: all inputs become dead and all outputs live. kInvalid where an input is not live (any more),
   // unless exactly this swap was done before. Outputs may be empty.
