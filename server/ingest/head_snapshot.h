@@ -3,11 +3,11 @@
 // Life:    taken once at the start of a query and kept as long as it runs; what it points to never changes and stays
 //          alive with it, also when the entries are flushed meanwhile.
 // Thread:  any.
-// Cost:    one shared_ptr per run; no entry is copied.
+// Cost:    one small copy per run; no entry is copied.
 //
 // Consistency with the catalogue: take the head's snapshot FIRST, then the catalogue's, then call `drop_flushed` with
-// the number of the last flushed frame that belongs to the catalogue's snapshot (written in the transaction that made
-// the object visible). An entry is then in exactly one of the two. `Ingest::view` (ingest.h) does the three steps.
+// CatalogSnapshot::flushed_frame (written in the transaction that made the object visible). An entry is then in exactly
+// one of the two. `Ingest::view` (ingest.h) does the three steps.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +18,9 @@
 
 #include "pipeline/base/clock.h"
 #include "pipeline/model/label_set.h"
+#include "server/store/columns.h"
 
 namespace server {
-
-struct EntryColumns;  // server/store/columns.h
 
 // Who a run of entries belongs to. Made once per stream, shared by everything that mentions it.
 struct Stream {
@@ -31,9 +30,11 @@ struct Stream {
   pipeline::StreamId id;
 };
 
-// Entries of one stream, in order of arrival: not sorted by time, equal entries may repeat.
+// Entries of one stream, in order of arrival: not sorted by time, equal entries may repeat. `owner` keeps the memory
+// alive that `entries` looks at (shared with other runs, also of other streams).
 struct HeadRun {
-  std::shared_ptr<const EntryColumns> entries;
+  std::shared_ptr<const void> owner;
+  EntrySlice entries;
   pipeline::UnixNanos min_time = 0, max_time = 0;  // both ends count
 };
 
