@@ -1,0 +1,59 @@
+// Discovery: finds the files of `kubernetes` and `file` sources and offers each to the reader as soon as it is seen.
+//
+// One inotify instance watches directories, recursively where patterns reach; a new directory is scanned after its
+// watch is set. A full rescan runs every 10 s, and after an overflow of the event queue. Directories that get no watch
+// (limit of the system, or files behind links) are polled every second; skidway_agent_discovery_polled_directories
+// counts them.
+//
+// Life:    start() scans once, synchronously, then offers the files and calls reader.scan_done(); stop() closes
+// watches. Thread:  loop. Errors:  a directory that cannot be read or is absent is logged and tried again with each
+// rescan.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/discovery/target.h"
+#include "agent/source/file_ledger.h"
+#include "agent/source/file_reader.h"
+#include "agent/source/source_options.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/base/metrics.h"
+
+namespace pipeline {
+class Loop;
+}
+
+namespace agent {
+
+// Raises RLIMIT_NOFILE to its hard limit; returns the limit in force.
+uint64_t raise_open_file_limit();
+
+// What `targets` prints: a scan without watching or reading. Thread: any.
+std::vector<Target> scan_targets(const std::vector<std::shared_ptr<const SourceOptions>>& sources);
+
+class Discovery final : public ReaderEvents {
+ public:
+  // `readers` may be filled after construction, before start(); a file goes to the reader of its lineage's hash.
+  Discovery(pipeline::Loop& loop, std::vector<std::shared_ptr<const SourceOptions>> sources, FileLedger& ledger,
+            const pipeline::Clock& clock, pipeline::Registry& metrics);
+  ~Discovery() override;
+
+  void add_reader(FileReader& reader);
+  void start();
+  void stop();
+  bool first_scan_done() const;
+
+  std::vector<Target> targets() const;  // sorted by source and path
+
+  void directory_quiet(uint64_t directory) override;  // Thread: any
+  void file_finished(InodeKey key) override;          // Thread: any
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace agent

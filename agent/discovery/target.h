@@ -1,0 +1,27 @@
+// Target: one file that could be read, what is known about it, and what became of it.
+#pragma once
+
+#include <string>
+
+#include "agent/source/source_options.h"
+#include "pipeline/model/label_set.h"
+
+namespace agent {
+
+struct Target {
+  std::string source;
+  std::string path;
+  pipeline::LabelSet discovered;  // __path__, __meta_kubernetes_*
+  pipeline::LabelSet labels;      // final; empty where dropped
+  std::string state;              // "active", "rotated", "dropped", "failed"
+  std::string reason;             // of dropped and failed, otherwise empty
+};
+
+// The labels of one path under `options`: discovery labels, default labels, relabel rules, `labels` of the source,
+// names starting with __ removed. state is "active", or "dropped" with the reason.
+Target make_target(const SourceOptions& options, const std::string& path);
+
+// For standard input: default labels job="stdin" and hostname, as Promtail.
+Target make_stdin_target(const SourceOptions& options);
+
+}  // namespace agent

@@ -1,0 +1,109 @@
+// FileReader: one shard, that is one worker thread that reads tailed files and feeds its sink ports.
+//
+// Life:    set_ports() and set_rebuilds(), then start(); discovery offers files; scan_done() lets the reading begin;
+//          stop() ends the thread after the current block, closes the ports' batches and returns; then the ports may be
+//          destroyed. Destruction stops.
+// Thread:  any for the methods below; ports and stages are called on the worker only.
+// Limits:  one block of 256 KiB (more only for a max_line_bytes above that); a few hundred bytes per file. A port that
+//          is full stops reading for its sources, never the methods below.
+// Errors:  a file that cannot be read is logged, counted and tried again with the next poll.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/checkpoint/records.h"
+#include "agent/sink/memory_budget.h"
+#include "agent/sink/sink.h"
+#include "agent/source/file_handle.h"
+#include "agent/source/file_identity.h"
+#include "agent/source/file_ledger.h"
+#include "agent/source/source_options.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/base/metrics.h"
+#include "pipeline/model/label_set.h"
+
+namespace agent {
+
+// A file as discovery offers it.
+struct OfferedFile {
+  std::shared_ptr<FileHandle> handle;
+  FileId id;
+  FileIdentity identity;
+  std::string path;           // where it was first seen
+  std::string lineage;        // files of one lineage are drained in the order of their birth
+  uint64_t birth_order = 0;   // rising
+  uint64_t directory = 0;     // whose activity it shares
+  size_t source = 0;          // index into the reader's sources
+  pipeline::LabelSet labels;  // of the target, final
+  uint64_t position = 0;      // where reading starts
+  bool rotated = false;       // it has a rotated name already
+};
+
+// What the reader tells discovery. Called on the reader's thread; implementations post to their loop.
+class ReaderEvents {
+ public:
+  virtual ~ReaderEvents() = default;
+  // Nothing was written in this directory for a while: please watch it for writes, then answer with modified().
+  virtual void directory_quiet(uint64_t directory) = 0;
+  // The file is gone and read to its end. Forget it, then let the handle go.
+  virtual void file_finished(InodeKey key) = 0;
+};
+
+// The files found by the first scan, for rebuilding. Immutable.
+struct FoundFile {
+  std::shared_ptr<FileHandle> handle;
+  size_t source = 0;
+};
+using FoundFiles = std::map<FileId, FoundFile>;
+
+// An unacked batch of a former run that this reader builds again, through ports[port].
+struct RebuildJob {
+  size_t port = 0;
+  const BatchRecord* record = nullptr;  // of Sink::unacked(), outlives the reader
+};
+
+struct FileReaderOptions {
+  std::chrono::milliseconds poll_every{250};       // active files are looked at this often
+  std::chrono::milliseconds quiet_after{5'000};    // without a write: the directory is watched instead of polled
+  std::chrono::milliseconds finish_after{10'000};  // a rotated or deleted file gets no more writes after this silence
+};
+
+class FileReader {
+ public:
+  FileReader(FileReaderOptions options, std::vector<std::shared_ptr<const SourceOptions>> sources, FileLedger& ledger,
+             MemoryBudget& memory, const pipeline::Clock& clock, pipeline::Registry& metrics);
+  ~FileReader();
+
+  void set_ports(std::vector<std::unique_ptr<SinkPort>> ports);  // SourceOptions::sinks index into these
+  void set_rebuilds(std::vector<RebuildJob> jobs);               // each job to exactly one reader
+  void start(ReaderEvents& events);
+  void stop();
+
+  void offer(OfferedFile file);
+  void scan_done(std::shared_ptr<const FoundFiles> found);  // the first scan is complete: rebuild and read
+  void modified(uint64_t directory);                        // written there, or the watch asked for is set
+  void rotated(InodeKey key);                               // has a rotated name now
+  void gone(InodeKey key);                                  // deleted, or moved out of sight
+  void wake();                                              // a port has room again
+
+  // How far each file is, for /targets and whereis.
+  struct Progress {
+    FileId id;
+    InodeKey key;
+    std::string path;
+    uint64_t size_bytes = 0, read_bytes = 0;
+    bool paused = false;  // stands still because a sink is full
+  };
+  std::vector<Progress> progress() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace agent
