@@ -106,6 +106,28 @@ void Batch::retain(const std::vector<uint8_t>& keep) {
   compact(origin_count, keep);
   for (size_t i = 0; i < fields_used_; ++i) compact(fields_[i].values, keep);
   if (!metadata_.empty()) compact(metadata_, keep);
+  for (std::vector<uint8_t>& mask : masks_) compact(mask, keep);
+}
+
+void Batch::insert(size_t at, std::string_view line, UnixNanos time, LabelTable::Id label_set,
+                   const std::vector<ByteRange>& pieces) {
+  auto row = static_cast<std::ptrdiff_t>(at);
+  for (std::vector<uint8_t>& mask : masks_) mask.insert(mask.begin() + row, at < mask.size() ? mask[at] : 1);
+  lines.insert(lines.begin() + row, line);
+  times.insert(times.begin() + row, time);
+  labels.insert(labels.begin() + row, label_set);
+  first_labels.insert(first_labels.begin() + row, label_set);
+  origin_begin.insert(origin_begin.begin() + row, static_cast<uint32_t>(origins.size()));
+  origin_count.insert(origin_count.begin() + row, static_cast<uint32_t>(pieces.size()));
+  origins.insert(origins.end(), pieces.begin(), pieces.end());
+  for (size_t i = 0; i < fields_used_; ++i) fields_[i].values.insert(fields_[i].values.begin() + row, FieldValue{});
+  if (!metadata_.empty()) metadata_.insert(metadata_.begin() + row, std::vector<Metadata>());
+}
+
+std::vector<uint8_t> Batch::pop_mask() {
+  std::vector<uint8_t> mask = std::move(masks_.back());
+  masks_.pop_back();
+  return mask;
 }
 
 void Batch::clear() {
@@ -119,6 +141,7 @@ void Batch::clear() {
   arena.clear();
   fields_used_ = 0;
   metadata_.clear();
+  masks_.clear();
 }
 
 }  // namespace pipeline

@@ -69,17 +69,15 @@ class Batch {
   explicit Batch(LabelTable& label_table) : label_sets(&label_table) {}
 
   // --- columns, one row per entry
-  // -------------------------------------------------------------------------------------------------
   std::vector<std::string_view> lines;
   std::vector<UnixNanos> times;
   std::vector<LabelTable::Id> labels;  // ids in *label_sets
-  std::vector<LabelTable::Id>
-      first_labels;                    // the labels at the pipeline's start: the first content of the extracted map
+  // The labels at the pipeline's start: the first content of the extracted map.
+  std::vector<LabelTable::Id> first_labels;
   std::vector<uint32_t> origin_begin;  // rows into `origins`: [origin_begin[i], origin_begin[i] + origin_count[i])
   std::vector<uint32_t> origin_count;
 
   // --- shared by the rows
-  // ---------------------------------------------------------------------------------------------------------
   std::vector<ByteRange> origins;
   LabelTable* label_sets;
   Arena arena;
@@ -107,6 +105,21 @@ class Batch {
   // Keeps the entries whose `keep` is not 0, in order; `keep` has size() elements.
   void retain(const std::vector<uint8_t>& keep);
 
+  // Adds an entry before row `at` (size(): at the end), active where row `at` is. The texts and `pieces` are the
+  // caller's.
+  void insert(size_t at, std::string_view line, UnixNanos time, LabelTable::Id label_set,
+              const std::vector<ByteRange>& pieces);
+
+  // Rows a stage may touch: all, unless a mask was pushed (the nested stages of `match` see only matching rows). Masks
+  // follow retain() and insert(). `rows` has size() elements.
+  bool active(size_t i) const { return masks_.empty() || masks_.back()[i] != 0; }
+  bool all_active() const { return masks_.empty(); }
+  void push_mask(std::vector<uint8_t> rows) { masks_.push_back(std::move(rows)); }
+  std::vector<uint8_t> pop_mask();
+
+  // The time at which entry i was read: that of its last piece.
+  UnixNanos read_time(size_t i) const { return origins[origin_begin[i] + origin_count[i] - 1].read_time; }
+
   // Empties everything; capacity stays, the label table is not touched.
   void clear();
 
@@ -114,6 +127,7 @@ class Batch {
   std::vector<FieldColumn> fields_;  // [0, fields_used_) are in use
   size_t fields_used_ = 0;
   std::vector<std::vector<Metadata>> metadata_;  // empty, or one per entry
+  std::vector<std::vector<uint8_t>> masks_;      // the last one counts
 };
 
 }  // namespace pipeline

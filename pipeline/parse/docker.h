@@ -1,0 +1,18 @@
+// Docker's json-file lines: {"log":"text\n","stream":"stdout","time":"2026-11-01T10:00:00.000000001Z"}
+// (agent.md 5.3, 11.7). Thread: any.
+#pragma once
+
+#include <string_view>
+
+#include "pipeline/model/batch.h"
+
+namespace pipeline {
+
+struct DockerLine {
+  std::string_view log, stream, time;  // views into the line or the arena; bad UTF-8 is U+FFFD
+};
+
+// False: no object, no non-empty text `log`, a member of another type, or text behind the object. Keys in any case.
+bool parse_docker(std::string_view line, Arena& arena, DockerLine& out);
+
+}  // namespace pipeline

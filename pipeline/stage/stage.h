@@ -1,0 +1,58 @@
+// Stage: one step that changes or removes entries.
+//
+// A stage is read-only after it is built and may be shared; what it remembers between batches (open partial lines, last
+// timestamps, scratch space) lives in a StageMemory made by it, with one owner. What a stage without such a memory does
+// to an entry depends only on the line, its labels and its read time, so that a batch can be built again after a crash.
+//
+// A stage that cannot do its work on an entry leaves it as it is. It touches only active rows (Batch::active).
+// Thread:  process() and flush(): the worker that owns the memory; different memories on different threads at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "pipeline/model/batch.h"
+#include "pipeline/stage/drop_counts.h"
+
+namespace pipeline {
+
+class StageMemory {
+ public:
+  virtual ~StageMemory() = default;
+  // The first byte of the tailed file that is in an entry not yet handed on.
+  virtual std::optional<uint64_t> open_from() const { return std::nullopt; }
+};
+
+// Names of extracted values that later stages look at: a stage need not make others.
+struct FieldNames {
+  bool all = false;  // a later stage looks at whatever there is
+  std::set<std::string, std::less<>> names;
+
+  bool has(std::string_view name) const { return all || names.contains(name); }
+};
+
+class Stage {
+ public:
+  virtual ~Stage() = default;
+
+  virtual std::unique_ptr<StageMemory> make_memory() const { return std::make_unique<StageMemory>(); }
+
+  // Rewrites `batch` in place. `memory` is one of make_memory(). Entries removed are added to `drops` with a reason.
+  virtual void process(Batch& batch, StageMemory& memory, DropCounts& drops) const = 0;
+
+  // The input has ended: appends what the memory still holds to `batch`, and forgets it.
+  virtual void flush(Batch& batch, StageMemory& memory, DropCounts& drops) const;
+
+  // Adds the names of the extracted values this stage looks at.
+  virtual void add_reads(FieldNames& reads) const = 0;
+  // Told once, before any process(): what the stages after this one look at.
+  virtual void set_later_reads(const FieldNames& later);
+};
+
+inline void Stage::flush(Batch&, StageMemory&, DropCounts&) const {}
+inline void Stage::set_later_reads(const FieldNames&) {}
+
+}  // namespace pipeline

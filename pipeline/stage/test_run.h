@@ -1,0 +1,35 @@
+// What `skidway-agent test` does, apart from the command line: JSON lines in, JSON lines out.
+//
+// `in` and `out` are called until the end; every function works line by line and stops at the first fault (kInvalid).
+// Thread: any one.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/base/result.h"
+#include "pipeline/match/relabel.h"
+#include "pipeline/stage/stage_list.h"
+
+namespace pipeline {
+
+using ReadLine = std::function<std::optional<std::string>()>;  // without the newline; nothing: the end
+using WriteText = std::function<void(std::string_view)>;
+
+// Entries through the stages. `now` is the read time of all. Open partial lines are dropped at the end, as upstream
+// does.
+Result<void> test_stages(const StageList& stages, UnixNanos now, const ReadLine& in, const WriteText& out,
+                         DropCounts& drops);
+// {"labels":{...}} -> {"labels":{...}} or {"dropped":true}.
+Result<void> test_relabel(const RelabelRules& rules, const ReadLine& in, const WriteText& out);
+// Paths -> those that match a pattern and no exclusion.
+Result<void> test_glob(const std::vector<std::string>& patterns, const std::vector<std::string>& exclude,
+                       const ReadLine& in, const WriteText& out);
+// Values -> Unix nanoseconds or `error`. `layout` is a name, a numeric form or a Go layout; `location` a zone's name.
+Result<void> test_time(const std::string& layout, const std::string& location, UnixNanos now, const ReadLine& in,
+                       const WriteText& out);
+
+}  // namespace pipeline
