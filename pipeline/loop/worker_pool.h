@@ -43,7 +43,7 @@ class WorkerPool {
     using Value = std::invoke_result_t<Work&>;
     using Outcome = typename worker_detail::ResultOf<Value>::type;
     struct State {
-      Work work;
+      std::optional<Work> work;
       Done done;
       std::optional<Outcome> outcome;
     };
@@ -52,11 +52,12 @@ class WorkerPool {
     submit({.work =
                 [s] {
                   if constexpr (std::is_void_v<Value>) {
-                    s->work();
+                    (*s->work)();
                     s->outcome.emplace();
                   } else {
-                    s->outcome.emplace(s->work());
+                    s->outcome.emplace((*s->work)());
                   }
+                  s->work.reset();  // what it captured is freed here, not on the loop
                 },
             .finish =
                 [owned = std::move(state)] {

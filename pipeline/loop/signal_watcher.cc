@@ -1,0 +1,27 @@
+#include "pipeline/loop/signal_watcher.h"
+
+#include "pipeline/loop/loop_impl.h"
+
+namespace pipeline {
+
+struct SignalWatcher::State {
+  uv_signal_t handle;
+  Task callback;
+};
+
+SignalWatcher::SignalWatcher(Loop& loop, int signal_number, Task callback)
+    : loop_(loop), state_(new State{{}, std::move(callback)}) {
+  DEBUG_INVARIANT(loop_.is_current());
+  uv_signal_init(&loop.impl().loop, &state_->handle);
+  state_->handle.data = state_;
+  int status = uv_signal_start(
+      &state_->handle, [](uv_signal_t* handle, int) { static_cast<State*>(handle->data)->callback(); }, signal_number);
+  INVARIANT(status == 0);  // only a number that is no signal, or KILL and STOP
+}
+
+SignalWatcher::~SignalWatcher() {
+  DEBUG_INVARIANT(loop_.is_current());
+  close_and_delete(state_);
+}
+
+}  // namespace pipeline
