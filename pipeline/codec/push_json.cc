@@ -1,0 +1,224 @@
+#include "pipeline/codec/push_json.h"
+
+#include <charconv>
+#include <simdjson.h>
+#include <string>
+#include <vector>
+
+#include "pipeline/base/concat.h"
+#include "pipeline/model/label_set.h"
+
+namespace pipeline {
+
+namespace {
+
+namespace json = simdjson::ondemand;
+
+Error invalid(std::string_view where, std::string_view why) { return {Errc::kInvalid, concat(where, ": ", why)}; }
+Error invalid(std::string_view where, simdjson::error_code code) {
+  return invalid(where, simdjson::error_message(code));
+}
+
+// The value of a simdjson answer, or kInvalid.
+#define JSON_LET(declaration, expression, where)                                                   \
+  auto PIPELINE_CONCAT(answer_, __LINE__) = (expression);                                          \
+  if (auto code = PIPELINE_CONCAT(answer_, __LINE__).error()) return fail(invalid((where), code)); \
+  declaration = std::move(PIPELINE_CONCAT(answer_, __LINE__)).value_unsafe()
+
+std::string_view trim_end(std::string_view text) {
+  size_t end = text.find_last_not_of(" \t\r\n");
+  return text.substr(0, end == text.npos ? 0 : end + 1);
+}
+
+class JsonPushDecoder {
+ public:
+  explicit JsonPushDecoder(PushVisitor& visitor) : visitor_(visitor) {}
+
+  Result<void> run(std::string_view body) {
+    simdjson::padded_string padded(body);
+    JSON_LET(json::document document, parser_.iterate(padded), "json");
+    JSON_LET(json::object root, document.get_object(), "json");
+    for (auto field : root) {
+      JSON_LET(std::string_view key, field.unescaped_key(), "json");
+      if (key != "streams") continue;
+      JSON_LET(json::value streams, field.value(), "streams");
+      TRY(read_streams(streams));
+    }
+    return {};
+  }
+
+ private:
+  Result<void> read_streams(json::value value) {
+    JSON_LET(bool absent, value.is_null(), "streams");
+    if (absent) return {};
+    JSON_LET(json::array streams, value.get_array(), "streams");
+    for (auto element : streams) {
+      JSON_LET(json::value stream, element, "streams");
+      TRY(read_stream(stream));
+    }
+    return {};
+  }
+
+  // The labels are wanted before the entries, whichever comes first in the text: so they are looked up first.
+  Result<void> read_stream(json::value value) {
+    JSON_LET(bool absent, value.is_null(), "stream");
+    if (absent) {
+      visitor_.on_stream("{}", 0);
+      return {};
+    }
+    JSON_LET(json::object stream, value.get_object(), "stream");
+    std::string labels = "{}";
+    auto found = stream.find_field_unordered("stream");
+    if (!found.error()) {
+      TRY_LET(labels, read_labels(found.value_unsafe()));
+    } else if (found.error() != simdjson::NO_SUCH_FIELD) {
+      return fail(invalid("stream", found.error()));
+    }
+    JSON_LET([[maybe_unused]] bool has_fields, stream.reset(), "stream");
+    auto values = stream.find_field_unordered("values");
+    if (values.error() == simdjson::NO_SUCH_FIELD) {
+      visitor_.on_stream(labels, 0);
+      return {};
+    }
+    JSON_LET(json::value entries, std::move(values), "values");
+    return read_values(labels, entries);
+  }
+
+  Result<std::string> read_labels(json::value value) {
+    JSON_LET(bool absent, value.is_null(), "stream");
+    if (absent) return std::string("{}");
+    JSON_LET(json::object object, value.get_object(), "stream");
+    std::vector<Label> labels;
+    for (auto field : object) {
+      JSON_LET(std::string_view key, field.unescaped_key(), "stream");
+      std::string name(key);
+      JSON_LET(json::value label, field.value(), "stream");
+      TRY_LET(std::string_view text, any_text(label));
+      labels.emplace_back(std::move(name), text);
+    }
+    return LabelSet::from(std::move(labels)).text();
+  }
+
+  // A string's content; of anything else the text as it stands.
+  Result<std::string_view> any_text(json::value value) {
+    JSON_LET(json::json_type type, value.type(), "stream");
+    switch (type) {
+      case json::json_type::string: return string_of(value, "stream");
+      case json::json_type::object: {
+        JSON_LET(json::object object, value.get_object(), "stream");
+        JSON_LET(std::string_view raw, object.raw_json(), "stream");
+        return trim_end(raw);
+      }
+      case json::json_type::array: {
+        JSON_LET(json::array array, value.get_array(), "stream");
+        JSON_LET(std::string_view raw, array.raw_json(), "stream");
+        return trim_end(raw);
+      }
+      default: return trim_end(value.raw_json_token());
+    }
+  }
+
+  Result<void> read_values(std::string_view labels, json::value value) {
+    JSON_LET(bool absent, value.is_null(), "values");
+    if (absent) {
+      visitor_.on_stream(labels, 0);
+      return {};
+    }
+    JSON_LET(json::array values, value.get_array(), "values");
+    JSON_LET(size_t count, values.count_elements(), "values");
+    visitor_.on_stream(labels, count);
+    size_t index = 0;
+    for (auto element : values) {
+      JSON_LET(json::value entry, element, concat("values[", index, "]"));
+      auto result = read_entry(entry);
+      if (!result) return fail(result.error().within(concat("values[", index, "]")));
+      ++index;
+    }
+    return {};
+  }
+
+  Result<void> read_entry(json::value value) {
+    JSON_LET(bool absent, value.is_null(), "entry");
+    if (absent) return {};
+    JSON_LET(json::array entry, value.get_array(), "entry");
+    UnixNanos time = 0;
+    std::string_view line;
+    metadata_.clear();
+    int index = 0;
+    for (auto element : entry) {
+      JSON_LET(json::value part, element, "entry");
+      switch (index++) {
+        case 0: {
+          TRY_LET(time, read_time(part));
+          break;
+        }
+        case 1: {
+          TRY_LET(line, string_of(part, "line"));
+          break;
+        }
+        case 2: TRY(read_metadata(part)); break;
+        default: break;
+      }
+    }
+    if (index == 0) return fail(invalid("entry", "a time and a line expected, got []"));
+    if (index >= 2) visitor_.on_entry(time, line, metadata_);
+    return {};
+  }
+
+  Result<UnixNanos> read_time(json::value value) {
+    TRY_LET(std::string_view text, string_of(value, "timestamp"));
+    std::string_view digits = text.starts_with('+') ? text.substr(1) : text;
+    UnixNanos time = 0;
+    auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), time);
+    if (error != std::errc() || end != digits.data() + digits.size() ||
+        digits.starts_with('-') != text.starts_with('-')) {
+      return fail(invalid("timestamp", concat("decimal nanoseconds expected, got \"", text.substr(0, 40), "\"")));
+    }
+    return time;
+  }
+
+  Result<void> read_metadata(json::value value) {
+    JSON_LET(json::object object, value.get_object(), "structured metadata");
+    for (auto field : object) {
+      TRY_LET(std::string_view name, key_of(field));
+      JSON_LET(json::value part, field.value(), "structured metadata");
+      TRY_LET(std::string_view text, string_of(part, "structured metadata"));
+      if (!text.empty()) metadata_.push_back({name, text});
+    }
+    return {};
+  }
+
+  template <class Field>
+  Result<std::string_view> key_of(Field& field) {
+    JSON_LET(std::string_view name, field.unescaped_key(), "structured metadata");
+    return name;
+  }
+
+  // The content of a string: a view into the body where nothing is escaped (the length is known from the structure, so
+  // nothing is searched but a backslash), else into the parser's own buffer.
+  static Result<std::string_view> string_of(json::value& value, std::string_view where) {
+    std::string_view raw = trim_end(value.raw_json_token());
+    if (raw.size() < 2 || raw.front() != '"') {
+      return fail(invalid(where, concat("a string expected, got ", raw.substr(0, 40))));
+    }
+    std::string_view content = raw.substr(1, raw.size() - 2);
+    if (content.find('\\') == content.npos) return content;
+    JSON_LET(std::string_view unescaped, value.get_string(), where);
+    return unescaped;
+  }
+
+  PushVisitor& visitor_;
+  json::parser parser_;
+  std::vector<Metadata> metadata_;
+};
+
+#undef JSON_LET
+
+}  // namespace
+
+Result<void> decode_push_json(std::string_view body, PushVisitor& visitor) {
+  if (body.size() >= simdjson::SIMDJSON_MAXSIZE_BYTES) return fail(Errc::kInvalid, "json: body of 4 GiB or more");
+  return JsonPushDecoder(visitor).run(body);
+}
+
+}  // namespace pipeline
