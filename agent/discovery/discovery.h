@@ -36,20 +36,18 @@ std::vector<Target> scan_targets(const std::vector<std::shared_ptr<const SourceO
 
 class Discovery final : public ReaderEvents {
  public:
-  // `readers` may be filled after construction, before start(); a file goes to the reader of its lineage's hash.
   Discovery(pipeline::Loop& loop, std::vector<std::shared_ptr<const SourceOptions>> sources, FileLedger& ledger,
             const pipeline::Clock& clock, pipeline::Registry& metrics);
   ~Discovery() override;
 
-  void add_reader(FileReader& reader);
+  void add_reader(FileReader& reader);  // before start(); a file goes to a reader by the hash of its lineage
   void start();
   void stop();
   bool first_scan_done() const;
 
   std::vector<Target> targets() const;  // sorted by source and path
 
-  void directory_quiet(uint64_t directory) override;  // Thread: any
-  void file_finished(InodeKey key) override;          // Thread: any
+  void file_finished(InodeKey key, FileId file) override;  // Thread: any
 
  private:
   class Impl;

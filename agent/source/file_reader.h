@@ -37,7 +37,6 @@ struct OfferedFile {
   std::string path;           // where it was first seen
   std::string lineage;        // files of one lineage are drained in the order of their birth
   uint64_t birth_order = 0;   // rising
-  uint64_t directory = 0;     // whose activity it shares
   size_t source = 0;          // index into the reader's sources
   pipeline::LabelSet labels;  // of the target, final
   uint64_t position = 0;      // where reading starts
@@ -48,10 +47,8 @@ struct OfferedFile {
 class ReaderEvents {
  public:
   virtual ~ReaderEvents() = default;
-  // Nothing was written in this directory for a while: please watch it for writes, then answer with modified().
-  virtual void directory_quiet(uint64_t directory) = 0;
-  // The file is gone and read to its end. Forget it, then let the handle go.
-  virtual void file_finished(InodeKey key) = 0;
+  // The file is gone and read to its end: forget it, and let the handle go.
+  virtual void file_finished(InodeKey key, FileId file) = 0;
 };
 
 // The files found by the first scan, for rebuilding. Immutable.
@@ -68,8 +65,9 @@ struct RebuildJob {
 };
 
 struct FileReaderOptions {
-  std::chrono::milliseconds poll_every{250};       // active files are looked at this often
-  std::chrono::milliseconds quiet_after{5'000};    // without a write: the directory is watched instead of polled
+  std::chrono::milliseconds poll_every{250};       // files that are being written are looked at this often
+  std::chrono::milliseconds quiet_after{5'000};    // without a write: inotify wakes us for the file, no more polling
+  std::chrono::milliseconds check_every{10'000};   // quiet files are looked at this often all the same
   std::chrono::milliseconds finish_after{10'000};  // a rotated or deleted file gets no more writes after this silence
 };
 
@@ -86,7 +84,6 @@ class FileReader {
 
   void offer(OfferedFile file);
   void scan_done(std::shared_ptr<const FoundFiles> found);  // the first scan is complete: rebuild and read
-  void modified(uint64_t directory);                        // written there, or the watch asked for is set
   void rotated(InodeKey key);                               // has a rotated name now
   void gone(InodeKey key);                                  // deleted, or moved out of sight
   void wake();                                              // a port has room again
