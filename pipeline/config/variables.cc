@@ -1,0 +1,92 @@
+#include "pipeline/base/concat.h"
+#include "pipeline/config/config_node.h"
+
+namespace pipeline {
+
+namespace {
+
+bool is_name_char(char c, bool first) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (!first && c >= '0' && c <= '9');
+}
+
+// ${NAME} or ${NAME:-default} at the beginning of a text.
+struct Reference {
+  std::string name;
+  std::optional<std::string> otherwise;
+  size_t size = 0;      // of the whole; 0: this is no reference
+  bool closed = false;  // false: ${NAME:- without a closing brace
+};
+
+Reference take_reference(std::string_view text) {
+  if (!text.starts_with("${")) return {};
+  size_t at = 2;
+  while (at < text.size() && is_name_char(text[at], at == 2)) ++at;
+  Reference out{std::string(text.substr(2, at - 2)), std::nullopt, 0, false};
+  if (out.name.empty() || at == text.size()) return {};
+  if (text[at] == '}') {
+    out.size = at + 1, out.closed = true;
+  } else if (text.substr(at).starts_with(":-")) {
+    size_t end = text.find('}', at);
+    out.closed = end != text.npos;
+    out.size = out.closed ? end + 1 : text.size();
+    out.otherwise = text.substr(at + 2, out.closed ? end - at - 2 : text.npos);
+  }
+  return out;
+}
+
+class VariableReplacer {
+ public:
+  VariableReplacer(ConfigState& state, const ConfigDocument::Environment& environment)
+      : state_(state), environment_(environment) {}
+
+  void run(ConfigNode& node) {
+    if (node.kind == ConfigKind::kString && node.text.find("${") != std::string::npos) node.text = replaced(node);
+    for (const auto& child : node.children) run(*child);
+  }
+
+ private:
+  std::string replaced(const ConfigNode& node) {
+    std::string out;
+    std::string_view rest = node.text;
+    while (true) {
+      size_t at = rest.find("${");
+      if (at == rest.npos) return out.append(rest);
+      if (at > 0 && rest[at - 1] == '$') {  // $${ is a literal ${
+        out.append(rest.substr(0, at - 1)).append("${");
+        rest.remove_prefix(at + 2);
+        continue;
+      }
+      out.append(rest.substr(0, at));
+      rest.remove_prefix(at);
+      Reference reference = take_reference(rest);
+      if (reference.size == 0) reference.size = 2, out.append("${");
+      if (!reference.name.empty() && reference.size > 2) out.append(value_of(reference, node));
+      rest.remove_prefix(reference.size);
+    }
+  }
+
+  std::string value_of(const Reference& reference, const ConfigNode& node) {
+    if (!reference.closed) {
+      state_.add_error(node.position, concat("${", reference.name, ":- has no closing }"),
+                       "write $${ for a literal ${");
+      return "";
+    }
+    std::optional<std::string> value = environment_(reference.name);
+    if (reference.otherwise.has_value()) return value.has_value() && !value->empty() ? *value : *reference.otherwise;
+    if (value.has_value()) return *value;
+    state_.add_error(node.position, concat("environment variable ", reference.name, " is not set"),
+                     concat("set it, or give a default as in ${", reference.name, ":-default}"));
+    return "";
+  }
+
+  ConfigState& state_;
+  const ConfigDocument::Environment& environment_;
+};
+
+}  // namespace
+
+void replace_variables(ConfigState& state, const ConfigDocument::Environment& environment) {
+  VariableReplacer(state, environment).run(state.root);
+}
+
+}  // namespace pipeline
