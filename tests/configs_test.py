@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+"""Every example in configs/ is accepted by the `check` command of its program, and every `toml` block of the READMEs as well."""
+import glob
+import os
+import re
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "e2e"))
+import programs  # noqa: E402
+
+
+def check(path):
+    with open(path, encoding="utf-8") as f:
+        is_agent = "[[source]]" in f.read()
+    done = subprocess.run([programs.AGENT if is_agent else programs.SERVER, "check", "--config", path], capture_output=True, text=True, timeout=20)
+    if done.returncode != 0:
+        raise AssertionError(f"exit {done.returncode}: {done.stdout}{done.stderr}")
+
+
+def cases():
+    for path in sorted(glob.glob(os.path.join(programs.ROOT, "configs", "**", "*.toml"), recursive=True)):
+        case = lambda path=path: check(path)  # noqa: E731
+        case.__doc__ = os.path.relpath(path, programs.ROOT)
+        yield case
+    folder = programs.folder()
+    for readme in ("README.md", "agent/README.md", "server/README.md"):
+        with open(os.path.join(programs.ROOT, readme), encoding="utf-8") as f:
+            blocks = re.findall(r"^```toml\n(.*?)^```", f.read(), re.S | re.M)
+        for i, block in enumerate(b for b in blocks if "[[sink]]" in b or "[http]" in b):  # whole configurations, not single keys
+            path = os.path.join(folder.name, f"{readme.replace('/', '-')}-{i}.toml")
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(block)
+            case = lambda path=path, keep=folder: check(path)  # noqa: E731
+            case.__doc__ = f"{readme}, configuration {i + 1}"
+            yield case
+
+
+if __name__ == "__main__":
+    sys.exit(programs.run_cases(list(cases())))
