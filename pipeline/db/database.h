@@ -14,7 +14,8 @@
 // Errors:  kUnavailable: locked by another connection longer than busy_timeout. kOverLimit: disk or max_bytes full; the
 //          transaction is rolled back, the database stays usable. kCorrupt: not a database, or damaged. kIo: the system
 //          said no. kNotFound: no such file (where it may not be created). kInvalid: bad SQL or a broken constraint.
-//          Messages name the file: `/var/lib/x/state.db: insert: database or disk is full`.
+//          Messages name the file and the SQL: `/var/lib/x/state.db: INSERT INTO t VALUES (?): database or disk is
+//          full`.
 #pragma once
 
 #include <chrono>
@@ -50,7 +51,7 @@ class Statement {
   Statement& operator=(Statement&& other) noexcept;
   ~Statement();
 
-  // Parameters count from 1, as in ?1. Bytes are copied.
+  // Parameters count from 1, as in ?1. Bytes are copied. Binding ends a run that was stopped half-way.
   Result<void> bind(int parameter, int64_t value);
   Result<void> bind(int parameter, std::string_view text);
   Result<void> bind(int parameter, Blob blob);
@@ -75,8 +76,7 @@ class Statement {
 
  private:
   friend class Database;
-  Statement(sqlite3* db, sqlite3_stmt* statement, std::string what)
-      : db_(db), statement_(statement), what_(std::move(what)) {}
+  Statement(sqlite3* db, sqlite3_stmt* statement) : db_(db), statement_(statement) {}
   Result<void> bind_any(int parameter, std::string_view text) { return bind(parameter, text); }
   Result<void> bind_any(int parameter, Blob blob) { return bind(parameter, blob); }
   Result<void> bind_any(int parameter, std::nullptr_t) { return bind_null(parameter); }
@@ -85,10 +85,10 @@ class Statement {
     return bind(parameter, static_cast<int64_t>(value));
   }
   Result<void> run_to_end();
+  Result<void> bound(int code);
 
   sqlite3* db_;
   sqlite3_stmt* statement_;
-  std::string what_;  // "FILE: insert", for errors
 };
 
 // Rolls back in its destructor unless commit() was called.
@@ -134,10 +134,11 @@ class Database {
   Result<void> checkpoint();
 
  private:
-  Database(sqlite3* db, std::string path) : db_(db), path_(std::move(path)) {}
+  Database(sqlite3* db, DatabaseOptions options) : db_(db), options_(options) {}
+  Result<void> prepare_connection();
   Result<int64_t> read_integer(std::string_view sql);
-  sqlite3* db_;
-  std::string path_;
+  sqlite3* db_;  // null when moved from
+  DatabaseOptions options_;
 };
 
 template <class... Values>
