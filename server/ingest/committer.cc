@@ -1,0 +1,60 @@
+#include "server/ingest/committer.h"
+
+#include <pthread.h>
+
+namespace server {
+
+using pipeline::Errc;
+using pipeline::fail;
+
+Committer::Committer(Wal& wal, Head& head) : wal_(wal), head_(head), thread_([this] { run(); }) {
+  pthread_setname_np(thread_.native_handle(), "wal");
+}
+
+Committer::~Committer() { stop(); }
+
+void Committer::commit(WalFrame frame, PushedEntries entries, Done done) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!stopping_) {
+      waiting_.push_back({std::move(frame), std::move(entries), std::move(done)});
+      wake_.notify_one();
+      return;
+    }
+  }
+  done(fail(Errc::kCancelled, "the server is stopping"));
+}
+
+void Committer::stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    wake_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Committer::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
+    if (waiting_.empty()) return;
+    std::vector<Waiting> group = std::exchange(waiting_, {});
+    lock.unlock();
+    commit_group(std::move(group));
+    lock.lock();
+  }
+}
+
+void Committer::commit_group(std::vector<Waiting> group) {
+  std::vector<WalFrame*> frames;
+  frames.reserve(group.size());
+  for (Waiting& push : group) frames.push_back(&push.frame);
+  auto appended = wal_.append(frames);
+  for (Waiting& push : group) {
+    if (appended) head_.add(std::move(push.entries), push.frame.tenant, push.frame.number, push.frame.batch);
+    push.done(appended);
+  }
+}
+
+}  // namespace server

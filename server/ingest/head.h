@@ -1,0 +1,69 @@
+// Head: the acknowledged entries that are in no object yet.
+//
+// Two pieces: the one that grows, and, while a flush runs, the one it writes. An entry is in the head from the moment
+// its frame is synced until the catalogue has its object.
+//
+// Thread:  any; one lock, held for a memcpy of a small push or the move of a large one.
+// Limits:  none of its own: its owner flushes it and holds pushes back by raw_bytes().
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "server/ingest/batch_number.h"
+#include "server/ingest/batch_ranges.h"
+#include "server/ingest/head_block.h"
+#include "server/ingest/head_snapshot.h"
+#include "server/ingest/pushed_entries.h"
+
+namespace server {
+
+// What one flush writes. Never changes.
+struct SealedHead {
+  struct Producer {
+    std::string tenant;
+    pipeline::Hash128 id;
+    uint64_t epoch = 0;
+    auto operator<=>(const Producer&) const = default;
+  };
+  std::map<std::string, std::vector<HeadStream>> tenants;
+  std::map<Producer, BatchRanges> batches;
+  uint64_t last_frame = 0;
+  uint64_t raw_bytes = 0;
+  uint64_t entries = 0;
+};
+
+class Head {
+ public:
+  Head();
+  ~Head();
+
+  // Frames come in order of their numbers. `entries` may be empty.
+  void add(PushedEntries entries, std::string_view tenant, uint64_t frame, const std::optional<BatchNumber>& batch);
+
+  HeadSnapshot snapshot(std::string_view tenant) const;
+
+  // Everything added so far, to be flushed; the same again until drop_sealed(). Null: nothing there.
+  std::shared_ptr<const SealedHead> seal();
+  void drop_sealed();  // the catalogue has it
+
+  uint64_t raw_bytes() const { return raw_bytes_; }  // of both pieces, with what each entry costs beside its text
+  uint64_t growing_bytes() const { return growing_bytes_; }  // of the one that grows
+
+ private:
+  struct Growing;
+  void add_part(const PushedEntries::Part& part, EntrySlice slice, std::shared_ptr<const void> owner);
+
+  mutable std::mutex mutex_;                  // guards the following
+  std::unique_ptr<Growing> growing_;          // never null
+  std::shared_ptr<const SealedHead> sealed_;  // null: no flush runs
+  std::atomic<uint64_t> raw_bytes_{0}, growing_bytes_{0};
+};
+
+}  // namespace server

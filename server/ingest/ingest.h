@@ -1,0 +1,76 @@
+// Ingest: takes pushes and keeps them: decoder, log, head and flusher, joined. What queries read begins here too.
+//
+// Life:    open() replays the log; afterwards pushes may come. stop() in this order: pushes on their way are finished,
+//          the head is flushed. The doors outlive it.
+// Thread:  loop, unless said otherwise.
+// Errors:  open(): of the log's folder, the store and the catalogue.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "pipeline/base/clock.h"
+#include "pipeline/base/file_system.h"
+#include "pipeline/base/metrics.h"
+#include "pipeline/http/http_server.h"
+#include "pipeline/loop/worker_pool.h"
+#include "server/catalog/catalog.h"
+#include "server/ingest/flusher.h"
+#include "server/ingest/push_handler.h"
+#include "server/ingest/read_view.h"
+#include "server/store/object_store.h"
+
+namespace server {
+
+struct IngestOptions {
+  std::string wal_folder;
+  uint64_t segment_bytes = 32 << 20;
+  size_t workers = 2;
+  FlusherOptions flush;
+  PushHandlerOptions push;
+};
+
+struct IngestDoors {
+  pipeline::Loop& loop;
+  pipeline::FileSystem& files;
+  ObjectStore& store;
+  Catalog& catalog;
+  const pipeline::Clock& clock;
+  pipeline::Registry& registry;
+};
+
+class Ingest {
+ public:
+  static pipeline::Result<std::unique_ptr<Ingest>> open(IngestDoors doors, IngestOptions options);
+  ~Ingest();  // stop()
+
+  void handle_push(std::string tenant, pipeline::HttpRequest request, pipeline::HttpResponder responder);
+
+  // Thread: any. `done`, on a thread of ours, when everything acknowledged until now is in the store and in the
+  // catalogue.
+  void flush(Flusher::Done done) { flusher_->flush_now(std::move(done)); }
+
+  // Thread: any, but a worker: reads the catalogue.
+  pipeline::Result<ReadView> view(std::string_view tenant) const;
+
+  // Takes no more pushes (503), answers those on their way, flushes. Blocks as long as that takes. May be called twice.
+  void stop();
+
+ private:
+  Ingest(IngestDoors doors, IngestOptions options);
+  pipeline::Result<void> replay(uint64_t flushed_frame);
+  pipeline::Result<void> replay_frame(WalFrame frame, StreamTable& streams);
+
+  const IngestDoors doors_;
+  const IngestOptions options_;
+  StreamTable streams_;
+  BatchNumbers numbers_;
+  Head head_;
+  std::unique_ptr<Wal> wal_;
+  std::unique_ptr<Committer> committer_;
+  std::unique_ptr<pipeline::WorkerPool> workers_;
+  std::unique_ptr<PushHandler> push_handler_;
+  std::unique_ptr<Flusher> flusher_;
+};
+
+}  // namespace server

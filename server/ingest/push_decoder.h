@@ -1,0 +1,35 @@
+// From the bytes of a push to the entries it adds: decoding, Loki's validation, structured metadata made tidy.
+//
+// Thread: any worker; uses a buffer per thread.
+#pragma once
+
+#include <string_view>
+
+#include "server/ingest/push_body.h"
+#include "server/ingest/pushed_entries.h"
+#include "server/ingest/stream_table.h"
+#include "server/ingest/validation.h"
+
+namespace server {
+
+struct DecodedPush {
+  PushedEntries entries;  // accepted
+  Rejections rejections;  // of the others
+  size_t streams = 0;     // in the request, empty ones too
+};
+
+struct PushDecoding {
+  std::string_view tenant;
+  PushLimits limits;
+  pipeline::UnixNanos now = 0;  // for the limits of age
+  uint64_t max_raw_bytes = 100 << 20;
+};
+
+// Errors refuse the request as a whole: kInvalid (malformed body or labels: 400), kOverLimit (413).
+pipeline::Result<DecodedPush> decode_push_request(PushBodyKind kind, std::string_view body,
+                                                  const PushDecoding& decoding, StreamTable& streams);
+
+// The entries as one snappy block of protobuf: what the log keeps of a push that was refused in part.
+std::string encode_push(const PushedEntries& entries);
+
+}  // namespace server

@@ -1,0 +1,85 @@
+// PushHandler: answers pushes (Loki's /loki/api/v1/push).
+//
+//   loop: tenant, headers, batch number, room?  ->  worker: decode, check  ->  committer: log, head  ->  204
+//
+// Life:    stop() answers what is held back; the worker pool, then the committer, are stopped by the owner after it.
+// Thread:  loop, except on_room() (any).
+// Limits:  pushes beyond Options::budget_bytes (head, flush and pushes on their way in sum) are held back, not failed,
+//          up to Options::hold; then 503 with Retry-After.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "pipeline/base/clock.h"
+#include "pipeline/base/metrics.h"
+#include "pipeline/http/http_server.h"
+#include "pipeline/loop/timer.h"
+#include "pipeline/loop/worker_pool.h"
+#include "server/ingest/batch_numbers.h"
+#include "server/ingest/committer.h"
+#include "server/ingest/head.h"
+#include "server/ingest/push_decoder.h"
+#include "server/ingest/push_metrics.h"
+
+namespace server {
+
+struct PushHandlerOptions {
+  PushLimits limits;
+  uint64_t max_raw_bytes = 100 << 20;  // of one push, decompressed
+  uint64_t budget_bytes = 80 << 20;
+  std::chrono::milliseconds hold{8000};  // below the 10 s after which Promtail and Alloy give up
+};
+
+class PushHandler {
+ public:
+  PushHandler(pipeline::Loop& loop, pipeline::WorkerPool& workers, Committer& committer, Head& head,
+              BatchNumbers& numbers, StreamTable& streams, const pipeline::Clock& clock, pipeline::Registry& registry,
+              PushHandlerOptions options, std::function<void()> committed);
+  ~PushHandler();
+
+  // `tenant`: already found.
+  void handle(std::string tenant, pipeline::HttpRequest request, pipeline::HttpResponder responder);
+
+  void on_room();  // Thread: any. The head became smaller.
+  void stop();     // what is held is answered 503, as is everything from now on
+
+ private:
+  struct Push;
+  using PushPtr = std::shared_ptr<Push>;
+  struct Held {
+    PushPtr push;
+    std::chrono::nanoseconds until;
+  };
+
+  bool has_room() const;
+  void begin(PushPtr push);
+  void hold_back(PushPtr push);
+  void admit_held();
+  void work(const PushPtr& push);
+  void commit(const PushPtr& push, DecodedPush decoded);
+  void answer(const PushPtr& push, PushAnswer answer);
+  static void send(pipeline::HttpResponder& responder, const PushAnswer& answer);
+
+  pipeline::Loop& loop_;
+  pipeline::WorkerPool& workers_;
+  Committer& committer_;
+  Head& head_;
+  BatchNumbers& numbers_;
+  StreamTable& streams_;
+  const pipeline::Clock& clock_;
+  const PushHandlerOptions options_;
+  const std::function<void()> committed_;
+  PushMetrics metrics_;
+
+  std::deque<Held> held_;
+  std::atomic<bool> any_held_{false};
+  pipeline::Timer hold_timer_;
+  bool stopping_ = false;
+  std::atomic<uint64_t> on_their_way_{0};  // bytes of pushes begun and not answered
+};
+
+}  // namespace server

@@ -1,0 +1,26 @@
+// PushedEntries: the accepted entries of one push, decoded: what goes into the head once the log has them.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "server/ingest/head_snapshot.h"
+#include "server/store/columns.h"
+
+namespace server {
+
+struct PushedEntries {
+  // Rows [begin, end) of `columns` belong to `stream`; a stream may come more than once.
+  struct Part {
+    std::shared_ptr<const Stream> stream;
+    uint32_t begin = 0, end = 0;
+    pipeline::UnixNanos min_time = 0, max_time = 0;
+  };
+  std::vector<Part> parts;
+  EntryColumns columns;
+
+  bool empty() const { return columns.empty(); }
+  uint64_t raw_bytes() const { return columns.line_bytes() + columns.metadata_bytes(); }
+};
+
+}  // namespace server

@@ -1,0 +1,93 @@
+#include "server/ingest/stream_table.h"
+
+#include <mutex>
+#include <optional>
+
+#include "pipeline/model/quoted_text.h"
+
+namespace server {
+
+using pipeline::concat;
+using pipeline::Errc;
+using pipeline::Error;
+using pipeline::fail;
+using pipeline::LabelSet;
+using pipeline::Result;
+
+namespace {
+
+constexpr size_t kMaxLabelTextBytes = 16 << 20;  // Loki's: beyond, 413
+constexpr size_t kBytesPerStream = 300;          // beside the texts: map nodes, pointers, vectors
+constexpr std::string_view kReplacementCharacter = "\xef\xbf\xbd";
+
+StreamVerdict refused(RejectReason reason, std::string text) { return {nullptr, reason, std::move(text)}; }
+
+bool is_clean(std::string_view value) {
+  return value.find(kReplacementCharacter) == value.npos && pipeline::is_valid_utf8(value);
+}
+
+// `duplicate label name "a"` -> a
+std::optional<std::string> duplicate_name(std::string_view message) {
+  constexpr std::string_view kPrefix = "duplicate label name \"";
+  if (!message.starts_with(kPrefix) || !message.ends_with('"')) return std::nullopt;
+  message.remove_prefix(kPrefix.size());
+  return std::string(message.substr(0, message.size() - 1));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const StreamVerdict>> StreamTable::find(std::string_view tenant, std::string_view label_text) {
+  thread_local std::string key;
+  key.assign(tenant);
+  key += '\0';
+  key += label_text;
+  {
+    std::shared_lock lock(mutex_);
+    if (auto found = known_.find(std::string_view(key)); found != known_.end()) return found->second;
+  }
+  TRY_LET(StreamVerdict judged, judge(tenant, label_text));
+  auto verdict = std::make_shared<const StreamVerdict>(std::move(judged));
+  std::lock_guard lock(mutex_);
+  if (bytes_ > kMaxBytes) known_.clear(), bytes_ = 0;
+  auto [place, added] = known_.emplace(key, std::move(verdict));
+  if (added) bytes_ += kBytesPerStream + 4 * key.size();
+  return place->second;
+}
+
+Result<StreamVerdict> StreamTable::judge(std::string_view tenant, std::string_view label_text) const {
+  if (label_text.size() > kMaxLabelTextBytes)
+    return fail(Errc::kOverLimit, concat("request body too large: stream labels size ", label_text.size(),
+                                         " exceeds limit of ", kMaxLabelTextBytes));
+  auto parsed = LabelSet::parse(label_text);
+  if (!parsed) {
+    if (auto name = duplicate_name(parsed.error().message))
+      return refused(RejectReason::kDuplicateLabelNames,
+                     concat("stream '", label_text, "' has duplicate label name: '", *name, "'"));
+    return fail(parsed.error().within("couldn't parse labels"));
+  }
+  LabelSet labels = *std::move(parsed);
+  if (labels.empty())
+    return refused(RejectReason::kMissingLabels, "error at least one label pair is required per stream");
+  size_t count = labels.labels().size();
+  if (limits_.max_label_names_per_series > 0 && count > limits_.max_label_names_per_series)
+    return refused(RejectReason::kTooManyLabelNames,
+                   concat("entry for stream '", label_text, "' has ", count, " label names; limit ",
+                          limits_.max_label_names_per_series));
+  for (const auto& [name, value] : labels.labels()) {
+    if (!is_clean(value))
+      return fail(Errc::kInvalid, concat("couldn't parse labels: the value of \"", name, "\" is not valid UTF-8"));
+    if (limits_.max_label_name_length > 0 && name.size() > limits_.max_label_name_length)
+      return refused(RejectReason::kLabelNameTooLong,
+                     concat("stream '", label_text, "' has label name too long: '", name, "'"));
+    if (limits_.max_label_value_length > 0 && value.size() > limits_.max_label_value_length)
+      return refused(RejectReason::kLabelValueTooLong,
+                     concat("stream '", label_text, "' has label value too long: '", value, "'"));
+  }
+  // Labels of our own making (service_name) would be added here.
+  auto id = pipeline::stream_id(tenant, labels);
+  auto text = labels.text();
+  return StreamVerdict{
+      std::make_shared<const Stream>(Stream{std::string(tenant), std::move(labels), std::move(text), id}), {}, {}};
+}
+
+}  // namespace server

@@ -1,0 +1,80 @@
+// What a push may contain, why parts of it are refused, and how the refusal reads: Loki's limits, reasons and texts.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "pipeline/base/clock.h"
+
+namespace server {
+
+// Loki's names, meaning and defaults, but for reject_old_samples. 0 = no limit.
+struct PushLimits {
+  uint64_t max_line_size = 256 << 10;
+  uint64_t max_label_names_per_series = 15;
+  uint64_t max_label_name_length = 1024;
+  uint64_t max_label_value_length = 2048;
+  bool reject_old_samples = false;
+  std::chrono::nanoseconds reject_old_samples_max_age = std::chrono::hours(7 * 24);
+  std::chrono::nanoseconds creation_grace_period = std::chrono::minutes(10);
+  bool allow_structured_metadata = true;
+  uint64_t max_structured_metadata_size = 64 << 10;
+  uint64_t max_structured_metadata_entries_count = 128;
+
+  // For what was checked before it was acknowledged: the replay of the write-ahead log.
+  static PushLimits none();
+};
+
+enum class RejectReason : uint8_t {
+  kMissingLabels,
+  kInvalidLabels,
+  kTooManyLabelNames,
+  kLabelNameTooLong,
+  kLabelValueTooLong,
+  kDuplicateLabelNames,
+  kTooOld,
+  kTooNew,
+  kLineTooLong,
+  kMetadataDisallowed,
+  kMetadataTooLarge,
+  kMetadataTooMany,
+  kInvalidMetadata,
+  kCount,
+};
+std::string_view reject_reason_name(RejectReason reason);  // Loki's: "line_too_long"
+
+// The refusals of one push, by reason and by text.
+// Limits: keeps the first kMaxTexts distinct texts; further ones are counted only.
+class Rejections {
+ public:
+  static constexpr size_t kMaxTexts = 100;  // a body of garbage must not get a body of errors back
+
+  // One error of `entries` entries with `bytes` of lines and metadata in sum.
+  void add(RejectReason reason, std::string text, uint64_t entries, uint64_t bytes);
+
+  bool empty() const { return errors_ == 0; }
+  // `text`, or `2 errors like: text; 1 errors like: other text`.
+  std::string text() const;
+  uint64_t entries(RejectReason reason) const { return entries_[static_cast<size_t>(reason)]; }
+  uint64_t bytes(RejectReason reason) const { return bytes_[static_cast<size_t>(reason)]; }
+
+ private:
+  std::vector<std::pair<std::string, uint64_t>> texts_;  // in order of appearance, with the number of errors
+  std::unordered_map<std::string, size_t> index_;        // in texts_
+  uint64_t errors_ = 0, untold_ = 0;
+  std::array<uint64_t, static_cast<size_t>(RejectReason::kCount)> entries_{}, bytes_{};
+};
+
+std::string too_old_text(std::string_view stream, pipeline::UnixNanos time, pipeline::UnixNanos oldest);
+std::string too_new_text(std::string_view stream, pipeline::UnixNanos time);
+std::string line_too_long_text(std::string_view stream, uint64_t limit, uint64_t size);
+std::string metadata_disallowed_text(std::string_view stream);
+std::string metadata_too_large_text(std::string_view stream, uint64_t limit, uint64_t size);
+std::string metadata_too_many_text(std::string_view stream, uint64_t limit, uint64_t count);
+
+}  // namespace server

@@ -1,0 +1,93 @@
+#include "server/ingest/wal_frame.h"
+
+#include "pipeline/base/checksum.h"
+#include "pipeline/base/invariant.h"
+#include "pipeline/base/varint.h"
+
+namespace server {
+
+using pipeline::append_fixed;
+using pipeline::ByteReader;
+using pipeline::crc32c;
+
+namespace {
+
+constexpr std::string_view kSegmentMagic = "SKDWWAL\x01";
+constexpr std::string_view kFrameMagic = "SKWF";
+constexpr uint8_t kHasBatchNumber = 1;
+
+uint32_t header_sum(std::string_view header_after_sum, uint64_t salt) {
+  return crc32c(header_after_sum, crc32c({reinterpret_cast<const char*>(&salt), sizeof salt}));
+}
+
+}  // namespace
+
+std::string wal_segment_header(uint64_t salt) {
+  std::string out(kSegmentMagic);
+  append_fixed(out, salt);
+  return out;
+}
+
+std::optional<uint64_t> parse_wal_segment_header(std::string_view bytes) {
+  if (bytes.size() < kWalSegmentHeaderBytes || !bytes.starts_with(kSegmentMagic)) return std::nullopt;
+  return ByteReader(bytes.substr(kSegmentMagic.size())).fixed<uint64_t>();
+}
+
+void append_wal_frame_header(std::string& out, const WalFrame& frame, uint64_t salt) {
+  INVARIANT(frame.tenant.size() <= UINT16_MAX && frame.body.size() <= UINT32_MAX);
+  size_t start = out.size();
+  out += kFrameMagic;
+  append_fixed<uint32_t>(out, 0);  // the sum, below
+  append_fixed(out, frame.body_crc);
+  append_fixed(out, static_cast<uint32_t>(frame.body.size()));
+  append_fixed(out, frame.number);
+  append_fixed(out, frame.received);
+  append_fixed(out, static_cast<uint16_t>(frame.tenant.size()));
+  append_fixed(out, static_cast<uint8_t>(frame.format));
+  append_fixed(out, static_cast<uint8_t>(frame.encoding));
+  append_fixed(out, static_cast<uint32_t>(frame.batch ? kHasBatchNumber : 0));
+  if (frame.batch) {
+    append_fixed(out, frame.batch->producer.high);
+    append_fixed(out, frame.batch->producer.low);
+    append_fixed(out, frame.batch->epoch);
+    append_fixed(out, frame.batch->seq);
+  }
+  out += frame.tenant;
+  uint32_t sum = header_sum(std::string_view(out).substr(start + 8), salt);
+  std::memcpy(out.data() + start + 4, &sum, sizeof sum);
+}
+
+std::optional<WalFrameHeader> parse_wal_frame_header(std::string_view bytes, uint64_t salt) {
+  if (!bytes.starts_with(kFrameMagic)) return std::nullopt;
+  ByteReader in(bytes.substr(kFrameMagic.size()));
+  auto sum = in.fixed<uint32_t>();
+  WalFrameHeader out;
+  out.frame.body_crc = in.fixed<uint32_t>();
+  out.body_bytes = in.fixed<uint32_t>();
+  out.frame.number = in.fixed<uint64_t>();
+  out.frame.received = in.fixed<int64_t>();
+  auto tenant_bytes = in.fixed<uint16_t>();
+  out.frame.format = static_cast<BodyFormat>(in.fixed<uint8_t>());
+  out.frame.encoding = static_cast<BodyEncoding>(in.fixed<uint8_t>());
+  if (in.fixed<uint32_t>() & kHasBatchNumber) {
+    BatchNumber number;
+    number.producer.high = in.fixed<uint64_t>();
+    number.producer.low = in.fixed<uint64_t>();
+    number.epoch = in.fixed<uint64_t>();
+    number.seq = in.fixed<uint64_t>();
+    out.frame.batch = number;
+  }
+  out.frame.tenant = in.bytes(tenant_bytes);
+  if (!in.ok()) return std::nullopt;
+  out.header_bytes = bytes.size() - in.remaining();
+  if (header_sum(bytes.substr(8, out.header_bytes - 8), salt) != sum) return std::nullopt;
+  return out;
+}
+
+size_t find_wal_frame(std::string_view bytes, size_t from, uint64_t salt) {
+  for (size_t at = from; (at = bytes.find(kFrameMagic, at)) != bytes.npos; ++at)
+    if (parse_wal_frame_header(bytes.substr(at), salt)) return at;
+  return bytes.npos;
+}
+
+}  // namespace server
