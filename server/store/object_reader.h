@@ -22,8 +22,8 @@
 
 #include "pipeline/model/label_set.h"
 #include "server/store/columns.h"
+#include "server/store/object_directory.h"
 #include "server/store/object_store.h"
-#include "server/store/object_writer.h"
 
 namespace server {
 
@@ -42,40 +42,6 @@ struct StreamSet {
   bool empty() const { return ordinals.empty(); }
 };
 
-// Streams are numbered in order of (tenant, labels).
-struct StreamInfo {
-  uint32_t tenant = 0;                        // index in tenants()
-  uint32_t first_label = 0, label_count = 0;  // for labels()
-  UnixNanos min_time = 0, max_time = 0;
-  uint64_t rows = 0;
-  uint64_t raw_bytes = 0;                  // of its lines and metadata
-  uint32_t first_page = 0, last_page = 0;  // its entries lie on these pages and those between
-};
-
-// The entries of one stream on one page: consecutive rows, sorted by time.
-struct PageRun {
-  uint32_t stream = 0;
-  uint32_t first_row = 0, rows = 0;
-  UnixNanos min_time = 0, max_time = 0;
-  bool operator==(const PageRun&) const = default;
-};
-
-enum class PageColumn : uint8_t { kTimes, kLengths, kMetadata, kText };
-inline constexpr size_t kPageColumns = 4;
-
-struct PageInfo {
-  struct Stored {
-    uint64_t offset = 0;
-    uint32_t length = 0;  // 0: the column is absent (no metadata on this page)
-    uint32_t checksum = 0;
-  };
-  uint32_t rows = 0;
-  uint32_t first_run = 0, runs = 0;
-  UnixNanos min_time = 0, max_time = 0;
-  uint32_t text_bytes = 0;  // of the lines
-  Stored columns[kPageColumns];
-};
-
 class ObjectReader {
  public:
   static Result<std::shared_ptr<const ObjectReader>> open(ObjectStore& store, std::string key, uint64_t size,
@@ -84,48 +50,41 @@ class ObjectReader {
   static Result<std::shared_ptr<const ObjectReader>> open(ObjectStore& store, std::string key);
 
   const std::string& key() const { return key_; }
-  const ObjectSummary& summary() const { return summary_; }
-  Ulid cluster() const { return cluster_; }
-  const std::vector<Ulid>& inputs() const { return inputs_; }
-  const std::vector<ProducerRange>& producers() const { return producers_; }
-  const std::vector<std::string>& tenants() const { return summary_.tenants; }
-  const std::vector<std::string>& metadata_names() const { return metadata_names_; }  // that occur at all
+  const ObjectSummary& summary() const { return directory_.summary; }
+  Ulid cluster() const { return directory_.cluster; }
+  const std::vector<Ulid>& inputs() const { return directory_.inputs; }
+  const std::vector<ProducerRange>& producers() const { return directory_.producers; }
+  const std::vector<std::string>& tenants() const { return directory_.summary.tenants; }
+  const std::vector<std::string>& metadata_names() const { return directory_.metadata_names; }  // that occur at all
 
-  std::span<const StreamInfo> streams() const { return streams_; }
+  std::span<const StreamInfo> streams() const { return directory_.streams; }
   // One label of a stream, i below label_count; sorted by name. Views live as long as the reader.
-  MetadataPair label(const StreamInfo& stream, uint32_t i) const;
+  MetadataPair label(const StreamInfo& stream, uint32_t i) const {
+    auto [name, value] = directory_.labels[stream.first_label + i];
+    return {directory_.view(directory_.names[name].text), directory_.view(directory_.values[value])};
+  }
   pipeline::LabelSet labels(const StreamInfo& stream) const;  // a copy
 
   // The streams of `tenant` that pass every test.
   StreamSet select(std::string_view tenant, std::span<const LabelTest> tests) const;
 
-  std::span<const PageInfo> pages() const { return pages_; }
+  std::span<const PageInfo> pages() const { return directory_.pages; }
   std::span<const PageRun> runs(uint32_t page) const {
-    return std::span(runs_).subspan(pages_[page].first_run, pages_[page].runs);
+    return std::span(directory_.runs).subspan(pages()[page].first_run, pages()[page].runs);
   }
   // Pages, rising, on which a chosen stream has a run that touches [begin, end).
   std::vector<uint32_t> pages_of(const StreamSet& streams, UnixNanos begin, UnixNanos end) const;
 
-  size_t memory_bytes() const;  // for the cache that holds it
+  size_t memory_bytes() const { return sizeof *this + directory_.memory_bytes(); }  // for the cache that holds it
 
  private:
-  friend class ObjectDirectory;
   friend class PageCursor;
-  ObjectReader(ObjectStore& store, std::string key) : store_(store), key_(std::move(key)) {}
+  ObjectReader(ObjectStore& store, std::string key, ObjectDirectory directory)
+      : store_(store), key_(std::move(key)), directory_(std::move(directory)) {}
 
   ObjectStore& store_;
   const std::string key_;
-  Ulid cluster_;
-  ObjectSummary summary_;
-  std::vector<Ulid> inputs_;
-  std::vector<ProducerRange> producers_;
-  std::vector<std::string> metadata_names_;
-  std::string strings_;                                // label names and values, back to back
-  std::vector<std::pair<uint32_t, uint32_t>> string_;  // begin, length in strings_
-  std::vector<std::pair<uint32_t, uint32_t>> labels_;  // name, value: indexes in string_
-  std::vector<StreamInfo> streams_;
-  std::vector<PageInfo> pages_;
-  std::vector<PageRun> runs_;
+  const ObjectDirectory directory_;
 };
 
 // What reading has cost.

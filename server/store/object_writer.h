@@ -20,36 +20,18 @@
 
 #include "pipeline/model/label_set.h"
 #include "server/store/columns.h"
+#include "server/store/object_directory.h"
 #include "server/store/object_store.h"
 
 namespace server {
 
-// [first, last] of the batch numbers of one producer epoch whose entries an L0 object holds.
-struct ProducerRange {
-  std::string tenant, producer;
-  uint64_t epoch = 0, first = 0, last = 0;
-  bool operator==(const ProducerRange&) const = default;
-};
-
 struct ObjectWriterOptions {
-  Ulid cluster, object;
+  Ulid cluster{}, object{};
   int level = 0;
   int zstd_level = 1;
   // Lineage, written into the object so that the catalogue can be rebuilt from the bucket alone.
-  std::vector<Ulid> inputs;
-  std::vector<ProducerRange> producers;
-};
-
-// What the catalogue wants to know.
-struct ObjectSummary {
-  Ulid object;
-  int level = 0;
-  std::vector<std::string> tenants;  // sorted
-  UnixNanos min_time = 0, max_time = 0;
-  uint64_t rows = 0, streams = 0;
-  uint64_t raw_bytes = 0;      // of lines and metadata
-  uint64_t size = 0;           // of the object
-  uint32_t footer_length = 0;  // its last bytes, read in one piece to open it
+  std::vector<Ulid> inputs{};
+  std::vector<ProducerRange> producers{};
 };
 
 class ObjectWriter {

@@ -1,0 +1,176 @@
+// The metadata page of format.h: rows to columns and back.
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+#include "pipeline/base/varint.h"
+#include "server/store/packed_integers.h"
+#include "server/store/page_codec.h"
+
+namespace server {
+
+using pipeline::ByteReader;
+using pipeline::Errc;
+using pipeline::fail;
+
+namespace {
+
+constexpr uint8_t kInAllRows = 1, kDictionary = 2;
+
+struct Column {
+  std::vector<uint32_t> rows;  // those that have a value
+  std::vector<std::string_view> values;
+};
+
+void append_sized(std::string& out, std::string_view bytes) {
+  pipeline::append_varint(out, bytes.size());
+  out += bytes;
+}
+
+void append_values(std::string& raw, const std::vector<std::string_view>& values, bool dictionary,
+                   const std::unordered_map<std::string_view, uint64_t>& indexes) {
+  std::vector<uint64_t> numbers;
+  numbers.reserve(values.size());
+  if (dictionary) {
+    std::vector<std::string_view> entries(indexes.size());
+    for (const auto& [value, index] : indexes) entries[index] = value;
+    pipeline::append_varint(raw, entries.size());
+    for (std::string_view value : entries) append_sized(raw, value);
+    for (std::string_view value : values) numbers.push_back(indexes.at(value));
+    append_packed(raw, numbers);
+    return;
+  }
+  for (std::string_view value : values) numbers.push_back(value.size());
+  append_packed(raw, numbers);
+  for (std::string_view value : values) raw += value;
+}
+
+void append_column(std::string& raw, const Column& column, size_t rows) {
+  std::unordered_map<std::string_view, uint64_t> indexes;
+  for (std::string_view value : column.values) {
+    if (indexes.size() * 2 > column.values.size()) break;  // nearly all differ
+    indexes.try_emplace(value, indexes.size());
+  }
+  bool dictionary = indexes.size() * 2 <= column.values.size();
+  bool all = column.rows.size() == rows;
+  raw += static_cast<char>((all ? kInAllRows : 0) | (dictionary ? kDictionary : 0));
+  if (!all) {
+    size_t begin = raw.size();
+    raw.resize(begin + (rows + 7) / 8);
+    for (uint32_t row : column.rows) raw[begin + row / 8] = static_cast<char>(raw[begin + row / 8] | 1 << row % 8);
+  }
+  append_values(raw, column.values, dictionary, indexes);
+}
+
+// A column as decoded: values of the rows that have one, in order.
+struct DecodedColumn {
+  std::string_view name;
+  std::string_view bitmap;  // empty: all rows
+  std::vector<std::string_view> values;
+  size_t next = 0;  // of values
+
+  bool has(size_t row) const { return bitmap.empty() || (static_cast<uint8_t>(bitmap[row / 8]) >> row % 8 & 1) != 0; }
+};
+
+size_t count_rows(const DecodedColumn& column, uint32_t rows) {
+  size_t n = 0;
+  for (size_t row = 0; row < rows; ++row) n += column.has(row);
+  return n;
+}
+
+bool read_numbers(ByteReader& reader, std::vector<uint64_t>& numbers, size_t count) {
+  std::string_view rest = ByteReader(reader).bytes(reader.remaining());
+  PackedReader packed(rest);
+  numbers.resize(count);
+  if (!packed.read(numbers.data(), count)) return false;
+  reader.bytes(rest.size() - packed.rest().size());
+  return true;
+}
+
+bool read_values(ByteReader& reader, uint8_t flags, size_t count, std::vector<std::string_view>& values) {
+  std::vector<uint64_t> numbers;
+  values.reserve(count);
+  if ((flags & kDictionary) != 0) {
+    uint64_t entry_count = reader.varint();
+    if (entry_count > reader.remaining()) return false;
+    std::vector<std::string_view> entries(entry_count);
+    for (std::string_view& entry : entries) entry = reader.sized_bytes();
+    if (!reader.ok() || !read_numbers(reader, numbers, count)) return false;
+    for (uint64_t index : numbers) {
+      if (index >= entries.size()) return false;
+      values.push_back(entries[index]);
+    }
+    return true;
+  }
+  if (!read_numbers(reader, numbers, count)) return false;
+  for (uint64_t length : numbers) values.push_back(reader.bytes(length));
+  return reader.ok();
+}
+
+}  // namespace
+
+void append_metadata_columns(std::string& raw, std::span<const uint32_t> offsets, std::string_view text,
+                             MetadataKeys& keys) {
+  size_t rows = offsets.size() - 1;
+  std::map<std::string_view, Column> columns;
+  for (uint32_t row = 0; row < rows; ++row) {
+    for (auto [name, value] : MetadataView(text.substr(offsets[row], offsets[row + 1] - offsets[row]))) {
+      Column& column = columns[name];
+      column.rows.push_back(row);
+      column.values.push_back(value);
+    }
+  }
+  pipeline::append_varint(raw, offsets.back() - offsets.front());
+  pipeline::append_varint(raw, columns.size());
+  for (const auto& [name, column] : columns) {
+    pipeline::append_varint(raw, keys.key_of(name));
+    append_column(raw, column, rows);
+  }
+}
+
+Result<void> decode_metadata_columns(std::string_view raw, uint32_t rows, const std::vector<std::string>& names,
+                                     std::vector<uint32_t>& offsets, std::string& text) {
+  auto malformed = [] { return fail(Errc::kCorrupt, "malformed metadata"); };
+  ByteReader reader(raw);
+  uint64_t text_bytes = reader.varint();
+  uint64_t column_count = reader.varint();
+  if (!reader.ok() || text_bytes > kMaxPageBytes || column_count > names.size()) return malformed();
+
+  std::vector<DecodedColumn> columns(column_count);
+  size_t cells = 0;  // each takes at least two bytes of text: what bounds the memory of hostile pages
+  for (DecodedColumn& column : columns) {
+    uint64_t key = reader.varint();
+    auto flags = reader.fixed<uint8_t>();
+    if (!reader.ok() || key >= names.size()) return malformed();
+    column.name = names[key];
+    if ((flags & kInAllRows) == 0) column.bitmap = reader.bytes((rows + 7) / 8);
+    if (!reader.ok()) return malformed();
+    size_t count = count_rows(column, rows);
+    cells += count;
+    if (count == 0 || cells > text_bytes / 2 || !read_values(reader, flags, count, column.values)) return malformed();
+  }
+  if (!reader.at_end()) return malformed();
+  auto by_name = [](const DecodedColumn& a, const DecodedColumn& b) { return a.name < b.name; };
+  std::sort(columns.begin(), columns.end(), by_name);
+  for (size_t i = 1; i < columns.size(); ++i) {
+    if (columns[i - 1].name == columns[i].name) return malformed();
+  }
+
+  text.clear();
+  text.reserve(text_bytes);
+  offsets.assign(1, 0);
+  for (size_t row = 0; row < rows; ++row) {
+    for (DecodedColumn& column : columns) {
+      if (!column.has(row)) continue;
+      std::string_view value = column.values[column.next++];
+      if (text.size() + column.name.size() + value.size() > text_bytes) return malformed();
+      append_sized(text, column.name);
+      append_sized(text, value);
+    }
+    offsets.push_back(static_cast<uint32_t>(text.size()));
+  }
+  if (text.size() != text_bytes) return malformed();
+  return {};
+}
+
+}  // namespace server

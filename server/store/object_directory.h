@@ -1,0 +1,116 @@
+// ObjectDirectory: everything about an object but its pages, and its bytes: the footer of format.h, both ways.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "pipeline/base/result.h"
+#include "server/store/columns.h"
+#include "server/store/ulid.h"
+
+namespace server {
+
+using pipeline::Result;
+
+// [first, last] of the batch numbers of one producer epoch whose entries an L0 object holds.
+struct ProducerRange {
+  std::string tenant, producer;
+  uint64_t epoch = 0, first = 0, last = 0;
+  auto operator<=>(const ProducerRange&) const = default;
+};
+
+// What the catalogue wants to know.
+struct ObjectSummary {
+  Ulid object;
+  int level = 0;
+  std::vector<std::string> tenants;  // sorted
+  UnixNanos min_time = 0, max_time = 0;
+  uint64_t rows = 0, streams = 0;
+  uint64_t raw_bytes = 0;      // of lines and metadata
+  uint64_t size = 0;           // of the object
+  uint32_t footer_length = 0;  // its last bytes, read in one piece to open it
+  bool operator==(const ObjectSummary&) const = default;
+};
+
+// Streams are numbered in order of (tenant, labels).
+struct StreamInfo {
+  uint32_t tenant = 0;                        // index in tenants
+  uint32_t first_label = 0, label_count = 0;  // in ObjectDirectory::labels
+  UnixNanos min_time = 0, max_time = 0;
+  uint64_t rows = 0;
+  uint64_t raw_bytes = 0;                  // of its lines and metadata
+  uint32_t first_page = 0, last_page = 0;  // its entries lie on these pages and those between
+  bool operator==(const StreamInfo&) const = default;
+};
+
+// The entries of one stream on one page: consecutive rows, sorted by time.
+struct PageRun {
+  uint32_t stream = 0;
+  uint32_t first_row = 0, rows = 0;
+  UnixNanos min_time = 0, max_time = 0;
+  bool operator==(const PageRun&) const = default;
+};
+
+enum class PageColumn : uint8_t { kTimes, kLengths, kMetadata, kText };
+inline constexpr size_t kPageColumns = 4;
+
+struct PageInfo {
+  struct Stored {
+    uint64_t offset = 0;
+    uint32_t length = 0;  // 0: the column is absent (no metadata on this page)
+    uint32_t checksum = 0;
+    bool operator==(const Stored&) const = default;
+  };
+  uint32_t rows = 0;
+  uint32_t first_run = 0, runs = 0;
+  UnixNanos min_time = 0, max_time = 0;
+  uint32_t text_bytes = 0;  // of the lines
+  Stored columns[kPageColumns];
+  const Stored& column(PageColumn c) const { return columns[static_cast<size_t>(c)]; }
+  bool operator==(const PageInfo&) const = default;
+};
+
+struct ObjectDirectory {
+  // A piece of `text`.
+  struct Text {
+    uint32_t begin = 0, length = 0;
+  };
+  struct Name {
+    Text text;
+    uint32_t first_value = 0, values = 0;  // in `values`
+  };
+
+  Ulid cluster;
+  ObjectSummary summary;
+  std::vector<Ulid> inputs;
+  std::vector<ProducerRange> producers;
+  std::vector<std::string> metadata_names;
+  std::string text;                                   // of label names and values, back to back
+  std::vector<Name> names;                            // sorted
+  std::vector<Text> values;                           // name by name, sorted
+  std::vector<std::pair<uint32_t, uint32_t>> labels;  // name, value: of stream after stream
+  std::vector<StreamInfo> streams;
+  std::vector<PageInfo> pages;
+  std::vector<PageRun> runs;  // of page after page
+
+  std::string_view view(Text t) const { return std::string_view(text).substr(t.begin, t.length); }
+  Text add_text(std::string_view bytes);
+  size_t memory_bytes() const;
+};
+
+// The footer of an object whose pages end at `offset`. Sets size and footer_length of the summary.
+std::string encode_footer(ObjectDirectory& directory, uint64_t offset);
+
+// From the last `footer.size()` bytes of an object of `size` bytes; they must begin at or before the first section.
+// kCorrupt names the section; kInvalid: made by a newer version. What comes back is consistent: every number in it lies
+// within what it counts or points into.
+Result<ObjectDirectory> decode_footer(std::string_view footer, uint64_t size);
+
+// How long the footer is, from the last bytes of the object (any number of them, the trailer and the table at least).
+// kOverLimit: the table needs more bytes than these.
+Result<uint32_t> footer_length(std::string_view tail, uint64_t size);
+
+}  // namespace server

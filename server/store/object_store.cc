@@ -1,0 +1,139 @@
+#include "server/store/object_store.h"
+
+#include <utility>
+
+namespace server {
+
+using pipeline::concat;
+using pipeline::Errc;
+using pipeline::fail;
+
+Result<void> ObjectStore::put(const std::string& key, std::string_view bytes) {
+  TRY_LET(auto upload, create(key));
+  TRY(upload->append(bytes));
+  return upload->commit();
+}
+
+std::string object_folder(const Ulid& cluster, int level) { return concat(cluster.text(), "/l", level); }
+
+std::string object_key(const Ulid& cluster, int level, const Ulid& object) {
+  return concat(object_folder(cluster, level), "/", object.text(), ".lseg");
+}
+
+namespace {
+
+constexpr std::string_view kUnfinished = ".part";
+
+class LocalUpload final : public ObjectUpload {
+ public:
+  LocalUpload(pipeline::FileSystem& files, std::unique_ptr<pipeline::File> file, std::string path)
+      : files_(files), file_(std::move(file)), path_(std::move(path)) {}
+
+  ~LocalUpload() override {
+    if (finished_) return;
+    file_.reset();
+    (void)files_.remove(part());  // what stays is removed at the next start
+  }
+
+  Result<void> append(std::string_view bytes) override { return file_->append(bytes); }
+
+  Result<void> commit() override {
+    TRY(file_->sync());
+    file_.reset();
+    TRY(files_.rename(part(), path_));
+    finished_ = true;
+    return files_.sync_folder(path_.substr(0, path_.rfind('/')));
+  }
+
+ private:
+  std::string part() const { return concat(path_, kUnfinished); }
+
+  pipeline::FileSystem& files_;
+  std::unique_ptr<pipeline::File> file_;
+  const std::string path_;
+  bool finished_ = false;
+};
+
+class LocalStore final : public ObjectStore {
+ public:
+  LocalStore(pipeline::FileSystem& files, std::string root) : files_(files), root_(std::move(root)) {}
+
+  Result<std::unique_ptr<ObjectUpload>> create(const std::string& key) override {
+    std::string path = path_of(key);
+    if (files_.open_to_read(path)) return fail(Errc::kInvalid, concat("create object ", key, ": it exists already"));
+    TRY(make_folder_of(path));
+    TRY_LET(auto file, files_.create(concat(path, kUnfinished)));
+    return std::unique_ptr<ObjectUpload>(std::make_unique<LocalUpload>(files_, std::move(file), std::move(path)));
+  }
+
+  Result<void> get_range(const std::string& key, uint64_t offset, uint64_t length, std::string& out) override {
+    TRY_LET(auto file, files_.open_to_read(path_of(key)));
+    TRY_LET(out, file->read(offset, length));
+    if (out.size() == length) return {};
+    return fail(Errc::kCorrupt, concat("read object ", key, ": ends at byte ", offset + out.size(), ", wanted [",
+                                       offset, ", ", offset + length, ")"));
+  }
+
+  Result<uint64_t> size(const std::string& key) override {
+    TRY_LET(auto file, files_.open_to_read(path_of(key)));
+    return file->size();
+  }
+
+  Result<void> remove(const std::string& key) override {
+    auto outcome = files_.remove(path_of(key));
+    if (!outcome && outcome.error().code != Errc::kNotFound) return outcome;
+    return {};
+  }
+
+  Result<std::vector<std::string>> list(const std::string& folder) override {
+    TRY_LET(auto names, names_in(folder));
+    std::erase_if(names, [](const std::string& name) { return name.ends_with(kUnfinished); });
+    for (std::string& name : names) name = concat(folder, "/", name);
+    return names;
+  }
+
+  Result<uint64_t> remove_unfinished(const std::string& folder) override {
+    TRY_LET(auto names, names_in(folder));
+    uint64_t removed = 0;
+    for (const std::string& name : names) {
+      if (!name.ends_with(kUnfinished)) continue;
+      TRY(files_.remove(path_of(concat(folder, "/", name))));
+      ++removed;
+    }
+    return removed;
+  }
+
+ private:
+  std::string path_of(const std::string& key) const { return concat(root_, "/", key); }
+
+  // The folders' own names are made durable too: from the object's up to the root's.
+  Result<void> make_folder_of(const std::string& path) {
+    std::string folder = path.substr(0, path.rfind('/'));
+    if (files_.list(folder)) return {};
+    TRY(files_.make_folders(folder));
+    while (folder.size() > root_.size()) {
+      folder.resize(folder.rfind('/'));
+      TRY(files_.sync_folder(folder));
+    }
+    return {};
+  }
+
+  Result<std::vector<std::string>> names_in(const std::string& folder) {
+    auto names = files_.list(path_of(folder));
+    if (!names && names.error().code == Errc::kNotFound) return std::vector<std::string>();
+    return names;
+  }
+
+  pipeline::FileSystem& files_;
+  const std::string root_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ObjectStore>> open_local_store(pipeline::FileSystem& files, std::string root) {
+  while (root.size() > 1 && root.back() == '/') root.pop_back();
+  TRY(files.make_folders(root));
+  return std::unique_ptr<ObjectStore>(std::make_unique<LocalStore>(files, std::move(root)));
+}
+
+}  // namespace server

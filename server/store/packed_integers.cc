@@ -1,0 +1,150 @@
+#include "server/store/packed_integers.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+
+#include "pipeline/base/varint.h"
+
+namespace server {
+
+namespace {
+
+constexpr std::array<uint64_t, 4> kScales = {1, 1'000, 1'000'000, 1'000'000'000};
+constexpr unsigned kMaxNarrowWidth = 56;  // a number of that width lies within the 8 bytes at its first bit's byte
+
+constexpr size_t packed_bytes(size_t count, unsigned width) { return (count * width + 7) / 8; }
+
+constexpr uint64_t mask_of(unsigned width) { return width == 64 ? ~uint64_t{0} : (uint64_t{1} << width) - 1; }
+
+// The largest scale that divides all of `numbers` (each minus `base`).
+uint8_t common_scale(std::span<const uint64_t> numbers, uint64_t base) {
+  uint8_t scale = 0;
+  while (scale + 1U < kScales.size() && std::all_of(numbers.begin(), numbers.end(), [&](uint64_t v) {
+           return (v - base) % kScales[scale + 1U] == 0;
+         })) {
+    ++scale;
+  }
+  return scale;
+}
+
+// The width that costs the fewest bits, numbers that do not fit being exceptions.
+unsigned best_width(std::span<const uint64_t> numbers) {
+  std::array<uint32_t, 65> of_width{};
+  for (uint64_t v : numbers) ++of_width[static_cast<size_t>(std::bit_width(v))];
+  unsigned widest = 64;
+  while (widest > 0 && of_width[widest] == 0) --widest;
+  unsigned best = widest > kMaxNarrowWidth ? 64 : widest;
+  size_t best_bits = numbers.size() * best;
+  size_t exceptions = of_width[widest];
+  for (unsigned width = widest; width-- > 0;) {
+    size_t bits = numbers.size() * width + exceptions * (8 + 8 * ((widest - width + 6) / 7));
+    if (bits < best_bits && width <= kMaxNarrowWidth && exceptions < 256) best = width, best_bits = bits;
+    exceptions += of_width[width];
+  }
+  return best;
+}
+
+void append_bits(std::string& out, std::span<const uint64_t> numbers, unsigned width) {
+  size_t begin = out.size();
+  out.resize(begin + packed_bytes(numbers.size(), width) + 8);  // 8: room for the last store
+  char* to = out.data() + begin;
+  uint64_t mask = mask_of(width);
+  for (size_t i = 0, bit = 0; i < numbers.size(); ++i, bit += width) {
+    uint64_t word;
+    std::memcpy(&word, to + bit / 8, 8);
+    word |= (numbers[i] & mask) << (bit % 8);
+    std::memcpy(to + bit / 8, &word, 8);
+  }
+  out.resize(out.size() - 8);
+}
+
+// Reads up to 7 bytes behind the last number.
+void take_bits(const char* from, uint64_t* out, size_t count, unsigned width) {
+  uint64_t mask = mask_of(width);
+  for (size_t i = 0, bit = 0; i < count; ++i, bit += width) {
+    uint64_t word;
+    std::memcpy(&word, from + bit / 8, 8);
+    out[i] = word >> (bit % 8) & mask;
+  }
+}
+
+void append_block(std::string& out, std::span<const uint64_t> numbers) {
+  uint64_t base = *std::min_element(numbers.begin(), numbers.end());
+  uint8_t scale = common_scale(numbers, base);
+  std::array<uint64_t, kPackedBlock> small;
+  for (size_t i = 0; i < numbers.size(); ++i) small[i] = (numbers[i] - base) / kScales[scale];
+  std::span<const uint64_t> values(small.data(), numbers.size());
+  unsigned width = best_width(values);
+
+  std::string exceptions;
+  uint8_t exception_count = 0;
+  for (size_t i = 0; width < 64 && i < values.size(); ++i) {
+    uint64_t high = values[i] >> width;
+    if (high == 0) continue;
+    ++exception_count;
+    exceptions += static_cast<char>(i);
+    pipeline::append_varint(exceptions, high);
+  }
+  out += static_cast<char>(width);
+  out += static_cast<char>(scale);
+  out += static_cast<char>(exception_count);
+  pipeline::append_varint(out, base);
+  append_bits(out, values, width);
+  out += exceptions;
+}
+
+}  // namespace
+
+void append_packed(std::string& out, std::span<const uint64_t> numbers) {
+  for (size_t begin = 0; begin < numbers.size(); begin += kPackedBlock) {
+    append_block(out, numbers.subspan(begin, std::min(kPackedBlock, numbers.size() - begin)));
+  }
+}
+
+bool PackedReader::block(uint64_t* out, size_t count) {
+  pipeline::ByteReader reader(rest());
+  auto width = reader.fixed<uint8_t>();
+  auto scale = reader.fixed<uint8_t>();
+  auto exceptions = reader.fixed<uint8_t>();
+  uint64_t base = reader.varint();
+  std::string_view bits = reader.bytes(packed_bytes(count, width));
+  if (!reader.ok() || (width > kMaxNarrowWidth && width != 64) || scale >= kScales.size()) return false;
+
+  if (width == 0) {
+    std::fill(out, out + count, 0);
+  } else if (width == 64) {
+    std::memcpy(out, bits.data(), count * 8);
+  } else if (reader.remaining() >= 8) {
+    take_bits(bits.data(), out, count, width);
+  } else {  // too near to the end of the bytes to read whole words
+    std::array<char, kPackedBlock * 8 + 8> copy;
+    std::memcpy(copy.data(), bits.data(), bits.size());
+    std::memset(copy.data() + bits.size(), 0, 8);
+    take_bits(copy.data(), out, count, width);
+  }
+  for (; exceptions > 0; --exceptions) {
+    auto position = reader.fixed<uint8_t>();
+    uint64_t high = reader.varint();
+    if (!reader.ok() || position >= count || width == 64) return false;
+    out[position] |= high << width;
+  }
+  uint64_t factor = kScales[scale];
+  if (factor == 1) {
+    for (size_t i = 0; i < count; ++i) out[i] += base;
+  } else {
+    for (size_t i = 0; i < count; ++i) out[i] = out[i] * factor + base;
+  }
+  at_ = end_ - reader.remaining();
+  return true;
+}
+
+bool PackedReader::read(uint64_t* out, size_t count) {
+  for (size_t begin = 0; begin < count; begin += kPackedBlock) {
+    if (!block(out + begin, std::min(kPackedBlock, count - begin))) return false;
+  }
+  return true;
+}
+
+}  // namespace server
