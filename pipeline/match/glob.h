@@ -35,15 +35,16 @@ class Glob {
   bool is_literal() const { return literal_; }  // names one path: no special character
 
  private:
-  // One component of one alternative, e.g. *.log; kAnyFolders for **.
+  // One component of one alternative, e.g. *.log.
   struct Component {
-    bool any_folders = false;
+    bool any_folders = false;  // **
+    bool literal = false;      // `text` is the name itself
     std::string text;
   };
   using Path = std::vector<Component>;
 
   Glob() = default;
-  static bool match_components(const Component* pattern, const Component* pattern_end, std::string_view path);
+  static bool matches_from(const Path& pattern, size_t component, std::string_view path);
 
   std::string pattern_, folder_;
   bool literal_ = false;

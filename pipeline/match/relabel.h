@@ -6,10 +6,8 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "pipeline/base/result.h"
@@ -34,28 +32,29 @@ enum class RelabelAction {
 
 // One rule as it was configured; what was not given keeps its default.
 struct RelabelConfig {
-  std::vector<std::string> source_labels;
+  std::vector<std::string> source_labels{};
   std::string separator = ";";
   std::string regex = "(.*)";
   uint64_t modulus = 0;
-  std::string target_label;
+  std::string target_label{};
   std::string replacement = "$1";
   std::string action = "replace";
 };
 
-// Labels while they are being changed, by name. An empty value is the same as no label.
-using MutableLabels = std::map<std::string, std::string, std::less<>>;
+class LabelBuilder;  // relabel.cc: labels while they are being changed
 
 class RelabelRule {
  public:
   static Result<RelabelRule> compile(const RelabelConfig& config);
-  // False: the set is dropped.
-  [[nodiscard]] bool apply(MutableLabels& labels) const;
 
  private:
+  friend class RelabelRules;
   RelabelRule(RelabelConfig config, RelabelAction action, Regex regex);
-  bool replace(MutableLabels& labels, const std::string& value) const;
-  void map_names(MutableLabels& labels) const;
+  // False: the set is dropped.
+  bool apply(LabelBuilder& labels) const;
+  void replace(LabelBuilder& labels, const std::string& value) const;
+  void map_names(LabelBuilder& labels) const;
+  void remove_names(LabelBuilder& labels, bool matching) const;
 
   RelabelConfig config_;
   RelabelAction action_;
@@ -71,7 +70,6 @@ class RelabelRules {
   // Nothing: dropped. Labels that start with __ stay: strip_reserved() takes them away when a stream is made of the
   // set.
   std::optional<LabelSet> apply(const LabelSet& labels) const;
-  [[nodiscard]] bool apply(MutableLabels& labels) const;
 
  private:
   std::vector<RelabelRule> rules_;

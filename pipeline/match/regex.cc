@@ -1,0 +1,219 @@
+#include "pipeline/match/regex.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <re2/re2.h>
+
+#include "pipeline/match/regex_literals.h"
+#include "pipeline/model/quoted_text.h"
+
+namespace pipeline {
+
+namespace {
+
+constexpr int64_t kMaxProgramBytes = 64 << 20;
+
+std::string_view go_reason(RE2::ErrorCode code) {
+  switch (code) {
+    case RE2::ErrorBadEscape: return "invalid escape sequence";
+    case RE2::ErrorBadCharClass: return "invalid character class";
+    case RE2::ErrorBadCharRange: return "invalid character class range";
+    case RE2::ErrorMissingBracket: return "missing closing ]";
+    case RE2::ErrorMissingParen: return "missing closing )";
+    case RE2::ErrorUnexpectedParen: return "unexpected )";
+    case RE2::ErrorTrailingBackslash: return "trailing backslash at end of expression";
+    case RE2::ErrorRepeatArgument: return "missing argument to repetition operator";
+    case RE2::ErrorRepeatSize: return "invalid repeat count";
+    case RE2::ErrorRepeatOp: return "invalid nested repetition operator";
+    case RE2::ErrorBadPerlOp: return "invalid or unsupported Perl syntax";
+    case RE2::ErrorBadUTF8: return "invalid UTF-8";
+    case RE2::ErrorBadNamedCapture: return "invalid named capture";
+    case RE2::ErrorPatternTooLarge: return "expression too large";
+    default: return "regexp/syntax: internal error";
+  }
+}
+
+// RE2 of 2022 knows (?P<n>..) only; Go also (?<n>..). Leaves escapes, \Q..\E and classes alone.
+std::string with_go_names(std::string_view pattern) {
+  std::string out;
+  bool in_class = false;
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    std::string_view rest = pattern.substr(i);
+    if (rest.starts_with("\\Q") && !in_class) {
+      size_t end = std::min(rest.find("\\E", 2), rest.size() - 1);
+      out.append(rest.substr(0, end + 1));
+      i += end;
+    } else if (rest[0] == '\\') {
+      out.append(rest.substr(0, 2));
+      ++i;
+    } else if (!in_class && rest.starts_with("(?<")) {
+      out.append("(?P<");
+      i += 2;
+    } else {
+      if (rest[0] == '[' && !in_class) {
+        in_class = true;
+        size_t skip = 1 + static_cast<size_t>(rest.substr(1).starts_with("^"));
+        if (rest.substr(skip).starts_with("]")) ++skip;  // a ] that stands first is plain
+        out.append(rest.substr(0, skip));
+        i += skip - 1;
+        continue;
+      }
+      if (rest[0] == ']') in_class = false;
+      out.push_back(rest[0]);
+    }
+  }
+  return out;
+}
+
+bool is_ascii(std::string_view text) {
+  unsigned char seen = 0;
+  for (char c : text) seen |= static_cast<unsigned char>(c);  // vectorised by the compiler
+  return seen < 0x80;
+}
+
+// `text` with every bad byte as U+FFFD, and where each byte came from.
+struct Mended {
+  std::string text;
+  std::vector<size_t> source;  // text.size() + 1 positions in the original
+
+  explicit Mended(std::string_view original) {
+    for (size_t at = 0; at < original.size();) {
+      size_t begin = at;
+      uint32_t code = take_utf8(original, at);
+      size_t size = text.size();
+      append_utf8(text, code);
+      for (size_t k = size; k < text.size(); ++k) source.push_back(begin + (at - begin > 1 ? k - size : 0));
+    }
+    source.push_back(original.size());
+  }
+};
+
+}  // namespace
+
+struct Regex::Program {
+  std::string pattern;
+  std::unique_ptr<RE2> re2;
+  std::vector<std::string> names;
+  RegexLiterals literals;
+
+  bool search(std::string_view text, RE2::Anchor anchor, std::span<std::string_view> groups) const {
+    if (text.data() == nullptr) text = "";
+    if (is_ascii(text) || is_valid_utf8(text)) return search_utf8(text, anchor, groups);
+    Mended mended(text);
+    if (!search_utf8(mended.text, anchor, groups)) return false;
+    for (std::string_view& group : groups) {
+      if (group.data() == nullptr) continue;
+      auto begin = static_cast<size_t>(group.data() - mended.text.data());
+      size_t from = mended.source[begin], to = mended.source[begin + group.size()];
+      group = text.substr(from, to - from);
+    }
+    return true;
+  }
+
+ private:
+  static constexpr size_t kUsualGroups = 16;
+
+  bool search_utf8(std::string_view text, RE2::Anchor anchor, std::span<std::string_view> groups) const {
+    re2::StringPiece piece(text.data(), text.size());
+    if (groups.empty()) return re2->Match(piece, 0, text.size(), anchor, nullptr, 0);
+    std::array<re2::StringPiece, kUsualGroups> usual;
+    std::vector<re2::StringPiece> many;
+    re2::StringPiece* found = usual.data();
+    if (groups.size() > kUsualGroups) many.resize(groups.size()), found = many.data();
+    size_t count = std::min(groups.size(), names.size());
+    if (!re2->Match(piece, 0, text.size(), anchor, found, static_cast<int>(count))) return false;
+    for (size_t i = 0; i < groups.size(); ++i) groups[i] = {found[i].data(), found[i].size()};
+    return true;
+  }
+};
+
+Result<Regex> Regex::compile(std::string_view pattern, Dot dot) {
+  RE2::Options options;
+  options.set_log_errors(false);
+  options.set_max_mem(kMaxProgramBytes);
+  options.set_dot_nl(dot == Dot::kAny);
+  auto program = std::make_shared<Program>();
+  program->pattern = pattern;
+  program->re2 = std::make_unique<RE2>(with_go_names(pattern), options);
+  const RE2& re2 = *program->re2;
+  if (!re2.ok()) {
+    std::string_view fragment = re2.error_arg().empty() ? pattern : std::string_view(re2.error_arg());
+    return fail(Errc::kInvalid, concat("error parsing regexp: ", go_reason(re2.error_code()), ": `", fragment, "`"));
+  }
+  program->names.resize(static_cast<size_t>(re2.NumberOfCapturingGroups()) + 1);
+  for (const auto& [index, name] : re2.CapturingGroupNames()) program->names[static_cast<size_t>(index)] = name;
+  program->literals = find_literals(pattern);
+  return Regex(std::move(program));
+}
+
+const std::string& Regex::pattern() const { return program_->pattern; }
+const std::vector<std::string>& Regex::group_names() const { return program_->names; }
+const std::vector<RequiredLiteral>& Regex::required_literals() const { return program_->literals.required; }
+bool Regex::is_literals_only() const { return program_->literals.decides; }
+const std::vector<std::string>& Regex::literal_values() const { return program_->literals.values; }
+
+bool Regex::full_match(std::string_view text) const { return program_->search(text, RE2::ANCHOR_BOTH, {}); }
+bool Regex::partial_match(std::string_view text) const { return program_->search(text, RE2::UNANCHORED, {}); }
+bool Regex::find(std::string_view text, std::span<std::string_view> groups) const {
+  return program_->search(text, RE2::UNANCHORED, groups);
+}
+bool Regex::full_find(std::string_view text, std::span<std::string_view> groups) const {
+  return program_->search(text, RE2::ANCHOR_BOTH, groups);
+}
+
+namespace {
+
+bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
+
+// The name behind the $ that ends at `at`; moves behind it. Empty: malformed.
+std::string_view take_reference(std::string_view form, size_t& at) {
+  size_t i = at;
+  bool braced = i < form.size() && form[i] == '{';
+  if (braced) ++i;
+  size_t begin = i;
+  while (i < form.size() && is_word(form[i])) ++i;
+  std::string_view name = form.substr(begin, i - begin);
+  if (name.empty() || (braced && (i >= form.size() || form[i] != '}'))) return {};
+  at = i + static_cast<size_t>(braced);
+  return name;
+}
+
+}  // namespace
+
+void Regex::expand(std::string& out, std::string_view form, std::span<const std::string_view> groups) const {
+  for (size_t at = 0; at < form.size();) {
+    size_t dollar = std::min(form.find('$', at), form.size());
+    out.append(form.substr(at, dollar - at));
+    at = dollar + 1;
+    if (at > form.size()) return;
+    if (at < form.size() && form[at] == '$') {
+      out.push_back('$');
+      ++at;
+      continue;
+    }
+    std::string_view name = take_reference(form, at);
+    if (name.empty()) {
+      out.push_back('$');
+      continue;
+    }
+    bool numeric = name.size() <= 8 && (name.size() == 1 || name[0] != '0') &&
+                   std::all_of(name.begin(), name.end(), [](char c) { return c <= '9'; });
+    const std::vector<std::string>& names = group_names();
+    size_t index = names.size();
+    if (numeric) {
+      index = static_cast<size_t>(std::atoi(std::string(name).c_str()));
+    } else {
+      // As Go: of groups with one name the first that took part.
+      for (size_t i = 1; i < names.size() && i < groups.size(); ++i) {
+        if (names[i] == name && groups[i].data() != nullptr) {
+          index = i;
+          break;
+        }
+      }
+    }
+    if (index < groups.size()) out.append(groups[index]);
+  }
+}
+
+}  // namespace pipeline
