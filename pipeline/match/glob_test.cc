@@ -32,7 +32,7 @@ bool slow_matches(std::string_view pattern, std::string_view path, bool at_compo
     if (slow_matches(pattern.substr(1), path, false)) return true;
     return !path.empty() && path[0] != '/' && slow_matches(pattern, path.substr(1), false);
   }
-  if (path.empty()) return pattern == "/**";
+  if (path.empty()) return pattern.starts_with("/**") && slow_matches(pattern.substr(3), path);
   return pattern[0] == path[0] && slow_matches(pattern.substr(1), path.substr(1), pattern[0] == '/');
 }
 }  // namespace

@@ -138,7 +138,8 @@ Result<Regex> Regex::compile(std::string_view pattern, Dot dot) {
   program->re2 = std::make_unique<RE2>(with_go_names(pattern), options);
   const RE2& re2 = *program->re2;
   if (!re2.ok()) {
-    std::string_view fragment = re2.error_arg().empty() ? pattern : std::string_view(re2.error_arg());
+    bool names_none = re2.error_code() == RE2::ErrorTrailingBackslash;
+    std::string_view fragment = re2.error_arg().empty() && !names_none ? pattern : std::string_view(re2.error_arg());
     return fail(Errc::kInvalid, concat("error parsing regexp: ", go_reason(re2.error_code()), ": `", fragment, "`"));
   }
   program->names.resize(static_cast<size_t>(re2.NumberOfCapturingGroups()) + 1);

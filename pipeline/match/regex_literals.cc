@@ -91,7 +91,9 @@ class Concatenation {
     if (left.text.size() + right.text.size() > kMaxTextBytes) return false;
     bool ignore_case = left.ignore_case || right.ignore_case;
     if (ignore_case && (has_exact_letter(left) || has_exact_letter(right))) precise_ = false;
-    add_text(product, {left.text + right.text, ignore_case});
+    std::string text = left.text + right.text;
+    for (char& c : text) c = ignore_case && is_letter(c) ? static_cast<char>(c | 0x20) : c;
+    add_text(product, {std::move(text), ignore_case});
     return true;
   }
   static bool has_exact_letter(const RequiredLiteral& text) {
@@ -255,8 +257,9 @@ class Reader {
     ++at_;
     bool outer_ignore = ignore_case_;
     if (take('?') && !group_flags()) return lose();
-    if (take(')')) {  // (?i): from here to the end of the enclosing group
-      return empty_part(true);
+    if (take(')')) {  // (?i): from here to the end of the enclosing group; a quantifier would mean what is before it
+      bool odd = at_ < text_.size() && std::string_view("*+?{").find(text_[at_]) != std::string_view::npos;
+      return odd ? lose() : empty_part(true);
     }
     Part part = alternation(depth + 1);
     if (!take(')')) return lose();

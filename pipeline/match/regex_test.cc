@@ -94,9 +94,9 @@ TEST_CASE("regex: literals that every match contains") {
   CHECK(literals_of(".*error.*") == "only error");
   CHECK(literals_of("error|warn") == "only error warn");
   CHECK(literals_of("(error|warn)ing") == "only erroring warning");
-  CHECK(literals_of("level=(error|warn) .* code=\\d+") == "some level=error level=warn ");
-  CHECK(literals_of("https?://") == "only http:// https://");
-  CHECK(literals_of("(?i)Timeout") == "some imeout/i timeout/i");
+  CHECK(literals_of("level=(error|warn) .* code=\\d+") == "some level=error  level=warn ");
+  CHECK(literals_of("https?://") == "only https:// http://");
+  CHECK(literals_of("(?i)Tasks") == "some ta/i");  // k and s have partners beyond ASCII
 }
 
 TEST_CASE("regex: literals of less simple expressions") {
