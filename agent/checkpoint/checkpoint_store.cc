@@ -1,0 +1,214 @@
+#include "agent/checkpoint/checkpoint_store.h"
+
+#include <atomic>
+#include <cerrno>
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+#include <thread>
+#include <unistd.h>
+
+#include "agent/checkpoint/checkpoint_tables.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/base/log.h"
+
+namespace agent {
+
+using pipeline::concat;
+using pipeline::Errc;
+using pipeline::Error;
+using pipeline::fail;
+using pipeline::log_error;
+using pipeline::Result;
+
+namespace {
+constexpr std::chrono::seconds kRetryAfter{1};
+
+struct Opened {
+  CheckpointTables tables;
+  Resume resume;
+};
+
+Result<Opened> open_and_load(const CheckpointStoreOptions& options) {
+  TRY_LET(auto tables, CheckpointTables::open(options.path));
+  TRY_LET(auto resume, tables.load(options.sinks));
+  return Opened{std::move(tables), std::move(resume)};
+}
+
+// Renames the file and its journal; returns where it is now.
+Result<std::string> set_aside(const std::string& path) {
+  for (int n = 1; n < 1000; n++) {
+    std::string aside = concat(path, ".corrupt-", n);
+    if (::access(aside.c_str(), F_OK) == 0) continue;
+    if (std::rename(path.c_str(), aside.c_str()) != 0)
+      return fail(pipeline::system_error(concat("rename ", path), errno));
+    std::rename((path + "-wal").c_str(), (aside + "-wal").c_str());
+    std::remove((path + "-shm").c_str());
+    return aside;
+  }
+  return fail(Errc::kIo, concat(path, ": too many damaged files set aside; remove them"));
+}
+
+Result<Opened> open_or_begin_afresh(const CheckpointStoreOptions& options) {
+  auto opened = open_and_load(options);
+  if (opened || opened.error().code != Errc::kCorrupt) return opened;
+  Error damage = opened.error();
+  TRY_LET(std::string aside, set_aside(options.path));
+  log_error("checkpoints damaged: files are read as if seen for the first time",
+            {{"error", damage}, {"kept_as", aside}});
+  return open_and_load(options);
+}
+}  // namespace
+
+class CheckpointStore::Worker {
+ public:
+  Worker(Opened opened, const CheckpointStoreOptions& options, pipeline::Registry& registry)
+      : resume_(std::move(opened.resume)),
+        tables_(std::move(opened.tables)),
+        group_wait_(options.group_wait),
+        next_file_(tables_.first_free_file_id()),
+        groups_(registry.counter("skidway_agent_checkpoint_groups_total", "Transactions of the checkpoint store.")),
+        failures_(registry.counter("skidway_agent_checkpoint_failures_total",
+                                   "Transactions of the checkpoint store that failed and are tried again.")),
+        records_(
+            registry.gauge("skidway_agent_checkpoint_records", "Batch records kept: not acked, or above a position.")),
+        seconds_(registry.histogram("skidway_agent_checkpoint_group_seconds",
+                                    "Time to write one group of checkpoints durably.", pipeline::latency_buckets())) {
+    records_.set(static_cast<int64_t>(tables_.live_records()));
+    thread_ = std::thread([this] { run(); });
+  }
+
+  ~Worker() {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+  }
+
+  const Resume& resume() const { return resume_; }
+  FileId next_file() { return {next_file_.fetch_add(1, std::memory_order_relaxed)}; }
+
+  enum class When { kSoon, kAtOnce };
+  void add(std::optional<CheckpointOperation> operation, Done done, When when) {
+    bool wake;
+    {
+      std::lock_guard lock(mutex_);
+      bool idle = waiting_.empty() && dones_.empty();
+      if (idle) oldest_ = Steady::now();
+      if (operation) waiting_.push_back(std::move(*operation));
+      if (done) dones_.push_back(std::move(done));
+      wake = idle || (when == When::kAtOnce && !at_once_);
+      at_once_ |= when == When::kAtOnce;
+    }
+    if (wake) wake_.notify_one();
+  }
+
+ private:
+  using Steady = std::chrono::steady_clock;
+
+  void run() {
+    while (take_group()) write_group();
+    for (std::vector<Done>* dones : {&group_dones_, &dones_})
+      for (Done& done : *dones) done(fail(Errc::kCancelled, "the checkpoint store is closed"));
+  }
+
+  // Moves what waits into the group; false: nothing is left and the end has come, or the end has come with a group that
+  // could not be written.
+  bool take_group() {
+    std::unique_lock lock(mutex_);
+    if (failed_) {
+      if (stopping_) return false;
+      wake_.wait_for(lock, kRetryAfter, [&] { return stopping_; });
+    } else {
+      wake_.wait(lock, [&] { return stopping_ || !waiting_.empty() || !dones_.empty(); });
+      wake_.wait_until(lock, oldest_ + group_wait_, [&] { return stopping_ || at_once_; });
+    }
+    for (auto& operation : waiting_) group_.push_back(std::move(operation));
+    for (auto& done : dones_) group_dones_.push_back(std::move(done));
+    waiting_.clear(), dones_.clear();
+    at_once_ = false;
+    return !group_.empty() || !group_dones_.empty();
+  }
+
+  void write_group() {
+    auto start = Steady::now();
+    if (Result<void> written = group_.empty() ? Result<void>() : tables_.write(group_); !written) {
+      failed_ = true;
+      failures_.add();
+      if (auto held = limiter_.allow())
+        log_error("checkpoints not written: nothing new is sent until they are",
+                  {{"error", written.error()}, {"held_back", *held}});
+      return;
+    }
+    failed_ = false;
+    groups_.add();
+    seconds_.observe(std::chrono::duration<double>(Steady::now() - start).count());
+    records_.set(static_cast<int64_t>(tables_.live_records()));
+    group_.clear();
+    for (Done& done : std::exchange(group_dones_, {})) done({});
+  }
+
+  const Resume resume_;
+  CheckpointTables tables_;                 // worker, after the constructor
+  std::vector<CheckpointOperation> group_;  // worker: being written, or failed and to be written again
+  std::vector<Done> group_dones_;           // worker
+  bool failed_ = false;                     // worker
+  pipeline::LogLimiter limiter_;
+  const std::chrono::milliseconds group_wait_;
+  std::atomic<uint64_t> next_file_;
+  pipeline::Counter& groups_;
+  pipeline::Counter& failures_;
+  pipeline::Gauge& records_;
+  pipeline::Histogram& seconds_;
+
+  std::mutex mutex_;  // everything below
+  std::condition_variable wake_;
+  std::vector<CheckpointOperation> waiting_;
+  std::vector<Done> dones_;
+  Steady::time_point oldest_;
+  bool at_once_ = false;
+  bool stopping_ = false;
+  std::thread thread_;  // not under the mutex: constructor and destructor
+};
+
+CheckpointStore::CheckpointStore(std::unique_ptr<Worker> worker) : worker_(std::move(worker)) {}
+CheckpointStore::~CheckpointStore() = default;
+
+Result<std::unique_ptr<CheckpointStore>> CheckpointStore::open(CheckpointStoreOptions options,
+                                                               pipeline::Registry& registry) {
+  TRY_LET(Opened opened, open_or_begin_afresh(options));
+  return std::unique_ptr<CheckpointStore>(
+      new CheckpointStore(std::make_unique<Worker>(std::move(opened), options, registry)));
+}
+
+const Resume& CheckpointStore::resume() const { return worker_->resume(); }
+
+FileId CheckpointStore::add_file(FileRecord record) {
+  FileId file = worker_->next_file();
+  update_file(file, std::move(record));
+  return file;
+}
+
+void CheckpointStore::update_file(FileId file, FileRecord record) {
+  worker_->add(PutFile{file, std::move(record)}, nullptr, Worker::When::kSoon);
+}
+
+void CheckpointStore::forget_file(FileId file) { worker_->add(ForgetFile{file}, nullptr, Worker::When::kSoon); }
+
+void CheckpointStore::put_record(const std::string& sink, std::shared_ptr<const BatchRecord> record, Done done) {
+  worker_->add(PutRecord{sink, std::move(record)}, std::move(done), Worker::When::kAtOnce);
+}
+
+void CheckpointStore::ack(const std::string& sink, BatchNumber number) {
+  worker_->add(AckBatch{sink, number}, nullptr, Worker::When::kSoon);
+}
+
+void CheckpointStore::save_positions(const std::string& sink, std::vector<FilePosition> positions) {
+  worker_->add(SavePositions{sink, std::move(positions)}, nullptr, Worker::When::kSoon);
+}
+
+void CheckpointStore::flush(Done done) { worker_->add(std::nullopt, std::move(done), Worker::When::kAtOnce); }
+
+}  // namespace agent

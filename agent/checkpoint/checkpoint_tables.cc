@@ -1,0 +1,304 @@
+#include "agent/checkpoint/checkpoint_tables.h"
+
+#include <algorithm>
+#include <sys/random.h>
+#include <unordered_map>
+
+#include "agent/checkpoint/record_codec.h"
+#include "pipeline/base/invariant.h"
+
+namespace agent {
+
+using pipeline::Blob;
+using pipeline::concat;
+using pipeline::Database;
+using pipeline::Errc;
+using pipeline::fail;
+using pipeline::Result;
+using pipeline::Statement;
+using pipeline::Step;
+
+namespace {
+constexpr int64_t kVersion = 1;
+constexpr size_t kUnusedLabels = 1024;  // label sets kept for nothing before they are looked through
+
+constexpr std::string_view kTables = R"(
+CREATE TABLE sinks (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, uuid TEXT NOT NULL, epoch INTEGER NOT NULL) STRICT;
+CREATE TABLE files (id INTEGER PRIMARY KEY, source TEXT NOT NULL, dev INTEGER NOT NULL, inode INTEGER NOT NULL,
+  fingerprint INTEGER NOT NULL, fingerprint_length INTEGER NOT NULL, path TEXT NOT NULL, birth_order INTEGER NOT NULL) STRICT;
+CREATE TABLE positions (sink INTEGER NOT NULL, file INTEGER NOT NULL, position INTEGER NOT NULL,
+  last_read_time INTEGER NOT NULL, PRIMARY KEY (sink, file)) WITHOUT ROWID, STRICT;
+CREATE TABLE labels (key INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+CREATE TABLE batches (sink INTEGER NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL, tenant TEXT NOT NULL,
+  acked INTEGER NOT NULL, ranges BLOB NOT NULL, PRIMARY KEY (sink, epoch, seq)) WITHOUT ROWID, STRICT;
+)";
+
+int64_t as_signed(uint64_t v) { return static_cast<int64_t>(v); }
+uint64_t as_unsigned(int64_t v) { return static_cast<uint64_t>(v); }
+
+// A random UUID (version 4, RFC 9562).
+std::string make_uuid() {
+  unsigned char b[16];
+  INVARIANT(::getrandom(b, sizeof b, 0) == sizeof b);
+  b[6] = static_cast<unsigned char>((b[6] & 0x0f) | 0x40), b[8] = static_cast<unsigned char>((b[8] & 0x3f) | 0x80);
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string out;
+  for (int i = 0; i < 16; i++) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) out += '-';
+    out += kHex[b[i] >> 4], out += kHex[b[i] & 15];
+  }
+  return out;
+}
+
+Result<void> make_tables(Database& db) {
+  TRY_LET(auto transaction, db.begin());
+  TRY(db.execute(kTables));
+  TRY(db.set_schema_version(kVersion));
+  return transaction.commit();
+}
+}  // namespace
+
+struct CheckpointTables::Statements {
+  Statement put_file, delete_file, delete_positions, put_record, put_labels, ack, put_position, delete_record;
+
+  static Result<std::unique_ptr<Statements>> prepare(Database& db) {
+    TRY_LET(auto put_file, db.prepare("INSERT OR REPLACE INTO files VALUES (?,?,?,?,?,?,?,?)"));
+    TRY_LET(auto delete_file, db.prepare("DELETE FROM files WHERE id = ?"));
+    TRY_LET(auto delete_positions, db.prepare("DELETE FROM positions WHERE file = ?"));
+    TRY_LET(auto put_record, db.prepare("INSERT OR REPLACE INTO batches VALUES (?,?,?,?,?,?)"));
+    TRY_LET(auto put_labels, db.prepare("INSERT OR IGNORE INTO labels VALUES (?,?)"));
+    TRY_LET(auto ack, db.prepare("UPDATE batches SET acked = 1 WHERE sink = ? AND epoch = ? AND seq = ?"));
+    TRY_LET(auto put_position, db.prepare("INSERT OR REPLACE INTO positions VALUES (?,?,?,?)"));
+    TRY_LET(auto delete_record, db.prepare("DELETE FROM batches WHERE sink = ? AND epoch = ? AND seq = ?"));
+    return std::make_unique<Statements>(
+        Statements{std::move(put_file), std::move(delete_file), std::move(delete_positions), std::move(put_record),
+                   std::move(put_labels), std::move(ack), std::move(put_position), std::move(delete_record)});
+  }
+};
+
+CheckpointTables::CheckpointTables(Database db, std::unique_ptr<Statements> statements)
+    : db_(std::move(db)), statements_(std::move(statements)) {}
+CheckpointTables::CheckpointTables(CheckpointTables&&) noexcept = default;
+CheckpointTables::~CheckpointTables() = default;
+
+Result<CheckpointTables> CheckpointTables::open(const std::string& path) {
+  TRY_LET(Database db, Database::open(path, {}));
+  TRY(db.check());
+  TRY_LET(int64_t version, db.schema_version());
+  if (version > kVersion) return fail(Errc::kInvalid, concat(path, ": made by a newer version of skidway-agent"));
+  if (version == 0) TRY(make_tables(db));
+  TRY_LET(auto statements, Statements::prepare(db));
+  return CheckpointTables(std::move(db), std::move(statements));
+}
+
+// --- load
+
+Result<Resume> CheckpointTables::load(const std::vector<std::string>& sinks) {
+  Resume resume;
+  TRY_LET(auto transaction, db_.begin());
+  TRY(load_files(resume));
+  for (const std::string& name : sinks) {
+    SinkResume& sink = resume.sinks[name];
+    TRY_LET(int64_t id, start_producer(name, sink.producer));
+    TRY(load_sink(name, id, sink));
+  }
+  TRY(load_absent_sinks());
+  TRY(drop_unused_labels());
+  TRY(transaction.commit());
+  return resume;
+}
+
+Result<void> CheckpointTables::load_files(Resume& resume) {
+  TRY_LET(Statement all, db_.prepare("SELECT * FROM files"));
+  for (;;) {
+    TRY_LET(Step step, all.step());
+    if (step == Step::kDone) break;
+    FileId id{as_unsigned(all.integer(0))};
+    resume.files[id] = {.source = std::string(all.text(1)),
+                        .dev = as_unsigned(all.integer(2)),
+                        .inode = as_unsigned(all.integer(3)),
+                        .fingerprint = as_unsigned(all.integer(4)),
+                        .fingerprint_length = static_cast<uint32_t>(all.integer(5)),
+                        .path = std::string(all.text(6)),
+                        .birth_order = as_unsigned(all.integer(7))};
+    first_free_file_id_ = std::max(first_free_file_id_, id.value + 1);
+  }
+  return {};
+}
+
+Result<int64_t> CheckpointTables::start_producer(const std::string& name, Producer& producer) {
+  TRY_LET(Statement find, db_.prepare("SELECT id, uuid, epoch FROM sinks WHERE name = ?"));
+  TRY(find.bind_all(std::string_view(name)));
+  TRY_LET(Step step, find.step());
+  if (step == Step::kDone) {
+    producer = {make_uuid(), 1};
+    TRY_LET(Statement insert, db_.prepare("INSERT INTO sinks (name, uuid, epoch) VALUES (?,?,1)"));
+    TRY(insert.run(std::string_view(name), std::string_view(producer.uuid)));
+    return db_.last_insert_id();
+  }
+  int64_t id = find.integer(0);
+  producer = {std::string(find.text(1)), as_unsigned(find.integer(2)) + 1};
+  find.reset();
+  TRY_LET(Statement raise, db_.prepare("UPDATE sinks SET epoch = ? WHERE id = ?"));
+  TRY(raise.run(as_signed(producer.epoch), id));
+  return id;
+}
+
+// Sinks that this configuration does not name: they may come back, so what they left stays.
+Result<void> CheckpointTables::load_absent_sinks() {
+  std::vector<std::pair<std::string, int64_t>> absent;
+  TRY_LET(Statement all, db_.prepare("SELECT name, id FROM sinks"));
+  for (;;) {
+    TRY_LET(Step step, all.step());
+    if (step == Step::kDone) break;
+    if (!sinks_.contains(std::string(all.text(0)))) absent.emplace_back(all.text(0), all.integer(1));
+  }
+  SinkResume unused;
+  for (auto& [name, id] : absent) TRY(load_sink(name, id, unused));
+  return {};
+}
+
+Result<void> CheckpointTables::load_sink(const std::string& name, int64_t id, SinkResume& resume) {
+  SinkRows& rows = sinks_[name];
+  rows.id = id;
+  TRY(load_positions(id, rows, resume));
+  return load_records(id, rows, resume);
+}
+
+Result<void> CheckpointTables::load_positions(int64_t id, SinkRows& rows, SinkResume& resume) {
+  TRY_LET(Statement all, db_.prepare("SELECT file, position, last_read_time FROM positions WHERE sink = ?"));
+  TRY(all.bind_all(id));
+  for (;;) {
+    TRY_LET(Step step, all.step());
+    if (step == Step::kDone) return {};
+    FilePosition position{{as_unsigned(all.integer(0))}, as_unsigned(all.integer(1)), all.integer(2)};
+    resume.positions[position.file] = position;
+    rows.records.pass(position.file, position.position);
+  }
+}
+
+Result<void> CheckpointTables::load_records(int64_t id, SinkRows& rows, SinkResume& resume) {
+  TRY_LET(Statement labels, db_.prepare("SELECT text FROM labels WHERE key = ?"));
+  std::unordered_map<uint64_t, std::shared_ptr<const std::string>> known;
+  auto find_labels = [&](uint64_t key) -> std::shared_ptr<const std::string> {
+    auto& text = known[key];
+    if (text || !labels.bind(1, as_signed(key))) return text;
+    if (auto step = labels.step(); step && *step == Step::kRow)
+      text = std::make_shared<const std::string>(labels.text(0));
+    labels.reset();
+    return text;
+  };
+  TRY_LET(Statement all,
+          db_.prepare("SELECT epoch, seq, tenant, acked, ranges FROM batches WHERE sink = ? ORDER BY epoch, seq"));
+  TRY(all.bind_all(id));
+  for (;;) {
+    TRY_LET(Step step, all.step());
+    if (step == Step::kDone) return {};
+    BatchRecord record{
+        {as_unsigned(all.integer(0)), as_unsigned(all.integer(1))}, std::string(all.text(2)), all.integer(3) != 0, {}};
+    TRY_LET(record.segments, decode_segments(all.blob(4), find_labels));
+    for (const RecordSegment& segment : record.segments) {
+      labels_on_disk_.insert(labels_key(*segment.labels));
+      first_free_file_id_ = std::max(first_free_file_id_, segment.file.value + 1);
+    }
+    rows.records.add(record);
+    resume.records.push_back(std::move(record));
+  }
+}
+
+// --- write
+
+Result<void> CheckpointTables::write(const std::vector<CheckpointOperation>& group) {
+  labels_of_group_.clear();
+  TRY_LET(auto transaction, db_.begin());
+  for (const CheckpointOperation& operation : group) TRY(std::visit([&](auto& o) { return apply(o); }, operation));
+  for (auto& [name, sink] : sinks_) TRY(delete_finished(sink));
+  if (labels_on_disk_.size() > labels_allowed_) TRY(drop_unused_labels());
+  TRY(transaction.commit());
+  labels_on_disk_.insert(labels_of_group_.begin(), labels_of_group_.end());
+  for (auto& [name, sink] : sinks_) sink.finished.clear();
+  return {};
+}
+
+Result<void> CheckpointTables::apply(const PutFile& put) {
+  const FileRecord& f = put.record;
+  return statements_->put_file.run(as_signed(put.file.value), std::string_view(f.source), as_signed(f.dev),
+                                   as_signed(f.inode), as_signed(f.fingerprint), f.fingerprint_length,
+                                   std::string_view(f.path), as_signed(f.birth_order));
+}
+
+Result<void> CheckpointTables::apply(const ForgetFile& forget) {
+  for (auto& [name, sink] : sinks_) sink.records.forget(forget.file);
+  TRY(statements_->delete_positions.run(as_signed(forget.file.value)));
+  return statements_->delete_file.run(as_signed(forget.file.value));
+}
+
+Result<void> CheckpointTables::put_labels(const BatchRecord& record) {
+  for (const RecordSegment& segment : record.segments) {
+    uint64_t key = labels_key(*segment.labels);
+    if (labels_on_disk_.contains(key)) continue;
+    TRY(statements_->put_labels.run(as_signed(key), std::string_view(*segment.labels)));
+    labels_of_group_.push_back(key);
+  }
+  return {};
+}
+
+Result<void> CheckpointTables::apply(const PutRecord& put) {
+  const BatchRecord& record = *put.record;
+  SinkRows& sink = sinks_.at(put.sink);
+  TRY(put_labels(record));
+  sink.records.add(record);
+  std::string ranges = encode_segments(record.segments);
+  return statements_->put_record.run(sink.id, as_signed(record.number.epoch), as_signed(record.number.seq),
+                                     std::string_view(record.tenant), record.acked ? 1 : 0, Blob{ranges});
+}
+
+Result<void> CheckpointTables::apply(const AckBatch& ack) {
+  SinkRows& sink = sinks_.at(ack.sink);
+  sink.records.ack(ack.number);
+  return statements_->ack.run(sink.id, as_signed(ack.number.epoch), as_signed(ack.number.seq));
+}
+
+Result<void> CheckpointTables::apply(const SavePositions& save) {
+  SinkRows& sink = sinks_.at(save.sink);
+  for (const FilePosition& p : save.positions) {
+    TRY(statements_->put_position.run(sink.id, as_signed(p.file.value), as_signed(p.position), p.last_read_time));
+    sink.records.pass(p.file, p.position);
+  }
+  return {};
+}
+
+Result<void> CheckpointTables::delete_finished(SinkRows& sink) {
+  std::vector<BatchNumber> finished = sink.records.take_finished();
+  sink.finished.insert(sink.finished.end(), finished.begin(), finished.end());
+  for (const BatchNumber& n : sink.finished)
+    TRY(statements_->delete_record.run(sink.id, as_signed(n.epoch), as_signed(n.seq)));
+  return {};
+}
+
+Result<void> CheckpointTables::drop_unused_labels() {
+  std::unordered_set<uint64_t> used;
+  for (auto& [name, sink] : sinks_) sink.records.collect_labels(used);
+  std::vector<int64_t> unused;
+  TRY_LET(Statement all, db_.prepare("SELECT key FROM labels"));
+  for (;;) {
+    TRY_LET(Step step, all.step());
+    if (step == Step::kDone) break;
+    if (!used.contains(as_unsigned(all.integer(0)))) unused.push_back(all.integer(0));
+  }
+  TRY_LET(Statement remove, db_.prepare("DELETE FROM labels WHERE key = ?"));
+  for (int64_t key : unused) {
+    TRY(remove.run(key));
+    labels_on_disk_.erase(as_unsigned(key));
+  }
+  labels_allowed_ = 2 * used.size() + kUnusedLabels;
+  return {};
+}
+
+size_t CheckpointTables::live_records() const {
+  size_t n = 0;
+  for (auto& [name, sink] : sinks_) n += sink.records.size();
+  return n;
+}
+
+}  // namespace agent
