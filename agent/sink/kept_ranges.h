@@ -1,0 +1,35 @@
+// KeptRanges: bytes of an earlier run that a sink must not take from the reader again: those below its position, and
+// those of kept records (acked, or being rebuilt) above it. Immutable after the start. Thread: any.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "agent/checkpoint/records.h"
+#include "pipeline/model/batch.h"
+
+namespace agent {
+
+class KeptRanges {
+ public:
+  explicit KeptRanges(const SinkResume& resume);
+
+  // What is kept of one file; null: nothing, take everything.
+  class OfFile {
+   public:
+    // Is the entry that begins with `first` kept?
+    bool has(const pipeline::ByteRange& first) const;
+    uint64_t end() const { return end_; }  // nothing is kept from here on
+
+   private:
+    friend class KeptRanges;
+    uint64_t position_ = 0, end_ = 0;
+    std::vector<pipeline::ByteRange> ranges_;  // sorted, apart
+  };
+  const OfFile* of(FileId file) const;
+
+ private:
+  std::unordered_map<FileId, OfFile> files_;
+};
+
+}  // namespace agent

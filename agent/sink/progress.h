@@ -1,0 +1,54 @@
+// Progress: how far one sink is with every file, from the moment a byte is passed by a reader to the moment it is
+// acked.
+//
+// A file's position is the lowest byte that a batch not yet acked begins with (a hold), else the byte up to which the
+// reader has passed everything.
+// Thread: any.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/checkpoint/records.h"
+
+namespace agent {
+
+class Progress {
+ public:
+  using Hold = uint64_t;  // names one batch of this run, rebuilt ones included; never used twice
+
+  // `known`: as the store had it. `first_seen` is told the first position of each other file, before anything of that
+  // file can be in a batch; called with the lock held.
+  Progress(const std::map<FileId, FilePosition>& known, std::function<void(FilePosition)> first_seen);
+
+  Hold new_hold();
+  void hold(Hold batch, FileId file, uint64_t begin);  // again with a lower `begin`: that one counts
+  void pass(const FilePosition& passed);
+  void release(Hold batch, const std::vector<FileId>& files);  // acked, or given up
+  void forget(FileId file);
+
+  std::optional<FilePosition> position(FileId file) const;
+  std::vector<FilePosition> take_changed();  // since the last call
+
+ private:
+  struct File {
+    uint64_t passed = 0;
+    pipeline::UnixNanos last_read_time = 0;
+    std::vector<std::pair<Hold, uint64_t>> holds;
+    bool changed = false;
+
+    FilePosition position(FileId id) const;
+  };
+  File& file(FileId id, uint64_t first_position);
+
+  const std::function<void(FilePosition)> first_seen_;
+  mutable std::mutex mutex_;
+  std::unordered_map<FileId, File> files_;  // under mutex_
+  std::vector<FileId> changed_;             // under mutex_: files whose `changed` is set
+  Hold last_hold_ = 0;                      // under mutex_
+};
+
+}  // namespace agent

@@ -1,0 +1,203 @@
+#include "agent/sink/push_port.h"
+
+#include "pipeline/base/invariant.h"
+#include "pipeline/base/log.h"
+
+namespace agent {
+
+using pipeline::Batch;
+using pipeline::ByteRange;
+using pipeline::LabelTable;
+using pipeline::Metadata;
+
+namespace {
+constexpr uint64_t kEntryOverheadBytes = 24;  // time, tags and lengths of an entry in wire form
+constexpr size_t kIdleTenants = 16;           // empty open batches kept for tenants that may come again
+
+std::span<const Metadata> metadata_of(const Batch& batch, size_t row) {
+  if (!batch.has_metadata()) return {};
+  return batch.metadata(row);
+}
+
+std::unique_ptr<ClosedBatch> make_closed(OpenBatch::Content content, BatchNumber number, const std::string& tenant,
+                                         Compression encoding, std::chrono::nanoseconds now) {
+  auto closed = std::make_unique<ClosedBatch>();
+  closed->number = number;
+  closed->tenant = tenant;
+  closed->encoding = encoding;
+  closed->body = std::make_shared<const std::string>(std::move(content.body));
+  closed->record = std::make_shared<const BatchRecord>(BatchRecord{number, tenant, false, std::move(content.segments)});
+  closed->files = std::move(content.files);
+  closed->volume = content.volume;
+  closed->closed_at = now;
+  return closed;
+}
+}  // namespace
+
+PushPort::PushPort(const PushPortParts& parts) : parts_(parts), outgoing_(parts.options.labels, parts.options.tenant) {}
+
+PushPort::~PushPort() {
+  for (auto& open : opens_) parts_.memory.release(open->counted_bytes), parts_.metrics.leave(open->batch.volume());
+}
+
+void PushPort::append(const Batch& batch, const FilePosition& passed) {
+  renew(*batch.label_sets);
+  const KeptRanges::OfFile* kept = passed.file ? parts_.kept.of(passed.file) : nullptr;
+  taken_ = unlabelled_ = {};
+  for (size_t row = 0; row < batch.size(); row++) {
+    if (kept && kept->has(batch.origins[batch.origin_begin[row]])) continue;
+    add(batch, row, passed.file);
+  }
+  parts_.metrics.take({taken_.entries + unlabelled_.entries, taken_.bytes + unlabelled_.bytes});
+  if (unlabelled_.entries > 0) parts_.metrics.dropped("no_labels", unlabelled_, parts_.options.tenant);
+  for (auto& open : opens_) count_memory(*open);
+  if (passed.file) parts_.progress.pass(passed);
+}
+
+void PushPort::renew(const LabelTable& table) {
+  if (!outgoing_.renew(table)) return;
+  targets_.clear();
+  record_labels_.clear();
+}
+
+PushPort::Target& PushPort::target(const LabelTable& table, LabelTable::Id id) {
+  if (id >= targets_.size()) targets_.resize(table.size());
+  Target& target = targets_[id];
+  if (target.nowhere || (target.open && target.generation == target.open->batch.generation())) [[likely]]
+    return target;
+  const OutgoingStream& stream = outgoing_.at(table, id);
+  target.nowhere = stream.labels.empty();
+  if (target.nowhere) return target;
+  target.open = &open_for(stream.tenant);
+  target.generation = target.open->batch.generation();
+  target.stream = target.open->batch.stream(stream.text);
+  return target;
+}
+
+PushPort::Open& PushPort::open_for(const std::string& tenant) {
+  for (auto& open : opens_)
+    if (open->batch.tenant() == tenant) return *open;
+  if (opens_.size() > kIdleTenants) {
+    std::erase_if(opens_, [](auto& open) { return open->batch.empty(); });
+    targets_.assign(targets_.size(), {});
+  }
+  return *opens_.emplace_back(new Open{OpenBatch(tenant, parts_.options.batch_bytes)});
+}
+
+void PushPort::add(const Batch& batch, size_t row, FileId file) {
+  std::string_view line = batch.lines[row];
+  Target* to = &target(*batch.label_sets, batch.labels[row]);
+  if (to->nowhere) [[unlikely]] {
+    unlabelled_.entries++, unlabelled_.bytes += line.size();
+    return;
+  }
+  Open& open = *to->open;
+  if (open.batch.size_bytes() + line.size() + kEntryOverheadBytes > parts_.options.batch_bytes && !open.batch.empty()) {
+    close(open);
+    to = &target(*batch.label_sets, batch.labels[row]);
+  }
+  if (open.batch.empty()) {
+    open.hold = parts_.progress.new_hold();
+    open.due = parts_.clock.monotonic() + parts_.options.batch_wait;
+  }
+  open.batch.add(to->stream, batch.times[row], line, metadata_of(batch, row));
+  if (file) note_origins(open, batch, row, file);
+  taken_.entries++, taken_.bytes += line.size();
+}
+
+const std::shared_ptr<const std::string>& PushPort::record_labels(const LabelTable& table, LabelTable::Id id) {
+  if (id >= record_labels_.size()) record_labels_.resize(table.size());
+  if (!record_labels_[id]) record_labels_[id] = std::make_shared<const std::string>(table.text(id));
+  return record_labels_[id];
+}
+
+void PushPort::note_origins(Open& open, const Batch& batch, size_t row, FileId file) {
+  const auto& labels = record_labels(*batch.label_sets, batch.first_labels[row]);
+  const ByteRange* origin = &batch.origins[batch.origin_begin[row]];
+  for (const ByteRange* end = origin + batch.origin_count[row]; origin != end; origin++)
+    if (open.batch.note(file, labels, *origin)) parts_.progress.hold(open.hold, file, origin->begin);
+}
+
+void PushPort::count_memory(Open& open) {
+  uint64_t now = open.batch.size_bytes();
+  if (now > open.counted_bytes) parts_.memory.add(now - open.counted_bytes);
+  if (now < open.counted_bytes) parts_.memory.release(open.counted_bytes - now);
+  open.counted_bytes = now;
+}
+
+void PushPort::close(Open& open) {
+  Compression encoding = parts_.taker.encoding();
+  auto closed = make_closed(open.batch.take(encoding), parts_.taker.next_number(), open.batch.tenant(), encoding,
+                            parts_.clock.monotonic());
+  closed->hold = open.hold;
+  count_memory(open);
+  parts_.taker.take(std::move(closed));
+}
+
+std::optional<std::chrono::nanoseconds> PushPort::deadline() const {
+  std::optional<std::chrono::nanoseconds> first;
+  for (auto& open : opens_)
+    if (!open->batch.empty() && (!first || open->due < *first)) first = open->due;
+  return first;
+}
+
+void PushPort::close_due(std::chrono::nanoseconds now) {
+  for (auto& open : opens_)
+    if (!open->batch.empty() && open->due <= now) close(*open);
+}
+
+void PushPort::close_all() {
+  for (auto& open : opens_)
+    if (!open->batch.empty()) close(*open);
+}
+
+// --- rebuild
+
+class PushPort::RebuiltBatch final : public Rebuild {
+ public:
+  RebuiltBatch(const PushPortParts& parts, const BatchRecord& record)
+      : parts_(parts),
+        record_(record),
+        outgoing_(parts.options.labels, parts.options.tenant),
+        batch_(record.tenant, parts.options.batch_bytes) {}
+
+  const BatchRecord& record() const override { return record_; }
+
+  void append(const Batch& batch, FileId file) override {
+    const LabelTable& table = *batch.label_sets;
+    outgoing_.renew(table);
+    for (size_t row = 0; row < batch.size(); row++) {
+      const OutgoingStream& stream = outgoing_.at(table, batch.labels[row]);
+      if (stream.labels.empty()) continue;
+      batch_.add(batch_.stream(stream.text), batch.times[row], batch.lines[row], metadata_of(batch, row));
+    }
+    (void)file;  // the record says what the batch is made of
+  }
+
+  void finish() override {
+    Progress::Hold hold = parts_.rebuild_holds.at(record_.number);
+    std::vector<FileId> files;
+    for (const RecordSegment& segment : record_.segments) files.push_back(segment.file);
+    if (batch_.empty()) return parts_.taker.give_up(record_, hold, files);
+    Compression encoding = parts_.taker.encoding();
+    auto closed =
+        make_closed(batch_.take(encoding), record_.number, record_.tenant, encoding, parts_.clock.monotonic());
+    closed->hold = hold;
+    closed->rebuilt = true;
+    closed->files = std::move(files);
+    parts_.metrics.rebuilt(closed->volume);
+    parts_.taker.take(std::move(closed));
+  }
+
+ private:
+  const PushPortParts& parts_;
+  const BatchRecord& record_;
+  OutgoingLabels outgoing_;
+  OpenBatch batch_;
+};
+
+std::unique_ptr<Rebuild> PushPort::rebuild(const BatchRecord& record) {
+  return std::make_unique<RebuiltBatch>(parts_, record);
+}
+
+}  // namespace agent

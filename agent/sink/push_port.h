@@ -1,0 +1,95 @@
+// PushPort: the end of one shard at one Loki sink: fills open batches (one per tenant), closes them by size or time,
+// and builds unacked batches of an earlier run again.
+//
+// Thread:  the shard's, but full(): any.
+// Limits:  an open batch has at most batch_bytes (a single larger entry travels alone). Entries without any label,
+// which
+//          no server takes, are dropped and counted (reason="no_labels").
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "agent/sink/closed_batch.h"
+#include "agent/sink/kept_ranges.h"
+#include "agent/sink/memory_budget.h"
+#include "agent/sink/open_batch.h"
+#include "agent/sink/outgoing_labels.h"
+#include "agent/sink/progress.h"
+#include "agent/sink/sink.h"
+#include "agent/sink/sink_metrics.h"
+#include "agent/sink/sink_options.h"
+#include "pipeline/base/clock.h"
+
+namespace agent {
+
+// Where closed batches go. Thread: any.
+class BatchTaker {
+ public:
+  virtual ~BatchTaker() = default;
+  virtual BatchNumber next_number() = 0;
+  virtual Compression encoding() const = 0;  // of the next batch; not kAuto
+  virtual void take(std::unique_ptr<ClosedBatch> batch) = 0;
+  // A batch of an earlier run of which nothing is left.
+  virtual void give_up(const BatchRecord& record, Progress::Hold hold, const std::vector<FileId>& files) = 0;
+  virtual bool full() const = 0;
+};
+
+// All outlive the port.
+struct PushPortParts {
+  const SinkOptions& options;
+  BatchTaker& taker;
+  Progress& progress;
+  const KeptRanges& kept;
+  MemoryBudget& memory;
+  SinkMetrics& metrics;
+  const pipeline::Clock& clock;
+  const std::map<BatchNumber, Progress::Hold>& rebuild_holds;  // of the unacked batches of earlier runs
+};
+
+class PushPort final : public SinkPort {
+ public:
+  explicit PushPort(const PushPortParts& parts);
+  ~PushPort() override;
+
+  void append(const pipeline::Batch& batch, const FilePosition& passed) override;
+  bool full() const override { return parts_.taker.full(); }
+  std::optional<std::chrono::nanoseconds> deadline() const override;
+  void close_due(std::chrono::nanoseconds now) override;
+  void close_all() override;
+  std::unique_ptr<Rebuild> rebuild(const BatchRecord& record) override;
+
+ private:
+  class RebuiltBatch;
+  struct Open {
+    OpenBatch batch;
+    Progress::Hold hold = 0;
+    std::chrono::nanoseconds due{0};
+    uint64_t counted_bytes = 0;  // in the memory budget
+  };
+  // Where entries with one label set go.
+  struct Target {
+    Open* open = nullptr;  // null: not yet known
+    bool nowhere = false;  // no label is left
+    uint64_t generation = 0;
+    uint32_t stream = 0;
+  };
+  void renew(const pipeline::LabelTable& table);
+  Target& target(const pipeline::LabelTable& table, pipeline::LabelTable::Id id);
+  Open& open_for(const std::string& tenant);
+  void add(const pipeline::Batch& batch, size_t row, FileId file);
+  const std::shared_ptr<const std::string>& record_labels(const pipeline::LabelTable& table,
+                                                          pipeline::LabelTable::Id id);
+  void note_origins(Open& open, const pipeline::Batch& batch, size_t row, FileId file);
+  void close(Open& open);
+  void count_memory(Open& open);
+
+  const PushPortParts parts_;
+  OutgoingLabels outgoing_;
+  std::vector<std::unique_ptr<Open>> opens_;                       // one per tenant
+  std::vector<Target> targets_;                                    // by label set
+  std::vector<std::shared_ptr<const std::string>> record_labels_;  // by label set
+  SinkMetrics::Volume taken_, unlabelled_;                         // of the running append()
+};
+
+}  // namespace agent
