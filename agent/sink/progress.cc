@@ -7,7 +7,10 @@ namespace agent {
 Progress::Progress(const std::map<FileId, FilePosition>& known, std::function<void(FilePosition)> first_seen)
     : first_seen_(std::move(first_seen)) {
   for (auto& [id, position] : known)
-    files_[id] = {.passed = position.position, .last_read_time = position.last_read_time, .holds = {}};
+    files_[id] = {.passed = position.position,
+                  .last_read_time = position.last_read_time,
+                  .holds = {},
+                  .taken = position.position};
 }
 
 FilePosition Progress::File::position(FileId id) const {
@@ -20,7 +23,7 @@ Progress::File& Progress::file(FileId id, uint64_t first_position) {
   auto [at, is_new] = files_.try_emplace(id);
   File& f = at->second;
   if (is_new) {
-    f.passed = first_position;
+    f.passed = f.taken = first_position;
     first_seen_({id, first_position, 0});
   }
   if (!f.changed) f.changed = true, changed_.push_back(id);
@@ -78,7 +81,10 @@ std::vector<FilePosition> Progress::take_changed() {
     auto at = files_.find(id);
     if (at == files_.end() || !at->second.changed) continue;
     at->second.changed = false;
-    changed.push_back(at->second.position(id));
+    FilePosition position = at->second.position(id);
+    if (position.position == at->second.taken) continue;
+    at->second.taken = position.position;
+    changed.push_back(position);
   }
   changed_.clear();
   return changed;

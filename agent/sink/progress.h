@@ -31,14 +31,15 @@ class Progress {
   void forget(FileId file);
 
   std::optional<FilePosition> position(FileId file) const;
-  std::vector<FilePosition> take_changed();  // since the last call
+  std::vector<FilePosition> take_changed();  // those that moved since the last call
 
  private:
   struct File {
     uint64_t passed = 0;
     pipeline::UnixNanos last_read_time = 0;
     std::vector<std::pair<Hold, uint64_t>> holds;
-    bool changed = false;
+    bool changed = false;  // perhaps
+    uint64_t taken = 0;    // what take_changed() said last
 
     FilePosition position(FileId id) const;
   };

@@ -51,7 +51,9 @@ void PushPort::append(const Batch& batch, const FilePosition& passed) {
   parts_.metrics.take({taken_.entries + unlabelled_.entries, taken_.bytes + unlabelled_.bytes});
   if (unlabelled_.entries > 0) parts_.metrics.dropped("no_labels", unlabelled_, parts_.options.tenant);
   for (auto& open : opens_) count_memory(*open);
-  if (passed.file) parts_.progress.pass(passed);
+  if (!passed.file) return;
+  parts_.progress.pass(passed);
+  parts_.taker.progressed();
 }
 
 void PushPort::renew(const LabelTable& table) {

@@ -33,6 +33,7 @@ class BatchTaker {
   // A batch of an earlier run of which nothing is left.
   virtual void give_up(const BatchRecord& record, Progress::Hold hold, const std::vector<FileId>& files) = 0;
   virtual bool full() const = 0;
+  virtual void progressed() = 0;  // a reader has passed bytes
 };
 
 // All outlive the port.

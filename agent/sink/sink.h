@@ -79,9 +79,10 @@ class Sink {
   virtual std::optional<FilePosition> position(FileId file) const = 0;
   virtual void forget(FileId file) = 0;  // Thread: any. Before CheckpointStore::forget_file.
 
-  // Sends what the ports have closed (close_all() on every port first) and calls `done` on the loop when all of it is
-  // acked, or at the deadline; then nothing more is sent. Saves its positions in the store.
-  virtual void stop(std::chrono::nanoseconds deadline, std::function<void()> done) = 0;
+  // Sends what the ports have closed (close_all() on every port first) and calls `done` on the loop, once, when all of
+  // it is acked, or after `patience`; then nothing more is sent: what has no ack stays in the store for the next start.
+  // Hands its positions to the store. Calling it again shortens the wait; only the first `done` is called.
+  virtual void stop(std::chrono::nanoseconds patience, std::function<void()> done) = 0;
 };
 
 }  // namespace agent

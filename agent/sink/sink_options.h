@@ -37,6 +37,7 @@ struct SinkOptions {
 
   // kLoki
   std::string url;
+  std::string user_agent = "skidway-agent";
   std::string tenant;              // empty: no header
   uint64_t batch_bytes = 1 << 20;  // encoded, not compressed
   std::chrono::nanoseconds batch_wait = std::chrono::seconds(1);

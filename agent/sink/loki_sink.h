@@ -1,0 +1,116 @@
+// LokiSink: numbered batches to a server that speaks Loki's push API.
+//
+// Life:    create() to destruction on the loop; ports die before it. The store may call back until it is destroyed;
+//          such late calls are ignored.
+// Thread:  of Sink.
+// Limits:  at most kQueueFactor * max_in_flight closed batches before full(), fewer when memory_limit is exceeded. At
+//          most kWindow batches are acked beyond one that is not: then full() too, so that the records of acked batches
+//          stay few.
+// Errors:  429, 5xx, 408 and a missing answer: repeated with backoff (or Retry-After, if longer) until max_retries or
+//          max_age; other answers: the batch is dropped, counted, and the server's text is logged.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "agent/checkpoint/checkpoint_store.h"
+#include "agent/sink/backoff.h"
+#include "agent/sink/closed_batch.h"
+#include "agent/sink/kept_ranges.h"
+#include "agent/sink/memory_budget.h"
+#include "agent/sink/position_saver.h"
+#include "agent/sink/progress.h"
+#include "agent/sink/push_port.h"
+#include "agent/sink/push_request.h"
+#include "agent/sink/sink.h"
+#include "agent/sink/sink_metrics.h"
+#include "agent/sink/sink_options.h"
+#include "pipeline/base/log.h"
+#include "pipeline/http/http_client.h"
+#include "pipeline/loop/loop.h"
+#include "pipeline/loop/timer.h"
+
+namespace agent {
+
+class LokiSink final : public Sink, private BatchTaker {
+ public:
+  static constexpr uint64_t kQueueFactor = 2;
+  static constexpr uint64_t kWindow = 4096;
+
+  // kInvalid: the URL or a TLS file is wrong. `store` knows options.name.
+  static pipeline::Result<std::unique_ptr<LokiSink>> create(pipeline::Loop& loop, SinkOptions options,
+                                                            CheckpointStore& store, MemoryBudget& memory,
+                                                            const pipeline::Clock& clock, pipeline::Registry& registry);
+  ~LokiSink() override;
+
+  const std::string& name() const override { return options_.name; }
+  std::unique_ptr<SinkPort> open_port(std::function<void()> on_room) override;
+  const std::vector<BatchRecord>& unacked() const override { return unacked_; }
+  std::optional<FilePosition> position(FileId file) const override { return progress_.position(file); }
+  void forget(FileId file) override { progress_.forget(file); }
+  void stop(std::chrono::nanoseconds patience, std::function<void()> done) override;
+
+ private:
+  struct InFlight;
+  LokiSink(pipeline::Loop& loop, SinkOptions options, CheckpointStore& store, MemoryBudget& memory,
+           const pipeline::Clock& clock, pipeline::Registry& registry, std::unique_ptr<pipeline::HttpClient> client);
+  void hold_unacked();
+
+  // BatchTaker, on the shards' threads
+  BatchNumber next_number() override;
+  Compression encoding() const override;
+  void take(std::unique_ptr<ClosedBatch> batch) override;
+  void give_up(const BatchRecord& record, Progress::Hold hold, const std::vector<FileId>& files) override;
+  bool full() const override;
+  void progressed() override { saver_.progressed(); }
+
+  // on the loop
+  void post(std::function<void(LokiSink&)> task);  // any thread; run unless the sink is gone by then
+  void ready(std::shared_ptr<ClosedBatch> batch);
+  void send_more();
+  void send(InFlight& flight);
+  void on_answer(InFlight& flight, const PushAnswer& answer);
+  void retry(InFlight& flight, const PushAnswer& answer);
+  void reject(InFlight& flight, std::string_view reason, const PushAnswer& answer);
+  void settle(InFlight& flight);  // acked or dropped: it waits no more
+  void account(const ClosedBatch& batch, int64_t sign);
+  void update_window();
+  void call_on_room();
+  void finish_stop();
+
+  pipeline::Loop& loop_;
+  const SinkOptions options_;
+  CheckpointStore& store_;
+  MemoryBudget& memory_;
+  const pipeline::Clock& clock_;
+  SinkMetrics metrics_;
+  const SinkResume& resume_;
+  const KeptRanges kept_;
+  Progress progress_;
+  std::vector<BatchRecord> unacked_;                     // constant after the constructor
+  std::map<BatchNumber, Progress::Hold> rebuild_holds_;  // likewise
+  std::atomic<uint64_t> last_seq_{0};
+  std::atomic<uint64_t> outstanding_batches_{0};  // closed, neither acked nor dropped
+  std::atomic<bool> window_full_{false};
+
+  PositionSaver saver_;
+  std::unique_ptr<pipeline::HttpClient> client_;
+  std::deque<std::shared_ptr<ClosedBatch>> ready_;
+  std::list<InFlight> in_flight_;
+  std::vector<std::function<void()>> on_room_;
+  std::mt19937_64 random_{std::random_device{}()};
+  pipeline::LogLimiter retry_limiter_, reject_limiter_;
+  uint64_t newest_hold_ = 0;  // of the batches that became ready
+  bool stopped_ = false;      // nothing more is sent
+  std::function<void()> stop_done_;
+  std::unique_ptr<pipeline::Timer> stop_timer_;
+  std::shared_ptr<LokiSink*> self_;
+};
+
+}  // namespace agent
