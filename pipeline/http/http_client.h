@@ -20,15 +20,15 @@
 namespace pipeline {
 
 struct HttpClientTls {  // PEM files; empty = the system's authorities, no client certificate
-  std::string ca_file;
-  std::string cert_file;
-  std::string key_file;
-  std::string server_name;  // replaces the URL's host for verification and SNI
+  std::string ca_file = {};
+  std::string cert_file = {};
+  std::string key_file = {};
+  std::string server_name = {};  // replaces the URL's host for verification and SNI
 };
 
 struct HttpClientOptions {
-  HttpClientTls tls;
-  HttpHeaders headers;  // added to every request: Authorization, User-Agent
+  HttpClientTls tls = {};
+  HttpHeaders headers = {};  // added to every request: Authorization, User-Agent
   std::chrono::milliseconds connect_timeout{5'000};
   uint64_t max_response_bytes = 64 << 20;
   uint32_t max_connections = 8;  // kept open when idle; more may run at once
@@ -36,16 +36,16 @@ struct HttpClientOptions {
 
 struct HttpClientRequest {
   std::string method = "GET";
-  std::string url;
-  HttpHeaders headers;
-  std::shared_ptr<const std::string> body;  // sent without a copy; may be absent
+  std::string url = {};
+  HttpHeaders headers = {};
+  std::shared_ptr<const std::string> body = {};  // sent without a copy; may be absent
   std::chrono::milliseconds timeout{30'000};
 };
 
 struct HttpClientResponse {
   int status = 0;
-  HttpHeaders headers;
-  std::string body;
+  HttpHeaders headers = {};
+  std::string body = {};
 };
 
 class HttpClient {

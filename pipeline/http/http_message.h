@@ -37,22 +37,22 @@ class HttpHeaders {
 std::string media_type(std::string_view content_type);
 
 struct HttpRequest {
-  std::string method;  // "GET"
-  std::string target;  // as sent: "/a%20b?x=1"
-  std::string path;    // percent-decoded: "/a b"
-  std::string query;   // as sent, without "?": "x=1"
-  HttpHeaders headers;
-  std::string body;                                              // whole, chunks joined, content encoding untouched
-  std::string peer;                                              // "127.0.0.1:4711"
-  std::vector<std::pair<std::string, std::string>> path_values;  // {name} parts of the route, decoded, in order
+  std::string method = {};  // "GET"
+  std::string target = {};  // as sent: "/a%20b?x=1"
+  std::string path = {};    // percent-decoded: "/a b"
+  std::string query = {};   // as sent, without "?": "x=1"
+  HttpHeaders headers = {};
+  std::string body = {};  // whole, chunks joined, content encoding untouched
+  std::string peer = {};  // "127.0.0.1:4711"
+  std::vector<std::pair<std::string, std::string>> path_values = {};  // {name} parts of the route, decoded, in order
 
   std::string_view path_value(std::string_view name) const;  // "" when the route has no such part
 };
 
 struct HttpResponse {
   int status = 200;
-  HttpHeaders headers;  // Content-Length, Date and Connection are added by the server
-  std::string body;
+  HttpHeaders headers = {};  // Content-Length, Date and Connection are added by the server
+  std::string body = {};
 
   static HttpResponse text(int status, std::string body);  // text/plain; charset=utf-8
   static HttpResponse json(std::string body);              // 200, application/json; charset=UTF-8

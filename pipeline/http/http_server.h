@@ -31,7 +31,7 @@ class HttpResponder {
   explicit HttpResponder(Send send, std::shared_ptr<std::atomic<bool>> disconnected = nullptr);
   ~HttpResponder();
   HttpResponder(HttpResponder&&) = default;
-  HttpResponder& operator=(HttpResponder&&) = delete;
+  HttpResponder& operator=(HttpResponder&& other);  // the one replaced answers 500 if nobody did
 
   void send(HttpResponse response);  // an answer for a client that is gone is dropped in silence
 
@@ -51,15 +51,15 @@ class HttpResponder {
 using HttpHandler = std::function<void(HttpRequest, HttpResponder)>;
 
 struct HttpServerTls {  // PEM files
-  std::string cert_file;
-  std::string key_file;
-  std::string client_ca_file;  // not empty: clients must show a certificate of this authority
+  std::string cert_file = {};
+  std::string key_file = {};
+  std::string client_ca_file = {};  // not empty: clients must show a certificate of this authority
 };
 
 // One answered request, for request metrics under other names.
 struct HttpAnswered {
-  std::string_view method;
-  std::string_view route;
+  std::string_view method = {};
+  std::string_view route = {};
   int status = 0;
   std::chrono::nanoseconds took{0};  // from the last byte of the request to the answer
   uint64_t body_bytes = 0;
@@ -67,15 +67,15 @@ struct HttpAnswered {
 
 struct HttpServerOptions {
   std::string address = "127.0.0.1:0";  // HOST:PORT, port 0 = any
-  HttpServerTls tls;                    // cert_file empty: plain TCP
+  HttpServerTls tls = {};               // cert_file empty: plain TCP
   uint64_t max_header_bytes = 64 << 10;
   uint64_t max_body_bytes = 100 << 20;
-  std::chrono::milliseconds header_timeout{10'000};   // from a request's first byte to the end of its head
-  std::chrono::milliseconds body_timeout{30'000};     // without any byte of the body
-  std::chrono::milliseconds idle_timeout{120'000};    // between requests
-  std::chrono::milliseconds write_timeout{60'000};    // an answer without any progress
-  std::string metrics_prefix = "skidway_server";      // PREFIX_http_requests_total{route,status}, ...
-  std::function<void(const HttpAnswered&)> answered;  // may be empty
+  std::chrono::milliseconds header_timeout{10'000};        // from a request's first byte to the end of its head
+  std::chrono::milliseconds body_timeout{30'000};          // without any byte of the body
+  std::chrono::milliseconds idle_timeout{120'000};         // between requests
+  std::chrono::milliseconds write_timeout{60'000};         // an answer without any progress
+  std::string metrics_prefix = "skidway_server";           // PREFIX_http_requests_total{route,status}, ...
+  std::function<void(const HttpAnswered&)> answered = {};  // may be empty
 };
 
 class HttpServer {
@@ -97,8 +97,8 @@ class HttpServer {
 
  private:
   class Impl;
-  explicit HttpServer(std::shared_ptr<Impl> impl);
-  std::shared_ptr<Impl> impl_;
+  explicit HttpServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace pipeline

@@ -1,0 +1,180 @@
+#include "pipeline/http/tls_server.h"
+
+#include <algorithm>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+namespace pipeline {
+namespace {
+
+constexpr size_t kPlainBytes = 64 << 10;   // decrypted bytes handed on at once: four records
+constexpr size_t kSliceBytes = 256 << 10;  // encrypted at once, so that a large answer is not held twice in one piece
+
+std::string last_openssl_error() {
+  const unsigned long code = ERR_get_error();
+  ERR_clear_error();
+  const char* reason = code ? ERR_reason_error_string(code) : nullptr;
+  return reason ? reason : "unknown TLS error";
+}
+
+// Clients that offer HTTP/2 first are told that we speak 1.1.
+int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size,
+                    void*) {
+  static constexpr unsigned char kHttp11[] = "\x08http/1.1";
+  unsigned char* chosen = nullptr;
+  if (SSL_select_next_proto(&chosen, out_size, kHttp11, sizeof kHttp11 - 1, in, in_size) != OPENSSL_NPN_NEGOTIATED) {
+    return SSL_TLSEXT_ERR_NOACK;
+  }
+  *out = chosen;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+class TlsTransport final : public Transport {
+ public:
+  TlsTransport(SSL_CTX* context, std::unique_ptr<TcpStream> stream)
+      : stream_(std::move(stream)), ssl_(SSL_new(context)) {
+    INVARIANT(ssl_ != nullptr);
+    in_ = BIO_new(BIO_s_mem());
+    out_ = BIO_new(BIO_s_mem());
+    SSL_set_bio(ssl_, in_, out_);
+    SSL_set_accept_state(ssl_);
+  }
+  ~TlsTransport() override { SSL_free(ssl_); }
+
+  void start(TcpStream::OnBytes on_bytes, TcpStream::OnEnd on_end) override {
+    on_bytes_ = std::move(on_bytes);
+    on_end_ = std::move(on_end);
+    stream_->start_reading([this](std::string_view bytes) { on_cipher(bytes); },
+                           [this](Result<void> end) { on_end_(end); });
+  }
+
+  void write(std::vector<std::string> pieces, UniqueFunction<void(Result<void>)> done) override {
+    std::vector<std::string> sealed;
+    for (const std::string& piece : pieces) {
+      for (size_t at = 0; at < piece.size(); at += kSliceBytes) {
+        const int size = static_cast<int>(std::min(kSliceBytes, piece.size() - at));
+        SSL_write(ssl_, piece.data() + at, size);  // a memory BIO takes all; a broken session sends its alert below
+        sealed.push_back(take_cipher());
+      }
+    }
+    stream_->write(std::move(sealed), std::move(done));
+  }
+
+  void finish() override {
+    SSL_shutdown(ssl_);
+    send_cipher();
+    stream_->finish();
+  }
+  void close() override {
+    closed_ = true;
+    stream_->close();
+  }
+  void pause() override { stream_->pause_reading(); }
+  void resume() override { stream_->resume_reading(); }
+  uint64_t unsent_bytes() const override { return stream_->unsent_bytes(); }
+  const std::string& peer() const override { return stream_->peer(); }
+
+ private:
+  void on_cipher(std::string_view bytes) {
+    BIO_write(in_, bytes.data(), static_cast<int>(bytes.size()));
+    if (!plain_) plain_ = std::make_unique_for_overwrite<char[]>(kPlainBytes);
+    while (!closed_) {
+      size_t filled = 0;
+      int got = 0;
+      ERR_clear_error();
+      while (filled < kPlainBytes &&
+             (got = SSL_read(ssl_, plain_.get() + filled, static_cast<int>(kPlainBytes - filled))) > 0) {
+        filled += static_cast<size_t>(got);
+      }
+      const int why = got > 0 ? SSL_ERROR_NONE : SSL_get_error(ssl_, got);
+      send_cipher();  // handshake, key updates, alerts
+      if (filled > 0) on_bytes_({plain_.get(), filled});
+      if (why == SSL_ERROR_NONE) continue;
+      if (why != SSL_ERROR_WANT_READ && !closed_) end(why);
+      return;
+    }
+  }
+
+  void end(int why) {
+    stream_->pause_reading();
+    if (why == SSL_ERROR_ZERO_RETURN) {
+      on_end_({});
+    } else {
+      on_end_(fail(Errc::kUnavailable, concat("TLS with ", stream_->peer(), ": ", last_openssl_error())));
+    }
+  }
+
+  std::string take_cipher() {
+    char* data = nullptr;
+    const long size = BIO_get_mem_data(out_, &data);
+    std::string out(data, static_cast<size_t>(std::max(size, 0L)));
+    (void)BIO_reset(out_);
+    return out;
+  }
+  void send_cipher() {
+    if (closed_ || BIO_ctrl_pending(out_) == 0) return;
+    std::vector<std::string> pieces;
+    pieces.push_back(take_cipher());
+    stream_->write(std::move(pieces), nullptr);
+  }
+
+  std::unique_ptr<TcpStream> stream_;
+  SSL* ssl_;
+  BIO* in_;   // owned by ssl_
+  BIO* out_;  // owned by ssl_
+  TcpStream::OnBytes on_bytes_;
+  TcpStream::OnEnd on_end_;
+  std::unique_ptr<char[]> plain_;
+  bool closed_ = false;
+};
+
+}  // namespace
+
+struct TlsServer::Context {
+  SSL_CTX* context = SSL_CTX_new(TLS_server_method());
+  ~Context() { SSL_CTX_free(context); }
+  Result<void> load(const HttpServerTls& files);
+};
+
+Result<void> TlsServer::Context::load(const HttpServerTls& files) {
+  SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+  SSL_CTX_set_options(context,
+                      SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
+  ERR_clear_error();
+  auto refuse = [](std::string_view what, const std::string& file) {
+    return fail(Errc::kInvalid, concat(what, " ", file, ": ", last_openssl_error()));
+  };
+  if (SSL_CTX_use_certificate_chain_file(context, files.cert_file.c_str()) != 1) {
+    return refuse("TLS certificate", files.cert_file);
+  }
+  if (SSL_CTX_use_PrivateKey_file(context, files.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
+    return refuse("TLS key", files.key_file);
+  }
+  if (files.client_ca_file.empty()) return {};
+  if (SSL_CTX_load_verify_locations(context, files.client_ca_file.c_str(), nullptr) != 1) {
+    return refuse("TLS client authority", files.client_ca_file);
+  }
+  SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(files.client_ca_file.c_str()));
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  static constexpr unsigned char kSessionName[] = "skidway";
+  SSL_CTX_set_session_id_context(context, kSessionName, sizeof kSessionName - 1);
+  return {};
+}
+
+TlsServer::TlsServer(std::unique_ptr<Context> context) : context_(std::move(context)) {}
+TlsServer::~TlsServer() = default;
+
+Result<std::unique_ptr<TlsServer>> TlsServer::create(const HttpServerTls& files) {
+  auto context = std::make_unique<Context>();
+  INVARIANT(context->context != nullptr);
+  TRY(context->load(files));
+  return std::unique_ptr<TlsServer>(new TlsServer(std::move(context)));
+}
+
+std::unique_ptr<Transport> TlsServer::wrap(std::unique_ptr<TcpStream> stream) {
+  return std::make_unique<TlsTransport>(context_->context, std::move(stream));
+}
+
+}  // namespace pipeline
