@@ -1,0 +1,203 @@
+#include "server/catalog/catalog.h"
+
+#include <cstdlib>
+#include <doctest/doctest.h>
+#include <filesystem>
+#include <map>
+#include <random>
+#include <set>
+
+#include "pipeline/db/database.h"
+
+using namespace server;
+using pipeline::Errc;
+using pipeline::FakeClock;
+
+namespace {
+
+struct CatalogFixture {
+  CatalogFixture() {
+    char path[] = "/tmp/skidway-catalog-XXXXXX";
+    REQUIRE(mkdtemp(path) != nullptr);
+    folder = path;
+    reopen();
+  }
+  ~CatalogFixture() {
+    catalog.reset();
+    std::error_code ignored;
+    std::filesystem::remove_all(folder, ignored);
+  }
+  void reopen() {
+    catalog.reset();
+    auto opened = open_sqlite_catalog({.path = folder + "/catalog.db"}, clock);
+    REQUIRE_MESSAGE(opened, opened.error().message);
+    catalog = *std::move(opened);
+  }
+  std::set<uint64_t> live() {
+    std::set<uint64_t> out;
+    auto snapshot = *catalog->snapshot();
+    for (const ObjectRow& row : snapshot->objects) out.insert(row.summary.object.low);
+    return out;
+  }
+
+  std::string folder;
+  FakeClock clock;
+  std::unique_ptr<Catalog> catalog;
+};
+
+ObjectRow row(uint64_t id, int level = 0) {
+  ObjectRow out;
+  out.key = "c/l0/" + std::to_string(id);
+  out.summary = {.object = {1, id},
+                 .level = level,
+                 .tenants = {"", "fake"},
+                 .min_time = -5,
+                 .max_time = 1'700'000'000'000'000'000,
+                 .rows = 10,
+                 .streams = 3,
+                 .raw_bytes = 1000,
+                 .size = 200,
+                 .footer_length = 90};
+  return out;
+}
+
+std::vector<ObjectRow> rows(std::initializer_list<uint64_t> ids) {
+  std::vector<ObjectRow> out;
+  for (uint64_t id : ids) out.push_back(row(id));
+  return out;
+}
+
+std::vector<Ulid> ids(std::initializer_list<uint64_t> lows) {
+  std::vector<Ulid> out;
+  for (uint64_t low : lows) out.push_back({1, low});
+  return out;
+}
+
+}  // namespace
+
+TEST_SUITE("server/catalog") {
+  TEST_CASE("catalogue: what was committed is live, also after a restart") {
+    CatalogFixture fixture;
+    Ulid cluster = fixture.catalog->cluster();
+    REQUIRE(fixture.catalog->commit_l0(rows({1, 2}), {}, 17));
+    REQUIRE(fixture.catalog->commit_l0(rows({3}), {}, 12));
+    for (bool restart : {false, true}) {
+      if (restart) fixture.reopen();
+      auto snapshot = *fixture.catalog->snapshot();
+      CHECK(snapshot->version == 2);
+      CHECK(snapshot->flushed_frame == 17);  // never lowered
+      REQUIRE(snapshot->objects.size() == 3);
+      CHECK(snapshot->objects[1].key == "c/l0/2");
+      CHECK(snapshot->objects[1].summary == row(2).summary);
+      CHECK(fixture.catalog->cluster() == cluster);
+      CHECK(*fixture.catalog->snapshot() == snapshot);  // the same pointer while nothing changes
+    }
+    CatalogFixture other;
+    CHECK(other.catalog->cluster() != cluster);
+  }
+
+  TEST_CASE("catalogue: a repeated commit changes nothing, even after compaction took its objects") {
+    CatalogFixture fixture;
+    REQUIRE(fixture.catalog->commit_l0(rows({1}), {}, 1));
+    REQUIRE(fixture.catalog->commit_l0(rows({1}), {}, 1));
+    CHECK(fixture.live() == std::set<uint64_t>{1});
+    REQUIRE(fixture.catalog->swap(ids({1}), rows({9})));
+    REQUIRE(fixture.catalog->commit_l0(rows({1}), {}, 1));
+    CHECK(fixture.live() == std::set<uint64_t>{9});
+  }
+
+  TEST_CASE("catalogue: a swap takes all inputs and gives all outputs, or does nothing") {
+    CatalogFixture fixture;
+    REQUIRE(fixture.catalog->commit_l0(rows({1, 2, 3}), {}, 1));
+    auto before = *fixture.catalog->snapshot();
+    REQUIRE(fixture.catalog->swap(ids({1, 2}), rows({8})));
+    CHECK(fixture.live() == std::set<uint64_t>{3, 8});
+    CHECK(before->objects.size() == 3);  // snapshots never change
+    CHECK((*fixture.catalog->snapshot())->version > before->version);
+
+    CHECK(fixture.catalog->swap(ids({3, 2}), rows({9})).error().code == Errc::kInvalid);
+    CHECK(fixture.live() == std::set<uint64_t>{3, 8});
+    REQUIRE(fixture.catalog->swap(ids({1, 2}), rows({8})));  // the answer was lost: asked again
+    CHECK(fixture.live() == std::set<uint64_t>{3, 8});
+    REQUIRE(fixture.catalog->swap(ids({3}), {}));
+    REQUIRE(fixture.catalog->swap(ids({3}), {}));
+    CHECK(fixture.catalog->swap(ids({77}), {}).error().code == Errc::kInvalid);
+    fixture.reopen();
+    CHECK(fixture.live() == std::set<uint64_t>{8});
+  }
+
+  TEST_CASE("catalogue: dead objects are named after the grace time, forgotten when told, and known until then") {
+    CatalogFixture fixture;
+    REQUIRE(fixture.catalog->commit_l0(rows({1, 2}), {}, 1));
+    REQUIRE(fixture.catalog->swap(ids({1}), rows({8})));
+    CHECK(fixture.catalog->dead_objects(std::chrono::hours(1))->empty());
+    fixture.clock.advance(std::chrono::hours(1));
+    auto dead = *fixture.catalog->dead_objects(std::chrono::hours(1));
+    REQUIRE(dead.size() == 1);
+    CHECK(dead[0].object == Ulid{1, 1});
+    CHECK(dead[0].key == "c/l0/1");
+    CHECK(*fixture.catalog->known(ids({1, 2, 5})) == ids({1, 2}));
+    REQUIRE(fixture.catalog->forget_objects(ids({1, 2})));  // 2 is live and stays
+    CHECK(*fixture.catalog->known(ids({1, 2, 5})) == ids({2}));
+    CHECK(fixture.catalog->dead_objects(std::chrono::hours(0))->empty());
+  }
+
+  TEST_CASE("catalogue: batch numbers are an exact set, kept as few ranges") {
+    for (uint64_t seed = 0; seed < 5; ++seed) {
+      CAPTURE(seed);
+      CatalogFixture fixture;
+      std::mt19937_64 random(seed);
+      std::map<uint64_t, std::set<uint64_t>> expected;  // by epoch
+      for (int i = 0; i < 60; ++i) {
+        uint64_t epoch = random() % 2, first = random() % 100, last = first + random() % 6;
+        ProducerRange range{"fake", "agent-1", epoch, first, last};
+        REQUIRE(fixture.catalog->commit_l0({}, std::vector{range}, 0));
+        for (uint64_t n = first; n <= last; ++n) expected[epoch].insert(n);
+      }
+      fixture.reopen();
+      std::map<uint64_t, std::set<uint64_t>> stored;
+      std::map<uint64_t, uint64_t> end;  // of the range before, by epoch
+      auto batches = *fixture.catalog->batches();
+      for (const ProducerRange& range : batches) {
+        CHECK(range.tenant == "fake");
+        if (end.contains(range.epoch)) CHECK(range.first > end[range.epoch] + 1);
+        end[range.epoch] = range.last;
+        for (uint64_t n = range.first; n <= range.last; ++n) CHECK(stored[range.epoch].insert(n).second);
+      }
+      CHECK(stored == expected);
+    }
+  }
+
+  TEST_CASE("catalogue: epochs unused for 35 days are forgotten, others stay") {
+    CatalogFixture fixture;
+    auto store = [&](uint64_t epoch, uint64_t seq) {
+      REQUIRE(fixture.catalog->commit_l0({}, std::vector<ProducerRange>{{"t", "p", epoch, seq, seq}}, 0));
+    };
+    store(1, 1);
+    store(2, 5);
+    fixture.clock.advance(std::chrono::hours(34 * 24));
+    store(2, 6);
+    fixture.clock.advance(std::chrono::hours(2 * 24));
+    CHECK(*fixture.catalog->forget_batches() == 1);
+    CHECK(*fixture.catalog->batches() == std::vector<ProducerRange>{{"t", "p", 2, 5, 6}});
+    auto huge = fixture.catalog->commit_l0(rows({1}), std::vector<ProducerRange>{{"t", "p", 1, 3, ~uint64_t{0}}}, 0);
+    CHECK(huge.error().code == Errc::kInvalid);
+    CHECK(fixture.live().empty());  // all or nothing
+  }
+
+  TEST_CASE("catalogue: tables of a newer version are refused") {
+    CatalogFixture fixture;
+    fixture.catalog.reset();
+    {
+      auto db = pipeline::Database::open(fixture.folder + "/catalog.db", {});
+      REQUIRE(db->set_schema_version(2));
+    }
+    auto opened = open_sqlite_catalog({.path = fixture.folder + "/catalog.db"}, fixture.clock);
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().code == Errc::kInvalid);
+    auto db = pipeline::Database::open(fixture.folder + "/catalog.db", {});
+    REQUIRE(db->set_schema_version(1));
+    db = pipeline::fail(Errc::kInvalid, "closed");
+    fixture.reopen();
+  }
+}

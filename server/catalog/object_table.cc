@@ -1,0 +1,111 @@
+#include "server/catalog/object_table.h"
+
+#include "pipeline/base/varint.h"
+
+namespace server {
+
+using pipeline::Blob;
+using pipeline::Errc;
+using pipeline::fail;
+using pipeline::Step;
+
+namespace {
+
+std::string encode_tenants(const std::vector<std::string>& tenants) {
+  std::string out;
+  for (const std::string& tenant : tenants) {
+    pipeline::append_varint(out, tenant.size());
+    out += tenant;
+  }
+  return out;
+}
+
+std::vector<std::string> decode_tenants(std::string_view bytes) {
+  std::vector<std::string> out;
+  pipeline::ByteReader reader(bytes);
+  while (reader.ok() && !reader.at_end()) out.emplace_back(reader.sized_bytes());
+  return out;
+}
+
+Result<Ulid> take_id(std::string_view bytes) {
+  auto id = Ulid::from_bytes(bytes);
+  if (!id) return fail(Errc::kCorrupt, "the catalogue holds an object without an id");
+  return *id;
+}
+
+}  // namespace
+
+Result<ObjectTable> ObjectTable::open(pipeline::Database& db) {
+  TRY_LET(auto insert,
+          db.prepare("INSERT INTO object VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, NULL)"));
+  TRY_LET(auto state, db.prepare("SELECT dead_at IS NULL FROM object WHERE id = ?1"));
+  TRY_LET(auto mark_dead, db.prepare("UPDATE object SET dead_at = ?2 WHERE id = ?1 AND dead_at IS NULL RETURNING 1"));
+  TRY_LET(auto forget, db.prepare("DELETE FROM object WHERE id = ?1 AND dead_at IS NOT NULL"));
+  TRY_LET(auto live, db.prepare("SELECT id, key, level, min_time, max_time, entries, streams, raw_bytes, size, "
+                                "footer_length, tenants FROM object WHERE dead_at IS NULL"));
+  TRY_LET(auto dead, db.prepare("SELECT id, key FROM object WHERE dead_at <= ?1"));
+  return ObjectTable(std::move(insert), std::move(state), std::move(mark_dead), std::move(forget), std::move(live),
+                     std::move(dead));
+}
+
+Result<void> ObjectTable::insert(const ObjectRow& row) {
+  const ObjectSummary& s = row.summary;
+  return insert_.run(Blob{s.object.bytes()}, row.key, s.level, hour_of(s.min_time), s.min_time, s.max_time, s.rows,
+                     s.streams, s.raw_bytes, s.size, s.footer_length, Blob{encode_tenants(s.tenants)});
+}
+
+Result<std::optional<ObjectTable::State>> ObjectTable::state(const Ulid& object) {
+  std::string id = object.bytes();
+  TRY(state_.bind_all(Blob{id}));
+  TRY_LET(Step step, state_.step());
+  std::optional<State> out;
+  if (step == Step::kRow) out = state_.integer(0) != 0 ? State::kLive : State::kDead;
+  state_.reset();
+  return out;
+}
+
+Result<bool> ObjectTable::mark_dead(const Ulid& object, UnixNanos now) {
+  std::string id = object.bytes();
+  TRY(mark_dead_.bind_all(Blob{id}, now));
+  TRY_LET(Step step, mark_dead_.step());
+  mark_dead_.reset();
+  return step == Step::kRow;
+}
+
+Result<void> ObjectTable::forget(const Ulid& object) { return forget_.run(Blob{object.bytes()}); }
+
+Result<std::vector<ObjectRow>> ObjectTable::live() {
+  std::vector<ObjectRow> out;
+  live_.reset();
+  for (;;) {
+    TRY_LET(Step step, live_.step());
+    if (step == Step::kDone) return out;
+    ObjectRow row;
+    TRY_LET(row.summary.object, take_id(live_.blob(0)));
+    row.key = live_.text(1);
+    row.summary.level = static_cast<int>(live_.integer(2));
+    row.summary.min_time = live_.integer(3);
+    row.summary.max_time = live_.integer(4);
+    row.summary.rows = static_cast<uint64_t>(live_.integer(5));
+    row.summary.streams = static_cast<uint64_t>(live_.integer(6));
+    row.summary.raw_bytes = static_cast<uint64_t>(live_.integer(7));
+    row.summary.size = static_cast<uint64_t>(live_.integer(8));
+    row.summary.footer_length = static_cast<uint32_t>(live_.integer(9));
+    row.summary.tenants = decode_tenants(live_.blob(10));
+    out.push_back(std::move(row));
+  }
+}
+
+Result<std::vector<DeadObject>> ObjectTable::dead_since(UnixNanos time) {
+  std::vector<DeadObject> out;
+  dead_.reset();
+  TRY(dead_.bind_all(time));
+  for (;;) {
+    TRY_LET(Step step, dead_.step());
+    if (step == Step::kDone) return out;
+    TRY_LET(Ulid id, take_id(dead_.blob(0)));
+    out.push_back({id, std::string(dead_.text(1))});
+  }
+}
+
+}  // namespace server

@@ -1,0 +1,58 @@
+// The catalogue's table of objects. Called within the transactions of its owner.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/db/database.h"
+#include "server/catalog/catalog.h"
+
+namespace server {
+
+class ObjectTable {
+ public:
+  enum class State { kLive, kDead };
+  static constexpr std::string_view kSchema = R"(
+CREATE TABLE object (
+  id BLOB NOT NULL PRIMARY KEY,    -- 16 bytes
+  key TEXT NOT NULL,
+  level INTEGER NOT NULL,
+  hour INTEGER NOT NULL,           -- of min_time, since 1970
+  min_time INTEGER NOT NULL,
+  max_time INTEGER NOT NULL,
+  entries INTEGER NOT NULL,
+  streams INTEGER NOT NULL,
+  raw_bytes INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  footer_length INTEGER NOT NULL,
+  tenants BLOB NOT NULL,           -- (varint length, name)*, sorted
+  dead_at INTEGER                  -- ns since 1970; NULL: live
+) WITHOUT ROWID, STRICT;
+CREATE INDEX object_by_hour ON object (hour) WHERE dead_at IS NULL;
+CREATE INDEX object_by_death ON object (dead_at) WHERE dead_at IS NOT NULL;
+)";
+
+  static Result<ObjectTable> open(pipeline::Database& db);
+
+  Result<void> insert(const ObjectRow& row);
+  Result<std::optional<State>> state(const Ulid& object);     // nothing: no row
+  Result<bool> mark_dead(const Ulid& object, UnixNanos now);  // false: was not live
+  Result<void> forget(const Ulid& object);                    // if it is dead
+  Result<std::vector<ObjectRow>> live();
+  Result<std::vector<DeadObject>> dead_since(UnixNanos time);
+
+ private:
+  ObjectTable(pipeline::Statement insert, pipeline::Statement state, pipeline::Statement mark_dead,
+              pipeline::Statement forget, pipeline::Statement live, pipeline::Statement dead)
+      : insert_(std::move(insert)),
+        state_(std::move(state)),
+        mark_dead_(std::move(mark_dead)),
+        forget_(std::move(forget)),
+        live_(std::move(live)),
+        dead_(std::move(dead)) {}
+
+  pipeline::Statement insert_, state_, mark_dead_, forget_, live_, dead_;
+};
+
+}  // namespace server

@@ -1,0 +1,247 @@
+// The catalogue in one SQLite file. One process has it open (the server locks its data folder), so the live set is kept
+// in memory too, and snapshots never wait for the disk.
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <random>
+
+#include "pipeline/base/varint.h"
+#include "pipeline/db/database.h"
+#include "server/catalog/batch_ranges.h"
+#include "server/catalog/catalog.h"
+#include "server/catalog/object_table.h"
+
+namespace server {
+
+using pipeline::Blob;
+using pipeline::concat;
+using pipeline::Database;
+using pipeline::Errc;
+using pipeline::fail;
+using pipeline::Statement;
+using pipeline::Step;
+using pipeline::Transaction;
+
+namespace {
+
+constexpr int64_t kSchemaVersion = 1;
+
+constexpr std::string_view kSchema = R"(
+CREATE TABLE cluster (             -- one row
+  id BLOB NOT NULL,                -- 16 bytes; also in every key
+  write_format INTEGER NOT NULL,   -- version of the objects to be written
+  version INTEGER NOT NULL,        -- of the live set
+  flushed_frame INTEGER NOT NULL
+) STRICT;
+)";
+
+class SqliteCatalog final : public Catalog {
+ public:
+  SqliteCatalog(Database db, ObjectTable objects, BatchRanges batches, const pipeline::Clock& clock)
+      : db_(std::move(db)), objects_(std::move(objects)), batches_(std::move(batches)), clock_(clock) {}
+
+  Result<void> load() {
+    std::lock_guard lock(mutex_);
+    return reload();
+  }
+
+  Ulid cluster() const override { return cluster_; }
+
+  Result<void> commit_l0(std::span<const ObjectRow> objects, std::span<const ProducerRange> batches,
+                         uint64_t flushed_frame) override {
+    std::lock_guard lock(mutex_);
+    TRY(fresh());
+    std::vector<const ObjectRow*> added;
+    uint64_t frame = std::max(flushed_frame, flushed_frame_);
+    return change(
+        [&]() -> Result<void> {
+          for (const ObjectRow& row : objects) {
+            TRY_LET(auto state, objects_.state(row.summary.object));
+            if (state) continue;  // committed before, perhaps compacted since
+            TRY(objects_.insert(row));
+            added.push_back(&row);
+          }
+          for (const ProducerRange& range : batches) TRY(batches_.add(range, clock_.wall()));
+          return set_cluster(version_ + 1, frame);
+        },
+        [&] {
+          for (const ObjectRow* row : added) live_.emplace(row->summary.object, *row);
+          flushed_frame_ = frame;
+          ++version_;
+        });
+  }
+
+  Result<void> swap(std::span<const Ulid> inputs, std::span<const ObjectRow> outputs) override {
+    std::lock_guard lock(mutex_);
+    TRY(fresh());
+    bool done_before = false;
+    return change(
+        [&]() -> Result<void> {
+          TRY_LET(done_before, swapped_before(inputs, outputs));
+          if (done_before) return {};
+          for (const Ulid& input : inputs) {
+            TRY_LET(bool was_live, objects_.mark_dead(input, clock_.wall()));
+            if (!was_live) return fail(Errc::kInvalid, concat("swap: object ", input.text(), " is not live"));
+          }
+          for (const ObjectRow& row : outputs) TRY(objects_.insert(row));
+          return set_cluster(version_ + 1, flushed_frame_);
+        },
+        [&] {
+          if (done_before) return;
+          for (const Ulid& input : inputs) live_.erase(input);
+          for (const ObjectRow& row : outputs) live_.emplace(row.summary.object, row);
+          ++version_;
+        });
+  }
+
+  Result<std::shared_ptr<const CatalogSnapshot>> snapshot() override {
+    std::lock_guard lock(live_mutex_);
+    if (snapshot_ == nullptr) {
+      auto made = std::make_shared<CatalogSnapshot>();
+      made->version = version_;
+      made->flushed_frame = flushed_frame_;
+      made->objects.reserve(live_.size());
+      for (const auto& [id, row] : live_) made->objects.push_back(row);
+      snapshot_ = std::move(made);
+    }
+    return snapshot_;
+  }
+
+  Result<std::vector<ProducerRange>> batches() override {
+    std::lock_guard lock(mutex_);
+    return batches_.all();
+  }
+
+  Result<uint64_t> forget_batches(std::chrono::hours unused) override {
+    std::lock_guard lock(mutex_);
+    TRY_LET(Transaction transaction, db_.begin());
+    TRY_LET(uint64_t forgotten, batches_.forget(clock_.wall() - std::chrono::nanoseconds(unused).count()));
+    TRY(transaction.commit());
+    return forgotten;
+  }
+
+  Result<std::vector<DeadObject>> dead_objects(std::chrono::seconds grace) override {
+    std::lock_guard lock(mutex_);
+    return objects_.dead_since(clock_.wall() - std::chrono::nanoseconds(grace).count());
+  }
+
+  Result<void> forget_objects(std::span<const Ulid> objects) override {
+    std::lock_guard lock(mutex_);
+    TRY_LET(Transaction transaction, db_.begin());
+    for (const Ulid& object : objects) TRY(objects_.forget(object));
+    return transaction.commit();
+  }
+
+  Result<std::vector<Ulid>> known(std::span<const Ulid> objects) override {
+    std::lock_guard lock(mutex_);
+    std::vector<Ulid> out;
+    for (const Ulid& object : objects) {
+      TRY_LET(auto state, objects_.state(object));
+      if (state) out.push_back(object);
+    }
+    return out;
+  }
+
+ private:
+  // Runs `write` in a transaction, then `apply` on what is in memory. Where the outcome of the commit is unknown,
+  // memory is read anew before the next change.
+  template <class Write, class Apply>
+  Result<void> change(Write write, Apply apply) {
+    TRY_LET(Transaction transaction, db_.begin());
+    TRY(write());
+    stale_ = true;
+    TRY(transaction.commit());
+    stale_ = false;
+    std::lock_guard lock(live_mutex_);
+    apply();
+    snapshot_.reset();
+    return {};
+  }
+
+  Result<void> fresh() {
+    if (!stale_) return {};
+    return reload();
+  }
+
+  Result<void> reload() {
+    TRY_LET(auto rows, objects_.live());
+    TRY_LET(Statement row, db_.prepare("SELECT id, version, flushed_frame FROM cluster"));
+    TRY_LET(Step step, row.step());
+    auto id = Ulid::from_bytes(step == Step::kRow ? row.blob(0) : std::string_view());
+    if (!id) return fail(Errc::kCorrupt, "the catalogue names no cluster");
+    std::lock_guard lock(live_mutex_);
+    cluster_ = *id;
+    version_ = static_cast<uint64_t>(row.integer(1));
+    flushed_frame_ = static_cast<uint64_t>(row.integer(2));
+    live_.clear();
+    for (ObjectRow& object : rows) live_.emplace(object.summary.object, std::move(object));
+    snapshot_.reset();
+    stale_ = false;
+    return {};
+  }
+
+  Result<void> set_cluster(uint64_t version, uint64_t flushed_frame) {
+    TRY_LET(Statement update, db_.prepare("UPDATE cluster SET version = ?1, flushed_frame = ?2"));
+    return update.run(version, flushed_frame);
+  }
+
+  // Exactly this swap was done already: its answer was lost and the caller asks again.
+  Result<bool> swapped_before(std::span<const Ulid> inputs, std::span<const ObjectRow> outputs) {
+    for (const ObjectRow& row : outputs) {
+      TRY_LET(auto state, objects_.state(row.summary.object));
+      if (!state) return false;
+    }
+    for (const Ulid& input : inputs) {
+      TRY_LET(auto state, objects_.state(input));
+      if (state == ObjectTable::State::kLive || (outputs.empty() && !state)) return false;
+    }
+    return true;
+  }
+
+  std::mutex mutex_;  // the database, and changes of what is in memory
+  Database db_;
+  ObjectTable objects_;
+  BatchRanges batches_;
+  const pipeline::Clock& clock_;
+  bool stale_ = false;
+
+  std::mutex live_mutex_;  // what is in memory: changed under both, read under either
+  Ulid cluster_;
+  uint64_t version_ = 0, flushed_frame_ = 0;
+  std::map<Ulid, ObjectRow> live_;
+  std::shared_ptr<const CatalogSnapshot> snapshot_;
+};
+
+Result<void> make_tables(Database& db) {
+  std::random_device device;
+  auto random = [&] { return static_cast<uint64_t>(device()) << 32 | device(); };
+  TRY_LET(Transaction transaction, db.begin());
+  TRY(db.execute(kSchema));
+  TRY(db.execute(ObjectTable::kSchema));
+  TRY(db.execute(BatchRanges::kSchema));
+  TRY_LET(Statement insert, db.prepare("INSERT INTO cluster VALUES (?1, 1, 0, 0)"));
+  TRY(insert.run(Blob{Ulid{random(), random()}.bytes()}));
+  TRY(db.set_schema_version(kSchemaVersion));
+  return transaction.commit();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Catalog>> open_sqlite_catalog(CatalogOptions options, const pipeline::Clock& clock) {
+  pipeline::DatabaseOptions database;
+  database.busy_timeout = options.busy_timeout;
+  TRY_LET(Database db, Database::open(options.path, database));
+  TRY_LET(int64_t version, db.schema_version());
+  if (version > kSchemaVersion) {
+    return fail(Errc::kInvalid, concat(options.path, ": made by a newer version: tables ", version));
+  }
+  if (version == 0) TRY(make_tables(db));
+  TRY_LET(ObjectTable objects, ObjectTable::open(db));
+  TRY_LET(BatchRanges batches, BatchRanges::open(db));
+  auto catalog = std::make_unique<SqliteCatalog>(std::move(db), std::move(objects), std::move(batches), clock);
+  TRY(catalog->load());
+  return std::unique_ptr<Catalog>(std::move(catalog));
+}
+
+}  // namespace server
