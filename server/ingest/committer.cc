@@ -34,6 +34,12 @@ void Committer::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+std::optional<std::string> Committer::trouble() const {
+  std::lock_guard lock(mutex_);
+  if (!trouble_at_ || std::chrono::steady_clock::now() - *trouble_at_ > kTroubleMemory) return std::nullopt;
+  return trouble_;
+}
+
 void Committer::run() {
   std::unique_lock lock(mutex_);
   while (true) {
@@ -51,6 +57,11 @@ void Committer::commit_group(std::vector<Waiting> group) {
   frames.reserve(group.size());
   for (Waiting& push : group) frames.push_back(&push.frame);
   auto appended = wal_.append(frames);
+  if (!appended) {
+    std::lock_guard lock(mutex_);
+    trouble_ = appended.error().message;
+    trouble_at_ = std::chrono::steady_clock::now();
+  }
   for (Waiting& push : group) {
     if (appended) head_.add(std::move(push.entries), push.frame.tenant, push.frame.number, push.frame.batch);
     push.done(appended);

@@ -8,8 +8,11 @@
 // Limits:  no bound of its own: callers bound what they hand in, in bytes.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -34,6 +37,10 @@ class Committer {
 
   void stop();
 
+  // Why the log could not be appended to lately (within kTroubleMemory), or nothing. Thread: any.
+  static constexpr std::chrono::seconds kTroubleMemory{10};
+  std::optional<std::string> trouble() const;
+
  private:
   struct Waiting {
     WalFrame frame;
@@ -45,10 +52,12 @@ class Committer {
 
   Wal& wal_;
   Head& head_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<Waiting> waiting_;  // under mutex_
-  bool stopping_ = false;         // under mutex_
+  std::vector<Waiting> waiting_;                                     // under mutex_
+  bool stopping_ = false;                                            // under mutex_
+  std::string trouble_;                                              // under mutex_
+  std::optional<std::chrono::steady_clock::time_point> trouble_at_;  // under mutex_
   std::thread thread_;
 };
 

@@ -53,7 +53,11 @@ class Ingest {
   // Thread: any, but a worker: reads the catalogue.
   pipeline::Result<ReadView> view(std::string_view tenant) const;
 
-  // Takes no more pushes (503), answers those on their way, flushes. Blocks as long as that takes. May be called twice.
+  // Why pushes could not be made durable lately, or nothing. Thread: any.
+  std::optional<std::string> wal_trouble() const { return committer_->trouble(); }
+
+  void refuse() { push_handler_->stop(); }  // takes no more pushes (503); what is held back is answered
+  // refuse(), answers pushes on their way, flushes. Blocks as long as that takes. May be called twice.
   void stop();
 
  private:

@@ -1,0 +1,303 @@
+#include "server/ingest/push_decoder.h"
+
+#include <doctest/doctest.h>
+
+#include "pipeline/base/concat.h"
+#include "pipeline/codec/deflate.h"
+#include "pipeline/codec/push_writer.h"
+#include "pipeline/codec/snappy_block.h"
+
+using namespace server;
+using pipeline::concat;
+using pipeline::Errc;
+using pipeline::Metadata;
+using pipeline::UnixNanos;
+
+TEST_SUITE_BEGIN("server/ingest");
+
+namespace {
+
+constexpr UnixNanos kNow = 1'700'000'000'000'000'000;  // 2023-11-14T22:13:20Z
+
+struct TestEntry {
+  UnixNanos time;
+  std::string line;
+  std::vector<Metadata> metadata;
+};
+
+std::string protobuf(const std::vector<std::pair<std::string, std::vector<TestEntry>>>& streams) {
+  std::vector<pipeline::ByteBuffer> buffers(streams.size());
+  pipeline::PushBody body;
+  for (size_t i = 0; i < streams.size(); ++i) {
+    for (const TestEntry& entry : streams[i].second)
+      pipeline::append_push_entry(buffers[i], entry.time, entry.line, entry.metadata);
+    body.add_stream(streams[i].first, buffers[i].view());
+  }
+  std::string out;
+  for (auto fragment : body.fragments()) out += fragment;
+  return out;
+}
+
+struct Decoder {
+  PushLimits limits;
+  uint64_t max_raw_bytes = 100 << 20;
+
+  pipeline::Result<DecodedPush> decode(PushBodyKind kind, std::string_view body) {
+    StreamTable streams(limits);
+    return decode_push_request(kind, body, {"fake", limits, kNow, max_raw_bytes}, streams);
+  }
+  pipeline::Result<DecodedPush> json(std::string_view body) {
+    return decode({BodyFormat::kJson, BodyEncoding::kNone}, body);
+  }
+  pipeline::Result<DecodedPush> push(const std::vector<std::pair<std::string, std::vector<TestEntry>>>& streams) {
+    return decode({BodyFormat::kProtobuf, BodyEncoding::kSnappy}, pipeline::snappy_compress(protobuf(streams)));
+  }
+  std::string rejection(std::string labels, std::vector<TestEntry> entries = {{kNow, "x", {}}}) {
+    auto decoded = push({{std::move(labels), std::move(entries)}});
+    REQUIRE(decoded);
+    return decoded->rejections.text();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("push: entries come out by stream, in order, with their metadata") {
+  auto decoded = Decoder().push({{R"({b="2", a="1"})", {{kNow, "one", {{"trace", "t1"}}}, {kNow - 5, "two", {}}}},
+                                 {R"({app="x"})", {{7, "three", {}}}}});
+  REQUIRE(decoded);
+  const PushedEntries& in = decoded->entries;
+  REQUIRE(in.parts.size() == 2);
+  CHECK(in.parts[0].stream->text == R"({a="1", b="2"})");
+  CHECK(in.parts[0].stream->tenant == "fake");
+  CHECK(in.parts[0].min_time == kNow - 5);
+  CHECK(in.parts[0].max_time == kNow);
+  EntrySlice first = in.columns.slice(in.parts[0].begin, in.parts[0].end);
+  CHECK(first.line(0) == "one");
+  CHECK(first.metadata(0).find("trace") == "t1");
+  CHECK(first.metadata(1).empty());
+  EntrySlice second = in.columns.slice(in.parts[1].begin, in.parts[1].end);
+  CHECK(second.size() == 1);
+  CHECK(second.time(0) == 7);
+  CHECK(decoded->rejections.empty());
+  CHECK(decoded->streams == 2);
+}
+
+TEST_CASE("push: every encoding of one body decodes to the same entries") {
+  std::string plain = protobuf({{R"({app="x"})", {{kNow, "line", {}}}}}), snappy = pipeline::snappy_compress(plain);
+  std::string json = concat(R"({"streams":[{"stream":{"app":"x"},"values":[[")", kNow, R"(","line"]]}]})");
+  // gzip = 10 bytes of header, raw deflate, 8 bytes of trailer
+  auto deflate = [](std::string_view bytes) {
+    std::string gzip = pipeline::gzip_compress(bytes);
+    return gzip.substr(10, gzip.size() - 18);
+  };
+  Decoder decoder;
+  for (auto [kind, body] : std::vector<std::pair<PushBodyKind, std::string>>{
+           {{BodyFormat::kProtobuf, BodyEncoding::kNone}, plain},
+           {{BodyFormat::kProtobuf, BodyEncoding::kSnappy}, snappy},
+           {{BodyFormat::kProtobuf, BodyEncoding::kGzipSnappy}, pipeline::gzip_compress(snappy)},
+           {{BodyFormat::kProtobuf, BodyEncoding::kDeflateSnappy}, deflate(snappy)},
+           {{BodyFormat::kJson, BodyEncoding::kNone}, json},
+           {{BodyFormat::kJson, BodyEncoding::kGzip}, pipeline::gzip_compress(json)},
+           {{BodyFormat::kJson, BodyEncoding::kDeflate}, deflate(json)}}) {
+    auto decoded = decoder.decode(kind, body);
+    REQUIRE(decoded);
+    REQUIRE(decoded->entries.columns.size() == 1);
+    CHECK(decoded->entries.columns.slice().line(0) == "line");
+    CHECK(decoded->entries.parts[0].stream->text == R"({app="x"})");
+  }
+}
+
+TEST_CASE("push: a malformed body or label text refuses the whole request") {
+  Decoder decoder;
+  auto garbage = decoder.decode({BodyFormat::kProtobuf, BodyEncoding::kSnappy}, "\xff\xff garbage");
+  REQUIRE_FALSE(garbage);
+  CHECK(garbage.error().code == Errc::kInvalid);
+  CHECK_FALSE(decoder.decode({BodyFormat::kProtobuf, BodyEncoding::kNone}, "\x0a\x7fxx"));
+  CHECK_FALSE(decoder.json("{not json"));
+  auto labels = decoder.push({{R"({app="good"})", {{kNow, "x", {}}}}, {R"({app=bad})", {{kNow, "x", {}}}}});
+  REQUIRE_FALSE(labels);
+  CHECK(labels.error().message.starts_with("couldn't parse labels: "));
+  CHECK_FALSE(decoder.push({{"{app=\"\xef\xbf\xbd\"}", {{kNow, "x", {}}}}}));
+  CHECK_FALSE(decoder.push({{"{app=\"\xff\"}", {{kNow, "x", {}}}}}));
+  CHECK_FALSE(decoder.json(R"({"streams":[{"stream":{"a b":"x"},"values":[["1","l"]]}]})"));
+}
+
+TEST_CASE("push: a body that grows beyond the limit is refused before it is stored") {
+  Decoder decoder;
+  decoder.max_raw_bytes = 1000;
+  std::string large = protobuf({{R"({app="x"})", {{kNow, std::string(2000, 'x'), {}}}}});
+  for (auto encoding : {BodyEncoding::kNone, BodyEncoding::kSnappy}) {
+    auto decoded = decoder.decode({BodyFormat::kProtobuf, encoding},
+                                  encoding == BodyEncoding::kNone ? large : pipeline::snappy_compress(large));
+    REQUIRE_FALSE(decoded);
+    CHECK(decoded.error().code == Errc::kOverLimit);
+    CHECK(decoded.error().message.starts_with("request body too large: "));
+  }
+}
+
+TEST_CASE("push: no stream, empty streams and entries without a line are told apart") {
+  Decoder decoder;
+  CHECK(decoder.json(R"({"streams":[]})")->streams == 0);
+  CHECK(decoder.json("{}")->streams == 0);
+  auto empty = decoder.json(R"({"streams":[{}]})");
+  REQUIRE(empty);
+  CHECK(empty->streams == 1);
+  CHECK(empty->entries.empty());
+  CHECK(empty->rejections.empty());  // its labels are not even looked at
+}
+
+TEST_CASE("push: label rules are Loki's, with its texts") {
+  Decoder decoder;
+  CHECK(decoder.rejection("{}") == "error at least one label pair is required per stream");
+  CHECK(decoder.rejection(R"({a=""})") == "error at least one label pair is required per stream");
+  CHECK(decoder.rejection(R"({a="1", a="2"})") == R"(stream '{a="1", a="2"}' has duplicate label name: 'a')");
+  std::string many = "{";
+  for (int i = 0; i < 16; ++i) many += concat(i > 0 ? "," : "", "l", i, "=\"x\"");
+  many += "}";
+  CHECK(decoder.rejection(many) == concat("entry for stream '", many, "' has 16 label names; limit 15"));
+  std::string name(1025, 'n'), value(2049, 'v');
+  CHECK(decoder.rejection(concat("{", name, "=\"x\"}")) ==
+        concat("stream '{", name, "=\"x\"}' has label name too long: '", name, "'"));
+  CHECK(decoder.rejection(concat("{a=\"", value, "\"}")) ==
+        concat("stream '{a=\"", value, "\"}' has label value too long: '", value, "'"));
+}
+
+TEST_CASE("push: good entries beside bad ones are kept") {
+  auto decoded = Decoder().push({{R"({app="x"})",
+                                  {{kNow, "good", {}},
+                                   {kNow, std::string(262'145, 'x'), {}},
+                                   {kNow + 3600'000'000'000, "late", {}},
+                                   {kNow, std::string(262'144, 'x'), {}}}},
+                                 {"{}", {{kNow, "a", {}}, {kNow, "bc", {}}}}});
+  REQUIRE(decoded);
+  CHECK(decoded->entries.columns.size() == 2);
+  CHECK(decoded->rejections.entries(RejectReason::kLineTooLong) == 1);
+  CHECK(decoded->rejections.bytes(RejectReason::kLineTooLong) == 262'145);
+  CHECK(decoded->rejections.entries(RejectReason::kMissingLabels) == 2);
+  CHECK(decoded->rejections.bytes(RejectReason::kMissingLabels) == 3);
+  CHECK(decoded->rejections.text() ==
+        "1 errors like: max entry size '262144' bytes exceeded for stream '{app=\"x\"}' while adding an entry with "
+        "length '262145' bytes; 1 errors like: entry for stream '{app=\"x\"}' has timestamp too new: "
+        "2023-11-14T23:13:20Z; 1 errors like: error at least one label pair is required per stream");
+}
+
+TEST_CASE("push: the same error many times is told once") {
+  std::vector<TestEntry> entries(5, {kNow, std::string(300'000, 'x'), {}});
+  CHECK(Decoder().rejection(R"({app="x"})", entries) ==
+        "5 errors like: max entry size '262144' bytes exceeded for stream '{app=\"x\"}' while adding an entry with "
+        "length '300000' bytes");
+}
+
+TEST_CASE("push: errors that all differ do not grow without end") {
+  std::vector<TestEntry> entries;
+  for (int i = 1; i <= 500; ++i) entries.push_back({kNow + i * 3600'000'000'000, "x", {}});
+  std::string text = Decoder().rejection(R"({app="x"})", entries);
+  CHECK(text.ends_with("; and 400 further errors"));
+}
+
+TEST_CASE("push: old samples are refused only where that is asked for") {
+  Decoder decoder;
+  std::vector<TestEntry> old{{kNow - 8 * 86400'000'000'000, "x", {}}};
+  CHECK(decoder.push({{R"({app="x"})", old}})->entries.columns.size() == 1);
+  decoder.limits.reject_old_samples = true;
+  CHECK(decoder.rejection(R"({app="x"})", old) ==
+        "entry for stream '{app=\"x\"}' has timestamp too old: 2023-11-06T22:13:20Z, oldest acceptable timestamp is: "
+        "2023-11-07T22:13:20Z");
+}
+
+TEST_CASE("push: the edges of the time limits are accepted") {
+  Decoder decoder;
+  decoder.limits.reject_old_samples = true;
+  UnixNanos oldest = kNow - 7 * 86400'000'000'000, newest = kNow + 600'000'000'000;
+  auto decoded =
+      decoder.push({{R"({a="b"})", {{oldest, "", {}}, {newest, "", {}}, {oldest - 1, "", {}}, {newest + 1, "", {}}}}});
+  CHECK(decoded->entries.columns.size() == 2);
+  CHECK(decoded->rejections.entries(RejectReason::kTooOld) == 1);
+  CHECK(decoded->rejections.entries(RejectReason::kTooNew) == 1);
+}
+
+TEST_CASE("push: structured metadata is made tidy") {
+  auto decoded = Decoder().push({{R"({app="x"})",
+                                  {{kNow,
+                                    "x",
+                                    {{"b.c-d", "1"},
+                                     {"a", ""},
+                                     {"9lives", "2"},
+                                     {"x..y__z", "3"},
+                                     {"__keep__", "4"},
+                                     {"v",
+                                      "a\xef\xbf\xbd"
+                                      "b"}}}}}});
+  REQUIRE(decoded);
+  MetadataView metadata = decoded->entries.columns.slice().metadata(0);
+  CHECK(metadata.find("b_c_d") == "1");
+  CHECK_FALSE(metadata.find("a"));  // a value "" vanishes
+  CHECK(metadata.find("key_9lives") == "2");
+  CHECK(metadata.find("x_y_z") == "3");
+  CHECK(metadata.find("__keep__") == "4");
+  CHECK(metadata.find("v") == "a b");
+  CHECK(Decoder().rejection(R"({app="x"})", {{kNow, "x", {{"___", "1"}}}}) ==
+        "structured metadata name '___' has no letter or digit");
+}
+
+TEST_CASE("push: structured metadata limits are Loki's, with its texts") {
+  Decoder decoder;
+  std::string large(65'537, 'v');
+  std::vector<std::string> names;
+  for (int i = 0; i < 129; ++i) names.push_back(concat("n", i));
+  std::vector<Metadata> many;
+  for (const std::string& name : names) many.push_back({name, "v"});
+  CHECK(decoder.rejection(R"({a="b"})", {{kNow, "x", {{"n", large}}}}) ==
+        "stream '{a=\"b\"}' has structured metadata too large: '65538' bytes, limit: '65536' bytes. Please see "
+        "`limits_config.max_structured_metadata_size` or contact your Loki administrator to increase it");
+  CHECK(decoder.rejection(R"({a="b"})", {{kNow, "x", many}}) ==
+        "stream '{a=\"b\"}' has too many structured metadata labels: '129', limit: '128'. Please see "
+        "`limits_config.max_structured_metadata_entries_count` or contact your Loki administrator to increase it");
+  decoder.limits.allow_structured_metadata = false;
+  CHECK(decoder.rejection(R"({a="b"})", {{kNow, "x", {{"n", "v"}}}}) ==
+        "stream '{a=\"b\"}' includes structured metadata, but this feature is disallowed. Please see "
+        "`limits_config.allow_structured_metadata` or contact your Loki administrator to enable it");
+}
+
+TEST_CASE("push: what was kept of a push refused in part is encoded so that it decodes to the same") {
+  auto decoded = Decoder().push({{R"({app="x"})", {{kNow, "good", {{"t", "1"}}}, {kNow, "also", {}}}},
+                                 {"{}", {{kNow, "bad", {}}}},
+                                 {R"({app="y"})", {{5, "", {}}}}});
+  std::string again = encode_push(decoded->entries);
+  auto replayed = Decoder{PushLimits::none()}.decode({BodyFormat::kProtobuf, BodyEncoding::kSnappy}, again);
+  REQUIRE(replayed);
+  CHECK(replayed->rejections.empty());
+  REQUIRE(replayed->entries.columns.size() == 3);
+  EntrySlice a = decoded->entries.columns.slice(), b = replayed->entries.columns.slice();
+  for (size_t i = 0; i < 3; ++i) CHECK(a.same_entry(i, b, i));
+  CHECK(replayed->entries.parts[1].stream->text == R"({app="y"})");
+}
+
+TEST_CASE("push: media types and encodings are negotiated as Loki does") {
+  auto kind = [](std::string_view type, std::string_view encoding = "") { return push_body_kind(type, encoding); };
+  CHECK(kind("application/json")->format == BodyFormat::kJson);
+  CHECK(kind("Application/JSON; charset=utf-8")->format == BodyFormat::kJson);
+  CHECK(kind("application/x-protobuf")->format == BodyFormat::kProtobuf);
+  CHECK(kind("text/plain")->encoding == BodyEncoding::kSnappy);
+  CHECK(kind("application/json", "snappy")->encoding == BodyEncoding::kNone);
+  CHECK(kind("application/json", "gzip")->encoding == BodyEncoding::kGzip);
+  CHECK(kind("application/x-protobuf", "gzip")->encoding == BodyEncoding::kGzipSnappy);
+  CHECK(kind("application/x-protobuf", "deflate")->encoding == BodyEncoding::kDeflateSnappy);
+  CHECK(kind("").error().message == "mime: no media type");
+  CHECK(kind("a b").error().message == "mime: expected slash after first token");
+  CHECK(kind("a/").error().message == "mime: expected token after slash");
+  CHECK(kind("a/b c").error().message == "mime: unexpected content after media subtype");
+  CHECK(kind("application/json", "zstd").error().message == "Content-Encoding \"zstd\" not supported");
+  CHECK(kind("application/json", "GZIP").error().message == "Content-Encoding \"GZIP\" not supported");
+}
+
+TEST_CASE("stream table: one stream for one text, and it survives being forgotten") {
+  StreamTable table{PushLimits{}};
+  auto first = *table.find("a", R"({app="x"})");
+  CHECK(*table.find("a", R"({app="x"})") == first);
+  CHECK((*table.find("b", R"({app="x"})"))->stream->id != first->stream->id);
+  for (int i = 0; i < 60'000; ++i) REQUIRE(table.find("a", concat("{app=\"", i, "\"}")));
+  CHECK((*table.find("a", R"({app="x"})"))->stream->id == first->stream->id);
+}
+
+TEST_SUITE_END();
