@@ -11,10 +11,10 @@ namespace agent {
 struct Target {
   std::string source;
   std::string path;
-  pipeline::LabelSet discovered;  // __path__, __meta_kubernetes_*
-  pipeline::LabelSet labels;      // final; empty where dropped
-  std::string state;              // "active", "rotated", "dropped", "failed"
-  std::string reason;             // of dropped and failed, otherwise empty
+  pipeline::LabelSet discovered = {};  // __path__, __meta_kubernetes_*
+  pipeline::LabelSet labels = {};      // final; empty where dropped
+  std::string state = {};              // "active", "rotated", "dropped", "failed"
+  std::string reason = {};             // of dropped and failed, otherwise empty
 };
 
 // The labels of one path under `options`: discovery labels, default labels, relabel rules, `labels` of the source,

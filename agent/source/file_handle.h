@@ -34,6 +34,8 @@ class FileHandle {
   pipeline::Result<size_t> read_at(uint64_t position, char* to, size_t length) const;
   pipeline::Result<std::string> head() const;  // the first kFingerprintBytes
 
+  int fd() const { return fd_; }  // for inotify; do not read from it
+
  private:
   explicit FileHandle(int fd) : fd_(fd) {}
   const int fd_;

@@ -5,28 +5,23 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
-#include <vector>
 
 #include "agent/checkpoint/records.h"
 #include "agent/source/file_identity.h"
 #include "agent/source/source_options.h"
+#include "pipeline/base/clock.h"
 
 namespace agent {
-
-class CheckpointStore;
-class Sink;
 
 struct KnownFile {
   FileId id;
   FileIdentity identity;
   std::string path;          // where it was first seen: labels are made from this, wherever the file is now
   uint64_t position = 0;     // where reading resumes: the lowest of the positions of the source's sinks
+  pipeline::UnixNanos last_read_time = 0;  // given to a line of it; later ones must be above
   uint64_t birth_order = 0;  // as of its first sight
 };
 
@@ -55,39 +50,6 @@ class FileLedger {
   virtual void first_scan_done() = 0;
 
   virtual uint64_t last_birth_order() const = 0;  // the highest known at the start
-};
-
-// Over the checkpoint store and the sinks, which outlive it.
-class StoreLedger final : public FileLedger {
- public:
-  StoreLedger(CheckpointStore& store, std::vector<Sink*> sinks);  // SourceOptions::sinks index into `sinks`
-
-  bool knows(const SourceOptions& source, InodeKey key) const override;
-  std::optional<KnownFile> find(const SourceOptions& source, InodeKey key, std::string_view head,
-                                uint64_t size_bytes) override;
-  FileId adopt(const SourceOptions& source, const FileIdentity& identity, const std::string& path,
-               uint64_t birth_order) override;
-  void update(FileId file, const FileIdentity& identity) override;
-  void finished(FileId file, uint64_t end) override;
-  void first_scan_done() override;
-  uint64_t last_birth_order() const override;
-
-  // Forgets finished files that every sink has; call it every few seconds and before the end.
-  void sweep();
-
- private:
-  struct Ending {
-    FileId file;
-    uint64_t end = 0;
-  };
-  bool all_sinks_past(const Ending& ending) const;
-
-  CheckpointStore& store_;
-  const std::vector<Sink*> sinks_;
-  mutable std::mutex mutex_;
-  std::unordered_multimap<InodeKey, FileId> unclaimed_;  // under mutex_: of former runs, not found yet
-  std::unordered_map<FileId, FileRecord> records_;       // under mutex_: files in use
-  std::vector<Ending> endings_;                          // under mutex_
 };
 
 }  // namespace agent

@@ -34,13 +34,15 @@ struct OfferedFile {
   std::shared_ptr<FileHandle> handle;
   FileId id;
   FileIdentity identity;
-  std::string path;           // where it was first seen
-  std::string lineage;        // files of one lineage are drained in the order of their birth
-  uint64_t birth_order = 0;   // rising
-  size_t source = 0;          // index into the reader's sources
-  pipeline::LabelSet labels;  // of the target, final
-  uint64_t position = 0;      // where reading starts
-  bool rotated = false;       // it has a rotated name already
+  std::string path;                        // where it was first seen
+  std::string lineage;                     // files of one lineage are drained in the order of their birth
+  uint64_t birth_order = 0;                // rising
+  size_t source = 0;                       // index into the reader's sources
+  pipeline::LabelSet labels;               // of the target, final
+  uint64_t position = 0;                   // where reading starts
+  pipeline::UnixNanos last_read_time = 0;  // of a former run: later ones are above
+  bool fresh = false;                      // never seen before: the sinks are told where reading starts
+  bool rotated = false;                    // it has a rotated name already
 };
 
 // What the reader tells discovery. Called on the reader's thread; implementations post to their loop.

@@ -1,0 +1,91 @@
+#include "agent/discovery/target.h"
+
+#include <unistd.h>
+
+#include "agent/discovery/path_rules.h"
+#include "pipeline/match/relabel.h"
+
+namespace agent {
+
+using pipeline::Label;
+using pipeline::LabelSet;
+using pipeline::MutableLabels;
+
+namespace {
+LabelSet to_set(const MutableLabels& labels) {
+  std::vector<Label> all;
+  for (const auto& [name, value] : labels) {
+    if (!value.empty()) all.emplace_back(name, value);
+  }
+  return LabelSet::from(std::move(all));
+}
+
+// Relabels, takes away what is reserved and adds the source's own labels.
+void complete(Target& target, const SourceOptions& options, MutableLabels labels) {
+  if (options.relabel && !options.relabel->apply(labels)) {
+    target.state = "dropped";
+    target.reason = "dropped by relabelling";
+    return;
+  }
+  LabelSet kept = pipeline::strip_reserved(to_set(labels));
+  std::vector<Label> all = kept.labels();
+  for (const auto& label : options.labels) all.push_back(label);
+  target.labels = LabelSet::from(std::move(all));
+  target.state = "active";
+  if (target.labels.empty()) {
+    target.state = "dropped";
+    target.reason = "no label is left; a stream needs one";
+  }
+}
+
+void add_pod_labels(MutableLabels& labels, const SourceOptions& options, const PodLogPath& log) {
+  const std::pair<const char*, std::string_view> parts[] = {{"namespace", log.namespace_name},
+                                                            {"pod", log.pod_name},
+                                                            {"uid", log.pod_uid},
+                                                            {"container", log.container_name}};
+  for (const auto& [name, value] : parts) labels[name] = value;
+  labels["__meta_kubernetes_namespace"] = log.namespace_name;
+  labels["__meta_kubernetes_pod_name"] = log.pod_name;
+  labels["__meta_kubernetes_pod_uid"] = log.pod_uid;
+  labels["__meta_kubernetes_pod_container_name"] = log.container_name;
+  if (!options.node.empty()) labels["__meta_kubernetes_pod_node_name"] = options.node;
+}
+
+MutableLabels reserved_only(const MutableLabels& labels) {
+  MutableLabels reserved;
+  for (const auto& [name, value] : labels) {
+    if (name.starts_with("__")) reserved.emplace(name, value);
+  }
+  return reserved;
+}
+}  // namespace
+
+Target make_target(const SourceOptions& options, const std::string& path) {
+  Target target{.source = options.name, .path = path};
+  MutableLabels labels;
+  labels["__path__"] = path;
+  if (options.type == SourceType::kKubernetes) {
+    for (const std::string& root : options.paths) {
+      auto log = PodLogPath::parse(pipeline::clean_path(root), path);
+      if (log) add_pod_labels(labels, options, *log);
+    }
+  } else {
+    labels["filename"] = path;
+  }
+  target.discovered = to_set(reserved_only(labels));
+  complete(target, options, std::move(labels));
+  return target;
+}
+
+Target make_stdin_target(const SourceOptions& options) {
+  Target target{.source = options.name, .path = "stdin"};
+  char host[256] = "";
+  if (::gethostname(host, sizeof(host) - 1) != 0) host[0] = '\0';
+  MutableLabels labels;
+  labels["job"] = "stdin";
+  if (host[0] != '\0') labels["hostname"] = host;
+  complete(target, options, std::move(labels));
+  return target;
+}
+
+}  // namespace agent

@@ -1,0 +1,62 @@
+#include "agent/source/file_handle.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pipeline/base/concat.h"
+
+namespace agent {
+
+using pipeline::concat;
+using pipeline::Errc;
+using pipeline::fail;
+using pipeline::Result;
+using pipeline::system_error;
+
+Result<std::shared_ptr<FileHandle>> FileHandle::open(const std::string& path) {
+  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) {
+    if (errno == EMFILE || errno == ENFILE)
+      return fail(Errc::kOverLimit, concat("open ", path, ": too many open files"));
+    return fail(system_error(concat("open ", path), errno));
+  }
+  std::shared_ptr<FileHandle> handle(new FileHandle(fd));
+  struct stat status;
+  if (::fstat(fd, &status) != 0) return fail(system_error(concat("stat ", path), errno));
+  if (!S_ISREG(status.st_mode)) return fail(Errc::kInvalid, concat(path, ": not a regular file"));
+  return handle;
+}
+
+FileHandle::~FileHandle() { ::close(fd_); }
+
+Result<FileHandle::Status> FileHandle::status() const {
+  struct stat status;
+  if (::fstat(fd_, &status) != 0) return fail(system_error("fstat", errno));
+  return Status{.key = {status.st_dev, status.st_ino},
+                .size_bytes = static_cast<uint64_t>(status.st_size),
+                .links = status.st_nlink,
+                .modified_nanos = status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec};
+}
+
+Result<size_t> FileHandle::read_at(uint64_t position, char* to, size_t length) const {
+  size_t total = 0;
+  while (total < length) {
+    ssize_t n = ::pread(fd_, to + total, length - total, static_cast<off_t>(position + total));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail(system_error("pread", errno));
+    total += static_cast<size_t>(n);
+    if (n == 0 || total < length) break;  // a regular file reads short only at its end
+  }
+  return total;
+}
+
+Result<std::string> FileHandle::head() const {
+  std::string bytes(kFingerprintBytes, '\0');
+  TRY_LET(size_t size, read_at(0, bytes.data(), bytes.size()));
+  bytes.resize(size);
+  return bytes;
+}
+
+}  // namespace agent

@@ -1,0 +1,143 @@
+#include "agent/source/file_reader.h"
+
+#include <future>
+#include <mutex>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <thread>
+#include <unistd.h>
+
+#include "agent/source/file_shard.h"
+#include "pipeline/base/invariant.h"
+#include "pipeline/base/unique_function.h"
+
+namespace agent {
+
+using Command = pipeline::UniqueFunction<void()>;
+
+class FileReader::Impl {
+ public:
+  Impl(FileReaderOptions options, std::vector<std::shared_ptr<const SourceOptions>> sources, FileLedger& ledger,
+       MemoryBudget& memory, const pipeline::Clock& clock, pipeline::Registry& metrics)
+      : shard(options, std::move(sources), ledger, memory, clock, metrics),
+        wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    INVARIANT(wake_fd_ >= 0);
+  }
+  ~Impl() {
+    stop();
+    ::close(wake_fd_);
+  }
+
+  void start() {
+    thread_ = std::thread([this] { run(); });
+  }
+
+  void stop() {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  // False: the thread is stopping, the command will not be run.
+  bool post(Command command) {
+    {
+      std::lock_guard lock(mutex_);
+      if (stopping_) return false;
+      commands_.push_back(std::move(command));
+    }
+    wake();
+    return true;
+  }
+
+  void wake() {
+    uint64_t one = 1;
+    [[maybe_unused]] ssize_t written = ::write(wake_fd_, &one, sizeof(one));  // full: it is awake already
+  }
+
+  FileShard shard;  // the thread's, once it runs
+
+ private:
+  void run() {
+    ::pthread_setname_np(::pthread_self(), "reader");
+    std::vector<Command> commands;
+    for (;;) {
+      commands.clear();
+      {
+        std::lock_guard lock(mutex_);
+        commands.swap(commands_);
+        if (stopping_) break;
+      }
+      for (Command& command : commands) command();
+      auto rest = shard.turn();
+      if (!rest || rest->count() > 0) wait(rest);
+    }
+    for (Command& command : commands) command();
+    shard.close();
+  }
+
+  void wait(std::optional<std::chrono::nanoseconds> rest) {
+    pollfd fds[2] = {{wake_fd_, POLLIN, 0}, {shard.watch_fd(), POLLIN, 0}};  // a negative one is left out
+    timespec timeout{};
+    if (rest) {
+      timeout.tv_sec = rest->count() / 1'000'000'000;
+      timeout.tv_nsec = rest->count() % 1'000'000'000;
+    }
+    if (::ppoll(fds, 2, rest ? &timeout : nullptr, nullptr) <= 0 || (fds[0].revents & POLLIN) == 0) return;
+    uint64_t count;
+    [[maybe_unused]] ssize_t size = ::read(wake_fd_, &count, sizeof(count));
+  }
+
+  const int wake_fd_;
+  std::thread thread_;
+  std::mutex mutex_;
+  std::vector<Command> commands_;  // under mutex_
+  bool stopping_ = false;          // under mutex_
+};
+
+FileReader::FileReader(FileReaderOptions options, std::vector<std::shared_ptr<const SourceOptions>> sources,
+                       FileLedger& ledger, MemoryBudget& memory, const pipeline::Clock& clock,
+                       pipeline::Registry& metrics)
+    : impl_(std::make_unique<Impl>(options, std::move(sources), ledger, memory, clock, metrics)) {}
+
+FileReader::~FileReader() = default;
+
+void FileReader::set_ports(std::vector<std::unique_ptr<SinkPort>> ports) { impl_->shard.set_ports(std::move(ports)); }
+void FileReader::set_rebuilds(std::vector<RebuildJob> jobs) { impl_->shard.set_rebuilds(std::move(jobs)); }
+
+void FileReader::start(ReaderEvents& events) {
+  impl_->shard.set_events(events);
+  impl_->start();
+}
+
+void FileReader::stop() { impl_->stop(); }
+
+void FileReader::offer(OfferedFile file) {
+  impl_->post([impl = impl_.get(), file = std::move(file)]() mutable { impl->shard.offer(std::move(file)); });
+}
+
+void FileReader::scan_done(std::shared_ptr<const FoundFiles> found) {
+  impl_->post([impl = impl_.get(), found = std::move(found)]() mutable { impl->shard.scan_done(std::move(found)); });
+}
+
+void FileReader::rotated(InodeKey key) {
+  impl_->post([impl = impl_.get(), key] { impl->shard.rotated(key); });
+}
+
+void FileReader::gone(InodeKey key) {
+  impl_->post([impl = impl_.get(), key] { impl->shard.gone(key); });
+}
+
+void FileReader::wake() { impl_->wake(); }
+
+std::vector<FileReader::Progress> FileReader::progress() const {
+  auto answer = std::make_shared<std::promise<std::vector<Progress>>>();
+  auto future = answer->get_future();
+  bool posted = impl_->post([impl = impl_.get(), answer] { answer->set_value(impl->shard.progress()); });
+  return posted ? future.get() : std::vector<Progress>();
+}
+
+}  // namespace agent

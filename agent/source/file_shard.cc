@@ -1,0 +1,413 @@
+#include "agent/source/file_shard.h"
+
+#include <algorithm>
+
+#include "pipeline/base/invariant.h"
+
+namespace agent {
+
+using namespace std::chrono_literals;
+using pipeline::Clock;
+using pipeline::Registry;
+
+namespace {
+constexpr int kBlocksPerTurn = 4;                         // 1 MiB: a backlog does not starve its neighbours
+constexpr std::chrono::nanoseconds kGather = 50ms;        // between a quiet file's first write and our look
+constexpr std::chrono::nanoseconds kUnwatchedEvery = 1s;  // quiet files that get no watch
+constexpr size_t kLabelTableLimit = 65'536;               // some 20 MiB
+}  // namespace
+
+FileShard::FileShard(FileReaderOptions options, std::vector<std::shared_ptr<const SourceOptions>> sources,
+                     FileLedger& ledger, MemoryBudget& memory, const Clock& clock, Registry& metrics)
+    : options_(options),
+      sources_(std::move(sources)),
+      ledger_(ledger),
+      memory_(memory),
+      clock_(clock),
+      unwatched_(metrics.gauge("skidway_agent_source_polled_quiet_files",
+                               "Quiet files without an inotify watch, looked at every second instead.")),
+      batch_(labels_),
+      block_(memory) {
+  for (const auto& source : sources_) metrics_.push_back(std::make_unique<SourceMetrics>(metrics, source->name));
+}
+
+FileShard::~FileShard() = default;
+
+// --- what discovery tells
+
+void FileShard::offer(OfferedFile offer) {
+  nanoseconds now = clock_.monotonic();
+  FileId id = offer.id;
+  bool fresh = offer.fresh;
+  last_read_time_ = std::max(last_read_time_, offer.last_read_time);
+  auto owned = std::make_unique<TailedFile>(std::move(offer));
+  TailedFile& tailed = *owned;
+  files_[id] = std::move(owned);
+  by_inode_.emplace(tailed.file.identity.key, &tailed);
+  auto& lineage = lineages_[tailed.file.lineage];
+  auto younger = std::find_if(lineage.begin(), lineage.end(), [&](const TailedFile* other) {
+    return other->file.birth_order > tailed.file.birth_order;
+  });
+  lineage.insert(younger, &tailed);
+  if (source_of(tailed).stages) tailed.stage_state = source_of(tailed).stages->make_state();
+  metrics_[tailed.file.source]->open_files.add(1);
+  tailed.changed_at = now;
+  if (fresh) {
+    batch_.clear();
+    hand_on(tailed);  // the sinks note where reading starts
+  }
+  activate(tailed, now);
+  look(tailed, now);
+}
+
+void FileShard::scan_done(std::shared_ptr<const FoundFiles> found) {
+  reading_ = true;
+  if (!rebuild_jobs_.empty()) {
+    rebuilder_ = std::make_unique<Rebuilder>(sources_, metrics_, std::move(found), block_, labels_);
+  }
+}
+
+void FileShard::rotated(InodeKey key) {
+  nanoseconds now = clock_.monotonic();
+  for (auto [it, last] = by_inode_.equal_range(key); it != last; ++it) {
+    TailedFile& tailed = *it->second;
+    if (!tailed.at_rest) metrics_[tailed.file.source]->rotations.add();
+    tailed.at_rest = true;
+    tailed.gone = false;
+    tailed.changed_at = now;
+    activate(tailed, now);
+  }
+}
+
+void FileShard::gone(InodeKey key) {
+  nanoseconds now = clock_.monotonic();
+  for (auto [it, last] = by_inode_.equal_range(key); it != last; ++it) {
+    TailedFile& tailed = *it->second;
+    tailed.at_rest = tailed.gone = true;
+    tailed.changed_at = now;
+    activate(tailed, now);
+  }
+}
+
+// --- the turn
+
+std::optional<std::chrono::nanoseconds> FileShard::turn() {
+  nanoseconds now = clock_.monotonic();
+  take_watch_events(now);
+  if (!active_.empty() && now >= next_look_) look_at_files(now);
+  if (now >= next_check_) {
+    next_check_ = now + options_.check_every;
+    for (auto& [id, tailed] : files_) {
+      if (tailed->watched) look(*tailed, now);
+    }
+  }
+  bool more = false;
+  if (reading_) more = rebuild_some() | read_dirty(now);
+
+  now = clock_.monotonic();
+  std::optional<nanoseconds> rest;
+  auto until = [&](nanoseconds when) {
+    nanoseconds wait = std::max<nanoseconds>(when - now, 0ns);
+    rest = rest ? std::min(*rest, wait) : wait;
+  };
+  for (const auto& port : ports_) {
+    auto deadline = port->deadline();
+    if (deadline && *deadline <= now) {
+      port->close_due(now);
+      deadline = port->deadline();
+    }
+    if (deadline) until(*deadline);
+  }
+  if (!active_.empty()) until(next_look_);
+  if (!files_.empty()) until(next_check_);
+  if (!dirty_.empty() || rebuilder_) until(now + options_.poll_every);  // a port is full; its wake() may come first
+  if (more) rest = 0ns;
+  return rest;
+}
+
+void FileShard::close() {
+  for (const auto& port : ports_) port->close_all();
+}
+
+bool FileShard::rebuild_some() {
+  if (!rebuilder_) return false;
+  auto job = std::find_if(rebuild_jobs_.begin(), rebuild_jobs_.end(),
+                          [&](const RebuildJob& j) { return !ports_[j.port]->full(); });
+  if (job == rebuild_jobs_.end() || memory_.exceeded()) return false;
+  rebuilder_->rebuild(*job->record, *ports_[job->port]);
+  rebuild_jobs_.erase(job);
+  if (rebuild_jobs_.empty()) rebuilder_.reset();
+  return true;
+}
+
+// --- looking
+
+void FileShard::take_watch_events(nanoseconds now) {
+  tokens_.clear();
+  bool lost = watch_.take(tokens_);
+  for (uint64_t token : tokens_) {
+    auto found = files_.find(FileId{token});
+    if (found != files_.end()) activate(*found->second, now);
+  }
+  if (!lost) return;
+  for (auto& [id, tailed] : files_) activate(*tailed, now);
+}
+
+void FileShard::activate(TailedFile& tailed, nanoseconds now) {
+  tailed.next_look = now;
+  if (tailed.active) return;
+  if (active_.empty()) next_look_ = now + kGather;
+  tailed.active = true;
+  tailed.watched = false;
+  active_.push_back(&tailed);
+}
+
+void FileShard::look_at_files(nanoseconds now) {
+  next_look_ = now + options_.poll_every;
+  std::vector<TailedFile*> still_active, silent;
+  int64_t unwatched = 0;
+  for (TailedFile* tailed : active_) {
+    if (now >= tailed->next_look) look(*tailed, now);
+    if (tailed->dirty || !rest_if_quiet(*tailed, now)) {
+      still_active.push_back(tailed);
+      if (tailed->next_look > now) unwatched++;
+    }
+    if (tailed->at_rest && !tailed->dirty && now - tailed->changed_at >= options_.finish_after) {
+      silent.push_back(tailed);
+    }
+  }
+  active_.swap(still_active);
+  unwatched_.set(unwatched);
+  for (TailedFile* tailed : silent) finish_if_possible(*tailed);
+}
+
+void FileShard::look(TailedFile& tailed, nanoseconds now) {
+  auto status = tailed.file.handle->status();
+  if (!status) return;
+  if (status->size_bytes < tailed.cursor.seen) {
+    start_over(tailed);
+    tailed.size_bytes = 0;
+  }
+  if (status->size_bytes != tailed.size_bytes) {
+    tailed.size_bytes = status->size_bytes;
+    tailed.changed_at = now;
+    activate(tailed, now);
+  }
+  if (tailed.has_more()) make_dirty(tailed);
+  count_lag(tailed);
+}
+
+// A file without writes for a while is watched instead of polled. False: it stays polled.
+bool FileShard::rest_if_quiet(TailedFile& tailed, nanoseconds now) {
+  if (now - tailed.changed_at < options_.quiet_after) return false;
+  if (tailed.at_rest && (tailed.gone || tailed.has_tail())) return false;  // waits to be finished
+  if (!watch_.watch(*tailed.file.handle, tailed.file.id.value)) {
+    tailed.next_look = now + kUnwatchedEvery;
+    return false;
+  }
+  look(tailed, now);  // what was written before the watch was set
+  if (tailed.dirty) return false;
+  tailed.watched = true;
+  tailed.active = false;
+  return true;
+}
+
+// The file became shorter than what was read: new bytes at the old inode, so a new file as far as positions go.
+void FileShard::start_over(TailedFile& tailed) {
+  metrics_[tailed.file.source]->truncations.add();
+  pipeline::log_info("file truncated, reading it from its beginning",
+                     {{"path", tailed.file.path}, {"read_bytes", tailed.cursor.position}});
+  flush_stages(tailed);
+  ledger_.finished(tailed.file.id, tailed.cursor.position);
+  auto node = files_.extract(tailed.file.id);
+  tailed.file.identity = FileIdentity::of(tailed.file.identity.key, tailed.file.handle->head().value_or(""));
+  tailed.file.id = ledger_.adopt(source_of(tailed), tailed.file.identity, tailed.file.path, tailed.file.birth_order);
+  node.key() = tailed.file.id;
+  files_.insert(std::move(node));
+  tailed.cursor = Cursor{};
+  batch_.clear();
+  hand_on(tailed);
+}
+
+// --- reading
+
+void FileShard::make_dirty(TailedFile& tailed) {
+  if (tailed.dirty) return;
+  tailed.dirty = true;
+  dirty_.push_back(&tailed);
+}
+
+bool FileShard::source_waits(size_t source) const {
+  if (memory_.exceeded()) return true;
+  for (size_t sink : sources_[source]->sinks) {
+    if (ports_[sink]->full()) return true;
+  }
+  return false;
+}
+
+bool FileShard::read_dirty(nanoseconds now) {
+  std::sort(dirty_.begin(), dirty_.end(),
+            [](const TailedFile* a, const TailedFile* b) { return a->file.birth_order < b->file.birth_order; });
+  bool more = false;
+  for (size_t i = 0; i < dirty_.size(); ++i) {  // elders_drained() may append
+    TailedFile& tailed = *dirty_[i];
+    if (!elders_drained(tailed, now)) continue;
+    tailed.waits = !read_some(tailed);
+    if (tailed.has_more() && !tailed.failed && !tailed.waits) more = true;
+    count_lag(tailed);
+  }
+  std::erase_if(dirty_, [](TailedFile* tailed) {
+    tailed->dirty = tailed->has_more() && !tailed->failed;
+    return !tailed->dirty;
+  });
+  return more;
+}
+
+// May `tailed` be read, or is there something left in an elder of its lineage?
+bool FileShard::elders_drained(const TailedFile& tailed, nanoseconds now) {
+  for (TailedFile* elder : lineages_[tailed.file.lineage]) {
+    if (elder == &tailed) break;
+    if (tailed.cursor.seen == tailed.file.position) look(*elder, now);  // not begun yet: the last chance to see all
+    if (elder->dirty && elder->has_more() && !elder->failed) return false;
+  }
+  return true;
+}
+
+// False: a port is full.
+bool FileShard::read_some(TailedFile& tailed) {
+  for (int i = 0; i < kBlocksPerTurn; ++i) {
+    if (source_waits(tailed.file.source)) return false;
+    if (!read_block(tailed, Tail::kKeep)) break;
+  }
+  return true;
+}
+
+// False: the end of the file, or a fault.
+bool FileShard::read_block(TailedFile& tailed, Tail tail) {
+  SourceMetrics& metrics = *metrics_[tailed.file.source];
+  if (labels_.size() > kLabelTableLimit) labels_.clear();
+  if (tailed.label_generation != labels_.generation()) {
+    tailed.label_id = labels_.intern(tailed.file.labels);
+    tailed.label_generation = labels_.generation();
+  }
+  batch_.clear();
+  pipeline::UnixNanos first = std::max(clock_.wall(), last_read_time_ + 1);
+  auto outcome = block_.read(*tailed.file.handle, tailed.cursor, source_of(tailed).max_line_bytes, tail,
+                             tailed.label_id, first, batch_);
+  tailed.failed = !outcome;
+  if (!outcome) {
+    metrics.read_errors.add();
+    if (auto held = read_errors_.allow()) {
+      pipeline::log_error("read of a tailed file failed",
+                          {{"path", tailed.file.path}, {"error", outcome.error()}, {"held_back", *held}});
+    }
+    return false;
+  }
+  tailed.size_bytes = std::max(tailed.size_bytes, tailed.cursor.seen);
+  if (outcome->lines > 0) last_read_time_ = first + static_cast<int64_t>(outcome->lines) - 1;
+  metrics.read_bytes.add(outcome->bytes);
+  metrics.read_lines.add(outcome->lines);
+  metrics.cut_lines.add(outcome->cut_lines);
+  metrics.cut_bytes.add(outcome->cut_bytes);
+  if (outcome->lines > 0 || outcome->bytes > 0) {
+    update_identity(tailed);
+    if (tailed.stage_state && !batch_.empty()) {
+      source_of(tailed).stages->process(batch_, *tailed.stage_state, drops_);
+      metrics.add(drops_);
+    }
+    hand_on(tailed);
+  }
+  if (outcome->cut_lines > 0) block_.shrink();
+  return !outcome->at_end;
+}
+
+void FileShard::hand_on(TailedFile& tailed) {
+  FilePosition passed{tailed.file.id, tailed.cursor.position, last_read_time_};
+  if (tailed.stage_state) passed.position = std::min(passed.position, tailed.stage_state->open_from().value_or(~0ULL));
+  for (size_t sink : source_of(tailed).sinks) ports_[sink]->append(batch_, passed);
+}
+
+// The fingerprint grows with the file, in a few steps: each is a write to the checkpoint store.
+void FileShard::update_identity(TailedFile& tailed) {
+  FileIdentity& identity = tailed.file.identity;
+  if (identity.fingerprint_bytes >= kFingerprintBytes) return;
+  if (tailed.size_bytes <
+          std::min<uint64_t>(std::max<uint64_t>(identity.fingerprint_bytes, 32) * 2, kFingerprintBytes) &&
+      identity.fingerprint_bytes > 0) {
+    return;
+  }
+  auto head = tailed.file.handle->head();
+  if (!head || head->size() <= identity.fingerprint_bytes) return;
+  identity = FileIdentity::of(identity.key, *head);
+  ledger_.update(tailed.file.id, identity);
+}
+
+void FileShard::count_lag(TailedFile& tailed) {
+  uint64_t lag = tailed.size_bytes - std::min(tailed.size_bytes, std::max(tailed.cursor.position, tailed.cursor.seen));
+  if (lag == tailed.lag_bytes) return;
+  metrics_[tailed.file.source]->lag_bytes.add(static_cast<int64_t>(lag) - static_cast<int64_t>(tailed.lag_bytes));
+  tailed.lag_bytes = lag;
+}
+
+// --- the end of a file
+
+// A file at rest, silent for long enough: its last bytes are a line even without a newline; if it is gone, that was it.
+void FileShard::finish_if_possible(TailedFile& tailed) {
+  if (!reading_ || tailed.failed || source_waits(tailed.file.source)) return;
+  if (tailed.cursor.cut_line_at) {
+    tailed.cursor.position = *tailed.cursor.cut_line_at;
+    tailed.cursor.cut_line_at.reset();
+    batch_.clear();
+    hand_on(tailed);
+  }
+  if (tailed.has_tail()) read_block(tailed, Tail::kDeliver);
+  if (!tailed.gone || tailed.has_more() || tailed.has_tail()) return;
+  flush_stages(tailed);
+  ledger_.finished(tailed.file.id, tailed.cursor.position);
+  forget(tailed);
+}
+
+void FileShard::flush_stages(TailedFile& tailed) {
+  if (!tailed.stage_state) return;
+  batch_.clear();
+  source_of(tailed).stages->flush(batch_, *tailed.stage_state, drops_);
+  metrics_[tailed.file.source]->add(drops_);
+  hand_on(tailed);
+}
+
+void FileShard::forget(TailedFile& tailed) {
+  SourceMetrics& metrics = *metrics_[tailed.file.source];
+  metrics.open_files.add(-1);
+  metrics.lag_bytes.add(-static_cast<int64_t>(tailed.lag_bytes));
+  InodeKey key = tailed.file.identity.key;
+  FileId id = tailed.file.id;
+  std::erase(active_, &tailed);
+  std::erase(dirty_, &tailed);
+  for (auto [it, last] = by_inode_.equal_range(key); it != last; ++it) {
+    if (it->second != &tailed) continue;
+    by_inode_.erase(it);
+    break;
+  }
+  auto lineage = lineages_.find(tailed.file.lineage);
+  std::erase(lineage->second, &tailed);
+  if (lineage->second.empty()) lineages_.erase(lineage);
+  // Discovery lets the inode go before we close it: a new file at the same inode is then known to be new.
+  std::shared_ptr<FileHandle> handle = tailed.file.handle;
+  files_.erase(id);
+  events_->file_finished(key, id);
+}
+
+std::vector<FileReader::Progress> FileShard::progress() const {
+  std::vector<FileReader::Progress> all;
+  for (const auto& [id, tailed] : files_) {
+    all.push_back({.id = id,
+                   .key = tailed->file.identity.key,
+                   .path = tailed->file.path,
+                   .size_bytes = tailed->size_bytes,
+                   .read_bytes = tailed->cursor.position,
+                   .paused = tailed->waits});
+  }
+  return all;
+}
+
+}  // namespace agent

@@ -1,0 +1,116 @@
+// FileShard: what a FileReader's thread does, without the thread: it looks at files, reads what is new in them through
+// the stages into the ports, and finishes files that are gone.
+//
+//   look (poll, or told by QuietWatch) -> dirty -> read up to kBlocksPerTurn blocks of each, in birth order -> quiet
+//
+// A file that was written to within `quiet_after` is looked at with fstat every `poll_every`: cheaper than one event
+// per write. A quiet one is watched. A file of a lineage waits until its elders are at rest and read to their end.
+//
+// Life:    offers may come before scan_done(); nothing is read until then.
+// Thread:  one.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/source/block_reader.h"
+#include "agent/source/file_reader.h"
+#include "agent/source/quiet_watch.h"
+#include "agent/source/rebuilder.h"
+#include "agent/source/source_metrics.h"
+#include "agent/source/tailed_file.h"
+#include "pipeline/base/log.h"
+
+namespace agent {
+
+class FileShard {
+ public:
+  FileShard(FileReaderOptions options, std::vector<std::shared_ptr<const SourceOptions>> sources, FileLedger& ledger,
+            MemoryBudget& memory, const pipeline::Clock& clock, pipeline::Registry& metrics);
+  ~FileShard();
+
+  void set_ports(std::vector<std::unique_ptr<SinkPort>> ports) { ports_ = std::move(ports); }
+  void set_rebuilds(std::vector<RebuildJob> jobs) { rebuild_jobs_ = std::move(jobs); }
+  void set_events(ReaderEvents& events) { events_ = &events; }
+
+  void offer(OfferedFile file);
+  void scan_done(std::shared_ptr<const FoundFiles> found);
+  void rotated(InodeKey key);
+  void gone(InodeKey key);
+
+  // Does what is due, reading up to kBlocksPerTurn blocks of each file. Returns how long it may rest (0: there is more
+  // to do; nothing: until something happens: wake() of a port, a write seen by watch_fd(), or one of the calls above).
+  std::optional<std::chrono::nanoseconds> turn();
+
+  void close();  // at the end: all ports' batches leave; no more turns
+
+  // Readable: a quiet file was written to. -1 while files are polled anyhow: then writes wake nobody.
+  int watch_fd() const { return active_.empty() ? watch_.fd() : -1; }
+  std::vector<FileReader::Progress> progress() const;
+
+ private:
+  using nanoseconds = std::chrono::nanoseconds;
+
+  void take_watch_events(nanoseconds now);
+  void look_at_files(nanoseconds now);
+  void look(TailedFile& tailed, nanoseconds now);
+  void activate(TailedFile& tailed, nanoseconds now);
+  [[nodiscard]] bool rest_if_quiet(TailedFile& tailed, nanoseconds now);
+  void start_over(TailedFile& tailed);
+
+  [[nodiscard]] bool rebuild_some();
+  [[nodiscard]] bool read_dirty(nanoseconds now);
+  [[nodiscard]] bool elders_drained(const TailedFile& tailed, nanoseconds now);
+  [[nodiscard]] bool read_some(TailedFile& tailed);
+  bool read_block(TailedFile& tailed, Tail tail);
+  void hand_on(TailedFile& tailed);
+
+  void finish_if_possible(TailedFile& tailed);
+  void flush_stages(TailedFile& tailed);
+  void forget(TailedFile& tailed);
+  void update_identity(TailedFile& tailed);
+  void count_lag(TailedFile& tailed);
+
+  bool source_waits(size_t source) const;
+  void make_dirty(TailedFile& tailed);
+  const SourceOptions& source_of(const TailedFile& tailed) const { return *sources_[tailed.file.source]; }
+
+  const FileReaderOptions options_;
+  const std::vector<std::shared_ptr<const SourceOptions>> sources_;
+  FileLedger& ledger_;
+  MemoryBudget& memory_;
+  const pipeline::Clock& clock_;
+  ReaderEvents* events_ = nullptr;
+  std::vector<std::unique_ptr<SourceMetrics>> metrics_;  // one per source
+  pipeline::Gauge& unwatched_;
+
+  pipeline::LabelTable labels_;
+  pipeline::Batch batch_;
+  pipeline::DropCounts drops_;
+  BlockReader block_;
+  QuietWatch watch_;
+  std::vector<std::unique_ptr<SinkPort>> ports_;
+  std::vector<RebuildJob> rebuild_jobs_;
+  std::unique_ptr<Rebuilder> rebuilder_;  // until all jobs are done
+
+  std::map<FileId, std::unique_ptr<TailedFile>> files_;
+  std::unordered_multimap<InodeKey, TailedFile*> by_inode_;
+  std::unordered_map<std::string, std::vector<TailedFile*>> lineages_;  // in birth order
+  std::vector<TailedFile*> active_;                                     // polled
+  std::vector<TailedFile*> dirty_;
+  std::vector<uint64_t> tokens_;
+
+  bool reading_ = false;  // scan_done() was called
+  pipeline::UnixNanos last_read_time_ = 0;
+  nanoseconds next_look_{0};   // of the active files
+  nanoseconds next_check_{0};  // of all files
+  pipeline::LogLimiter read_errors_;
+};
+
+}  // namespace agent

@@ -1,0 +1,75 @@
+#include "agent/source/rebuilder.h"
+
+#include "pipeline/base/log.h"
+
+namespace agent {
+
+using pipeline::LabelSet;
+using pipeline::LabelTable;
+
+Rebuilder::Rebuilder(const std::vector<std::shared_ptr<const SourceOptions>>& sources,
+                     const std::vector<std::unique_ptr<SourceMetrics>>& metrics,
+                     std::shared_ptr<const FoundFiles> files, BlockReader& block, LabelTable& labels)
+    : sources_(sources), metrics_(metrics), files_(std::move(files)), block_(block), labels_(labels), batch_(labels) {}
+
+void Rebuilder::rebuild(const BatchRecord& record, SinkPort& port) {
+  std::unique_ptr<Rebuild> out = port.rebuild(record);
+  States states;
+  for (const RecordSegment& segment : record.segments) {
+    auto file = files_->find(segment.file);
+    uint64_t lost = 0;
+    if (file != files_->end()) {
+      LabelTable::Id labels = labels_.intern(LabelSet::parse(*segment.labels).value_or(LabelSet()));
+      for (const LineRange& range : segment.ranges) {
+        lost += read_range(segment.file, file->second, labels, range, states, *out);
+      }
+      if (lost > 0) metrics_[file->second.source]->lost_bytes.add(lost);
+    } else {
+      for (const LineRange& range : segment.ranges) lost += range.end - range.begin;
+    }
+    if (lost > 0) {
+      pipeline::log_error("bytes of an unacknowledged batch cannot be read again",
+                          {{"labels", *segment.labels}, {"file_id", segment.file.value}, {"lost_bytes", lost}});
+    }
+  }
+  for (auto& [id, state] : states) {
+    const FoundFile& file = files_->at(id);
+    batch_.clear();
+    sources_[file.source]->stages->flush(batch_, *state, drops_);
+    if (!batch_.empty()) out->append(batch_, id);
+  }
+  out->finish();
+  drops_.reset();
+}
+
+uint64_t Rebuilder::read_range(FileId id, const FoundFile& file, LabelTable::Id labels, const LineRange& range,
+                               States& states, Rebuild& out) {
+  Cursor cursor;
+  cursor.position = range.begin;
+  pipeline::UnixNanos time = range.first_read_time;
+  while (cursor.position < range.end) {
+    batch_.clear();
+    auto outcome =
+        block_.read_until(range.end, *file.handle, cursor, sources_[file.source]->max_line_bytes, labels, time, batch_);
+    if (!outcome) {
+      pipeline::log_error("read of a tailed file failed", {{"file_id", id.value}, {"error", outcome.error()}});
+      break;
+    }
+    time += static_cast<int64_t>(outcome->lines);
+    hand_on(id, file, states, out);
+    if (outcome->at_end) break;
+  }
+  return range.end - cursor.position;
+}
+
+void Rebuilder::hand_on(FileId id, const FoundFile& file, States& states, Rebuild& out) {
+  const auto& stages = sources_[file.source]->stages;
+  if (stages) {
+    auto& state = states[id];
+    if (!state) state = stages->make_state();
+    stages->process(batch_, *state, drops_);
+  }
+  if (!batch_.empty()) out.append(batch_, id);
+}
+
+}  // namespace agent

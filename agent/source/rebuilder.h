@@ -1,0 +1,44 @@
+// Rebuilder: builds the unacknowledged batches of former runs again, from the bytes they were made of.
+//
+// Thread:  the shard's.
+// Errors:  bytes that cannot be read any more are counted as lost, by source, and logged with the file.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "agent/source/block_reader.h"
+#include "agent/source/file_reader.h"
+#include "agent/source/source_metrics.h"
+#include "pipeline/stage/stage_list.h"
+
+namespace agent {
+
+class Rebuilder {
+ public:
+  // All references outlive the rebuilder; `metrics` has one per source.
+  Rebuilder(const std::vector<std::shared_ptr<const SourceOptions>>& sources,
+            const std::vector<std::unique_ptr<SourceMetrics>>& metrics, std::shared_ptr<const FoundFiles> files,
+            BlockReader& block, pipeline::LabelTable& labels);
+
+  void rebuild(const BatchRecord& record, SinkPort& port);
+
+ private:
+  using States = std::map<FileId, std::unique_ptr<pipeline::StageState>>;
+
+  // Returns the bytes that could not be read.
+  uint64_t read_range(FileId id, const FoundFile& file, pipeline::LabelTable::Id labels, const LineRange& range,
+                      States& states, Rebuild& out);
+  void hand_on(FileId id, const FoundFile& file, States& states, Rebuild& out);
+
+  const std::vector<std::shared_ptr<const SourceOptions>>& sources_;
+  const std::vector<std::unique_ptr<SourceMetrics>>& metrics_;
+  const std::shared_ptr<const FoundFiles> files_;
+  BlockReader& block_;
+  pipeline::LabelTable& labels_;
+  pipeline::Batch batch_;
+  pipeline::DropCounts drops_;  // not counted: they were, when the lines were read first
+};
+
+}  // namespace agent

@@ -1,0 +1,56 @@
+#include "agent/source/source_metrics.h"
+
+namespace agent {
+
+using pipeline::DropCounts;
+using pipeline::Registry;
+
+SourceMetrics::SourceMetrics(Registry& registry, const std::string& source)
+    : read_bytes(registry.counter("skidway_agent_source_read_bytes_total", "Bytes read from the source's input.",
+                                  {{"source", source}})),
+      read_lines(registry.counter("skidway_agent_source_read_lines_total", "Lines read from the source's input.",
+                                  {{"source", source}})),
+      rotations(registry.counter("skidway_agent_source_rotations_total", "Files that were renamed while being read.",
+                                 {{"source", source}})),
+      truncations(registry.counter("skidway_agent_source_truncations_total",
+                                   "Files that became shorter and are read from their beginning again.",
+                                   {{"source", source}})),
+      cut_lines(registry.counter("skidway_agent_source_cut_lines_total", "Lines cut because of max_line_size.",
+                                 {{"source", source}})),
+      cut_bytes(registry.counter("skidway_agent_source_cut_bytes_total",
+                                 "Bytes of lines that were cut because of max_line_size and dropped.",
+                                 {{"source", source}})),
+      lost_bytes(registry.counter("skidway_agent_source_lost_bytes_total",
+                                  "Bytes of unacknowledged batches that could not be read again after a restart.",
+                                  {{"source", source}})),
+      read_errors(registry.counter("skidway_agent_source_read_errors_total", "Reads that failed and are tried again.",
+                                   {{"source", source}})),
+      open_files(registry.gauge("skidway_agent_source_open_files", "Files open for reading.", {{"source", source}})),
+      lag_bytes(registry.gauge("skidway_agent_source_lag_bytes", "Bytes written to files and not read yet.",
+                               {{"source", source}})),
+      registry_(registry),
+      source_(source),
+      cri_flushed_(registry.counter("loki_process_cri_partial_lines_flushed_total",
+                                    "Partial CRI lines handed on without their end.", {{"source", source}})),
+      cri_truncated_(registry.counter("loki_process_cri_lines_truncated_total",
+                                      "CRI lines cut because of max_partial_line_size.", {{"source", source}})) {}
+
+void SourceMetrics::add(DropCounts& drops) {
+  for (const DropCounts::Count& count : drops.counts()) {
+    if (count.lines == 0) continue;
+    auto [it, fresh] = dropped_.try_emplace(count.reason);
+    if (fresh) {
+      pipeline::MetricLabels labels{{"reason", count.reason}, {"source", source_}};
+      it->second = {
+          &registry_.counter("skidway_agent_dropped_lines_total", "Lines given up on purpose.", labels),
+          &registry_.counter("skidway_agent_dropped_bytes_total", "Bytes of lines given up on purpose.", labels)};
+    }
+    it->second.first->add(count.lines);
+    it->second.second->add(count.bytes);
+  }
+  cri_flushed_.add(drops.cri_partials_flushed);
+  cri_truncated_.add(drops.cri_lines_truncated);
+  drops.reset();
+}
+
+}  // namespace agent

@@ -1,0 +1,38 @@
+// SourceMetrics: what one source counts. Thread: any.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "pipeline/base/metrics.h"
+#include "pipeline/stage/drop_counts.h"
+
+namespace agent {
+
+class SourceMetrics {
+ public:
+  SourceMetrics(pipeline::Registry& registry, const std::string& source);
+
+  pipeline::Counter& read_bytes;
+  pipeline::Counter& read_lines;
+  pipeline::Counter& rotations;
+  pipeline::Counter& truncations;
+  pipeline::Counter& cut_lines;
+  pipeline::Counter& cut_bytes;
+  pipeline::Counter& lost_bytes;
+  pipeline::Counter& read_errors;
+  pipeline::Gauge& open_files;
+  pipeline::Gauge& lag_bytes;
+
+  // Adds what the stages counted, and resets it. Thread: one.
+  void add(pipeline::DropCounts& drops);
+
+ private:
+  pipeline::Registry& registry_;
+  const std::string source_;
+  pipeline::Counter& cri_flushed_;
+  pipeline::Counter& cri_truncated_;
+  std::map<std::string, std::pair<pipeline::Counter*, pipeline::Counter*>> dropped_;  // by reason: lines, bytes
+};
+
+}  // namespace agent

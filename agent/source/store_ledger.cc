@@ -1,0 +1,128 @@
+#include "agent/source/store_ledger.h"
+
+#include <algorithm>
+
+#include "agent/checkpoint/checkpoint_store.h"
+#include "agent/sink/sink.h"
+#include "pipeline/base/log.h"
+
+namespace agent {
+
+namespace {
+FileIdentity identity_of(const FileRecord& record) {
+  return {{record.dev, record.inode}, record.fingerprint, record.fingerprint_length};
+}
+
+void set_identity(FileRecord& record, const FileIdentity& identity) {
+  record.dev = identity.key.device;
+  record.inode = identity.key.inode;
+  record.fingerprint = identity.fingerprint;
+  record.fingerprint_length = identity.fingerprint_bytes;
+}
+}  // namespace
+
+StoreLedger::StoreLedger(CheckpointStore& store, std::vector<Sink*> sinks) : store_(store), sinks_(std::move(sinks)) {
+  for (const auto& [id, record] : store_.resume().files) {
+    unclaimed_.emplace(InodeKey{record.dev, record.inode}, id);
+    records_[id] = record;
+    last_birth_order_ = std::max(last_birth_order_, record.birth_order);
+  }
+}
+
+bool StoreLedger::knows(const SourceOptions& source, InodeKey key) const {
+  std::lock_guard lock(mutex_);
+  for (auto [it, last] = unclaimed_.equal_range(key); it != last; ++it) {
+    if (records_.at(it->second).source == source.name) return true;
+  }
+  return false;
+}
+
+std::optional<KnownFile> StoreLedger::find(const SourceOptions& source, InodeKey key, std::string_view head,
+                                           uint64_t size_bytes) {
+  std::lock_guard lock(mutex_);
+  for (auto [it, last] = unclaimed_.equal_range(key); it != last; ++it) {
+    FileId id = it->second;
+    const FileRecord& record = records_.at(id);
+    if (record.source != source.name || !identity_of(record).matches(key, head)) continue;
+    KnownFile known{.id = id, .identity = identity_of(record), .path = record.path, .birth_order = record.birth_order};
+    std::optional<uint64_t> lowest, highest;
+    for (size_t sink : source.sinks) {
+      auto position = sinks_[sink]->position(id);
+      if (!position) continue;  // a sink that is new, or has never been given anything of it
+      lowest = std::min(lowest.value_or(position->position), position->position);
+      highest = std::max(highest.value_or(0), position->position);
+      known.last_read_time = std::max(known.last_read_time, position->last_read_time);
+    }
+    known.position = lowest.value_or(0);
+    if (highest.value_or(0) > size_bytes) continue;  // shorter than what was read: another file
+    unclaimed_.erase(it);
+    return known;
+  }
+  return std::nullopt;
+}
+
+FileId StoreLedger::adopt(const SourceOptions& source, const FileIdentity& identity, const std::string& path,
+                          uint64_t birth_order) {
+  FileRecord record{.source = source.name, .path = path, .birth_order = birth_order};
+  set_identity(record, identity);
+  FileId id = store_.add_file(record);
+  std::lock_guard lock(mutex_);
+  records_[id] = std::move(record);
+  return id;
+}
+
+void StoreLedger::update(FileId file, const FileIdentity& identity) {
+  FileRecord record;
+  {
+    std::lock_guard lock(mutex_);
+    auto found = records_.find(file);
+    if (found == records_.end()) return;
+    set_identity(found->second, identity);
+    record = found->second;
+  }
+  store_.update_file(file, std::move(record));
+}
+
+void StoreLedger::finished(FileId file, uint64_t end) {
+  std::lock_guard lock(mutex_);
+  endings_.push_back({file, end});
+}
+
+void StoreLedger::first_scan_done() {
+  std::lock_guard lock(mutex_);
+  for (const auto& [key, id] : unclaimed_) {
+    const FileRecord& record = records_.at(id);
+    pipeline::log_warn("known file is gone; what was not read of it is lost",
+                       {{"source", record.source}, {"path", record.path}, {"inode", record.inode}});
+    endings_.push_back({id, 0});
+  }
+  unclaimed_.clear();
+}
+
+uint64_t StoreLedger::last_birth_order() const { return last_birth_order_; }
+
+bool StoreLedger::all_sinks_past(const Ending& ending) const {
+  return std::all_of(sinks_.begin(), sinks_.end(), [&](const Sink* sink) {
+    auto position = sink->position(ending.file);
+    return !position || position->position >= ending.end;
+  });
+}
+
+void StoreLedger::sweep() {
+  std::vector<FileId> done;
+  {
+    std::lock_guard lock(mutex_);
+    std::erase_if(endings_, [&](const Ending& ending) {
+      if (!all_sinks_past(ending)) return false;
+      done.push_back(ending.file);
+      records_.erase(ending.file);
+      return true;
+    });
+  }
+  for (FileId file : done) {
+    for (Sink* sink : sinks_) sink->forget(file);
+    store_.forget_file(file);
+  }
+}
+
+}  // namespace agent

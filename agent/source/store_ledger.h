@@ -1,0 +1,51 @@
+// StoreLedger: the FileLedger over the checkpoint store and the sinks, which outlive it. Thread: any.
+#pragma once
+
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/source/file_ledger.h"
+
+namespace agent {
+
+class CheckpointStore;
+class Sink;
+
+class StoreLedger final : public FileLedger {
+ public:
+  StoreLedger(CheckpointStore& store, std::vector<Sink*> sinks);  // SourceOptions::sinks index into `sinks`
+
+  bool knows(const SourceOptions& source, InodeKey key) const override;
+  std::optional<KnownFile> find(const SourceOptions& source, InodeKey key, std::string_view head,
+                                uint64_t size_bytes) override;
+  FileId adopt(const SourceOptions& source, const FileIdentity& identity, const std::string& path,
+               uint64_t birth_order) override;
+  void update(FileId file, const FileIdentity& identity) override;
+  void finished(FileId file, uint64_t end) override;
+  void first_scan_done() override;
+  uint64_t last_birth_order() const override;
+
+  // Forgets finished files that every sink has; call it every few seconds and before the end.
+  void sweep();
+
+ private:
+  struct Ending {
+    FileId file;
+    uint64_t end = 0;
+  };
+  bool all_sinks_past(const Ending& ending) const;
+
+  CheckpointStore& store_;
+  const std::vector<Sink*> sinks_;
+  uint64_t last_birth_order_ = 0;  // set once
+  mutable std::mutex mutex_;
+  std::unordered_multimap<InodeKey, FileId> unclaimed_;  // under mutex_: of former runs, not found yet
+  std::unordered_map<FileId, FileRecord> records_;       // under mutex_: files in use
+  std::vector<Ending> endings_;                          // under mutex_
+};
+
+}  // namespace agent

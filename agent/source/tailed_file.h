@@ -1,0 +1,44 @@
+// TailedFile: one open file of one source while a shard reads it. Thread: the shard's.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "agent/source/block_reader.h"
+#include "agent/source/file_reader.h"
+#include "pipeline/stage/stage_list.h"
+
+namespace agent {
+
+struct TailedFile {
+  explicit TailedFile(OfferedFile offer) : file(std::move(offer)) {
+    cursor.position = cursor.seen = file.position;
+    at_rest = file.rotated;
+  }
+
+  OfferedFile file;  // `id` and `identity` change when the file is truncated or its fingerprint grows
+  Cursor cursor;
+  uint64_t size_bytes = 0;                            // as of the last look
+  std::unique_ptr<pipeline::StageState> stage_state;  // null: the source has no stages
+  pipeline::LabelTable::Id label_id = 0;
+  uint64_t label_generation = ~uint64_t{0};  // of label_id
+
+  bool at_rest = false;  // rotated: a successor may be read once this file is read to its end
+  bool gone = false;     // deleted or out of sight: finished when silent for finish_after
+  bool active = false;   // in the shard's list of polled files
+  bool watched = false;  // quiet: inotify will tell, nobody polls
+  bool failed = false;   // the last read failed
+  bool dirty = false;    // in the shard's list of files with something to read
+  bool waits = false;    // dirty, and stands still because a sink is full
+
+  std::chrono::nanoseconds changed_at{0};  // monotonic: last growth, rotation or deletion that we saw
+  std::chrono::nanoseconds next_look{0};   // monotonic: not polled before that
+  uint64_t lag_bytes = 0;                  // as counted in the source's gauge
+
+  bool has_more() const { return size_bytes > cursor.seen; }
+  bool has_tail() const { return cursor.seen > cursor.position && !cursor.cut_line_at; }
+};
+
+}  // namespace agent
