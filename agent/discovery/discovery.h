@@ -19,7 +19,6 @@
 #include "agent/source/file_ledger.h"
 #include "agent/source/file_reader.h"
 #include "agent/source/source_options.h"
-#include "pipeline/base/clock.h"
 #include "pipeline/base/metrics.h"
 
 namespace pipeline {
@@ -37,7 +36,7 @@ std::vector<Target> scan_targets(const std::vector<std::shared_ptr<const SourceO
 class Discovery final : public ReaderEvents {
  public:
   Discovery(pipeline::Loop& loop, std::vector<std::shared_ptr<const SourceOptions>> sources, FileLedger& ledger,
-            const pipeline::Clock& clock, pipeline::Registry& metrics);
+            pipeline::Registry& metrics);
   ~Discovery() override;
 
   void add_reader(FileReader& reader);  // before start(); a file goes to a reader by the hash of its lineage
@@ -47,7 +46,7 @@ class Discovery final : public ReaderEvents {
 
   std::vector<Target> targets() const;  // sorted by source and path
 
-  void file_finished(InodeKey key, FileId file) override;  // Thread: any
+  void file_finished(InodeKey key, size_t source) override;  // Thread: any
 
  private:
   class Impl;

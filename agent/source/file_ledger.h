@@ -19,10 +19,10 @@ namespace agent {
 struct KnownFile {
   FileId id;
   FileIdentity identity;
-  std::string path;          // where it was first seen: labels are made from this, wherever the file is now
-  uint64_t position = 0;     // where reading resumes: the lowest of the positions of the source's sinks
+  std::string path;       // where it was first seen: labels are made from this, wherever the file is now
+  uint64_t position = 0;  // where reading resumes: the lowest of the positions of the source's sinks
   pipeline::UnixNanos last_read_time = 0;  // given to a line of it; later ones must be above
-  uint64_t birth_order = 0;  // as of its first sight
+  uint64_t birth_order = 0;                // as of its first sight
 };
 
 class FileLedger {

@@ -50,7 +50,7 @@ class ReaderEvents {
  public:
   virtual ~ReaderEvents() = default;
   // The file is gone and read to its end: forget it, and let the handle go.
-  virtual void file_finished(InodeKey key, FileId file) = 0;
+  virtual void file_finished(InodeKey key, size_t source) = 0;
 };
 
 // The files found by the first scan, for rebuilding. Immutable.

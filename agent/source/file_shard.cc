@@ -380,7 +380,7 @@ void FileShard::forget(TailedFile& tailed) {
   metrics.open_files.add(-1);
   metrics.lag_bytes.add(-static_cast<int64_t>(tailed.lag_bytes));
   InodeKey key = tailed.file.identity.key;
-  FileId id = tailed.file.id;
+  size_t source = tailed.file.source;
   std::erase(active_, &tailed);
   std::erase(dirty_, &tailed);
   for (auto [it, last] = by_inode_.equal_range(key); it != last; ++it) {
@@ -393,8 +393,8 @@ void FileShard::forget(TailedFile& tailed) {
   if (lineage->second.empty()) lineages_.erase(lineage);
   // Discovery lets the inode go before we close it: a new file at the same inode is then known to be new.
   std::shared_ptr<FileHandle> handle = tailed.file.handle;
-  files_.erase(id);
-  events_->file_finished(key, id);
+  files_.erase(tailed.file.id);
+  events_->file_finished(key, source);
 }
 
 std::vector<FileReader::Progress> FileShard::progress() const {

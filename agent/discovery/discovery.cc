@@ -1,0 +1,151 @@
+#include "agent/discovery/discovery.h"
+
+#include <atomic>
+#include <cerrno>
+#include <dirent.h>
+#include <optional>
+#include <set>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unordered_map>
+
+#include "agent/discovery/file_table.h"
+#include "agent/discovery/folder_tree.h"
+#include "pipeline/base/log.h"
+#include "pipeline/loop/fd_watcher.h"
+#include "pipeline/loop/loop.h"
+#include "pipeline/loop/timer.h"
+
+namespace agent {
+
+using namespace std::chrono_literals;
+
+namespace {
+constexpr std::chrono::seconds kRescanEvery = 10s;  // inotify may miss what a network file system does
+constexpr std::chrono::seconds kPollEvery = 1s;     // folders without a watch
+
+std::vector<SourceRules> compile_rules(const std::vector<std::shared_ptr<const SourceOptions>>& sources) {
+  std::vector<SourceRules> all;
+  for (const auto& source : sources) {
+    auto rules = PathRules::compile(*source);
+    if (!rules) pipeline::log_error("source has a bad pattern", {{"source", source->name}, {"error", rules.error()}});
+    all.push_back({source, rules ? *std::move(rules) : PathRules()});
+  }
+  return all;
+}
+}  // namespace
+
+uint64_t raise_open_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  if (limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) ::getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  return limit.rlim_cur;
+}
+
+class Discovery::Impl {
+ public:
+  Impl(pipeline::Loop& loop, std::vector<std::shared_ptr<const SourceOptions>> sources, FileLedger& ledger,
+       pipeline::Registry& metrics)
+      : loop_(loop),
+        sources_(compile_rules(sources)),
+        files_(sources_, ledger, metrics),
+        tree_(sources_, files_),
+        timer_(loop, [this] { on_timer(); }),
+        polled_(metrics.gauge("skidway_agent_discovery_polled_directories",
+                              "Directories that are scanned every second because they have no inotify watch.")),
+        watched_(metrics.gauge("skidway_agent_discovery_watched_directories", "Directories with an inotify watch.")),
+        overflows_(metrics.counter("skidway_agent_discovery_inotify_overflows_total",
+                                   "Times the system lost inotify events; everything is scanned then.")),
+        alive_(std::make_shared<Impl*>(this)) {}
+
+  FileTable& files() { return files_; }
+  const FileTable& files() const { return files_; }
+  bool scanned() const { return scanned_; }
+
+  void start() {
+    if (tree_.watch().fd() >= 0) {
+      watcher_.emplace(loop_, tree_.watch().fd(), [this](pipeline::FdEvents) { on_events(); });
+      auto started = watcher_->start(true, false);
+      if (!started) pipeline::log_warn("inotify cannot be waited for", {{"error", started.error()}});
+    }
+    scan();
+    scanned_ = true;
+    files_.first_scan_done();
+  }
+
+  void stop() {
+    timer_.stop();
+    watcher_.reset();
+    alive_.reset();
+  }
+
+  // Thread: any.
+  void post_finished(InodeKey key, size_t source) {
+    loop_.post([weak = std::weak_ptr<Impl*>(alive_), key, source] {
+      if (auto self = weak.lock()) (*self)->files_.finished(key, source);
+    });
+  }
+
+ private:
+  void on_events() {
+    std::vector<FolderWatch::Event> events;
+    bool complete = tree_.watch().take(events);
+    for (const FolderWatch::Event& event : events) tree_.follow(event);
+    files_.settle();
+    if (complete) return;
+    overflows_.add();
+    pipeline::log_warn("inotify events were lost, scanning everything");
+    scan();
+  }
+
+  void scan() {
+    last_scan_ = loop_.now();
+    tree_.scan();
+    files_.settle();
+    arm_timer();
+  }
+
+  void on_timer() {
+    if (loop_.now() - last_scan_ >= kRescanEvery) return scan();
+    tree_.scan_polled();
+    files_.settle();
+    arm_timer();
+  }
+
+  void arm_timer() {
+    polled_.set(static_cast<int64_t>(tree_.polled_count()));
+    watched_.set(static_cast<int64_t>(tree_.watched_count()));
+    timer_.start(tree_.polled_count() > 0 ? kPollEvery : kRescanEvery);
+  }
+
+  pipeline::Loop& loop_;
+  const std::vector<SourceRules> sources_;
+  FileTable files_;
+  FolderTree tree_;
+  std::optional<pipeline::FdWatcher> watcher_;
+  pipeline::Timer timer_;
+  std::chrono::milliseconds last_scan_{0};
+  bool scanned_ = false;
+  pipeline::Gauge& polled_;
+  pipeline::Gauge& watched_;
+  pipeline::Counter& overflows_;
+  std::shared_ptr<Impl*> alive_;  // gone after stop(): posted tasks then do nothing
+};
+
+Discovery::Discovery(pipeline::Loop& loop, std::vector<std::shared_ptr<const SourceOptions>> sources,
+                     FileLedger& ledger, pipeline::Registry& metrics)
+    : impl_(std::make_unique<Impl>(loop, std::move(sources), ledger, metrics)) {}
+
+Discovery::~Discovery() { stop(); }
+
+void Discovery::add_reader(FileReader& reader) { impl_->files().add_reader(reader); }
+void Discovery::start() { impl_->start(); }
+void Discovery::stop() { impl_->stop(); }
+bool Discovery::first_scan_done() const { return impl_->scanned(); }
+std::vector<Target> Discovery::targets() const { return impl_->files().targets(); }
+void Discovery::file_finished(InodeKey key, size_t source) { impl_->post_finished(key, source); }
+
+}  // namespace agent

@@ -1,0 +1,286 @@
+#include "agent/discovery/file_table.h"
+
+#include <algorithm>
+#include <sys/stat.h>
+#include <tuple>
+
+#include "pipeline/base/concat.h"
+#include "pipeline/base/hash.h"
+
+namespace agent {
+
+using pipeline::concat;
+using pipeline::Errc;
+using pipeline::Registry;
+
+namespace {
+constexpr uint64_t kLineSearchBytes = 1024 * 1024;  // how far back the start of the last line is looked for
+
+bool is_directly_in(std::string_view path, std::string_view folder) {
+  return path.rfind('/') == (folder == "/" ? 0 : folder.size());
+}
+
+std::string with_slash(const std::string& folder) { return folder.ends_with('/') ? folder : concat(folder, "/"); }
+}  // namespace
+
+FileTable::FileTable(const std::vector<SourceRules>& sources, FileLedger& ledger, Registry& metrics)
+    : sources_(sources),
+      ledger_(ledger),
+      last_birth_order_(ledger.last_birth_order()),
+      held_gauge_(metrics.gauge("skidway_agent_discovery_open_inodes", "Files held open for reading.")),
+      vanished_(metrics.counter("skidway_agent_discovery_vanished_files_total",
+                                "Files that were gone before they could be opened.")),
+      failures_(metrics.counter("skidway_agent_discovery_open_failures_total", "Files that could not be opened.")) {}
+
+// --- names
+
+std::vector<size_t> FileTable::sources_wanting(const std::string& path) const {
+  std::vector<size_t> wanting;
+  for (size_t i = 0; i < sources_.size(); ++i) {
+    if (sources_[i].rules.matches(path)) wanting.push_back(i);
+  }
+  return wanting;
+}
+
+std::vector<size_t> FileTable::sources_knowing(InodeKey key) const {
+  std::vector<size_t> knowing;
+  for (size_t i = 0; i < sources_.size(); ++i) {
+    if (ledger_.knows(*sources_[i].options, key)) knowing.push_back(i);
+  }
+  return knowing;
+}
+
+void FileTable::see(const std::string& path, std::optional<InodeKey> listed) {
+  auto name = names_.find(path);
+  if (name != names_.end() && listed && name->second.key == *listed && !name->second.failed) return;
+  std::vector<size_t> wanting = sources_wanting(path);
+  if (!wanting.empty()) return open(path, std::move(wanting));
+  // A name that matches nothing: perhaps a file of ours was renamed to it, just now or while we were not running.
+  if (!listed) {
+    struct stat status;
+    if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+    listed = InodeKey{status.st_dev, status.st_ino};
+  }
+  if (files_.contains(*listed)) return attach(path, *listed);
+  std::vector<size_t> knowing = sources_knowing(*listed);
+  if (!knowing.empty()) open(path, std::move(knowing));
+}
+
+// Opens first and asks later: the name may be gone in a moment.
+void FileTable::open(const std::string& path, std::vector<size_t> sources) {
+  auto handle = FileHandle::open(path);
+  if (!handle) {
+    if (handle.error().code == Errc::kNotFound) return vanished_.add();
+    failures_.add();
+    for (size_t source : sources) refuse(path, source, handle.error().message);
+    if (auto held = failure_log_.allow()) {
+      pipeline::log_warn("file cannot be opened", {{"error", handle.error()}, {"held_back", *held}});
+    }
+    return;
+  }
+  auto status = (*handle)->status();
+  if (!status) return failures_.add();
+  auto [it, fresh] = files_.try_emplace(status->key);
+  if (fresh) {
+    Held& held = it->second;
+    held.handle = *std::move(handle);
+    held.path = path;
+    held.modified_nanos = status->modified_nanos;
+    held.size_bytes = status->size_bytes;
+    held.wanted_by = std::move(sources);
+    fresh_.push_back(status->key);
+    held_gauge_.set(static_cast<int64_t>(files_.size()));
+  }
+  attach(path, status->key);
+}
+
+void FileTable::refuse(const std::string& path, size_t source, std::string reason) {
+  Name& name = names_[path];
+  name.failed = true;
+  Target target = make_target(*sources_[source].options, path);
+  if (target.state == "active") target.state = "failed", target.reason = std::move(reason);
+  std::erase_if(name.refused, [&](const Target& t) { return t.source == target.source; });
+  name.refused.push_back(std::move(target));
+}
+
+void FileTable::attach(const std::string& path, InodeKey key) {
+  auto [it, fresh] = names_.try_emplace(path);
+  Name& name = it->second;
+  if (!fresh && name.open && name.key == key) return;
+  if (!fresh) detach(path, name);
+  name = Name{.key = key, .open = true};
+  files_.at(key).names.insert(path);
+  changed_.insert(key);
+}
+
+void FileTable::detach(const std::string& path, Name& name) {
+  if (!name.open) return;
+  name.open = false;
+  auto held = files_.find(name.key);
+  if (held == files_.end()) return;
+  held->second.names.erase(path);
+  changed_.insert(name.key);
+}
+
+void FileTable::lose(const std::string& path) {
+  auto name = names_.find(path);
+  if (name == names_.end()) return;
+  detach(path, name->second);
+  names_.erase(name);
+}
+
+void FileTable::lose_others(const std::string& folder, const std::set<std::string>& present) {
+  std::string prefix = with_slash(folder);
+  std::vector<std::string> missing;
+  for (auto it = names_.lower_bound(prefix); it != names_.end() && it->first.starts_with(prefix); ++it) {
+    if (is_directly_in(it->first, folder) && !present.contains(it->first.substr(prefix.size()))) {
+      missing.push_back(it->first);
+    }
+  }
+  for (const std::string& path : missing) lose(path);
+}
+
+void FileTable::lose_below(const std::string& folder) {
+  std::string prefix = with_slash(folder);
+  std::vector<std::string> lost;
+  for (auto it = names_.lower_bound(prefix); it != names_.end() && it->first.starts_with(prefix); ++it) {
+    lost.push_back(it->first);
+  }
+  for (const std::string& path : lost) lose(path);
+}
+
+// --- offers
+
+void FileTable::settle() {
+  offer_fresh();
+  for (InodeKey key : changed_) tell_state(key);
+  changed_.clear();
+}
+
+void FileTable::first_scan_done() {
+  first_scan_ = false;
+  ledger_.first_scan_done();
+  for (FileReader* reader : readers_) reader->scan_done(found_);
+  found_.reset();
+}
+
+void FileTable::offer_fresh() {
+  std::vector<Candidate> candidates;
+  for (InodeKey key : fresh_) {
+    const Held& held = files_.at(key);
+    std::string head = held.handle->head().value_or("");
+    for (size_t source : held.wanted_by) {
+      auto known = ledger_.find(*sources_[source].options, key, head, held.size_bytes);
+      auto order = std::tuple(!known, known ? known->birth_order : 0, held.modified_nanos, held.path);
+      candidates.push_back({key, source, std::move(known), head, std::move(order)});
+    }
+  }
+  std::sort(candidates.begin(), candidates.end(),
+            [](const Candidate& a, const Candidate& b) { return a.order < b.order; });
+  for (const Candidate& candidate : candidates) offer(candidate);
+  for (InodeKey key : fresh_) {  // nobody wants it after all: its name stays known, so that it is not opened again
+    auto held = files_.find(key);
+    if (!held->second.offers.empty()) continue;
+    for (const std::string& path : held->second.names) names_[path].open = false;
+    files_.erase(held);
+  }
+  fresh_.clear();
+  held_gauge_.set(static_cast<int64_t>(files_.size()));
+}
+
+void FileTable::offer(const Candidate& candidate) {
+  Held& held = files_.at(candidate.key);
+  const auto& [options, rules] = sources_[candidate.source];
+  const std::string& path = candidate.known ? candidate.known->path : held.path;
+  Target target = make_target(*options, path);
+  if (target.state != "active") {
+    for (const std::string& name : held.names) {
+      names_[name].refused.push_back(target);
+      break;
+    }
+    return;
+  }
+  OfferedFile file;
+  file.handle = held.handle;
+  file.identity = FileIdentity::of(candidate.key, candidate.head);
+  file.path = held.path = path;
+  file.lineage = concat(options->name, ":", rules.lineage(path));
+  file.source = candidate.source;
+  file.labels = target.labels;
+  if (candidate.known) {
+    file.id = candidate.known->id;
+    file.position = candidate.known->position;
+    file.last_read_time = candidate.known->last_read_time;
+    file.birth_order = candidate.known->birth_order;
+    if (file.identity != candidate.known->identity) ledger_.update(file.id, file.identity);
+  } else {
+    file.fresh = true;
+    file.birth_order = ++last_birth_order_;
+    file.position = start_position(*options, held);
+    file.id = ledger_.adopt(*options, file.identity, path, file.birth_order);
+  }
+  FileReader* reader = readers_.empty() ? nullptr : readers_[pipeline::hash64(file.lineage) % readers_.size()];
+  State state = state_of(held, candidate.source);
+  file.rotated = state != State::kLive;
+  held.offers.push_back({candidate.source, reader, std::move(target), state});
+  if (first_scan_) (*found_)[file.id] = {held.handle, candidate.source};
+  if (reader != nullptr) reader->offer(std::move(file));
+}
+
+// After the last newline of a file that is there at the first scan and to be read from its end; otherwise 0.
+uint64_t FileTable::start_position(const SourceOptions& options, const Held& held) const {
+  if (!first_scan_ || options.start_at != StartAt::kEnd) return 0;
+  uint64_t from = held.size_bytes - std::min(held.size_bytes, kLineSearchBytes);
+  std::string end(held.size_bytes - from, '\0');
+  auto size = held.handle->read_at(from, end.data(), end.size());
+  if (!size) return held.size_bytes;
+  size_t newline = std::string_view(end.data(), *size).rfind('\n');
+  if (newline != std::string_view::npos) return from + newline + 1;
+  return from == 0 ? 0 : held.size_bytes;
+}
+
+FileTable::State FileTable::state_of(const Held& held, size_t source) const {
+  if (held.names.empty()) return State::kGone;
+  bool rotated = !held.names.contains(held.path) || sources_[source].rules.is_rotated_name(held.path);
+  return rotated ? State::kRotated : State::kLive;
+}
+
+void FileTable::tell_state(InodeKey key) {
+  auto held = files_.find(key);
+  if (held == files_.end()) return;
+  for (Offer& offer : held->second.offers) {
+    State state = state_of(held->second, offer.source);
+    if (state == std::exchange(offer.state, state) || offer.reader == nullptr) continue;
+    if (state == State::kGone) offer.reader->gone(key);
+    if (state == State::kRotated) offer.reader->rotated(key);
+  }
+}
+
+void FileTable::finished(InodeKey key, size_t source) {
+  auto found = files_.find(key);
+  if (found == files_.end()) return;
+  Held& held = found->second;
+  std::erase_if(held.offers, [&](const Offer& offer) { return offer.source == source; });
+  if (!held.offers.empty()) return;
+  for (const std::string& path : held.names) names_.erase(path);  // seen again meanwhile: opened anew by the next scan
+  files_.erase(found);
+  changed_.erase(key);
+  held_gauge_.set(static_cast<int64_t>(files_.size()));
+}
+
+std::vector<Target> FileTable::targets() const {
+  std::vector<Target> all;
+  for (const auto& [key, held] : files_) {
+    for (const Offer& offer : held.offers) {
+      Target target = offer.target;
+      if (offer.state != State::kLive) target.state = "rotated";
+      all.push_back(std::move(target));
+    }
+  }
+  for (const auto& [path, name] : names_) all.insert(all.end(), name.refused.begin(), name.refused.end());
+  std::sort(all.begin(), all.end(),
+            [](const Target& a, const Target& b) { return std::tie(a.source, a.path) < std::tie(b.source, b.path); });
+  return all;
+}
+
+}  // namespace agent

@@ -1,0 +1,115 @@
+// FileTable: every file that discovery holds open, its names, and what became of each name that matched a source.
+//
+// A name appears (see) or vanishes (lose); settle() then offers what is new to the readers, in birth order, and tells
+// them what was renamed or is gone. So a rename, which is a loss and an appearance, is never taken for a deletion.
+//
+// Thread:  loop.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/discovery/path_rules.h"
+#include "agent/discovery/target.h"
+#include "agent/source/file_handle.h"
+#include "agent/source/file_ledger.h"
+#include "agent/source/file_reader.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/metrics.h"
+
+namespace agent {
+
+struct SourceRules {
+  std::shared_ptr<const SourceOptions> options;
+  PathRules rules;
+};
+
+class FileTable {
+ public:
+  FileTable(const std::vector<SourceRules>& sources, FileLedger& ledger, pipeline::Registry& metrics);
+
+  void add_reader(FileReader& reader) { readers_.push_back(&reader); }
+
+  // The name `path` exists. `listed`: its inode as the folder's listing says (not of links). Opens a new file at once.
+  void see(const std::string& path, std::optional<InodeKey> listed);
+  void lose(const std::string& path);
+  // Loses every name directly in `folder` that is not in `present`.
+  void lose_others(const std::string& folder, const std::set<std::string>& present);
+  void lose_below(const std::string& folder);
+
+  void settle();
+  void first_scan_done();
+  void finished(InodeKey key, size_t source);
+
+  std::vector<Target> targets() const;
+
+ private:
+  struct Name {
+    InodeKey key;
+    bool open = false;                 // key is in files_; otherwise nobody wanted it, or it could not be opened
+    bool failed = false;               // try again with the next scan
+    std::vector<Target> refused = {};  // dropped or failed, by source
+  };
+  enum class State { kLive, kRotated, kGone };
+  struct Offer {
+    size_t source = 0;
+    FileReader* reader = nullptr;
+    Target target;
+    State state = State::kLive;  // as the reader was told
+  };
+  struct Held {
+    std::shared_ptr<FileHandle> handle;
+    std::string path;  // where it was first seen
+    int64_t modified_nanos = 0;
+    uint64_t size_bytes = 0;
+    std::set<std::string> names;
+    std::vector<size_t> wanted_by;  // sources, until it is offered
+    std::vector<Offer> offers;
+  };
+  struct Candidate {
+    InodeKey key;
+    size_t source = 0;
+    std::optional<KnownFile> known;
+    std::string head;
+    // Files of former runs in their old order, then the others by the time they were last written to.
+    std::tuple<bool, uint64_t, int64_t, std::string> order;
+  };
+
+  std::vector<size_t> sources_wanting(const std::string& path) const;
+  std::vector<size_t> sources_knowing(InodeKey key) const;
+  void open(const std::string& path, std::vector<size_t> sources);
+  void refuse(const std::string& path, size_t source, std::string reason);
+  void attach(const std::string& path, InodeKey key);
+  void detach(const std::string& path, Name& name);
+  void offer_fresh();
+  void offer(const Candidate& candidate);
+  State state_of(const Held& held, size_t source) const;
+  void tell_state(InodeKey key);
+  uint64_t start_position(const SourceOptions& options, const Held& held) const;
+
+  const std::vector<SourceRules>& sources_;
+  FileLedger& ledger_;
+  std::vector<FileReader*> readers_;
+
+  std::unordered_map<InodeKey, Held> files_;
+  std::map<std::string, Name> names_;  // by path
+  std::vector<InodeKey> fresh_;        // opened, not offered yet
+  std::set<InodeKey> changed_;         // names came or went
+  uint64_t last_birth_order_ = 0;
+  bool first_scan_ = true;
+  std::shared_ptr<FoundFiles> found_ = std::make_shared<FoundFiles>();  // of the first scan
+
+  pipeline::Gauge& held_gauge_;
+  pipeline::Counter& vanished_;
+  pipeline::Counter& failures_;
+  pipeline::LogLimiter failure_log_;
+};
+
+}  // namespace agent

@@ -1,0 +1,51 @@
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <tuple>
+#include <unistd.h>
+
+#include "agent/discovery/discovery.h"
+#include "agent/discovery/path_rules.h"
+#include "pipeline/base/concat.h"
+
+namespace agent {
+
+namespace {
+void scan_folder(const SourceOptions& options, const PathRules& rules, const std::string& folder,
+                 std::vector<Target>& targets) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    std::string path = it->path().string();
+    std::error_code ignored;
+    if (it->is_directory(ignored)) {
+      if (rules.may_match_below(path) && !it->is_symlink(ignored)) scan_folder(options, rules, path, targets);
+    } else if (it->is_regular_file(ignored) && rules.matches(path)) {
+      Target target = make_target(options, path);
+      if (target.state == "active" && ::access(path.c_str(), R_OK) != 0) {
+        target.state = "failed";
+        target.reason = pipeline::system_error(pipeline::concat("open ", path), errno).message;
+      }
+      if (target.state == "active" && rules.is_rotated_name(path)) target.state = "rotated";
+      targets.push_back(std::move(target));
+    }
+  }
+}
+}  // namespace
+
+std::vector<Target> scan_targets(const std::vector<std::shared_ptr<const SourceOptions>>& sources) {
+  std::vector<Target> targets;
+  for (const auto& source : sources) {
+    if (source->type == SourceType::kStdin) {
+      targets.push_back(make_stdin_target(*source));
+      continue;
+    }
+    auto rules = PathRules::compile(*source);
+    if (!rules) continue;
+    for (const std::string& folder : rules->folders()) scan_folder(*source, *rules, folder, targets);
+  }
+  std::sort(targets.begin(), targets.end(),
+            [](const Target& a, const Target& b) { return std::tie(a.source, a.path) < std::tie(b.source, b.path); });
+  return targets;
+}
+
+}  // namespace agent
