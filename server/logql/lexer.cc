@@ -6,7 +6,7 @@
 
 #include "pipeline/base/concat.h"
 #include "pipeline/model/quoted_text.h"
-#include "server/logql/duration_text.h"
+#include "server/logql/value_text.h"
 #include "server/logql/token.h"
 
 namespace server {
@@ -443,7 +443,7 @@ bool Scanner::extend_to_duration(std::string_view number) {
     if (!is_digit(c) && !unit && c != '.') break;
     append_utf8(text, ahead.next());
   }
-  if (ahead.at == cursor_.at) return false;
+  if (ahead.at == cursor_.at || is_digit(static_cast<unsigned char>(text.back()))) return false;  // -0 is no duration
   auto duration = parse_prometheus_duration(text);
   if (!duration) duration = parse_go_duration(text);
   if (!duration) return false;

@@ -1,0 +1,38 @@
+// EntryFilter: a label filter, compiled (logql.md 4.12).
+//
+// Thread: any (immutable). Errors: kInvalid: the text of IpFilter, where Loki refuses the query for it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "pipeline/match/ip_filter.h"
+#include "pipeline/match/matcher.h"
+#include "server/logql/entry_labels.h"
+#include "server/logql/syntax.h"
+
+namespace server {
+
+class EntryFilter {
+ public:
+  static pipeline::Result<EntryFilter> compile(const LabelFilter& filter);
+  // A value that cannot be converted keeps the entry and sets __error__, unless that is set already.
+  bool keeps(EntryLabels& labels) const;
+
+ private:
+  explicit EntryFilter(const LabelFilter& filter) : filter_(filter) {}
+  static pipeline::Result<EntryFilter> compile_part(const LabelFilter& filter, bool inside);
+  bool keeps_converted(EntryLabels& labels) const;
+  bool keeps_address(const EntryLabels& labels) const;
+
+  LabelFilter filter_;  // without operands
+  std::optional<pipeline::Matcher> matcher_;
+  std::optional<pipeline::IpFilter> ip_;
+  std::vector<EntryFilter> operands_;
+};
+
+// Appends the names of the labels that the filter looks at.
+void append_label_names(const LabelFilter& filter, std::vector<std::string>& names);
+
+}  // namespace server

@@ -1,0 +1,202 @@
+#include "server/logql/extractors.h"
+
+#include <algorithm>
+
+#include "pipeline/base/concat.h"
+#include "server/logql/log_pipeline.h"
+
+namespace server {
+
+using pipeline::concat;
+using pipeline::Errc;
+using pipeline::fail;
+
+namespace {
+
+constexpr std::string_view kJsonError = "JSONParserErr";
+constexpr std::string_view kLogfmtError = "LogfmtParserErr";
+
+void set_parser_error(EntryLabels& labels, const NeededLabels& needed, std::string_view error,
+                      std::string_view details) {
+  labels.set_error(error, labels.arena().copy(details));
+  if (needed.preserves_errors()) labels.set_parsed(kPreserveErrorLabel, "true");
+}
+
+// Which of the needed labels a parser has still to find in this line.
+class Search {
+ public:
+  Search(EntryLabels& labels, const NeededLabels& needed) : labels_(labels), needed_(needed) {}
+
+  // False: every needed label has been found, the rest of the line does not matter.
+  bool offer(std::string_view name, std::string_view value) {
+    labels_.set_parsed(name, value);
+    if (needed_.all()) return true;
+    return !std::all_of(needed_.names().begin(), needed_.names().end(),
+                        [&](const std::string& n) { return labels_.was_parsed(n); });
+  }
+  bool wants(std::string_view name) const { return needed_.has(name) && !labels_.was_parsed(name); }
+
+ private:
+  EntryLabels& labels_;
+  const NeededLabels& needed_;
+};
+
+}  // namespace
+
+void JsonExtractor::extract(std::string_view line, EntryLabels& labels, const NeededLabels& needed,
+                            ExtractScratch& scratch) const {
+  scratch.json_fields.clear();
+  const auto fault = pipeline::flatten_json(line, scratch.json_fields, labels.arena());
+  Search search(labels, needed);
+  for (const pipeline::JsonField& field : scratch.json_fields) {
+    if (!needed.has(field.name) && !needed.all()) continue;
+    const std::string_view name = labels.parsed_name(field.name);
+    if (!search.wants(name)) continue;
+    if (!search.offer(name, pipeline::logql_text(field.value, labels.arena()))) return;
+  }
+  if (fault) set_parser_error(labels, needed, kJsonError, *fault);
+}
+
+pipeline::Result<JsonPathExtractor> JsonPathExtractor::compile(const JsonStage& stage) {
+  JsonPathExtractor out;
+  for (const Extraction& extraction : stage.extractions) {
+    TRY_LET(pipeline::JsonPath path, pipeline::JsonPath::parse(extraction.expression));
+    out.targets_.push_back({extraction.name, std::move(path)});
+  }
+  return out;
+}
+
+void JsonPathExtractor::extract(std::string_view line, EntryLabels& labels, const NeededLabels& needed,
+                                ExtractScratch&) const {
+  if (line.empty()) return;
+  if (line[0] != '{' && line[0] != '[' && line[0] != '"') {
+    set_parser_error(labels, needed, kJsonError, {});
+    return;
+  }
+  for (const Target& target : targets_) {
+    const pipeline::JsonPath::Found found = target.path.find(line);
+    if (found.fault) set_parser_error(labels, needed, kJsonError, *found.fault);
+    if (found.value)
+      labels.set_parsed(labels.parsed_name(target.name), pipeline::json_path_text(*found.value, labels.arena()));
+  }
+  for (const Target& target : targets_)
+    if (!labels.get(target.name)) labels.set_parsed(target.name, {});
+}
+
+void LogfmtExtractor::extract(std::string_view line, EntryLabels& labels, const NeededLabels& needed,
+                              ExtractScratch&) const {
+  Search search(labels, needed);
+  pipeline::LogfmtScanner scanner(line);
+  pipeline::LogfmtPair pair;
+  for (;;) {
+    const auto step = scanner.next(pair);
+    if (step == pipeline::LogfmtScanner::Step::kEnd) return;
+    if (step == pipeline::LogfmtScanner::Step::kFault) {
+      if (!strict_) continue;
+      set_parser_error(labels, needed, kLogfmtError, scanner.fault());
+      return;
+    }
+    const std::string_view key = pipeline::sanitise_label_name(pair.key, labels.arena());
+    if (key.empty()) continue;
+    const std::string_view name = labels.parsed_name(key);
+    if (!search.wants(name)) continue;
+    const std::string_view value = pipeline::logfmt_text(pair, labels.arena());
+    if (value.empty() && !keep_empty_) continue;
+    if (!search.offer(name, value)) return;
+  }
+}
+
+namespace {
+
+// A key of logfmt as an expression: one identifier, or one text in double quotes.
+pipeline::Result<std::string> parse_logfmt_key(std::string_view text) {
+  auto refuse = [&](std::string_view why) {
+    return fail(Errc::kInvalid, concat("cannot parse expression [", text, "]: ", why));
+  };
+  if (text.empty()) return refuse("syntax error: unexpected $end, expecting STRING or KEY");
+  std::string_view key = text;
+  if (key.starts_with('"')) {
+    if (key.size() < 2 || !key.ends_with('"')) return refuse("syntax error: unexpected $end, expecting STRING or KEY");
+    return std::string(key.substr(1, key.size() - 2));
+  }
+  for (size_t i = 0; i < key.size(); ++i) {
+    const char c = key[i];
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    if (letter || (i > 0 && c >= '0' && c <= '9')) continue;
+    return refuse(concat("unexpected char ", std::string_view(&c, 1)));
+  }
+  return std::string(key);
+}
+
+}  // namespace
+
+pipeline::Result<LogfmtKeyExtractor> LogfmtKeyExtractor::compile(const LogfmtStage& stage) {
+  LogfmtKeyExtractor out;
+  out.strict_ = stage.strict;
+  for (const Extraction& extraction : stage.extractions) {
+    TRY_LET(std::string key, parse_logfmt_key(extraction.expression));
+    out.targets_.push_back({extraction.name, std::move(key)});
+  }
+  return out;
+}
+
+void LogfmtKeyExtractor::extract(std::string_view line, EntryLabels& labels, const NeededLabels& needed,
+                                 ExtractScratch&) const {
+  for (const Target& target : targets_)
+    if (!labels.is_taken(target.name)) labels.set_parsed(target.name, {});
+  pipeline::LogfmtScanner scanner(line);
+  pipeline::LogfmtPair pair;
+  for (;;) {
+    const auto step = scanner.next(pair);
+    if (step == pipeline::LogfmtScanner::Step::kEnd) return;
+    if (step == pipeline::LogfmtScanner::Step::kFault) {
+      if (!strict_) continue;
+      set_parser_error(labels, needed, kLogfmtError, scanner.fault());
+      return;
+    }
+    const std::string_view key = pipeline::sanitise_label_name(pair.key, labels.arena());
+    const auto target =
+        std::find_if(targets_.begin(), targets_.end(), [&](const Target& target) { return target.key == key; });
+    if (target == targets_.end()) continue;
+    labels.set_parsed(labels.parsed_name(target->name), pipeline::logfmt_text(pair, labels.arena()));
+  }
+}
+
+pipeline::Result<RegexpExtractor> RegexpExtractor::compile(const RegexpStage& stage) {
+  TRY_LET(pipeline::Regex regex, pipeline::Regex::compile(stage.regex));
+  RegexpExtractor out(std::move(regex));
+  pipeline::Arena arena;
+  for (const std::string& name : out.regex_.group_names())
+    out.names_.emplace_back(pipeline::sanitise_label_name(name, arena));
+  return out;
+}
+
+void RegexpExtractor::extract(std::string_view line, EntryLabels& labels, const NeededLabels& needed,
+                              ExtractScratch& scratch) const {
+  scratch.values.assign(names_.size(), {});
+  if (!regex_.find(line, scratch.values)) return;
+  Search search(labels, needed);
+  for (size_t i = 1; i < names_.size(); ++i) {
+    if (names_[i].empty()) continue;
+    const std::string_view name = labels.parsed_name(names_[i]);
+    if (search.wants(name) && !search.offer(name, scratch.values[i])) return;
+  }
+}
+
+pipeline::Result<PatternExtractor> PatternExtractor::compile(const PatternStage& stage) {
+  TRY_LET(pipeline::PatternParser parser, pipeline::PatternParser::compile(stage.pattern));
+  return PatternExtractor(std::move(parser));
+}
+
+void PatternExtractor::extract(std::string_view line, EntryLabels& labels, const NeededLabels& needed,
+                               ExtractScratch& scratch) const {
+  if (line.empty()) return;
+  const size_t found = parser_.parse(line, scratch.values);
+  Search search(labels, needed);
+  for (size_t i = 0; i < found; ++i) {
+    const std::string_view name = labels.parsed_name(parser_.names()[i]);
+    if (search.wants(name) && !search.offer(name, scratch.values[i])) return;
+  }
+}
+
+}  // namespace server

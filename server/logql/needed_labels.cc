@@ -1,0 +1,48 @@
+#include "server/logql/needed_labels.h"
+
+#include <algorithm>
+
+#include "server/logql/entry_filter.h"
+#include "server/logql/line_form.h"
+
+namespace server {
+
+LabelUse label_use(const VectorAggregation* outer, const RangeAggregation& range) {
+  const bool additive = range.op == RangeOp::kCountOverTime || range.op == RangeOp::kRate ||
+                        range.op == RangeOp::kBytesOverTime || range.op == RangeOp::kBytesRate ||
+                        range.op == RangeOp::kSumOverTime;
+  if (!outer || outer->op != VectorOp::kSum || !additive || range.grouping) return {};
+  if (!outer->grouping) return {LabelUse::Kind::kNone, {}};
+  const Grouping& grouping = *outer->grouping;
+  if (grouping.without) return {LabelUse::Kind::kWithout, grouping.labels};
+  if (grouping.labels.empty()) return {LabelUse::Kind::kNone, {}};
+  return {LabelUse::Kind::kBy, grouping.labels};
+}
+
+NeededLabels::NeededLabels(const std::vector<Stage>& stages, const LabelUse& use) {
+  if (use.kind != LabelUse::Kind::kNone && use.kind != LabelUse::Kind::kBy) return;
+  all_ = false;
+  names_ = use.names;
+  for (const Stage& stage : stages) {
+    if (const auto* filter = std::get_if<LabelFilterStage>(&stage)) append_label_names(filter->filter, names_);
+    if (const auto* format = std::get_if<LineFormatStage>(&stage)) {
+      if (auto form = LineForm::compile(format->form)) {
+        const std::vector<std::string> fields = form->fields();
+        names_.insert(names_.end(), fields.begin(), fields.end());
+      }
+    }
+  }
+  preserves_errors_ = std::find(names_.begin(), names_.end(), kErrorLabel) != names_.end();
+  constexpr std::string_view kExtracted = "_extracted";
+  for (size_t i = 0, n = names_.size(); i < n; ++i)
+    if (names_[i].ends_with(kExtracted)) names_.push_back(names_[i].substr(0, names_[i].size() - kExtracted.size()));
+  std::sort(names_.begin(), names_.end());
+  names_.erase(std::unique(names_.begin(), names_.end()), names_.end());
+}
+
+bool NeededLabels::has(std::string_view name) const {
+  if (all_) return true;
+  return std::find(names_.begin(), names_.end(), name) != names_.end();
+}
+
+}  // namespace server

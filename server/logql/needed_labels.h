@@ -1,0 +1,34 @@
+// NeededLabels: which labels parsers must extract (logql.md 6.9), and when they may stop reading a line.
+//
+// Thread: any (immutable).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/logql/log_pipeline.h"
+#include "server/logql/syntax.h"
+
+namespace server {
+
+class NeededLabels {
+ public:
+  NeededLabels(const std::vector<Stage>& stages, const LabelUse& use);
+
+  bool all() const { return all_; }
+  // Parsers need not run at all.
+  bool none() const { return !all_ && names_.empty(); }
+  bool has(std::string_view name) const;
+  // Sorted; each name also without _extracted.
+  const std::vector<std::string>& names() const { return names_; }
+  // The query asks for __error__: entries that parsers fail on are counted instead of failing the query.
+  bool preserves_errors() const { return preserves_errors_; }
+
+ private:
+  bool all_ = true;
+  bool preserves_errors_ = false;
+  std::vector<std::string> names_;
+};
+
+}  // namespace server
