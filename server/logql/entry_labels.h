@@ -77,8 +77,8 @@ class EntryLabels {
 
   const pipeline::LabelSet* stream_ = nullptr;
   std::vector<Set> metadata_, parsed_;
-  uint64_t parsed_mask_ = 0;       // of the names in parsed_: most look-ups end here
-  bool hides_stream_ = false;      // a parsed name is one of the stream's
+  uint64_t parsed_mask_ = 0;   // of the names in parsed_: most look-ups end here
+  bool hides_stream_ = false;  // a parsed name is one of the stream's
   std::vector<std::string_view> removed_;
   std::string_view error_, details_;
   pipeline::Arena arena_;

@@ -6,8 +6,8 @@
 
 #include "pipeline/base/concat.h"
 #include "pipeline/model/quoted_text.h"
-#include "server/logql/value_text.h"
 #include "server/logql/token.h"
+#include "server/logql/value_text.h"
 
 namespace server {
 namespace {
@@ -87,32 +87,13 @@ constexpr Word kFunctions[] = {
 };
 
 constexpr Word kOperators[] = {
-    {"|=", Token::kPipeExact},
-    {"|~", Token::kPipeMatch},
-    {"|>", Token::kPipePattern},
-    {"!=", Token::kNeq},
-    {"!~", Token::kNre},
-    {"!>", Token::kNpa},
-    {"=~", Token::kRe},
-    {"==", Token::kCompareEq},
-    {">=", Token::kGreaterEqual},
-    {"<=", Token::kLessEqual},
-    {"|", Token::kPipe},
-    {"=", Token::kEq},
-    {">", Token::kGreater},
-    {"<", Token::kLess},
-    {"{", Token::kOpenBrace},
-    {"}", Token::kCloseBrace},
-    {"(", Token::kOpenParen},
-    {")", Token::kCloseParen},
-    {",", Token::kComma},
-    {".", Token::kDot},
-    {"+", Token::kAdd},
-    {"-", Token::kSubtract},
-    {"*", Token::kMultiply},
-    {"/", Token::kDivide},
-    {"%", Token::kModulo},
-    {"^", Token::kPower},
+    {"|=", Token::kPipeExact},    {"|~", Token::kPipeMatch}, {"|>", Token::kPipePattern}, {"!=", Token::kNeq},
+    {"!~", Token::kNre},          {"!>", Token::kNpa},       {"=~", Token::kRe},          {"==", Token::kCompareEq},
+    {">=", Token::kGreaterEqual}, {"<=", Token::kLessEqual}, {"|", Token::kPipe},         {"=", Token::kEq},
+    {">", Token::kGreater},       {"<", Token::kLess},       {"{", Token::kOpenBrace},    {"}", Token::kCloseBrace},
+    {"(", Token::kOpenParen},     {")", Token::kCloseParen}, {",", Token::kComma},        {".", Token::kDot},
+    {"+", Token::kAdd},           {"-", Token::kSubtract},   {"*", Token::kMultiply},     {"/", Token::kDivide},
+    {"%", Token::kModulo},        {"^", Token::kPower},
 };
 
 template <size_t N>
@@ -136,10 +117,10 @@ struct CodeRange {
   uint32_t first, last;
 };
 // Beyond ASCII: what is certainly no letter (spaces, punctuation, symbols, private use). The rest counts as letters.
-constexpr CodeRange kNoLetters[] = {{0x80, 0xa9},     {0xab, 0xb4},     {0xb6, 0xb9},         {0xbb, 0xbf},
-                                    {0xd7, 0xd7},     {0xf7, 0xf7},     {0x2000, 0x2070},     {0x2074, 0x207e},
-                                    {0x2080, 0x208f}, {0x20a0, 0x20ff}, {0x2190, 0x2bff},     {0x2e00, 0x2e7f},
-                                    {0x3000, 0x3004}, {0x3008, 0x3030}, {0xd800, 0xf8ff},     {0xfe00, 0xfe6f},
+constexpr CodeRange kNoLetters[] = {{0x80, 0xa9},     {0xab, 0xb4},     {0xb6, 0xb9},      {0xbb, 0xbf},
+                                    {0xd7, 0xd7},     {0xf7, 0xf7},     {0x2000, 0x2070},  {0x2074, 0x207e},
+                                    {0x2080, 0x208f}, {0x20a0, 0x20ff}, {0x2190, 0x2bff},  {0x2e00, 0x2e7f},
+                                    {0x3000, 0x3004}, {0x3008, 0x3030}, {0xd800, 0xf8ff},  {0xfe00, 0xfe6f},
                                     {0xff00, 0xff0f}, {0xfff0, 0xffff}, {0x1f000, 0x1faff}};
 
 bool is_letter(uint32_t c) {
@@ -184,8 +165,7 @@ class Scanner {
 
   std::vector<Lexeme> run() {
     if (cursor_.text.starts_with("\xef\xbb\xbf")) cursor_.at = 3;
-    while (scan()) {
-    }
+    while (scan()) {}
     return std::move(lexemes_);
   }
 
@@ -275,7 +255,8 @@ bool Scanner::scan() {
   if (c == '\'') return scan_character();
   if (c == '[') return scan_range();
   if (is_digit(c)) return scan_number();
-  if (c == '.' && cursor_.at + 1 < cursor_.text.size() && is_digit(static_cast<unsigned char>(cursor_.text[cursor_.at + 1])))
+  if (c == '.' && cursor_.at + 1 < cursor_.text.size() &&
+      is_digit(static_cast<unsigned char>(cursor_.text[cursor_.at + 1])))
     return scan_number();
   if (is_letter(c)) return scan_word();
   if (c == '-') return scan_minus();
@@ -301,8 +282,8 @@ bool Scanner::scan_escape() {
   }
   for (; digits > 0; --digits) {
     const uint32_t d = cursor_.peek();
-    const bool fits = octal ? (d >= '0' && d <= '7')
-                            : (is_digit(d) || (d >= 'a' && d <= 'f') || (d >= 'A' && d <= 'F'));
+    const bool fits =
+        octal ? (d >= '0' && d <= '7') : (is_digit(d) || (d >= 'a' && d <= 'f') || (d >= 'A' && d <= 'F'));
     if (!fits) return fail("invalid char escape");
     cursor_.next();
   }
@@ -438,8 +419,8 @@ bool Scanner::extend_to_duration(std::string_view number) {
   std::string text(number);
   for (;;) {
     const uint32_t c = ahead.peek();
-    const bool unit = c == 'n' || c == 'u' || c == 0xb5 || c == 'm' || c == 's' || c == 'h' || c == 'd' || c == 'w' ||
-                      c == 'y';
+    const bool unit =
+        c == 'n' || c == 'u' || c == 0xb5 || c == 'm' || c == 's' || c == 'h' || c == 'd' || c == 'w' || c == 'y';
     if (!is_digit(c) && !unit && c != '.') break;
     append_utf8(text, ahead.next());
   }

@@ -31,8 +31,9 @@ pipeline::Result<LineForm> LineForm::compile(std::string_view form) {
   for (;;) {
     const size_t open = form.find("{{");
     std::string_view text = form.substr(0, open);
-    const bool trim_right = open != std::string_view::npos && form.substr(open + 2).starts_with("-") &&
-                            kSpaces.find(form.substr(open + 3).empty() ? 'x' : form[open + 3]) != std::string_view::npos;
+    const bool trim_right =
+        open != std::string_view::npos && form.substr(open + 2).starts_with("-") &&
+        kSpaces.find(form.substr(open + 3).empty() ? 'x' : form[open + 3]) != std::string_view::npos;
     text = trimmed(text, trim_left, trim_right);
     if (!text.empty()) out.pieces_.push_back({std::string(text), false});
     if (open == std::string_view::npos) return out;
@@ -41,7 +42,8 @@ pipeline::Result<LineForm> LineForm::compile(std::string_view form) {
     std::string_view inside = form.substr(open + 2, close - open - 2);
     form.remove_prefix(close + 2);
     if (trim_right) inside.remove_prefix(1);
-    trim_left = inside.size() > 1 && inside.ends_with("-") && kSpaces.find(inside[inside.size() - 2]) != std::string_view::npos;
+    trim_left =
+        inside.size() > 1 && inside.ends_with("-") && kSpaces.find(inside[inside.size() - 2]) != std::string_view::npos;
     if (trim_left) inside.remove_suffix(1);
     inside = trimmed(inside, true, true);
     if (!inside.starts_with(".") || !is_field_name(inside.substr(1))) break;

@@ -180,9 +180,7 @@ Result<Stage> ParseRun::pipe_stage() {
 Result<Stage> ParseRun::json() {
   advance();
   JsonStage out;
-  if (token() == Token::kIdentifier) {
-    TRY_LET(out.extractions, extractions());
-  }
+  if (token() == Token::kIdentifier) { TRY_LET(out.extractions, extractions()); }
   return out;
 }
 
@@ -193,9 +191,7 @@ Result<Stage> ParseRun::logfmt() {
     const Lexeme& flag = advance();
     (flag.text == "--strict" ? out.strict : out.keep_empty) = true;
   }
-  if (token() == Token::kIdentifier) {
-    TRY_LET(out.extractions, extractions());
-  }
+  if (token() == Token::kIdentifier) { TRY_LET(out.extractions, extractions()); }
   return out;
 }
 
@@ -204,9 +200,7 @@ Result<std::vector<Extraction>> ParseRun::extractions() {
   do {
     TRY_LET(std::string name, expect_text(Token::kIdentifier));
     std::string expression = name;
-    if (take(Token::kEq)) {
-      TRY_LET(expression, expect_text(Token::kString));
-    }
+    if (take(Token::kEq)) { TRY_LET(expression, expect_text(Token::kString)); }
     out.push_back({std::move(name), std::move(expression)});
   } while (take(Token::kComma));
   return out;
@@ -316,8 +310,7 @@ Result<LabelFilter> ParseRun::compared_label(std::string name) {
   LabelFilter out;
   const Token op = token();
   const bool may_be_text = op == Token::kEq || op == Token::kNeq;
-  if (op == Token::kRe || op == Token::kNre ||
-      (may_be_text && (next_is(Token::kString)))) {
+  if (op == Token::kRe || op == Token::kNre || (may_be_text && (next_is(Token::kString)))) {
     TRY_LET(out.matcher, matcher(std::move(name)));
     return out;
   }
@@ -357,7 +350,8 @@ Result<LabelFilter> ParseRun::compared_label(std::string name) {
       TRY_LET(const std::string digits, expect_text(Token::kNumber));
       auto value = parse_go_float(digits);
       // 0x1F is no float for Go, but fine here (logql.md 13.4).
-      out.number = (negative ? -1 : 1) * (value ? *value : static_cast<double>(std::strtoull(digits.c_str(), nullptr, 0)));
+      out.number =
+          (negative ? -1 : 1) * (value ? *value : static_cast<double>(std::strtoull(digits.c_str(), nullptr, 0)));
       return out;
     }
     default: return fail(unexpected());

@@ -156,7 +156,9 @@ class Evaluation {
   Evaluation(const StepGrid& grid, RangeSource& source) : grid_(grid), source_(source) {}
 
   Result<Matrix> operator()(const LogExpr&) { return fail(pipeline::Errc::kInvalid, "a log query has no values"); }
-  Result<Matrix> operator()(const RangeAggregation& range) { return source_.read(range, label_use(outer_, range), grid_); }
+  Result<Matrix> operator()(const RangeAggregation& range) {
+    return source_.read(range, label_use(outer_, range), grid_);
+  }
   Result<Matrix> operator()(const Literal& literal) {
     Matrix out = constant(literal.value, grid_);
     out.is_scalar = true;

@@ -172,9 +172,7 @@ Result<VectorMatching> ParseRun::matching() {
   if (token() != Token::kGroupLeft && token() != Token::kGroupRight) return out;
   using Cardinality = VectorMatching::Cardinality;
   out.cardinality = advance().token == Token::kGroupLeft ? Cardinality::kManyToOne : Cardinality::kOneToMany;
-  if (token() == Token::kOpenParen) {
-    TRY_LET(out.include, label_list());
-  }
+  if (token() == Token::kOpenParen) { TRY_LET(out.include, label_list()); }
   return out;
 }
 
@@ -273,9 +271,7 @@ Result<Expr> ParseRun::range_aggregation() {
     return fail(unexpected({Token::kNumber, Token::kOpenBrace, Token::kOpenParen}));
   }
   TRY(expect(Token::kCloseParen));
-  if (token() == Token::kBy || token() == Token::kWithout) {
-    TRY_LET(out.grouping, grouping());
-  }
+  if (token() == Token::kBy || token() == Token::kWithout) { TRY_LET(out.grouping, grouping()); }
   const std::string_view name = range_op_text(out.op);
   if (parameter && out.op != RangeOp::kQuantileOverTime) {
     note(concat("parameter ", *parameter, " not supported for operation ", name));
@@ -389,9 +385,7 @@ Result<Expr> ParseRun::vector_aggregation() {
   }
   TRY_LET(Expr inner, metric());
   if (!take(Token::kCloseParen)) return fail(unexpected());
-  if (!out.grouping && (token() == Token::kBy || token() == Token::kWithout)) {
-    TRY_LET(out.grouping, grouping());
-  }
+  if (!out.grouping && (token() == Token::kBy || token() == Token::kWithout)) { TRY_LET(out.grouping, grouping()); }
   out.inner = boxed(std::move(inner));
   if (auto fault = vector_fault(out, parameter)) note(*fault);
   return Expr{std::move(out)};

@@ -17,10 +17,14 @@ std::string_view compare_op_text(CompareOp op) {
 }
 
 std::string_view range_op_text(RangeOp op) {
-  constexpr std::string_view kTexts[] = {"count_over_time",    "rate",            "rate_counter",     "bytes_over_time",
-                                         "bytes_rate",         "avg_over_time",   "sum_over_time",    "min_over_time",
-                                         "max_over_time",      "stdvar_over_time", "stddev_over_time", "quantile_over_time",
-                                         "first_over_time",    "last_over_time",  "absent_over_time"};
+  constexpr std::string_view kTexts[] = {"count_over_time",  "rate",
+                                         "rate_counter",     "bytes_over_time",
+                                         "bytes_rate",       "avg_over_time",
+                                         "sum_over_time",    "min_over_time",
+                                         "max_over_time",    "stdvar_over_time",
+                                         "stddev_over_time", "quantile_over_time",
+                                         "first_over_time",  "last_over_time",
+                                         "absent_over_time"};
   return kTexts[static_cast<size_t>(op)];
 }
 
@@ -80,9 +84,8 @@ std::string extractions_text(const std::vector<Extraction>& extractions) {
 }
 
 std::string named_text(const std::vector<NamedLabel>& labels) {
-  return joined(labels, ",", [](const NamedLabel& label) {
-    return label.matcher ? matcher_text(*label.matcher) : label.name;
-  });
+  return joined(labels, ",",
+                [](const NamedLabel& label) { return label.matcher ? matcher_text(*label.matcher) : label.name; });
 }
 
 struct StageText {

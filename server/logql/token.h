@@ -10,7 +10,7 @@ namespace server {
 
 enum class Token : uint8_t {
   kEnd,
-  kError,  // Lexeme::text is the message
+  kError,    // Lexeme::text is the message
   kUnknown,  // a character that begins nothing; errors call it IDENTIFIER
   kBytes,
   kIdentifier,

@@ -68,7 +68,8 @@ Result<double> parse_go_float(std::string_view text) {
     digits = plain;
   }
   // from_chars would take a sign, inf and nan here too.
-  if (digits.empty() || !(is_digit(digits[0]) || digits[0] == '.' || (hex && lower(digits[0]) >= 'a' && lower(digits[0]) <= 'f')))
+  if (digits.empty() ||
+      !(is_digit(digits[0]) || digits[0] == '.' || (hex && lower(digits[0]) >= 'a' && lower(digits[0]) <= 'f')))
     return bad_float(text, "invalid syntax");
   const bool has_p = digits.find('p') != std::string_view::npos || digits.find('P') != std::string_view::npos;
   if (hex && !has_p) return bad_float(text, "invalid syntax");
@@ -163,8 +164,9 @@ Result<int64_t> parse_prometheus_duration(std::string_view text) {
     uint64_t nanos;
   };
   constexpr uint64_t kHour = 3600000000000;
-  constexpr Unit kUnits[] = {{"y", 1, 365 * 24 * kHour}, {"w", 2, 7 * 24 * kHour}, {"d", 3, 24 * kHour}, {"h", 4, kHour},
-                             {"m", 5, 60000000000},      {"s", 6, 1000000000},     {"ms", 7, 1000000}};
+  constexpr Unit kUnits[] = {
+      {"y", 1, 365 * 24 * kHour}, {"w", 2, 7 * 24 * kHour}, {"d", 3, 24 * kHour}, {"h", 4, kHour},
+      {"m", 5, 60000000000},      {"s", 6, 1000000000},     {"ms", 7, 1000000}};
   if (text == "0") return 0;
   if (text.empty()) return fail(Errc::kInvalid, "empty duration string");
   const auto invalid = [&] { return fail(Errc::kInvalid, concat("not a valid duration string: ", quoted(text))); };

@@ -1,0 +1,348 @@
+#include "server/logql/log_pipeline.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "pipeline/base/concat.h"
+#include "server/logql/color_codes.h"
+#include "server/logql/entry_filter.h"
+#include "server/logql/extractors.h"
+#include "server/logql/label_results.h"
+#include "server/logql/line_form.h"
+#include "server/logql/needed_labels.h"
+
+namespace server {
+
+using pipeline::concat;
+using pipeline::fail;
+
+namespace {
+
+// What drop and keep name, compiled.
+struct NamedCondition {
+  std::string name;
+  std::optional<pipeline::Matcher> matcher;
+  bool meets(std::string_view label, std::string_view value) const {
+    return label == name && (!matcher || matcher->matches(value));
+  }
+};
+struct DropOp {
+  std::vector<NamedCondition> conditions;
+};
+struct KeepOp {
+  std::vector<NamedCondition> conditions;
+};
+struct DecolorizeOp {};
+
+using Op = std::variant<pipeline::LineFilters, JsonExtractor, JsonPathExtractor, LogfmtExtractor, LogfmtKeyExtractor,
+                        RegexpExtractor, PatternExtractor, EntryFilter, LineForm, DropOp, KeepOp, DecolorizeOp>;
+
+// One stage to one op; line filters are gathered by the caller.
+struct CompileStage {
+  const NeededLabels& needed;
+
+  Result<std::optional<Op>> operator()(const LineFilterStage&) { return std::optional<Op>(); }
+  Result<std::optional<Op>> operator()(const JsonStage& stage) {
+    if (needed.none()) return std::optional<Op>();
+    if (stage.extractions.empty()) return std::optional<Op>(JsonExtractor());
+    return made(JsonPathExtractor::compile(stage));
+  }
+  Result<std::optional<Op>> operator()(const LogfmtStage& stage) {
+    if (needed.none()) return std::optional<Op>();
+    if (stage.extractions.empty()) return std::optional<Op>(LogfmtExtractor(stage));
+    return made(LogfmtKeyExtractor::compile(stage));
+  }
+  Result<std::optional<Op>> operator()(const RegexpStage& stage) { return parser(RegexpExtractor::compile(stage)); }
+  Result<std::optional<Op>> operator()(const PatternStage& stage) { return parser(PatternExtractor::compile(stage)); }
+  Result<std::optional<Op>> operator()(const LabelFilterStage& stage) {
+    return made(EntryFilter::compile(stage.filter));
+  }
+  Result<std::optional<Op>> operator()(const LineFormatStage& stage) { return made(LineForm::compile(stage.form)); }
+  Result<std::optional<Op>> operator()(const DropStage& stage) {
+    TRY_LET(auto conditions, compile_named(stage.labels));
+    return std::optional<Op>(DropOp{std::move(conditions)});
+  }
+  Result<std::optional<Op>> operator()(const KeepStage& stage) {
+    TRY_LET(auto conditions, compile_named(stage.labels));
+    return std::optional<Op>(KeepOp{std::move(conditions)});
+  }
+  Result<std::optional<Op>> operator()(const DecolorizeStage&) { return std::optional<Op>(DecolorizeOp()); }
+  Result<std::optional<Op>> operator()(const UnpackStage&) { return unsupported("unpack"); }
+  Result<std::optional<Op>> operator()(const LabelFormatStage&) { return unsupported("label_format"); }
+
+ private:
+  static tl::unexpected<pipeline::Error> unsupported(std::string_view what) {
+    return fail(pipeline::Errc::kInvalid, concat("not supported yet: ", what));
+  }
+  template <class T>
+  static Result<std::optional<Op>> made(Result<T> compiled) {
+    if (!compiled) return fail(std::move(compiled).error());
+    return std::optional<Op>(*std::move(compiled));
+  }
+  template <class T>
+  Result<std::optional<Op>> parser(Result<T> compiled) {
+    if (compiled && needed.none()) return std::optional<Op>();
+    return made(std::move(compiled));
+  }
+  static Result<std::vector<NamedCondition>> compile_named(const std::vector<NamedLabel>& labels) {
+    std::vector<NamedCondition> out;
+    for (const NamedLabel& label : labels) {
+      NamedCondition condition{label.name, std::nullopt};
+      if (const auto& m = label.matcher) {
+        TRY_LET(condition.matcher, pipeline::Matcher::create(m->name, m->op, m->value));
+      }
+      out.push_back(std::move(condition));
+    }
+    return out;
+  }
+};
+
+bool changes_line(const Stage& stage) {
+  return std::holds_alternative<LineFormatStage>(stage) || std::holds_alternative<UnpackStage>(stage) ||
+         std::holds_alternative<DecolorizeStage>(stage);
+}
+
+bool is_extractor(const Op& op) {
+  return std::holds_alternative<JsonExtractor>(op) || std::holds_alternative<JsonPathExtractor>(op) ||
+         std::holds_alternative<LogfmtExtractor>(op) || std::holds_alternative<LogfmtKeyExtractor>(op) ||
+         std::holds_alternative<RegexpExtractor>(op) || std::holds_alternative<PatternExtractor>(op);
+}
+
+}  // namespace
+
+struct LogPipeline::Program {
+  Program(const std::vector<Stage>& stages, LabelUse label_use)
+      : needed(stages, label_use), use(std::move(label_use)) {}
+
+  NeededLabels needed;
+  LabelUse use;
+  pipeline::LineFilters leading;
+  std::vector<Op> ops;
+  bool reads_lines = false, reads_metadata = false, keeps_lines = true;
+  bool uses_labels = false;  // some op looks at labels or sets them
+};
+
+LogPipeline::LogPipeline(std::unique_ptr<Program> program) : program_(std::move(program)) {}
+LogPipeline::LogPipeline(LogPipeline&&) noexcept = default;
+LogPipeline& LogPipeline::operator=(LogPipeline&&) noexcept = default;
+LogPipeline::~LogPipeline() = default;
+
+const pipeline::LineFilters& LogPipeline::leading() const { return program_->leading; }
+bool LogPipeline::reads_lines() const { return program_->reads_lines; }
+bool LogPipeline::reads_metadata() const { return program_->reads_metadata; }
+bool LogPipeline::keeps_lines() const { return program_->keeps_lines; }
+
+// Line filters depend on the line alone, and what stands before them changes only labels, so all of them move up to the
+// last stage that changes the line: those before the first one are the leading ones.
+Result<LogPipeline> LogPipeline::compile(const std::vector<Stage>& stages, LabelUse use) {
+  auto program = std::make_unique<Program>(stages, std::move(use));
+  std::vector<pipeline::LineFilter> filters;
+  std::vector<Op> held;  // ops since the last change of the line
+  bool leading = true;
+  auto flush = [&] {
+    if (leading) {
+      program->leading = pipeline::LineFilters(std::move(filters));
+    } else if (!filters.empty()) {
+      program->ops.emplace_back(pipeline::LineFilters(std::move(filters)));
+      program->reads_lines = true;
+    }
+    filters = {};
+    for (Op& op : held) program->ops.push_back(std::move(op));
+    held.clear();
+  };
+  for (const Stage& stage : stages) {
+    auto refuse = [&](const pipeline::Error& error) {
+      if (error.message.starts_with("not supported yet")) return fail(error);
+      return fail(error.code, concat("parse error : stage '", stage_text(stage), "' : ", error.message));
+    };
+    if (const auto* filter = std::get_if<LineFilterStage>(&stage)) {
+      auto compiled = pipeline::LineFilter::create(filter->op, filter->operands);
+      if (!compiled) return refuse(compiled.error());
+      filters.push_back(*std::move(compiled));
+      continue;
+    }
+    auto op = std::visit(CompileStage{program->needed}, stage);
+    if (!op) return refuse(op.error());
+    if (!*op) continue;
+    const bool ends_segment = changes_line(stage);
+    if (ends_segment) {
+      flush();
+      leading = false;
+      program->keeps_lines = false;
+      program->reads_lines = true;
+    }
+    if (is_extractor(**op)) program->reads_lines = true;
+    if (!std::holds_alternative<DecolorizeOp>(**op)) program->uses_labels = true;
+    held.push_back(**std::move(op));
+  }
+  flush();
+  program->reads_metadata = program->uses_labels || program->use.kind != LabelUse::Kind::kNone;
+  return LogPipeline(std::move(program));
+}
+
+struct PipelineRun::State {
+  State(const LogPipeline::Program& compiled, LabelResults::Tables& result_tables, bool check_leading)
+      : program(compiled), tables(result_tables), checks_leading(check_leading && !compiled.leading.empty()) {}
+
+  const LogPipeline::Program& program;
+  LabelResults::Tables& tables;
+  const bool checks_leading;
+  EntryLabels labels;
+  ExtractScratch scratch;
+  std::string new_line;
+  std::string_view line;
+  MetadataView metadata;
+
+  // Results of this stream that are known without looking at labels again.
+  std::optional<LabelResults::Id> stream_id;                       // of an entry that changes nothing
+  std::unordered_map<std::string, LabelResults::Id> metadata_ids;  // by the bytes of the metadata
+  std::string_view last_metadata;                                  // a key of metadata_ids
+  LabelResults::Id last_metadata_id = 0;
+
+  // False: the entry is dropped.
+  bool run(pipeline::LineFilters const& filters) { return filters.keeps(line); }
+  bool run(const EntryFilter& filter) { return filter.keeps(labels); }
+  bool run(const LineForm& form) {
+    new_line.clear();
+    form.append(new_line, labels);
+    line = labels.arena().copy(new_line);
+    return true;
+  }
+  bool run(const DropOp& drop);
+  bool run(const KeepOp& keep);
+  bool run(const DecolorizeOp&) {
+    if (!has_color_codes(line)) return true;
+    new_line.clear();
+    append_without_colors(new_line, line);
+    line = labels.arena().copy(new_line);
+    return true;
+  }
+  template <class Extractor>
+  bool run(const Extractor& extractor) {
+    extractor.extract(line, labels, program.needed, scratch);
+    return true;
+  }
+
+  LabelResults::Id intern_all();
+  LabelResults::Id intern_group();
+  LabelResults::Id intern_by_metadata();
+  LabelResults::Id intern();
+};
+
+bool PipelineRun::State::run(const DropOp& drop) {
+  for (const NamedCondition& condition : drop.conditions) {
+    if (condition.name == kErrorLabel || condition.name == kErrorDetailsLabel) {
+      const bool details = condition.name == kErrorDetailsLabel;
+      if (!condition.meets(condition.name, details ? labels.error_details() : labels.error())) continue;
+      details ? labels.clear_error_details() : labels.clear_error();
+      continue;
+    }
+    if (!condition.matcher || condition.matcher->matches(labels.get(condition.name).value_or(std::string_view())))
+      labels.remove(condition.name);
+  }
+  return true;
+}
+
+bool PipelineRun::State::run(const KeepOp& keep) {
+  labels.remove_if([&](std::string_view name, std::string_view value) {
+    if (name == kPreserveErrorLabel) return false;
+    return std::none_of(keep.conditions.begin(), keep.conditions.end(),
+                        [&](const NamedCondition& condition) { return condition.meets(name, value); });
+  });
+  return true;
+}
+
+LabelResults::Id PipelineRun::State::intern_all() {
+  const pipeline::Hash128 sum = sum_of_labels(labels);
+  if (auto id = tables.find(sum)) return *id;
+  return tables.add(sum, collect_labels(labels));
+}
+
+// The labels that sum by (...) asks for, as far as the entry has them.
+LabelResults::Id PipelineRun::State::intern_group() {
+  LabelSum sum;
+  const LabelUse& use = program.use;
+  auto visit_group = [&](auto&& see) {
+    if (use.kind == LabelUse::Kind::kNone) return;
+    if (use.kind == LabelUse::Kind::kBy) {
+      for (const std::string& name : use.names)
+        if (auto value = labels.get(name)) see(name, *value);
+      return;
+    }
+    auto see_if_not_named = [&](std::string_view name, std::string_view value) {
+      if (std::find(use.names.begin(), use.names.end(), name) == use.names.end()) see(name, value);
+    };
+    for (const pipeline::Label& label : labels.stream().labels())
+      if (labels.is_visible(label)) see_if_not_named(label.first, label.second);
+    for (const EntryLabels::Set& set : labels.metadata())
+      if (!set.removed) see_if_not_named(set.name, set.value);
+    for (const EntryLabels::Set& set : labels.parsed())
+      if (!set.removed) see_if_not_named(set.name, set.value);
+  };
+  visit_group([&](std::string_view name, std::string_view value) { sum.add(LabelSum::Category::kGroup, name, value); });
+  if (auto id = tables.find(sum.sum())) return *id;
+  std::vector<pipeline::Label> found;
+  visit_group([&](std::string_view name, std::string_view value) { found.emplace_back(name, value); });
+  ResultLabels made;
+  made.parsed = LabelSet::from(std::move(found));
+  return tables.add(sum.sum(), std::move(made));
+}
+
+LabelResults::Id PipelineRun::State::intern() {
+  return program.use.kind == LabelUse::Kind::kAll || labels.has_error() ? intern_all() : intern_group();
+}
+
+// Without label stages the result depends on nothing but stream and metadata.
+LabelResults::Id PipelineRun::State::intern_by_metadata() {
+  const std::string_view bytes = metadata.encoded();
+  if (bytes.empty() || program.use.kind == LabelUse::Kind::kNone) {
+    if (!stream_id) {
+      labels.begin_entry({});
+      stream_id = intern();
+    }
+    return *stream_id;
+  }
+  if (bytes == last_metadata) return last_metadata_id;
+  auto at = metadata_ids.find(std::string(bytes));
+  if (at == metadata_ids.end()) {
+    labels.begin_entry(metadata);
+    at = metadata_ids.emplace(std::string(bytes), intern()).first;
+  }
+  last_metadata = at->first;
+  last_metadata_id = at->second;
+  return last_metadata_id;
+}
+
+PipelineRun::PipelineRun(const LogPipeline& pipeline, LabelResults& results, LeadingFilters leading)
+    : state_(std::make_unique<State>(*pipeline.program_, *results.tables_, leading == LeadingFilters::kToDo)) {}
+PipelineRun::~PipelineRun() = default;
+
+void PipelineRun::begin_stream(const LabelSet& labels) {
+  state_->labels.begin_stream(labels);
+  state_->stream_id.reset();
+  state_->metadata_ids.clear();
+  state_->last_metadata = {};
+}
+
+bool PipelineRun::process(UnixNanos, std::string_view line, MetadataView metadata) {
+  State& state = *state_;
+  state.line = line;
+  state.metadata = metadata;
+  if (state.checks_leading && !state.program.leading.keeps(line)) return false;
+  if (state.program.ops.empty()) return true;
+  state.labels.begin_entry(metadata);
+  return std::all_of(state.program.ops.begin(), state.program.ops.end(),
+                     [&](const Op& op) { return std::visit([&](const auto& known) { return state.run(known); }, op); });
+}
+
+std::string_view PipelineRun::line() const { return state_->line; }
+
+LabelResults::Id PipelineRun::labels() {
+  State& state = *state_;
+  if (!state.program.uses_labels) return state.intern_by_metadata();
+  if (!state.labels.is_plain()) return state.intern();
+  if (!state.stream_id) state.stream_id = state.intern();
+  return *state.stream_id;
+}
+
+}  // namespace server
