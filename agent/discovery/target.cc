@@ -1,6 +1,9 @@
 #include "agent/discovery/target.h"
 
+#include <map>
+#include <string>
 #include <unistd.h>
+#include <vector>
 
 #include "agent/discovery/path_rules.h"
 #include "pipeline/match/relabel.h"
@@ -9,10 +12,10 @@ namespace agent {
 
 using pipeline::Label;
 using pipeline::LabelSet;
-using pipeline::MutableLabels;
+using Labels = std::map<std::string, std::string>;
 
 namespace {
-LabelSet to_set(const MutableLabels& labels) {
+LabelSet to_set(const Labels& labels) {
   std::vector<Label> all;
   for (const auto& [name, value] : labels) {
     if (!value.empty()) all.emplace_back(name, value);
@@ -21,14 +24,18 @@ LabelSet to_set(const MutableLabels& labels) {
 }
 
 // Relabels, takes away what is reserved and adds the source's own labels.
-void complete(Target& target, const SourceOptions& options, MutableLabels labels) {
-  if (options.relabel && !options.relabel->apply(labels)) {
-    target.state = "dropped";
-    target.reason = "dropped by relabelling";
-    return;
+void complete(Target& target, const SourceOptions& options, const Labels& labels) {
+  LabelSet kept = to_set(labels);
+  if (options.relabel) {
+    auto relabelled = options.relabel->apply(kept);
+    if (!relabelled) {
+      target.state = "dropped";
+      target.reason = "dropped by relabelling";
+      return;
+    }
+    kept = *std::move(relabelled);
   }
-  LabelSet kept = pipeline::strip_reserved(to_set(labels));
-  std::vector<Label> all = kept.labels();
+  std::vector<Label> all = pipeline::strip_reserved(kept).labels();
   for (const auto& label : options.labels) all.push_back(label);
   target.labels = LabelSet::from(std::move(all));
   target.state = "active";
@@ -38,7 +45,7 @@ void complete(Target& target, const SourceOptions& options, MutableLabels labels
   }
 }
 
-void add_pod_labels(MutableLabels& labels, const SourceOptions& options, const PodLogPath& log) {
+void add_pod_labels(Labels& labels, const SourceOptions& options, const PodLogPath& log) {
   const std::pair<const char*, std::string_view> parts[] = {{"namespace", log.namespace_name},
                                                             {"pod", log.pod_name},
                                                             {"uid", log.pod_uid},
@@ -51,8 +58,8 @@ void add_pod_labels(MutableLabels& labels, const SourceOptions& options, const P
   if (!options.node.empty()) labels["__meta_kubernetes_pod_node_name"] = options.node;
 }
 
-MutableLabels reserved_only(const MutableLabels& labels) {
-  MutableLabels reserved;
+Labels reserved_only(const Labels& labels) {
+  Labels reserved;
   for (const auto& [name, value] : labels) {
     if (name.starts_with("__")) reserved.emplace(name, value);
   }
@@ -62,7 +69,7 @@ MutableLabels reserved_only(const MutableLabels& labels) {
 
 Target make_target(const SourceOptions& options, const std::string& path) {
   Target target{.source = options.name, .path = path};
-  MutableLabels labels;
+  Labels labels;
   labels["__path__"] = path;
   if (options.type == SourceType::kKubernetes) {
     for (const std::string& root : options.paths) {
@@ -73,7 +80,7 @@ Target make_target(const SourceOptions& options, const std::string& path) {
     labels["filename"] = path;
   }
   target.discovered = to_set(reserved_only(labels));
-  complete(target, options, std::move(labels));
+  complete(target, options, labels);
   return target;
 }
 
@@ -81,10 +88,10 @@ Target make_stdin_target(const SourceOptions& options) {
   Target target{.source = options.name, .path = "stdin"};
   char host[256] = "";
   if (::gethostname(host, sizeof(host) - 1) != 0) host[0] = '\0';
-  MutableLabels labels;
+  Labels labels;
   labels["job"] = "stdin";
   if (host[0] != '\0') labels["hostname"] = host;
-  complete(target, options, std::move(labels));
+  complete(target, options, labels);
   return target;
 }
 
