@@ -8,7 +8,7 @@
 
 #include "pipeline/base/varint.h"
 #include "pipeline/db/database.h"
-#include "server/catalog/batch_ranges.h"
+#include "server/catalog/batch_table.h"
 #include "server/catalog/catalog.h"
 #include "server/catalog/object_table.h"
 
@@ -38,7 +38,7 @@ CREATE TABLE cluster (             -- one row
 
 class SqliteCatalog final : public Catalog {
  public:
-  SqliteCatalog(Database db, ObjectTable objects, BatchRanges batches, const pipeline::Clock& clock)
+  SqliteCatalog(Database db, ObjectTable objects, BatchTable batches, const pipeline::Clock& clock)
       : db_(std::move(db)), objects_(std::move(objects)), batches_(std::move(batches)), clock_(clock) {}
 
   Result<void> load() {
@@ -202,7 +202,7 @@ class SqliteCatalog final : public Catalog {
   std::mutex mutex_;  // the database, and changes of what is in memory
   Database db_;
   ObjectTable objects_;
-  BatchRanges batches_;
+  BatchTable batches_;
   const pipeline::Clock& clock_;
   bool stale_ = false;
 
@@ -219,7 +219,7 @@ Result<void> make_tables(Database& db) {
   TRY_LET(Transaction transaction, db.begin());
   TRY(db.execute(kSchema));
   TRY(db.execute(ObjectTable::kSchema));
-  TRY(db.execute(BatchRanges::kSchema));
+  TRY(db.execute(BatchTable::kSchema));
   TRY_LET(Statement insert, db.prepare("INSERT INTO cluster VALUES (?1, 1, 0, 0)"));
   TRY(insert.run(Blob{Ulid{random(), random()}.bytes()}));
   TRY(db.set_schema_version(kSchemaVersion));
@@ -238,7 +238,7 @@ Result<std::unique_ptr<Catalog>> open_sqlite_catalog(CatalogOptions options, con
   }
   if (version == 0) TRY(make_tables(db));
   TRY_LET(ObjectTable objects, ObjectTable::open(db));
-  TRY_LET(BatchRanges batches, BatchRanges::open(db));
+  TRY_LET(BatchTable batches, BatchTable::open(db));
   auto catalog = std::make_unique<SqliteCatalog>(std::move(db), std::move(objects), std::move(batches), clock);
   TRY(catalog->load());
   return std::unique_ptr<Catalog>(std::move(catalog));

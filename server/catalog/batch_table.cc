@@ -1,4 +1,4 @@
-#include "server/catalog/batch_ranges.h"
+#include "server/catalog/batch_table.h"
 
 #include <algorithm>
 #include <limits>
@@ -10,7 +10,7 @@ using pipeline::Errc;
 using pipeline::fail;
 using pipeline::Step;
 
-Result<BatchRanges> BatchRanges::open(pipeline::Database& db) {
+Result<BatchTable> BatchTable::open(pipeline::Database& db) {
   TRY_LET(auto use, db.prepare("INSERT INTO producer VALUES (?1, ?2, ?3, ?4) "
                                "ON CONFLICT DO UPDATE SET used = max(used, excluded.used)"));
   // Ranges that overlap or touch [?4, ?5].
@@ -21,11 +21,11 @@ Result<BatchRanges> BatchRanges::open(pipeline::Database& db) {
   TRY_LET(auto forget_ranges, db.prepare("DELETE FROM batch_range WHERE (tenant, producer, epoch) IN "
                                          "(SELECT tenant, producer, epoch FROM producer WHERE used < ?1)"));
   TRY_LET(auto forget_producers, db.prepare("DELETE FROM producer WHERE used < ?1 RETURNING 1"));
-  return BatchRanges(std::move(use), std::move(take), std::move(insert), std::move(all), std::move(forget_ranges),
-                     std::move(forget_producers));
+  return BatchTable(std::move(use), std::move(take), std::move(insert), std::move(all), std::move(forget_ranges),
+                    std::move(forget_producers));
 }
 
-Result<void> BatchRanges::add(const ProducerRange& range, UnixNanos now) {
+Result<void> BatchTable::add(const ProducerRange& range, UnixNanos now) {
   constexpr auto kMax = static_cast<uint64_t>(std::numeric_limits<int64_t>::max() - 1);
   if (range.epoch > kMax || range.last > kMax || range.first > range.last) {
     return fail(Errc::kInvalid, concat("batch numbers ", range.producer, "/", range.epoch, "/[", range.first, ", ",
@@ -44,7 +44,7 @@ Result<void> BatchRanges::add(const ProducerRange& range, UnixNanos now) {
   return insert_.run(range.tenant, range.producer, range.epoch, joined_first, joined_last);
 }
 
-Result<std::vector<ProducerRange>> BatchRanges::all() {
+Result<std::vector<ProducerRange>> BatchTable::all() {
   std::vector<ProducerRange> out;
   all_.reset();
   for (;;) {
@@ -60,7 +60,7 @@ Result<std::vector<ProducerRange>> BatchRanges::all() {
   }
 }
 
-Result<uint64_t> BatchRanges::forget(UnixNanos used_before) {
+Result<uint64_t> BatchTable::forget(UnixNanos used_before) {
   TRY(forget_ranges_.run(used_before));
   TRY(forget_producers_.bind_all(used_before));
   uint64_t forgotten = 0;

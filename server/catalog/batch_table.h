@@ -10,7 +10,7 @@
 
 namespace server {
 
-class BatchRanges {
+class BatchTable {
  public:
   static constexpr std::string_view kSchema = R"(
 CREATE TABLE producer (
@@ -30,7 +30,7 @@ CREATE TABLE batch_range (
 ) WITHOUT ROWID, STRICT;
 )";
 
-  static Result<BatchRanges> open(pipeline::Database& db);
+  static Result<BatchTable> open(pipeline::Database& db);
 
   // kInvalid: a number of 2^63 or more, or last below first.
   Result<void> add(const ProducerRange& range, UnixNanos now);
@@ -38,8 +38,8 @@ CREATE TABLE batch_range (
   Result<uint64_t> forget(UnixNanos used_before);  // epochs
 
  private:
-  BatchRanges(pipeline::Statement use, pipeline::Statement take, pipeline::Statement insert, pipeline::Statement all,
-              pipeline::Statement forget_ranges, pipeline::Statement forget_producers)
+  BatchTable(pipeline::Statement use, pipeline::Statement take, pipeline::Statement insert, pipeline::Statement all,
+             pipeline::Statement forget_ranges, pipeline::Statement forget_producers)
       : use_(std::move(use)),
         take_(std::move(take)),
         insert_(std::move(insert)),
