@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "pipeline/base/clock.h"
+#include "pipeline/parse/go_time.h"
 
 namespace pipeline {
 
@@ -21,16 +22,20 @@ struct CriLine {
 // False: not such a line. A line without a tag is a full one; tags behind a colon (`P:x`) are not known.
 bool parse_cri(std::string_view line, CriLine& out);
 
-// RFC 3339 times with up to 9 kept digits of fraction (behind a dot or a comma; further digits are cut), any offset.
-// Remembers the last date and minute, as lines of one file mostly share them. One owner; cheap to make.
+// RFC 3339 times, as Go's time.Parse(time.RFC3339Nano) reads them: a fraction of any length behind a dot or a comma (9
+// digits count), any offset. Remembers the last minute and offset, as lines of one file mostly share them. One owner.
 class Rfc3339Parser {
  public:
+  Rfc3339Parser();
   bool parse(std::string_view text, UnixNanos& out);
 
  private:
   bool parse_slowly(std::string_view text, UnixNanos& out);
 
+  GoTimeLayout layout_;
   char minute_text_[16] = {};  // "2026-11-01T10:00"
+  char zone_text_[6] = {};     // "Z" or "+02:00"
+  size_t zone_length_ = 1;
   UnixNanos minute_ = 0;
 };
 

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "pipeline/model/batch.h"
+#include "pipeline/parse/json.h"
 
 namespace pipeline {
 
@@ -12,7 +14,14 @@ struct DockerLine {
   std::string_view log, stream, time;  // views into the line or the arena; bad UTF-8 is U+FFFD
 };
 
-// False: no object, no non-empty text `log`, a member of another type, or text behind the object. Keys in any case.
-bool parse_docker(std::string_view line, Arena& arena, DockerLine& out);
+// One owner: it keeps its scratch space.
+class DockerParser {
+ public:
+  // False: no object, no non-empty text `log`, a member of another type, or text behind the object. Keys in any case.
+  bool parse(std::string_view line, Arena& arena, DockerLine& out);
+
+ private:
+  std::vector<JsonMember> members_;
+};
 
 }  // namespace pipeline

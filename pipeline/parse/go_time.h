@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,29 +17,34 @@
 
 namespace pipeline {
 
+// What a text says, before a zone is chosen.
+struct CivilTime {
+  int64_t year = 0;  // 0 where the layout has none
+  unsigned month = 1, day = 1, hour = 0, minute = 0, second = 0;
+  uint32_t nanos = 0;
+  std::optional<int32_t> offset;  // seconds east of UTC, if the text has an offset, Z or UTC
+  std::string zone_name;          // an abbreviation such as CEST, if it has one
+};
+
+// The instant: by the offset, else by the zone's meaning of the abbreviation (unknown: UTC), else by the zone's clocks.
+Result<UnixNanos> to_unix(const CivilTime& time, const TimeZone& zone);
+
 class GoTimeLayout {
  public:
   // Every text is a layout: what is no element stands for itself.
   static GoTimeLayout compile(std::string_view layout);
 
   bool has_year() const { return has_year_; }
+  // As Go's time.Parse; `text` must fit from end to end.
+  Result<CivilTime> parse(std::string_view text) const;
 
-  struct Parts {
-    int64_t year = 0;
-    unsigned month = 0, day = 0;
-    int64_t seconds = 0;  // since 1970; without the fraction
-    uint32_t nanos = 0;
-  };
-  // As Go's time.ParseInLocation. A layout without a year gives year 0.
-  Result<Parts> parse_parts(std::string_view text, const TimeZone& zone) const;
-  Result<UnixNanos> parse(std::string_view text, const TimeZone& zone) const;
-
- private:
   struct Element {
-    uint8_t kind = 0;
-    uint8_t digits = 0;  // of fractions
+    uint8_t kind = 0;    // go_time.cc
+    uint8_t digits = 0;  // of a fraction
     std::string prefix;  // literal text before it
   };
+
+ private:
   std::vector<Element> elements_;
   std::string tail_;
   bool has_year_ = false;
@@ -54,10 +60,10 @@ class TimeFormat {
   Result<UnixNanos> parse(std::string_view text, UnixNanos now) const;
 
  private:
-  enum class Kind : uint8_t { kLayout, kRfc3339, kUnix, kUnixMs, kUnixUs, kUnixNs };
+  enum class Kind : uint8_t { kLayout, kUnix, kUnixMs, kUnixUs, kUnixNs };
   Kind kind_ = Kind::kLayout;
   GoTimeLayout layout_;
-  TimeZone zone_;
+  TimeZone zone_ = TimeZone::utc();
 };
 
 }  // namespace pipeline

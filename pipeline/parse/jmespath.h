@@ -23,7 +23,7 @@ class JmesPath {
 
   using Step = std::variant<std::string, int64_t>;  // a key or an index, negative from the end
   const std::vector<Step>& steps() const { return steps_; }
-  // The key, where the expression is one key of the top level.
+  // The first key, where the expression begins with one.
   const std::string* top_key() const;
 
   // `document` is well formed. Nothing found is null. Of repeated keys the last counts.

@@ -24,7 +24,7 @@ enum class JsonKind : uint8_t { kNull, kFalse, kTrue, kNumber, kString, kObject,
 struct JsonValue {
   JsonKind kind = JsonKind::kNull;
   bool escaped = false;  // kString: has a backslash, so decode it
-  std::string_view raw;
+  std::string_view raw{};
 };
 
 // The text of a string value: a view of `raw`, or decoded into `arena`. Surrogate pairs are joined, a lone surrogate is
@@ -53,19 +53,26 @@ std::string_view logql_text(const JsonValue& value, Arena& arena);
 
 // --- whole documents
 
-// `text` as one value with nothing but white space around it, checked all through as encoding/json does (RFC 8259);
-// nothing: malformed.
-std::optional<JsonValue> check_json(std::string_view text);
-
 struct JsonMember {
   JsonValue name;  // a string
   JsonValue value;
 };
 
-// The members of `object` (a raw text "{...}"), or the elements of `array`, in order; appended. False: malformed, what
-// came before is kept.
-bool json_members(std::string_view object, std::vector<JsonMember>& members);
-bool json_elements(std::string_view array, std::vector<JsonValue>& elements);
+// `text` as one value with nothing but white space around it, checked all through as encoding/json does (RFC 8259);
+// nothing: malformed. The members of a top-level object are appended to `members` on the way (also of one that turns
+// out to be malformed).
+std::optional<JsonValue> check_json(std::string_view text, std::vector<JsonMember>* members = nullptr);
+
+// The members of an object or the elements of an array, in order; appended. `value` came from a checked document.
+void json_members(const JsonValue& value, std::vector<JsonMember>& members);
+void json_elements(const JsonValue& value, std::vector<JsonValue>& elements);
+
+// Whether the name of a member is `name`.
+bool json_equals(const JsonValue& string, std::string_view text);
+
+// `value` of a checked document as compact JSON: keys sorted, of repeated keys the last, <, > and & as \u003c, \u003e
+// and \u0026, numbers as doubles.
+void append_compact_json(std::string& out, const JsonValue& value);
 
 // The number as encoding/json reads it (a double; integers above 2^53 lose digits).
 double json_number(std::string_view raw);

@@ -31,6 +31,7 @@ class LogfmtScanner {
  private:
   enum class Fault : uint8_t { kUnexpected, kUnterminated, kInvalidQuoted, kInvalidKey };
   Step fail(Fault what, size_t at, char unexpected = 0);
+  Step quoted_value(LogfmtPair& pair);
 
   std::string_view line_;
   size_t at_ = 0;

@@ -27,16 +27,14 @@ class PatternParser {
   size_t parse(std::string_view line, std::vector<std::string_view>& values) const;
 
  private:
-  struct Node {
-    bool capture = false;
-    bool named = false;
-    std::string literal;
+  // A capture and the literal behind it.
+  struct Capture {
+    bool named = false;       // not <_>
+    LiteralSearcher literal;  // empty: nothing follows, the capture takes the rest
   };
-  std::vector<Node> nodes_;
+  std::string prefix_;  // the literal before the first capture
+  std::vector<Capture> captures_;
   std::vector<std::string> names_;
 };
-
-// The pieces of a pattern text, shared with match/pattern_filter: `<name>` with a name [A-Za-z_][A-Za-z0-9_]* is a
-// capture, all else is literal text.
 
 }  // namespace pipeline

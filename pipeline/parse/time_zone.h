@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "pipeline/base/result.h"
 
@@ -15,7 +16,7 @@ namespace pipeline {
 
 class TimeZone {
  public:
-  static TimeZone utc();
+  static TimeZone utc() { return TimeZone(nullptr); }
   // "" and "UTC" are UTC, "Local" is /etc/localtime, others are names such as Europe/Berlin.
   static Result<TimeZone> load(std::string_view name);
 
@@ -24,13 +25,14 @@ class TimeZone {
   // The instant at which clocks here show `local` (seconds since 1970 as if it were UTC). Where clocks skip or repeat
   // an hour, as Go's time.Date chooses.
   int64_t instant_of(int64_t local) const;
-  // The offset of an abbreviation such as CEST: first among those in use at that instant, then among all of the zone.
-  std::optional<int32_t> abbreviation(std::string_view name, int64_t near_unix_seconds) const;
-  bool is_utc() const { return tables_ == nullptr; }
+  // The offset of an abbreviation such as CEST when clocks show `local`: first of what is in use then, then of all that
+  // the zone has had.
+  std::optional<int32_t> abbreviation(std::string_view name, int64_t local) const;
 
  private:
-  struct Tables;
-  std::shared_ptr<const Tables> tables_;
+  struct Tables;  // time_zone.cc
+  explicit TimeZone(std::shared_ptr<const Tables> tables) : tables_(std::move(tables)) {}
+  std::shared_ptr<const Tables> tables_;  // null: UTC
 };
 
 }  // namespace pipeline
