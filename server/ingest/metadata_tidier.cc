@@ -59,15 +59,20 @@ Result<std::string_view> MetadataTidier::tidy_name(std::string_view name) {
   }
   if (tidy.find_first_not_of('_') == tidy.npos)
     return fail(Errc::kInvalid, concat("structured metadata name '", name, "' has no letter or digit"));
-  if (is_digit(tidy.front())) tidy.insert(0, "key_");
+  if (is_digit(tidy.front())) tidy = concat("key_", tidy);
   return arena_.copy(tidy);
 }
 
 std::string_view MetadataTidier::tidy_value(std::string_view value) {
   size_t at = value.find(kReplacementCharacter);
   if (at == value.npos) return value;
-  std::string tidy(value);
-  for (; (at = tidy.find(kReplacementCharacter, at)) != tidy.npos; ++at) tidy.replace(at, 3, " ");
+  std::string tidy;
+  for (; at != value.npos; at = value.find(kReplacementCharacter)) {
+    tidy.append(value.substr(0, at));
+    tidy.push_back(' ');
+    value.remove_prefix(at + kReplacementCharacter.size());
+  }
+  tidy.append(value);
   return arena_.copy(tidy);
 }
 

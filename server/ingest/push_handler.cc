@@ -189,7 +189,7 @@ void PushHandler::answer(const PushPtr& push, PushAnswer answer) {
 void PushHandler::send(HttpResponder& responder, const PushAnswer& answer) {
   if (answer.status == 204) return responder.send(HttpResponse::empty(204));
   auto response = HttpResponse::text(answer.status, concat(answer.text, "\n"));
-  response.headers.add("X-Content-Type-Options", "nosniff");
+
   if (answer.status == 503) response.headers.add("Retry-After", "1");
   responder.send(std::move(response));
 }

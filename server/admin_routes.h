@@ -1,0 +1,22 @@
+// What operators and probes ask: /ready, /metrics, /flush.
+#pragma once
+
+#include "pipeline/base/metrics.h"
+#include "pipeline/http/http_router.h"
+#include "pipeline/loop/worker_pool.h"
+#include "server/catalog/catalog.h"
+#include "server/ingest/ingest.h"
+
+namespace server {
+
+struct AdminRoutesOptions {
+  Ingest& ingest;
+  Catalog& catalog;
+  pipeline::WorkerPool& pool;  // metrics are rendered there: some are read from disk
+  pipeline::Registry& registry;
+};
+
+// Everything in `options` outlives the router. Adds skidway_server_store_live_bytes and others of the store.
+void add_admin_routes(pipeline::HttpRouter& router, AdminRoutesOptions options);
+
+}  // namespace server

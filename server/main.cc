@@ -1,0 +1,124 @@
+// skidway-server: command line, signals, and the life of the process. The graph is in server.h.
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+
+#include "pipeline/base/log.h"
+#include "pipeline/base/version.h"
+#include "pipeline/loop/signal_watcher.h"
+#include "server/server.h"
+
+namespace {
+
+using pipeline::log_error;
+using pipeline::log_info;
+using pipeline::Loop;
+using server::Server;
+using server::Settings;
+
+constexpr int kFailed = 1;      // while running
+constexpr int kWrongUsage = 2;  // configuration or command line
+
+constexpr const char* kExample = R"(Examples:
+  skidway-server                                  one machine, data in ./skidway-data, listens on 127.0.0.1:3100
+  skidway-server --config /etc/skidway/server.toml
+  skidway-server check --config server.toml       says every error of the file, exit status 2 if there is one
+
+Push and query:
+  curl -H 'Content-Type: application/json' 127.0.0.1:3100/loki/api/v1/push \
+    -d '{"streams":[{"stream":{"app":"demo"},"values":[["'$(date +%s%N)'","hello"]]}]}'
+  skidway query '{app="demo"}'
+)";
+
+struct CommandLine {
+  std::string config;
+  std::string role = "all";
+  std::string log_level = "info";
+  bool check = false;
+};
+
+pipeline::Result<Settings> settings_of(const CommandLine& line) {
+  return line.config.empty() ? server::default_settings() : server::load_settings(line.config);
+}
+
+int check(const CommandLine& line) {
+  if (line.config.empty()) {
+    std::fputs("check needs --config FILE\nRun with --help for more information.\n", stderr);
+    return kWrongUsage;
+  }
+  auto settings = settings_of(line);
+  if (!settings) {
+    std::fprintf(stderr, "%s\n", settings.error().message.c_str());
+    return kWrongUsage;
+  }
+  std::printf("%s: ok\n", line.config.c_str());
+  return 0;
+}
+
+int run(const CommandLine& line) {
+  auto settings = settings_of(line);
+  if (!settings) {
+    std::fprintf(stderr, "%s\n", settings.error().message.c_str());
+    return kWrongUsage;
+  }
+  pipeline::SystemClock clock;
+  auto files = pipeline::system_files();
+  pipeline::Registry registry;
+  auto loop = Loop::create();
+  if (!loop) {
+    log_error("start", {{"error", loop.error()}});
+    return kFailed;
+  }
+  (*loop)->export_metrics(registry, "skidway_server");
+  std::signal(SIGPIPE, SIG_IGN);
+  auto started = Server::start(**loop, *files, clock, registry, *std::move(settings));
+  if (!started) {
+    log_error("cannot start", {{"error", started.error()}});
+    return kFailed;
+  }
+  Server& server = **started;
+  log_info("server started", {{"version", pipeline::version_number()}, {"address", server.address()}});
+
+  std::optional<pipeline::SignalWatcher> term, interrupt;
+  auto stop = [&](std::string_view name) {
+    log_info("stopping", {{"signal", name}});
+    // Without watchers the next signal ends the process at once.
+    (*loop)->post([&] { term.reset(), interrupt.reset(); });
+    server.stop([&] { (*loop)->stop(); });
+  };
+  term.emplace(**loop, SIGTERM, [&] { stop("TERM"); });
+  interrupt.emplace(**loop, SIGINT, [&] { stop("INT"); });
+  (*loop)->run();
+  started->reset();
+  log_info("server stopped");
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"skidway-server: takes Loki pushes, keeps them in object storage, answers LogQL.", "skidway-server"};
+  CommandLine line;
+  app.footer(kExample);
+  app.set_version_flag("--version", pipeline::version_text("skidway-server"));
+  app.add_option("--config", line.config, "Configuration file (TOML); none: one machine, data in ./skidway-data")
+      ->type_name("FILE");
+  app.add_option("--role", line.role, "What this process does; only `all` is supported yet")
+      ->type_name("ROLE")
+      ->check(CLI::IsMember({"all"}));
+  app.add_option("--log-level", line.log_level, "debug, info, warn or error")
+      ->type_name("LEVEL")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  app.require_subcommand(0, 1);
+  app.add_subcommand("run", "Runs the server (the default)")->fallthrough();
+  auto* check_command = app.add_subcommand("check", "Reads the configuration and says every error in it");
+  check_command->fallthrough();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {  // CLI11 speaks by throwing; also for --help and --version
+    return app.exit(error) == 0 ? 0 : kWrongUsage;
+  }
+  pipeline::set_log_level(*pipeline::parse_log_level(line.log_level));
+  return check_command->parsed() ? check(line) : run(line);
+}

@@ -1,0 +1,98 @@
+#include "server/server.h"
+
+#include <filesystem>
+
+#include "pipeline/base/concat.h"
+#include "pipeline/base/folder_lock.h"
+#include "pipeline/base/log.h"
+#include "pipeline/http/http_router.h"
+#include "server/admin_routes.h"
+
+namespace server {
+
+using pipeline::concat;
+using pipeline::FileSystem;
+using pipeline::HttpRequest;
+using pipeline::HttpResponder;
+using pipeline::log_info;
+using pipeline::log_warn;
+using pipeline::Loop;
+using pipeline::Result;
+
+namespace {
+
+constexpr std::chrono::seconds kAnswerDeadline{10};  // for requests that run when the server is told to stop
+constexpr size_t kQueryThreads = 2;
+
+std::string folder_of(const std::string& path) { return std::filesystem::path(path).parent_path().string(); }
+
+Result<pipeline::FolderLock> lock_folder(FileSystem& files, const std::string& folder) {
+  TRY(files.make_folders(folder));
+  auto lock = pipeline::FolderLock::acquire(folder);
+  if (!lock) return pipeline::fail(lock.error().within(concat("lock ", folder, "/LOCK")));
+  return lock;
+}
+
+}  // namespace
+
+// In the order of building; destroyed the other way round.
+struct Server::Graph {
+  Loop& loop;
+  const Settings settings;
+  pipeline::FolderLock lock;
+  std::unique_ptr<ObjectStore> store = nullptr;
+  std::unique_ptr<Catalog> catalog = nullptr;
+  std::unique_ptr<Ingest> ingest = nullptr;
+  std::unique_ptr<pipeline::WorkerPool> query_pool = nullptr;
+  std::unique_ptr<pipeline::HttpServer> http = nullptr;
+};
+
+Server::Server(std::unique_ptr<Graph> graph) : graph_(std::move(graph)) {}
+Server::~Server() = default;
+
+Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, const pipeline::Clock& clock,
+                                              pipeline::Registry& registry, Settings settings) {
+  TRY_LET(auto lock, lock_folder(files, settings.data_dir));
+  std::unique_ptr<Graph> graph(new Graph{loop, std::move(settings), std::move(lock)});
+  Graph& g = *graph;
+  const Settings& s = g.settings;
+  TRY(files.make_folders(s.store_folder));
+  TRY_LET(g.store, open_local_store(files, s.store_folder));
+  if (auto folder = folder_of(s.catalog_file); !folder.empty()) TRY(files.make_folders(folder));
+  TRY_LET(g.catalog, open_sqlite_catalog({s.catalog_file}, clock));
+  TRY_LET(g.ingest, Ingest::open({loop, files, *g.store, *g.catalog, clock, registry}, s.ingest));
+
+  g.query_pool = std::make_unique<pipeline::WorkerPool>(loop, "query", kQueryThreads);
+
+  pipeline::HttpRouter router;
+  router.route("POST", "/loki/api/v1/push", [&g](HttpRequest request, HttpResponder responder) {
+    std::string id;
+    if (auto refused = find_tenant(g.settings.tenancy, request, id)) return responder.send(*std::move(refused));
+    g.ingest->handle_push(std::move(id), std::move(request), std::move(responder));
+  });
+  add_admin_routes(router, {*g.ingest, *g.catalog, *g.query_pool, registry});
+
+  pipeline::HttpServerOptions http;
+  http.address = s.listen;
+  http.tls = s.tls;
+  http.max_body_bytes = s.ingest.push.max_raw_bytes;
+  TRY_LET(g.http, pipeline::HttpServer::listen(loop, registry, std::move(http), router.handler()));
+  return std::unique_ptr<Server>(new Server(std::move(graph)));
+}
+
+const std::string& Server::address() const { return graph_->http->address(); }
+
+void Server::stop(pipeline::Task done) {
+  Graph& g = *graph_;
+  g.ingest->refuse();
+  g.http->stop(kAnswerDeadline, [&g, done = std::move(done)]() mutable {
+    g.loop.post([&g, done = std::move(done)]() mutable {  // the HTTP server may end only outside its own callback
+      g.http.reset();
+      g.query_pool->stop();
+      g.ingest->stop();
+      done();
+    });
+  });
+}
+
+}  // namespace server

@@ -1,0 +1,136 @@
+#include "server/settings.h"
+
+#include "pipeline/base/concat.h"
+
+namespace server {
+
+using pipeline::concat;
+using pipeline::ConfigDocument;
+using pipeline::ConfigTable;
+using pipeline::Result;
+
+namespace {
+
+std::string without_trailing_slash(std::string path) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  return path;
+}
+
+void read_http(ConfigTable http, Settings& settings) {
+  settings.listen = http.string("listen", settings.listen);
+  if (settings.listen.rfind(':') == std::string::npos)
+    http.error_at("listen", concat("\"", settings.listen, "\" has no port"),
+                  "write HOST:PORT, for example 127.0.0.1:3100");
+  ConfigTable tls = http.table("tls");
+  if (!tls.present()) return;
+  settings.tls.cert_file = tls.required_string("cert_file");
+  settings.tls.key_file = tls.required_string("key_file");
+  settings.tls.client_ca_file = tls.string("client_ca_file");
+}
+
+// The path of a `scheme` URL; other schemes that will come are named as such.
+std::string read_url(ConfigTable table, std::string_view scheme, const std::string& otherwise, std::string_view later) {
+  std::string url = table.string("url", concat(scheme, "://", otherwise));
+  std::string prefix = concat(scheme, "://");
+  if (url.starts_with(prefix) && url.size() > prefix.size()) return without_trailing_slash(url.substr(prefix.size()));
+  std::string remedy = concat("write ", prefix, "/absolute/path");
+  if (url.starts_with(concat(later, "://")) || (later == "postgres" && url.starts_with("postgresql://"))) {
+    table.error_at("url", concat(later, "://... is not supported yet"), remedy);
+    table.ignore_rest();
+  } else {
+    table.error_at("url", concat("\"", url, "\" is not a ", prefix, " URL"), remedy);
+  }
+  return otherwise;
+}
+
+void read_ingest(ConfigTable table, IngestOptions& ingest) {
+  if (table.choice("ack", "disk", {"disk", "s3"}) == "s3")
+    table.error_at("ack", "\"s3\" is not supported yet", "write ack = \"disk\"");
+  auto milliseconds = [&](std::string_view key, std::chrono::milliseconds otherwise) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(table.duration(key, otherwise));
+  };
+  ingest.flush.interval = milliseconds("flush_interval", ingest.flush.interval);
+  if (ingest.flush.interval < std::chrono::milliseconds(10))
+    table.error_at("flush_interval", "flush_interval must be at least 10ms");
+  ingest.flush.bytes = table.size("flush_bytes", ingest.flush.bytes);
+  ingest.push.budget_bytes = table.size("memory_limit", ingest.push.budget_bytes);
+  if (ingest.push.budget_bytes < 2 * ingest.flush.bytes)
+    table.error_at("memory_limit", "memory_limit is below twice flush_bytes",
+                   "one half is flushed while the other fills");
+  ingest.segment_bytes = table.size("wal_segment_bytes", ingest.segment_bytes);
+  ingest.push.hold = milliseconds("max_hold", ingest.push.hold);
+  ingest.workers = static_cast<size_t>(table.integer("workers", static_cast<int64_t>(ingest.workers), 1, 256));
+}
+
+void read_limits(ConfigTable table, PushLimits& limits) {
+  auto count = [&](std::string_view key, uint64_t otherwise) {
+    return static_cast<uint64_t>(table.integer(key, static_cast<int64_t>(otherwise), 0));
+  };
+  // Loki's sizes have no i: its 256KB are 262144 bytes.
+  auto size = [&](std::string_view key, uint64_t otherwise) {
+    auto text = table.kind(key) == pipeline::ConfigKind::kString ? table.string(key) : "";
+    uint64_t bytes = table.size(key, otherwise);
+    bool loki_unit = text.ends_with("KB") || text.ends_with("MB");
+    if (!loki_unit) return bytes;
+    return text.ends_with("KB") ? bytes / 1000 * 1024 : bytes / 1'000'000 * 1024 * 1024;
+  };
+  limits.max_line_size = size("max_line_size", limits.max_line_size);
+  limits.max_label_names_per_series = count("max_label_names_per_series", limits.max_label_names_per_series);
+  limits.max_label_name_length = count("max_label_name_length", limits.max_label_name_length);
+  limits.max_label_value_length = count("max_label_value_length", limits.max_label_value_length);
+  limits.reject_old_samples = table.boolean("reject_old_samples", limits.reject_old_samples);
+  limits.reject_old_samples_max_age = table.duration("reject_old_samples_max_age", limits.reject_old_samples_max_age);
+  limits.creation_grace_period = table.duration("creation_grace_period", limits.creation_grace_period);
+  limits.allow_structured_metadata = table.boolean("allow_structured_metadata", limits.allow_structured_metadata);
+  limits.max_structured_metadata_size = size("max_structured_metadata_size", limits.max_structured_metadata_size);
+  limits.max_structured_metadata_entries_count =
+      count("max_structured_metadata_entries_count", limits.max_structured_metadata_entries_count);
+}
+
+void read_retention(ConfigTable table) {
+  if (table.duration("period", std::chrono::nanoseconds(0)).count() != 0)
+    table.error_at("period", "retention is not supported yet", "write period = \"0\": keep for ever");
+  if (table.size("max_bytes", 0) != 0)
+    table.error_at("max_bytes", "retention is not supported yet", "write max_bytes = \"0\": no cap");
+  table.duration("min_age", std::chrono::hours(1));
+}
+
+Settings read_settings(ConfigTable root) {
+  Settings settings;
+  settings.data_dir = without_trailing_slash(root.string("data_dir", settings.data_dir));
+  if (settings.data_dir.empty()) root.error_at("data_dir", "is empty", "name a folder");
+  read_http(root.table("http"), settings);
+  settings.tenancy = root.table("tenancy").choice("mode", "single", {"single", "header"}) == "header"
+                         ? TenancyMode::kHeader
+                         : TenancyMode::kSingle;
+  settings.store_folder = read_url(root.table("store"), "file", concat(settings.data_dir, "/store"), "s3");
+  settings.catalog_file =
+      read_url(root.table("catalog"), "sqlite", concat(settings.data_dir, "/catalog.db"), "postgres");
+  settings.ingest.wal_folder = concat(settings.data_dir, "/wal");
+  read_ingest(root.table("ingest"), settings.ingest);
+  read_limits(root.table("limits"), settings.ingest.push.limits);
+  read_retention(root.table("retention"));
+  return settings;
+}
+
+Result<Settings> checked(ConfigDocument document) {
+  Settings settings = read_settings(document.root());
+  TRY(document.finish());
+  return settings;
+}
+
+}  // namespace
+
+Settings default_settings() { return *parse_settings("", "defaults"); }
+
+Result<Settings> load_settings(const std::string& path) {
+  TRY_LET(auto document, ConfigDocument::load(path));
+  return checked(std::move(document));
+}
+
+Result<Settings> parse_settings(std::string_view text, std::string name) {
+  TRY_LET(auto document, ConfigDocument::parse(text, std::move(name)));
+  return checked(std::move(document));
+}
+
+}  // namespace server

@@ -1,0 +1,30 @@
+// Settings of skidway-server: the configuration file (TOML), read and checked. Keys and defaults: configs/server.toml.
+#pragma once
+
+#include <string>
+
+#include "pipeline/config/config.h"
+#include "pipeline/http/http_server.h"
+#include "server/ingest/ingest.h"
+#include "server/tenancy.h"
+
+namespace server {
+
+struct Settings {
+  std::string data_dir = "skidway-data";
+  std::string listen = "127.0.0.1:3100";
+  pipeline::HttpServerTls tls;
+  TenancyMode tenancy = TenancyMode::kSingle;
+  std::string store_folder;  // of file:// URLs
+  std::string catalog_file;  // of sqlite:// URLs
+  IngestOptions ingest;
+};
+
+// Without a configuration file: one machine, everything below ./skidway-data.
+Settings default_settings();
+
+// kNotFound, kIo: the file. kInvalid: every error of it, one a line.
+pipeline::Result<Settings> load_settings(const std::string& path);
+pipeline::Result<Settings> parse_settings(std::string_view text, std::string name);
+
+}  // namespace server

@@ -1,0 +1,110 @@
+#include "server/settings.h"
+
+#include <doctest/doctest.h>
+
+using namespace server;
+
+TEST_SUITE_BEGIN("server");
+
+namespace {
+
+std::string errors_of(std::string_view text) {
+  auto settings = parse_settings(text, "server.toml");
+  return settings ? "" : settings.error().message;
+}
+
+bool says(std::string_view text, std::string_view what) { return errors_of(text).find(what) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("settings: without a file everything lies below ./skidway-data") {
+  Settings settings = default_settings();
+  CHECK(settings.data_dir == "skidway-data");
+  CHECK(settings.listen == "127.0.0.1:3100");
+  CHECK(settings.store_folder == "skidway-data/store");
+  CHECK(settings.catalog_file == "skidway-data/catalog.db");
+  CHECK(settings.ingest.wal_folder == "skidway-data/wal");
+  CHECK_FALSE(settings.ingest.push.limits.reject_old_samples);
+}
+
+TEST_CASE("settings: every key is read") {
+  auto settings = parse_settings(R"(
+data_dir = "/var/lib/skidway/"
+[http]
+listen = ":3101"
+tls = { cert_file = "c", key_file = "k", client_ca_file = "a" }
+[tenancy]
+mode = "header"
+[store]
+url = "file:///srv/objects"
+[catalog]
+url = "sqlite:///srv/catalog.db"
+[ingest]
+ack = "disk"
+flush_interval = "1s"
+flush_bytes = "1MiB"
+memory_limit = "8MiB"
+wal_segment_bytes = "2MiB"
+max_hold = "2s"
+workers = 3
+[limits]
+max_line_size = "256KB"
+max_label_names_per_series = 30
+max_label_name_length = 10
+max_label_value_length = 20
+reject_old_samples = true
+reject_old_samples_max_age = "1w"
+creation_grace_period = "5m"
+allow_structured_metadata = false
+max_structured_metadata_size = "64KiB"
+max_structured_metadata_entries_count = 7
+[retention]
+period = "0"
+max_bytes = "0"
+min_age = "1h"
+)",
+                                 "server.toml");
+  REQUIRE(settings);
+  CHECK(settings->data_dir == "/var/lib/skidway");
+  CHECK(settings->listen == ":3101");
+  CHECK(settings->tls.client_ca_file == "a");
+  CHECK(settings->tenancy == TenancyMode::kHeader);
+  CHECK(settings->store_folder == "/srv/objects");
+  CHECK(settings->catalog_file == "/srv/catalog.db");
+  CHECK(settings->ingest.flush.interval == std::chrono::seconds(1));
+  CHECK(settings->ingest.flush.bytes == 1 << 20);
+  CHECK(settings->ingest.push.budget_bytes == 8 << 20);
+  CHECK(settings->ingest.segment_bytes == 2 << 20);
+  CHECK(settings->ingest.push.hold == std::chrono::seconds(2));
+  CHECK(settings->ingest.workers == 3);
+  const PushLimits& limits = settings->ingest.push.limits;
+  CHECK(limits.max_line_size == 262'144);  // as Loki reads it
+  CHECK(limits.max_label_names_per_series == 30);
+  CHECK(limits.max_label_name_length == 10);
+  CHECK(limits.max_label_value_length == 20);
+  CHECK(limits.reject_old_samples);
+  CHECK(limits.reject_old_samples_max_age == std::chrono::hours(168));
+  CHECK(limits.creation_grace_period == std::chrono::minutes(5));
+  CHECK_FALSE(limits.allow_structured_metadata);
+  CHECK(limits.max_structured_metadata_size == 65'536);
+  CHECK(limits.max_structured_metadata_entries_count == 7);
+}
+
+TEST_CASE("settings: what is not built yet says so") {
+  CHECK(
+      says("[store]\nurl = \"s3://bucket/prefix\"\nregion = \"eu\"", "server.toml:2:7: s3://... is not supported yet"));
+  CHECK(says("[catalog]\nurl = \"postgres://db\"", "postgres://... is not supported yet"));
+  CHECK(says("[ingest]\nack = \"s3\"", "\"s3\" is not supported yet"));
+  CHECK(says("[retention]\nperiod = \"30d\"", "retention is not supported yet"));
+}
+
+TEST_CASE("settings: wrong values are named with place and remedy") {
+  CHECK(says("[ingest]\nack = \"s4\"", "s4"));
+  CHECK(says("[limits]\nmax_line_sise = 5", "did you mean \"max_line_size\"?"));
+  CHECK(says("[http]\nlisten = \"localhost\"", "has no port"));
+  CHECK(says("[store]\nurl = \"/srv\"", "is not a file:// URL"));
+  CHECK(says("[ingest]\nflush_bytes = \"64MiB\"", "memory_limit"));
+  CHECK(says("[tenancy]\nmode = \"many\"", "header"));
+}
+
+TEST_SUITE_END();
