@@ -185,6 +185,11 @@ Result<void> Transfer::prepare(const HttpClientOptions& options) {
   if (!options.tls.ca_file.empty()) set(CURLOPT_CAINFO, options.tls.ca_file.c_str());
   if (!options.tls.cert_file.empty()) set(CURLOPT_SSLCERT, options.tls.cert_file.c_str());
   if (!options.tls.key_file.empty()) set(CURLOPT_SSLKEY, options.tls.key_file.c_str());
+  if (!options.username.empty()) {
+    set(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
+    set(CURLOPT_USERNAME, options.username.c_str());
+    set(CURLOPT_PASSWORD, options.password.c_str());
+  }
   max_response_bytes = options.max_response_bytes;
   TRY(set_target(options));
   set_method();

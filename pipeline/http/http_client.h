@@ -28,7 +28,9 @@ struct HttpClientTls {  // PEM files; empty = the system's authorities, no clien
 
 struct HttpClientOptions {
   HttpClientTls tls = {};
-  HttpHeaders headers = {};  // added to every request: Authorization, User-Agent
+  HttpHeaders headers = {};   // added to every request: a bearer token, User-Agent
+  std::string username = {};  // not empty: HTTP basic authentication
+  std::string password = {};
   std::chrono::milliseconds connect_timeout{5'000};
   uint64_t max_response_bytes = 64 << 20;
   uint32_t max_connections = 8;  // kept open when idle; more may run at once

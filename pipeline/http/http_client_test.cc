@@ -71,6 +71,12 @@ TEST_CASE("client: sends what it is told and nothing surprising, and brings back
                                "x-both: request\nX-Empty: \nContent-Length: 8\n\nthe body"));
 }
 
+TEST_CASE("client: shows its name and password when it has them") {
+  TestServer server(echo);
+  Fixture f({.username = "u", .password = "p:w"});
+  CHECK(f.ask({.url = server.url("/")})->body.find("Authorization: Basic dTpwOnc=\n") != std::string::npos);
+}
+
 TEST_CASE("client: knows the other methods") {
   TestServer server(echo);
   Fixture f;
