@@ -1,0 +1,30 @@
+// Loki's JSON for query answers (facts: Loki 3.x HTTP API): lines are escaped for HTML, label values are not, sample values are texts
+// without exponents, sample times are seconds with up to three decimals, the body ends with a newline. Thread: any.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/model/label_set.h"
+#include "server/query/result.h"
+
+namespace server {
+
+// The whole answer of query and query_range. `encoding_flags`: what X-Loki-Response-Encoding-Flags asked for, echoed.
+std::string query_answer(const QueryResult& result, const std::vector<std::string>& encoding_flags);
+
+// {"status":"success","data":["a","b"]}; no `data` member where there is none.
+std::string names_answer(const std::vector<std::string>& names);
+
+// {"status":"success","data":[{"app":"x"}]}
+std::string series_answer(const std::vector<pipeline::LabelSet>& series);
+
+// A JSON string with its quotes. `kLine` also escapes < > & for HTML. Invalid UTF-8 becomes \ufffd.
+enum class JsonText { kPlain, kLine };
+void append_json_text(std::string& out, std::string_view text, JsonText kind = JsonText::kPlain);
+
+// "1", "0.25", "1000000", "NaN", "+Inf": shortest digits that read back equal, never an exponent.
+std::string format_sample_value(double value);
+
+}  // namespace server

@@ -1,0 +1,176 @@
+#include "server/api/query_parameters.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "pipeline/base/time_format.h"
+#include "pipeline/model/label_set.h"
+
+namespace server {
+
+using pipeline::concat;
+using pipeline::Errc;
+using pipeline::fail;
+using pipeline::HttpForm;
+using pipeline::Result;
+using pipeline::UnixNanos;
+using std::chrono::nanoseconds;
+
+namespace {
+
+constexpr int64_t kSecond = 1'000'000'000;
+constexpr int64_t kMaxPoints = 11'000;  // per series; Loki's, fixed
+
+std::string quoted(std::string_view text) {
+  std::string out;
+  pipeline::append_quoted(out, text);
+  return out;
+}
+
+template <class Number>
+std::optional<Number> whole_number(std::string_view text) {
+  if (!text.empty() && text[0] == '+') text.remove_prefix(1);
+  Number value{};
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return value;
+}
+
+Result<UnixNanos> parse_named_timestamp(const HttpForm& form, std::string_view name, UnixNanos otherwise) {
+  std::string_view text = form.get(name);
+  if (text.empty()) return otherwise;
+  auto time = parse_timestamp(text);
+  if (!time) return fail(Errc::kInvalid, concat("could not parse '", name, "' parameter: ", time.error().message));
+  return time;
+}
+
+Result<nanoseconds> parse_step(std::string_view text) {
+  if (auto seconds = whole_number<double>(text)) {
+    double nanos = *seconds * 1e9;
+    if (std::isnan(nanos) || std::fabs(nanos) > 9.2e18) {
+      return fail(Errc::kInvalid, concat("cannot parse ", quoted(text), " to a valid duration. It overflows int64"));
+    }
+    return nanoseconds(static_cast<int64_t>(nanos));
+  }
+  auto duration = parse_prometheus_duration(text);
+  if (!duration) return fail(Errc::kInvalid, concat("cannot parse ", quoted(text), " to a valid duration"));
+  return duration;
+}
+
+Result<uint32_t> parse_limit(const HttpForm& form) {
+  std::string_view text = form.get("limit");
+  if (text.empty()) return 100u;
+  auto limit = whole_number<int64_t>(text);
+  if (!limit) return fail(Errc::kInvalid, concat("strconv.Atoi: parsing ", quoted(text), ": invalid syntax"));
+  if (*limit <= 0) return fail(Errc::kInvalid, "limit must be a positive value");
+  return static_cast<uint32_t>(std::min<int64_t>(*limit, UINT32_MAX));
+}
+
+Result<Direction> parse_direction(const HttpForm& form) {
+  std::string text(form.get("direction"));
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (text.empty() || text == "backward") return Direction::kBackward;
+  if (text == "forward") return Direction::kForward;
+  return fail(Errc::kInvalid, concat("invalid direction '", form.get("direction"), "'"));
+}
+
+}  // namespace
+
+Result<UnixNanos> parse_timestamp(std::string_view text) {
+  if (text.find('.') != std::string_view::npos) {
+    if (auto seconds = whole_number<double>(text)) {
+      double whole = 0;
+      double millis = std::round(std::modf(*seconds, &whole) * 1000);
+      if (std::fabs(whole) > 9.2e9) return fail(Errc::kInvalid, concat("strconv.ParseInt: parsing ", quoted(text), ": value out of range"));
+      return static_cast<int64_t>(whole) * kSecond + static_cast<int64_t>(millis) * 1'000'000;
+    }
+  }
+  if (auto number = whole_number<int64_t>(text)) return text.size() <= 10 ? *number * kSecond : *number;
+  if (auto time = pipeline::parse_rfc3339(text)) return *time;
+  return fail(Errc::kInvalid, concat("strconv.ParseInt: parsing ", quoted(text), ": invalid syntax"));
+}
+
+Result<nanoseconds> parse_prometheus_duration(std::string_view text) {
+  static constexpr std::array<std::pair<std::string_view, int64_t>, 7> kUnits = {{{"y", 365 * 86400 * kSecond},
+                                                                                  {"w", 7 * 86400 * kSecond},
+                                                                                  {"d", 86400 * kSecond},
+                                                                                  {"h", 3600 * kSecond},
+                                                                                  {"m", 60 * kSecond},
+                                                                                  {"s", kSecond},
+                                                                                  {"ms", 1'000'000}}};
+  if (text == "0") return nanoseconds(0);
+  std::string_view rest = text;
+  int64_t total = 0;
+  size_t next_unit = 0;
+  auto invalid = [&] { return fail(Errc::kInvalid, concat("not a valid duration string: ", quoted(text))); };
+  if (rest.empty()) return fail(Errc::kInvalid, "empty duration string");
+  while (!rest.empty()) {
+    size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+    auto number = whole_number<int64_t>(rest.substr(0, digits));
+    rest.remove_prefix(digits);
+    std::string_view unit = rest.substr(0, std::min(rest.find_first_of("0123456789"), rest.size()));
+    rest.remove_prefix(unit.size());
+    while (next_unit < kUnits.size() && kUnits[next_unit].first != unit) ++next_unit;
+    if (!number || next_unit == kUnits.size()) return invalid();
+    int64_t part = 0;
+    if (__builtin_mul_overflow(*number, kUnits[next_unit].second, &part) || __builtin_add_overflow(total, part, &total)) {
+      return fail(Errc::kInvalid, "duration out of range");
+    }
+    ++next_unit;
+  }
+  return nanoseconds(total);
+}
+
+Result<TimeRange> parse_time_range(const HttpForm& form, UnixNanos now) {
+  TRY_LET(UnixNanos end, parse_named_timestamp(form, "end", now));
+  nanoseconds since = std::chrono::hours(1);
+  if (std::string_view text = form.get("since"); !text.empty()) {
+    auto parsed = parse_prometheus_duration(text);
+    if (!parsed) return fail(Errc::kInvalid, concat("could not parse 'since' parameter: ", parsed.error().message));
+    since = *parsed;
+  }
+  TRY_LET(UnixNanos start, parse_named_timestamp(form, "start", std::min(end, now) - since.count()));
+  return TimeRange{start, end};
+}
+
+Result<RangeParameters> parse_range_parameters(const HttpForm& form, UnixNanos now) {
+  RangeParameters p;
+  p.query = form.get("query");
+  TRY_LET(p.range, parse_time_range(form, now));
+  if (p.range.end < p.range.start) return fail(Errc::kInvalid, "end timestamp must not be before or equal to start time");
+  TRY_LET(p.limit, parse_limit(form));
+  TRY_LET(p.direction, parse_direction(form));
+  // As a double: a range from year 1678 to 2262 does not fit the difference of two int64.
+  double seconds = (static_cast<double>(p.range.end) - static_cast<double>(p.range.start)) / 1e9;
+  p.step = nanoseconds(std::max<int64_t>(static_cast<int64_t>(seconds / 250), 1) * kSecond);
+  if (std::string_view text = form.get("step"); !text.empty()) {
+    TRY_LET(p.step, parse_step(text));
+  }
+  if (p.step.count() <= 0) {
+    return fail(Errc::kInvalid, "zero or negative query resolution step widths are not accepted. Try a positive integer");
+  }
+  if (seconds * 1e9 / static_cast<double>(p.step.count()) >= static_cast<double>(kMaxPoints + 1)) {
+    return fail(Errc::kInvalid, "exceeded maximum resolution of 11,000 points per time series. Try increasing the value of the step parameter");
+  }
+  if (std::string_view text = form.get("interval"); !text.empty()) {
+    TRY_LET(p.interval, parse_step(text));
+    if (p.interval.count() < 0) return fail(Errc::kInvalid, "interval must be >= 0");
+  }
+  return p;
+}
+
+Result<InstantParameters> parse_instant_parameters(const HttpForm& form, UnixNanos now) {
+  InstantParameters p;
+  p.query = form.get("query");
+  p.time = now;
+  if (std::string_view text = form.get("time"); !text.empty()) {
+    TRY_LET(p.time, parse_timestamp(text));
+  }
+  TRY_LET(p.limit, parse_limit(form));
+  TRY_LET(p.direction, parse_direction(form));
+  return p;
+}
+
+}  // namespace server

@@ -1,0 +1,51 @@
+// The parameters that Loki's read endpoints share, with its defaults, limits and texts. Source of the formats: Loki 3.x HTTP API.
+//
+// Errors: kInvalid with Loki's text, to be answered with 400 and that text alone.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "pipeline/base/clock.h"
+#include "pipeline/base/result.h"
+#include "pipeline/http/http_form.h"
+
+namespace server {
+
+struct TimeRange {
+  pipeline::UnixNanos start = 0, end = 0;  // [start, end) for entries; both inclusive for evaluation instants
+};
+
+enum class Direction { kBackward, kForward };
+
+struct RangeParameters {
+  std::string query;
+  TimeRange range;
+  std::chrono::nanoseconds step{0};      // > 0
+  std::chrono::nanoseconds interval{0};  // >= 0
+  uint32_t limit = 100;                  // > 0
+  Direction direction = Direction::kBackward;
+};
+
+struct InstantParameters {
+  std::string query;
+  pipeline::UnixNanos time = 0;
+  uint32_t limit = 100;
+  Direction direction = Direction::kBackward;
+};
+
+// start, end, since. Where only equality of both is in question Loki accepts it; end before start is the caller's to refuse (texts differ).
+pipeline::Result<TimeRange> parse_time_range(const pipeline::HttpForm& form, pipeline::UnixNanos now);
+pipeline::Result<RangeParameters> parse_range_parameters(const pipeline::HttpForm& form, pipeline::UnixNanos now);
+pipeline::Result<InstantParameters> parse_instant_parameters(const pipeline::HttpForm& form, pipeline::UnixNanos now);
+
+// Seconds with a fraction (rounded to ms), whole seconds up to 10 characters, nanoseconds beyond, or RFC 3339.
+pipeline::Result<pipeline::UnixNanos> parse_timestamp(std::string_view text);
+
+// Integers with units y w d h m s ms in falling order, each once; "0" alone.
+pipeline::Result<std::chrono::nanoseconds> parse_prometheus_duration(std::string_view text);
+
+}  // namespace server

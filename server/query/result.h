@@ -1,0 +1,53 @@
+// QueryResult: what a LogQL query answers, before it is written as JSON. Values only; built by the engine, read by api/.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "pipeline/base/clock.h"
+#include "pipeline/model/label_set.h"
+#include "server/query/query_stats.h"
+
+namespace server {
+
+struct ResultEntry {
+  pipeline::UnixNanos time = 0;
+  std::string line;
+  // Only where the request asked for categorised labels; otherwise they are merged into the stream's labels.
+  std::vector<pipeline::Label> structured_metadata, parsed;
+};
+
+// Entries with one final label set, in the direction of the query.
+struct ResultStream {
+  pipeline::LabelSet labels;
+  std::vector<ResultEntry> entries;
+};
+using ResultStreams = std::vector<ResultStream>;  // sorted by labels
+
+struct Sample {
+  pipeline::LabelSet labels;
+  pipeline::UnixNanos time = 0;
+  double value = 0;
+};
+using ResultVector = std::vector<Sample>;  // sorted by labels, or by value where the query sorts
+
+struct Series {
+  pipeline::LabelSet labels;
+  std::vector<std::pair<pipeline::UnixNanos, double>> points;  // rising times; no point where nothing is
+};
+using ResultMatrix = std::vector<Series>;  // sorted by labels
+
+struct ResultScalar {
+  pipeline::UnixNanos time = 0;
+  double value = 0;
+};
+
+struct QueryResult {
+  std::variant<ResultStreams, ResultVector, ResultMatrix, ResultScalar> data;
+  std::vector<std::string> warnings;  // an unreadable page or object: the answer is partial
+  QueryStats stats;
+};
+
+}  // namespace server
