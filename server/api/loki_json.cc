@@ -1,8 +1,7 @@
 #include "server/api/loki_json.h"
 
+#include <algorithm>
 #include <charconv>
-#include <cmath>
-#include <cstring>
 
 #include "pipeline/model/quoted_text.h"
 
@@ -74,7 +73,7 @@ void append_point(std::string& out, UnixNanos time, double value) {
   out += '[';
   append_seconds(out, time);
   out += ",\"";
-  out += format_sample_value(value);
+  out += value_text(value);
   out += "\"]";
 }
 
@@ -132,11 +131,11 @@ struct DataWriter {
     });
   }
   void write(const ResultMatrix& matrix) const {
-    append_list(out, matrix, [this](const Series& series) {
+    append_list(out, matrix.matrix.series, [this, &matrix](const Series& series) {
       out += "{\"metric\":";
       append_labels(out, series.labels.labels());
       out += ",\"values\":";
-      append_list(out, series.points, [this](const auto& point) { append_point(out, point.first, point.second); });
+      append_list(out, series.points, [this, &matrix](const Point& point) { append_point(out, matrix.grid.at(point.step), point.value); });
       out += '}';
     });
   }
@@ -205,13 +204,6 @@ void append_json_text(std::string& out, std::string_view text, JsonText kind) {
     }
   }
   out += '"';
-}
-
-std::string format_sample_value(double value) {
-  if (std::isnan(value)) return "NaN";
-  if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
-  char buffer[400];  // the longest double without an exponent has 327 characters
-  return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed).ptr);
 }
 
 std::string query_answer(const QueryResult& result, const std::vector<std::string>& encoding_flags) {

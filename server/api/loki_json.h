@@ -24,7 +24,4 @@ std::string series_answer(const std::vector<pipeline::LabelSet>& series);
 enum class JsonText { kPlain, kLine };
 void append_json_text(std::string& out, std::string_view text, JsonText kind = JsonText::kPlain);
 
-// "1", "0.25", "1000000", "NaN", "+Inf": shortest digits that read back equal, never an exponent.
-std::string format_sample_value(double value);
-
 }  // namespace server

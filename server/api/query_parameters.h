@@ -12,6 +12,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/result.h"
 #include "pipeline/http/http_form.h"
+#include "server/query/entry_collector.h"
 
 namespace server {
 
@@ -19,7 +20,7 @@ struct TimeRange {
   pipeline::UnixNanos start = 0, end = 0;  // [start, end) for entries; both inclusive for evaluation instants
 };
 
-enum class Direction { kBackward, kForward };
+
 
 struct RangeParameters {
   std::string query;

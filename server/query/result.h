@@ -8,6 +8,7 @@
 
 #include "pipeline/base/clock.h"
 #include "pipeline/model/label_set.h"
+#include "server/logql/matrix.h"
 #include "server/query/query_stats.h"
 
 namespace server {
@@ -33,11 +34,11 @@ struct Sample {
 };
 using ResultVector = std::vector<Sample>;  // sorted by labels, or by value where the query sorts
 
-struct Series {
-  pipeline::LabelSet labels;
-  std::vector<std::pair<pipeline::UnixNanos, double>> points;  // rising times; no point where nothing is
+// Series with points at rising times, sorted by labels.
+struct ResultMatrix {
+  StepGrid grid;
+  Matrix matrix;
 };
-using ResultMatrix = std::vector<Series>;  // sorted by labels
 
 struct ResultScalar {
   pipeline::UnixNanos time = 0;

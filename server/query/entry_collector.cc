@@ -1,0 +1,49 @@
+#include "server/query/entry_collector.h"
+
+#include <algorithm>
+
+namespace server {
+
+bool EntryCollector::before(const CollectedEntry& a, const CollectedEntry& b) const {
+  bool backward = direction_ == Direction::kBackward;
+  if (a.time != b.time) return backward ? a.time > b.time : a.time < b.time;
+  if (int order = a.stream.compare(b.stream)) return order < 0;
+  return backward ? a.place > b.place : a.place < b.place;
+}
+
+void EntryCollector::offer(CollectedEntry entry) {
+  auto order = [this](const CollectedEntry& a, const CollectedEntry& b) { return before(a, b); };
+  bool full = heap_.size() >= capacity();
+  if (full && !before(entry, heap_.front())) return;
+  if (!ids_.insert(entry.id).second) {
+    ++duplicates_;
+    return;
+  }
+  if (full) {
+    std::pop_heap(heap_.begin(), heap_.end(), order);
+    ids_.erase(heap_.back().id);
+    heap_.pop_back();
+  }
+  heap_.push_back(std::move(entry));
+  std::push_heap(heap_.begin(), heap_.end(), order);
+}
+
+std::vector<CollectedEntry> EntryCollector::finish() {
+  std::sort(heap_.begin(), heap_.end(), [this](const CollectedEntry& a, const CollectedEntry& b) { return before(a, b); });
+  if (interval_.count() > 0) {
+    size_t kept = 0;
+    pipeline::UnixNanos last = 0;
+    for (CollectedEntry& entry : heap_) {
+      if (kept == limit_) break;
+      pipeline::UnixNanos distance = direction_ == Direction::kBackward ? last - entry.time : entry.time - last;
+      if (kept > 0 && distance < interval_.count()) continue;
+      last = entry.time;
+      if (&heap_[kept] != &entry) heap_[kept] = std::move(entry);
+      ++kept;
+    }
+    heap_.resize(kept);
+  }
+  return std::move(heap_);
+}
+
+}  // namespace server

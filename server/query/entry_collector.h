@@ -1,0 +1,65 @@
+// EntryCollector: the first `limit` entries in the order of a log query, whatever order they are offered in; equal entries (same stream,
+// time, stored line and metadata) offered from several places are kept once.
+//
+// Order:  time in the query's direction; then label text of the stream; then the order in the place they come from (reversed for backward).
+// Thread: one.
+// Limits: memory is that of the entries kept: at most `limit` of them. With an interval every entry offered is kept until finish(), as Loki's
+//         thinning goes by the entries before; at most kMaxHeld, then over_limit().
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "pipeline/base/hash.h"
+#include "server/logql/log_pipeline.h"
+#include "server/query/result.h"
+
+namespace server {
+
+enum class Direction { kBackward, kForward };
+
+struct CollectedEntry {
+  pipeline::UnixNanos time = 0;
+  std::string_view stream;   // text of the stored stream's labels; outlives the collector
+  uint64_t place = 0;        // rises in the order of arrival
+  pipeline::Hash128 id;      // of stream, time, stored line and metadata
+  std::string line;          // as the pipeline left it
+  LabelResults::Id labels = 0;
+};
+
+class EntryCollector {
+ public:
+  EntryCollector(Direction direction, uint32_t limit, std::chrono::nanoseconds interval)
+      : direction_(direction), limit_(limit), interval_(interval) {}
+
+  static constexpr size_t kMaxHeld = 2'000'000;
+
+  // False: no entry of this time can be among the first any more.
+  bool wants(pipeline::UnixNanos time) const {
+    if (heap_.size() < capacity()) return true;
+    return direction_ == Direction::kBackward ? time >= heap_.front().time : time <= heap_.front().time;
+  }
+  void offer(CollectedEntry entry);
+  bool over_limit() const { return heap_.size() > kMaxHeld; }
+  uint64_t duplicates() const { return duplicates_; }
+
+  // In order, at most `limit`.
+  std::vector<CollectedEntry> finish();
+
+ private:
+  size_t capacity() const { return interval_.count() > 0 ? SIZE_MAX : limit_; }
+  bool before(const CollectedEntry& a, const CollectedEntry& b) const;
+
+  const Direction direction_;
+  const uint32_t limit_;
+  const std::chrono::nanoseconds interval_;
+  std::vector<CollectedEntry> heap_;  // the last in order is at the front
+  std::unordered_set<pipeline::Hash128> ids_;
+  uint64_t duplicates_ = 0;
+};
+
+}  // namespace server

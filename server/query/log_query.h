@@ -1,0 +1,26 @@
+// The execution of a log query: pages in the order of time, whole pages searched before lines are looked at, until nothing earlier (later)
+// can be among the first `limit` entries.
+//
+// Thread: a worker of the query pool.
+// Errors: kInvalid (the pipeline does not compile), kCancelled, kOverLimit. Unreadable pages are warnings in the result.
+#pragma once
+
+#include <atomic>
+
+#include "server/logql/syntax.h"
+#include "server/query/entry_collector.h"
+#include "server/query/selection.h"
+
+namespace server {
+
+struct LogQueryOptions {
+  Direction direction = Direction::kBackward;
+  uint32_t limit = 100;
+  std::chrono::nanoseconds interval{0};
+  bool categorize_labels = false;  // keep structured metadata and parsed labels apart from the stream's
+};
+
+pipeline::Result<ResultStreams> run_log_query(const LogExpr& expr, const LogQueryOptions& options, Selection& selection,
+                                              const std::atomic<bool>& cancelled, QueryStats& stats);
+
+}  // namespace server

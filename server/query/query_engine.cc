@@ -1,0 +1,169 @@
+#include "server/query/query_engine.h"
+
+#include <algorithm>
+
+#include "pipeline/base/quantity.h"
+#include "server/logql/parser.h"
+#include "server/query/metric_query.h"
+#include "server/query/stream_labels.h"
+
+namespace server {
+
+using pipeline::concat;
+using pipeline::Errc;
+using pipeline::fail;
+using pipeline::LabelSet;
+using pipeline::Result;
+using pipeline::UnixNanos;
+
+namespace {
+
+// Objects that compaction replaced and garbage collection removed between the view and the reading: a fresh view has their successors.
+constexpr int kFreshViews = 2;
+
+std::chrono::steady_clock::time_point now() { return std::chrono::steady_clock::now(); }
+double seconds_since(std::chrono::steady_clock::time_point start) { return std::chrono::duration<double>(now() - start).count(); }
+
+size_t count_matchers(const Expr& expr) {
+  struct Counter {
+    size_t operator()(const LogExpr& e) const { return e.selector.matchers.size(); }
+    size_t operator()(const RangeAggregation& e) const { return e.range.log.selector.matchers.size(); }
+    size_t operator()(const VectorAggregation& e) const { return count_matchers(*e.inner); }
+    size_t operator()(const BinaryOperation& e) const { return std::max(count_matchers(*e.left), count_matchers(*e.right)); }
+    size_t operator()(const LabelReplace& e) const { return count_matchers(*e.inner); }
+    size_t operator()(const Literal&) const { return 0; }
+    size_t operator()(const VectorLiteral&) const { return 0; }
+  };
+  return std::visit(Counter{}, expr.node);
+}
+
+// "30d1h", as Prometheus writes durations.
+std::string prometheus_duration(std::chrono::nanoseconds duration) {
+  int64_t seconds = duration.count() / 1'000'000'000;
+  std::string out;
+  static constexpr std::pair<const char*, int64_t> kUnits[] = {{"w", 604800}, {"d", 86400}, {"h", 3600}, {"m", 60}, {"s", 1}};
+  for (auto [name, size] : kUnits) {
+    bool exact_only = *name == 'w';  // weeks only where nothing is left over
+    if (seconds < size || (exact_only && seconds % size != 0)) continue;
+    out += concat(seconds / size, name);
+    seconds %= size;
+  }
+  return out.empty() ? "0s" : out;
+}
+
+}  // namespace
+
+Result<void> QueryEngine::check_length(UnixNanos start, UnixNanos end) const {
+  if (limits_.max_query_length.count() == 0) return {};
+  double length = static_cast<double>(end) - static_cast<double>(start);
+  if (length <= static_cast<double>(limits_.max_query_length.count())) return {};
+  auto shown = std::chrono::nanoseconds(length > 9.2e18 ? INT64_MAX : end - start);
+  return fail(Errc::kInvalid, concat("the query time range exceeds the limit (query length: ", pipeline::format_duration(shown), ", limit: ",
+                                     prometheus_duration(limits_.max_query_length), ")"));
+}
+
+Result<QueryResult> QueryEngine::range(const RangeQuery& query, const std::atomic<bool>& cancelled) {
+  TRY_LET(Expr expr, parse_query(query.query));
+  TRY(check_supported(expr));
+  TRY(check_length(query.start, query.end));
+  if (limits_.max_streams_matchers_per_query != 0 && count_matchers(expr) > limits_.max_streams_matchers_per_query) {
+    return fail(Errc::kInvalid, concat("max streams matchers per query exceeded, matchers-count > limit (", count_matchers(expr), " > ",
+                                       limits_.max_streams_matchers_per_query, ")"));
+  }
+  if (const LogExpr* log = expr.log()) {
+    if (limits_.max_entries_limit_per_query != 0 && query.log.limit > limits_.max_entries_limit_per_query) {
+      return fail(Errc::kInvalid, concat("max entries limit per query exceeded, limit > max_entries_limit_per_query (", query.log.limit, " > ",
+                                         limits_.max_entries_limit_per_query, ")"));
+    }
+    return run_log(*log, query, cancelled);
+  }
+  StepGrid grid{query.start, query.step.count(), static_cast<uint32_t>((query.end - query.start) / query.step.count()) + 1};
+  TRY_LET(QueryResult result, run_metric(expr, grid, query.tenant, cancelled));
+  return result;
+}
+
+Result<QueryResult> QueryEngine::instant(const InstantQuery& query, const std::atomic<bool>& cancelled) {
+  TRY_LET(Expr expr, parse_query(query.query));
+  if (expr.log() != nullptr) {
+    return fail(Errc::kInvalid, "log queries are not supported as an instant query type, please change your query to a range query type");
+  }
+  TRY(check_supported(expr));
+  TRY_LET(QueryResult result, run_metric(expr, StepGrid{query.time, 1, 1}, query.tenant, cancelled));
+  Matrix& matrix = std::get<ResultMatrix>(result.data).matrix;
+  if (matrix.is_scalar) {
+    result.data = ResultScalar{query.time, matrix.series.at(0).points.at(0).value};
+    return result;
+  }
+  ResultVector samples;
+  for (Series& series : matrix.series) {
+    for (const Point& point : series.points) samples.push_back({std::move(series.labels), query.time, point.value});
+  }
+  result.data = std::move(samples);
+  return result;
+}
+
+Result<QueryResult> QueryEngine::run_log(const LogExpr& expr, const RangeQuery& query, const std::atomic<bool>& cancelled) {
+  auto started = now();
+  std::vector<pipeline::Matcher> matchers = compile_selector(expr.selector);
+  for (int attempt = 1;; ++attempt) {
+    QueryResult result;
+    TRY_LET(ReadView view, views_(query.tenant));
+    Selection selection = select_parts(view, readers_, query.tenant, matchers, query.start, query.end, result.stats);
+    if (selection.objects_missing && attempt < kFreshViews) continue;
+    TRY_LET(result.data, run_log_query(expr, query.log, selection, cancelled, result.stats));
+    result.warnings = std::move(selection.warnings);
+    result.stats.exec_seconds = seconds_since(started);
+    return result;
+  }
+}
+
+Result<QueryResult> QueryEngine::run_metric(const Expr& expr, const StepGrid& grid, std::string_view tenant, const std::atomic<bool>& cancelled) {
+  auto started = now();
+  for (int attempt = 1;; ++attempt) {
+    QueryResult result;
+    TRY_LET(ReadView view, views_(tenant));
+    StoredRangeSource source(view, readers_, std::string(tenant), cancelled, result.stats);
+    TRY_LET(Matrix matrix, evaluate_metric(expr, grid, source));
+    if (source.objects_missing() && attempt < kFreshViews) continue;
+    if (matrix.series.size() > limits_.max_query_series) {
+      return fail(Errc::kInvalid, concat("maximum number of series (", limits_.max_query_series,
+                                         ") reached for a single query; consider reducing query cardinality by adding more specific stream "
+                                         "selectors, reducing the time range, or aggregating results with functions like sum(), count() or topk()"));
+    }
+    matrix.sort();
+    result.data = ResultMatrix{grid, std::move(matrix)};
+    result.warnings = source.warnings();
+    result.stats.exec_seconds = seconds_since(started);
+    return result;
+  }
+}
+
+Result<std::vector<std::string>> QueryEngine::label_names(const StreamQuery& query) {
+  std::vector<std::string> names;
+  TRY(for_each_stream(query, views_, readers_, [&](const LabelSet& labels) {
+    for (const auto& [name, value] : labels.labels()) names.push_back(name);
+  }));
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+Result<std::vector<std::string>> QueryEngine::label_values(const StreamQuery& query, std::string_view name) {
+  std::vector<std::string> values;
+  TRY(for_each_stream(query, views_, readers_, [&](const LabelSet& labels) {
+    if (auto value = labels.get(name)) values.emplace_back(*value);
+  }));
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  return values;
+}
+
+Result<std::vector<LabelSet>> QueryEngine::series(const StreamQuery& query) {
+  std::vector<LabelSet> found;
+  TRY(for_each_stream(query, views_, readers_, [&](const LabelSet& labels) { found.push_back(labels); }));
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
+}
+
+}  // namespace server

@@ -1,0 +1,74 @@
+// QueryEngine: LogQL answers over one consistent view of head and objects.
+//
+// Life:    outlives its queries; what it refers to outlives it.
+// Thread:  any; calls take as long as the query: workers of the query pool make them. `cancelled` may be set by any thread: the query ends
+//          with kCancelled within a page.
+// Errors:  kInvalid with Loki's text (HTTP 400), kCancelled (499), kOverLimit (400: the query asks for more than the limits allow), kIo,
+//          kUnavailable (500). An unreadable page or object is a warning in the answer, never a silent hole.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/ingest/read_view.h"
+#include "server/query/log_query.h"
+#include "server/query/reader_cache.h"
+#include "server/query/result.h"
+
+namespace server {
+
+// Loki's names, meanings and defaults.
+struct QueryLimits {
+  uint32_t max_entries_limit_per_query = 5000;  // 0: off
+  uint32_t max_query_series = 500;
+  std::chrono::nanoseconds max_query_length = std::chrono::hours(721);  // 0: off
+  uint32_t max_streams_matchers_per_query = 1000;                       // 0: off
+};
+
+struct RangeQuery {
+  std::string tenant, query;
+  pipeline::UnixNanos start = 0, end = 0;
+  std::chrono::nanoseconds step{0};
+  LogQueryOptions log;
+};
+
+struct InstantQuery {
+  std::string tenant, query;
+  pipeline::UnixNanos time = 0;
+};
+
+// Streams with entries in [start, end], the end included; matchers of several selectors are joined by "or". No selector: all streams.
+struct StreamQuery {
+  std::string tenant;
+  std::vector<std::string> selectors;
+  pipeline::UnixNanos start = 0, end = 0;
+};
+
+class QueryEngine {
+ public:
+  QueryEngine(ReadViewSource views, ObjectStore& store, QueryLimits limits, uint64_t directory_cache_bytes = 64 << 20)
+      : views_(std::move(views)), readers_(store, directory_cache_bytes), limits_(limits) {}
+
+  pipeline::Result<QueryResult> range(const RangeQuery& query, const std::atomic<bool>& cancelled);
+  pipeline::Result<QueryResult> instant(const InstantQuery& query, const std::atomic<bool>& cancelled);
+
+  pipeline::Result<std::vector<std::string>> label_names(const StreamQuery& query);
+  pipeline::Result<std::vector<std::string>> label_values(const StreamQuery& query, std::string_view name);
+  pipeline::Result<std::vector<pipeline::LabelSet>> series(const StreamQuery& query);
+
+  uint64_t cached_bytes() const { return readers_.size_bytes(); }
+
+ private:
+  pipeline::Result<QueryResult> run_log(const LogExpr& expr, const RangeQuery& query, const std::atomic<bool>& cancelled);
+  pipeline::Result<QueryResult> run_metric(const Expr& expr, const StepGrid& grid, std::string_view tenant, const std::atomic<bool>& cancelled);
+  pipeline::Result<void> check_length(pipeline::UnixNanos start, pipeline::UnixNanos end) const;
+
+  ReadViewSource views_;
+  ReaderCache readers_;
+  const QueryLimits limits_;
+};
+
+}  // namespace server

@@ -1,0 +1,105 @@
+#include "server/query/selection.h"
+
+#include <algorithm>
+
+namespace server {
+
+using pipeline::Errc;
+using pipeline::Matcher;
+using pipeline::UnixNanos;
+
+namespace {
+
+bool holds_tenant(const ObjectSummary& summary, std::string_view tenant) {
+  return std::binary_search(summary.tenants.begin(), summary.tenants.end(), tenant);
+}
+
+bool strictly_rising(std::span<const UnixNanos> times) {
+  return std::adjacent_find(times.begin(), times.end(), std::greater_equal<>()) == times.end();
+}
+
+// The part of `run` in [begin, end), in order of time.
+void add_head_run(Selection& selection, const std::shared_ptr<const Stream>& stream, const HeadRun& run) {
+  HeadPart part{stream, run.owner, run.entries};
+  if (!strictly_rising(run.entries.times)) {
+    auto sorted = std::make_shared<EntryColumns>();
+    sorted->append(run.entries);
+    sorted->sort_and_dedup();
+    part.entries = sorted->slice();
+    part.owner = std::move(sorted);
+  }
+  part.entries = part.entries.slice(part.entries.lower_bound(selection.begin), part.entries.lower_bound(selection.end));
+  if (!part.entries.empty()) selection.head.push_back(std::move(part));
+}
+
+void select_head(Selection& selection, const HeadSnapshot& head, std::span<const Matcher> matchers, QueryStats& stats) {
+  for (const HeadPiece& piece : head.pieces) {
+    for (const HeadStream& stream : piece.streams) {
+      if (!pipeline::matches_all(matchers, stream.stream->labels)) continue;
+      ++stats.head_streams;
+      for (const HeadRun& run : stream.runs) {
+        if (run.max_time >= selection.begin && run.min_time < selection.end) add_head_run(selection, stream.stream, run);
+      }
+    }
+  }
+}
+
+void select_object(Selection& selection, const ObjectRow& row, ReaderCache& readers, std::string_view tenant, std::span<const LabelTest> tests,
+                   QueryStats& stats) {
+  auto reader = readers.open(row);
+  if (!reader) {
+    selection.objects_missing = selection.objects_missing || reader.error().code == Errc::kNotFound;
+    selection.warnings.push_back(pipeline::concat("an object could not be read, its entries are missing: ", reader.error().message));
+    return;
+  }
+  StoredPart part{*reader, (*reader)->select(tenant, tests), {}};
+  if (part.streams.empty()) return;
+  part.pages = (*reader)->pages_of(part.streams, selection.begin, selection.end);
+  stats.streams += part.streams.ordinals.size();
+  uint64_t all = 0;
+  for (uint32_t ordinal : part.streams.ordinals) {
+    const StreamInfo& info = (*reader)->streams()[ordinal];
+    all += info.last_page - info.first_page + 1;
+  }
+  stats.pages_skipped += all - std::min<uint64_t>(all, part.pages.size());
+  if (part.pages.empty()) return;
+  ++stats.objects_opened;
+  selection.stored.push_back(std::move(part));
+}
+
+}  // namespace
+
+std::vector<LabelTest> label_tests(std::span<const Matcher> matchers) {
+  std::vector<LabelTest> tests;
+  for (const Matcher& matcher : matchers) {
+    tests.push_back({matcher.name(), [&matcher](std::string_view value) { return matcher.matches(value); }});
+  }
+  return tests;
+}
+
+Selection select_parts(const ReadView& view, ReaderCache& readers, std::string_view tenant, std::span<const Matcher> matchers, UnixNanos begin,
+                       UnixNanos end, QueryStats& stats) {
+  Selection selection;
+  selection.begin = begin, selection.end = end;
+  if (begin >= end) return selection;
+  std::vector<LabelTest> tests = label_tests(matchers);
+  for (const ObjectRow& row : view.objects->objects) {
+    const ObjectSummary& summary = row.summary;
+    if (summary.max_time < begin || summary.min_time >= end || !holds_tenant(summary, tenant)) continue;
+    ++stats.objects_considered;
+    select_object(selection, row, readers, tenant, tests, stats);
+  }
+  select_head(selection, view.head, matchers, stats);
+  stats.streams += stats.head_streams;
+  return selection;
+}
+
+RowRange rows_between(std::span<const UnixNanos> page_times, const PageRun& run, UnixNanos begin, UnixNanos end) {
+  RowRange rows{run.first_row, run.first_row + run.rows};
+  auto first = page_times.begin() + rows.first, last = page_times.begin() + rows.last;
+  if (run.max_time >= end) rows.last = static_cast<uint32_t>(std::lower_bound(first, last, end) - page_times.begin());
+  if (run.min_time < begin) rows.first = static_cast<uint32_t>(std::lower_bound(first, last, begin) - page_times.begin());
+  return rows;
+}
+
+}  // namespace server

@@ -1,0 +1,57 @@
+// Selection: what a query has to look at: the pages of objects and the runs of the head that hold entries of the selected streams in
+// [begin, end), known from directories alone; no page has been read yet.
+//
+// Life:    belongs to one query; keeps what it points to alive.
+// Thread:  one at a time.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/match/matcher.h"
+#include "server/ingest/read_view.h"
+#include "server/query/query_stats.h"
+#include "server/query/reader_cache.h"
+
+namespace server {
+
+// Pages of one object.
+struct StoredPart {
+  std::shared_ptr<const ObjectReader> object;
+  StreamSet streams;
+  std::vector<uint32_t> pages;  // rising
+};
+
+// Entries of one stream of the head: sorted by time, equal ones once.
+struct HeadPart {
+  std::shared_ptr<const Stream> stream;
+  std::shared_ptr<const void> owner;
+  EntrySlice entries;  // not empty
+};
+
+struct Selection {
+  pipeline::UnixNanos begin = 0, end = 0;  // entries with begin <= time < end
+  std::vector<StoredPart> stored;
+  std::vector<HeadPart> head;
+  std::vector<std::string> warnings;  // objects that could not be opened: the answer is partial
+  bool objects_missing = false;       // one was deleted meanwhile: a fresh view does better
+};
+
+// `matchers` are all to be met. Counts what was considered, opened and selected in `stats`.
+Selection select_parts(const ReadView& view, ReaderCache& readers, std::string_view tenant, std::span<const pipeline::Matcher> matchers,
+                       pipeline::UnixNanos begin, pipeline::UnixNanos end, QueryStats& stats);
+
+// Conditions for ObjectReader::select; `matchers` outlive them.
+std::vector<LabelTest> label_tests(std::span<const pipeline::Matcher> matchers);
+
+// Rows of `run` with begin <= time < end, given the times of its page.
+struct RowRange {
+  uint32_t first = 0, last = 0;  // last is excluded
+  bool empty() const { return first >= last; }
+};
+RowRange rows_between(std::span<const pipeline::UnixNanos> page_times, const PageRun& run, pipeline::UnixNanos begin, pipeline::UnixNanos end);
+
+}  // namespace server
