@@ -84,7 +84,8 @@ void append_entry(std::string& out, const ResultEntry& entry, bool categorized) 
   append_json_text(out, entry.line, JsonText::kLine);
   if (categorized) {
     out += ",{";
-    if (!entry.structured_metadata.empty()) out += "\"structuredMetadata\":", append_labels(out, entry.structured_metadata);
+    if (!entry.structured_metadata.empty())
+      out += "\"structuredMetadata\":", append_labels(out, entry.structured_metadata);
     if (!entry.structured_metadata.empty() && !entry.parsed.empty()) out += ',';
     if (!entry.parsed.empty()) out += "\"parsed\":", append_labels(out, entry.parsed);
     out += '}';
@@ -135,7 +136,8 @@ struct DataWriter {
       out += "{\"metric\":";
       append_labels(out, series.labels.labels());
       out += ",\"values\":";
-      append_list(out, series.points, [this, &matrix](const Point& point) { append_point(out, matrix.grid.at(point.step), point.value); });
+      append_list(out, series.points,
+                  [this, &matrix](const Point& point) { append_point(out, matrix.grid.at(point.step), point.value); });
       out += '}';
     });
   }
@@ -155,12 +157,16 @@ std::string stats_json(const QueryStats& s) {
   auto store = [&](bool head) {
     std::string out = R"({"totalChunksRef":)";
     out += n(head ? 0 : s.pages_read + s.pages_skipped) + R"(,"totalChunksDownloaded":)" + n(head ? 0 : s.pages_read);
-    out += R"(,"chunksDownloadTime":0,"queryReferencedStructuredMetadata":false,"queryUsedV2Engine":false,"chunk":{"headChunkBytes":)";
+    out +=
+        R"(,"chunksDownloadTime":0,"queryReferencedStructuredMetadata":false,"queryUsedV2Engine":false,"chunk":{"headChunkBytes":)";
     out += n(head ? s.head_bytes : 0) + R"(,"headChunkLines":)" + n(head ? s.head_lines : 0);
-    out += R"(,"decompressedBytes":)" + n(head ? 0 : s.decompressed_bytes) + R"(,"decompressedLines":)" + n(head ? 0 : s.store_lines);
-    out += R"(,"compressedBytes":)" + n(head ? 0 : s.compressed_bytes) + R"(,"totalDuplicates":)" + n(head ? 0 : s.duplicates);
+    out += R"(,"decompressedBytes":)" + n(head ? 0 : s.decompressed_bytes) + R"(,"decompressedLines":)" +
+           n(head ? 0 : s.store_lines);
+    out += R"(,"compressedBytes":)" + n(head ? 0 : s.compressed_bytes) + R"(,"totalDuplicates":)" +
+           n(head ? 0 : s.duplicates);
     out += R"(,"postFilterLines":)" + n(head ? 0 : s.lines_after_filters);
-    out += R"(,"headChunkStructuredMetadataBytes":0,"decompressedStructuredMetadataBytes":)" + n(head ? 0 : s.metadata_bytes);
+    out += R"(,"headChunkStructuredMetadataBytes":0,"decompressedStructuredMetadataBytes":)" +
+           n(head ? 0 : s.metadata_bytes);
     out += R"(},"chunkRefsFetchTime":0,"congestionControlLatency":0,"pipelineWrapperFilteredLines":0,"dataobj":{}})";
     return out;
   };
@@ -171,12 +177,15 @@ std::string stats_json(const QueryStats& s) {
   out += R"(,"linesProcessedPerSecond":)" + n(static_cast<uint64_t>(static_cast<double>(lines) / seconds));
   out += R"(,"totalBytesProcessed":)" + n(bytes) + R"(,"totalLinesProcessed":)" + n(lines);
   out += R"(,"execTime":)" + number(s.exec_seconds) + R"(,"queueTime":)" + number(s.queue_seconds);
-  out += R"(,"subqueries":0,"totalEntriesReturned":)" + n(s.entries_returned) + R"(,"splits":0,"shards":0,"totalPostFilterLines":)" + n(s.lines_after_filters);
-  out += R"(,"totalStructuredMetadataBytesProcessed":)" + n(s.metadata_bytes) + R"(},"querier":{"store":)" + store(false);
+  out += R"(,"subqueries":0,"totalEntriesReturned":)" + n(s.entries_returned) +
+         R"(,"splits":0,"shards":0,"totalPostFilterLines":)" + n(s.lines_after_filters);
+  out +=
+      R"(,"totalStructuredMetadataBytesProcessed":)" + n(s.metadata_bytes) + R"(},"querier":{"store":)" + store(false);
   out += R"(},"ingester":{"totalReached":)" + n(s.head_streams > 0) + R"(,"totalChunksMatched":)" + n(s.head_streams);
   out += R"(,"totalBatches":0,"totalLinesSent":)" + n(s.head_lines) + R"(,"store":)" + store(true) + R"(},"cache":{)";
   bool first = true;
-  for (const char* name : {"chunk", "index", "result", "statsResult", "volumeResult", "seriesResult", "labelResult", "instantMetricResult"}) {
+  for (const char* name : {"chunk", "index", "result", "statsResult", "volumeResult", "seriesResult", "labelResult",
+                           "instantMetricResult"}) {
     out += pipeline::concat(first ? "\"" : ",\"", name, "\":", kCache);
     first = false;
   }
@@ -214,7 +223,8 @@ std::string query_answer(const QueryResult& result, const std::vector<std::strin
     append_list(out, result.warnings, append_text);
     out += ',';
   }
-  bool categorized = std::find(encoding_flags.begin(), encoding_flags.end(), "categorize-labels") != encoding_flags.end();
+  bool categorized =
+      std::find(encoding_flags.begin(), encoding_flags.end(), "categorize-labels") != encoding_flags.end();
   std::visit(
       [&](const auto& data) {
         DataWriter writer{out, categorized};

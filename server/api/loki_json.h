@@ -1,5 +1,6 @@
-// Loki's JSON for query answers (facts: Loki 3.x HTTP API): lines are escaped for HTML, label values are not, sample values are texts
-// without exponents, sample times are seconds with up to three decimals, the body ends with a newline. Thread: any.
+// Loki's JSON for query answers (facts: Loki 3.x HTTP API): lines are escaped for HTML, label values are not, sample
+// values are texts without exponents, sample times are seconds with up to three decimals, the body ends with a newline.
+// Thread: any.
 #pragma once
 
 #include <string>

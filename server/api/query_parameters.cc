@@ -70,7 +70,8 @@ Result<uint32_t> parse_limit(const HttpForm& form) {
 
 Result<Direction> parse_direction(const HttpForm& form) {
   std::string text(form.get("direction"));
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (text.empty() || text == "backward") return Direction::kBackward;
   if (text == "forward") return Direction::kForward;
   return fail(Errc::kInvalid, concat("invalid direction '", form.get("direction"), "'"));
@@ -83,7 +84,8 @@ Result<UnixNanos> parse_timestamp(std::string_view text) {
     if (auto seconds = whole_number<double>(text)) {
       double whole = 0;
       double millis = std::round(std::modf(*seconds, &whole) * 1000);
-      if (std::fabs(whole) > 9.2e9) return fail(Errc::kInvalid, concat("strconv.ParseInt: parsing ", quoted(text), ": value out of range"));
+      if (std::fabs(whole) > 9.2e9)
+        return fail(Errc::kInvalid, concat("strconv.ParseInt: parsing ", quoted(text), ": value out of range"));
       return static_cast<int64_t>(whole) * kSecond + static_cast<int64_t>(millis) * 1'000'000;
     }
   }
@@ -115,7 +117,8 @@ Result<nanoseconds> parse_prometheus_duration(std::string_view text) {
     while (next_unit < kUnits.size() && kUnits[next_unit].first != unit) ++next_unit;
     if (!number || next_unit == kUnits.size()) return invalid();
     int64_t part = 0;
-    if (__builtin_mul_overflow(*number, kUnits[next_unit].second, &part) || __builtin_add_overflow(total, part, &total)) {
+    if (__builtin_mul_overflow(*number, kUnits[next_unit].second, &part) ||
+        __builtin_add_overflow(total, part, &total)) {
       return fail(Errc::kInvalid, "duration out of range");
     }
     ++next_unit;
@@ -139,20 +142,22 @@ Result<RangeParameters> parse_range_parameters(const HttpForm& form, UnixNanos n
   RangeParameters p;
   p.query = form.get("query");
   TRY_LET(p.range, parse_time_range(form, now));
-  if (p.range.end < p.range.start) return fail(Errc::kInvalid, "end timestamp must not be before or equal to start time");
+  if (p.range.end < p.range.start)
+    return fail(Errc::kInvalid, "end timestamp must not be before or equal to start time");
   TRY_LET(p.limit, parse_limit(form));
   TRY_LET(p.direction, parse_direction(form));
   // As a double: a range from year 1678 to 2262 does not fit the difference of two int64.
   double seconds = (static_cast<double>(p.range.end) - static_cast<double>(p.range.start)) / 1e9;
   p.step = nanoseconds(std::max<int64_t>(static_cast<int64_t>(seconds / 250), 1) * kSecond);
-  if (std::string_view text = form.get("step"); !text.empty()) {
-    TRY_LET(p.step, parse_step(text));
-  }
+  if (std::string_view text = form.get("step"); !text.empty()) { TRY_LET(p.step, parse_step(text)); }
   if (p.step.count() <= 0) {
-    return fail(Errc::kInvalid, "zero or negative query resolution step widths are not accepted. Try a positive integer");
+    return fail(Errc::kInvalid,
+                "zero or negative query resolution step widths are not accepted. Try a positive integer");
   }
   if (seconds * 1e9 / static_cast<double>(p.step.count()) >= static_cast<double>(kMaxPoints + 1)) {
-    return fail(Errc::kInvalid, "exceeded maximum resolution of 11,000 points per time series. Try increasing the value of the step parameter");
+    return fail(
+        Errc::kInvalid,
+        "exceeded maximum resolution of 11,000 points per time series. Try increasing the value of the step parameter");
   }
   if (std::string_view text = form.get("interval"); !text.empty()) {
     TRY_LET(p.interval, parse_step(text));
@@ -165,9 +170,7 @@ Result<InstantParameters> parse_instant_parameters(const HttpForm& form, UnixNan
   InstantParameters p;
   p.query = form.get("query");
   p.time = now;
-  if (std::string_view text = form.get("time"); !text.empty()) {
-    TRY_LET(p.time, parse_timestamp(text));
-  }
+  if (std::string_view text = form.get("time"); !text.empty()) { TRY_LET(p.time, parse_timestamp(text)); }
   TRY_LET(p.limit, parse_limit(form));
   TRY_LET(p.direction, parse_direction(form));
   return p;

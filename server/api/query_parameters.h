@@ -1,4 +1,5 @@
-// The parameters that Loki's read endpoints share, with its defaults, limits and texts. Source of the formats: Loki 3.x HTTP API.
+// The parameters that Loki's read endpoints share, with its defaults, limits and texts. Source of the formats: Loki 3.x
+// HTTP API.
 //
 // Errors: kInvalid with Loki's text, to be answered with 400 and that text alone.
 #pragma once
@@ -20,8 +21,6 @@ struct TimeRange {
   pipeline::UnixNanos start = 0, end = 0;  // [start, end) for entries; both inclusive for evaluation instants
 };
 
-
-
 struct RangeParameters {
   std::string query;
   TimeRange range;
@@ -38,7 +37,8 @@ struct InstantParameters {
   Direction direction = Direction::kBackward;
 };
 
-// start, end, since. Where only equality of both is in question Loki accepts it; end before start is the caller's to refuse (texts differ).
+// start, end, since. Where only equality of both is in question Loki accepts it; end before start is the caller's to
+// refuse (texts differ).
 pipeline::Result<TimeRange> parse_time_range(const pipeline::HttpForm& form, pipeline::UnixNanos now);
 pipeline::Result<RangeParameters> parse_range_parameters(const pipeline::HttpForm& form, pipeline::UnixNanos now);
 pipeline::Result<InstantParameters> parse_instant_parameters(const pipeline::HttpForm& form, pipeline::UnixNanos now);

@@ -13,8 +13,8 @@ namespace {
 // A run of one stream in one place. The place is the object or the head run: inside it no entry is twice.
 struct Piece {
   bool in_head = false;
-  size_t part = 0;     // index in selection.stored or selection.head
-  uint32_t page = 0;   // in_head: unused
+  size_t part = 0;    // index in selection.stored or selection.head
+  uint32_t page = 0;  // in_head: unused
   uint32_t first_row = 0, rows = 0;
   UnixNanos min_time = 0, max_time = 0;
   bool same_place(const Piece& o) const { return in_head == o.in_head && part == o.part; }
@@ -47,18 +47,20 @@ class DuplicateFinder {
     for (size_t part = 0; part < selection_.stored.size(); ++part) {
       const StoredPart& stored = selection_.stored[part];
       std::unordered_map<uint32_t, Hash128> ids;
-      for (uint32_t ordinal : stored.streams.ordinals) ids[ordinal] = stored.object->labels(stored.object->streams()[ordinal]).hash();
+      for (uint32_t ordinal : stored.streams.ordinals)
+        ids[ordinal] = stored.object->labels(stored.object->streams()[ordinal]).hash();
       for (uint32_t page : stored.pages) {
         for (const PageRun& run : stored.object->runs(page)) {
-          if (!stored.streams.contains(run.stream) || run.max_time < selection_.begin || run.min_time >= selection_.end) continue;
+          if (!stored.streams.contains(run.stream) || run.max_time < selection_.begin || run.min_time >= selection_.end)
+            continue;
           pieces_[ids[run.stream]].push_back({false, part, page, run.first_row, run.rows, run.min_time, run.max_time});
         }
       }
     }
     for (size_t part = 0; part < selection_.head.size(); ++part) {
       const HeadPart& head = selection_.head[part];
-      pieces_[head.stream->labels.hash()].push_back({true, part, 0, 0, static_cast<uint32_t>(head.entries.size()), head.entries.times.front(),
-                                                     head.entries.times.back()});
+      pieces_[head.stream->labels.hash()].push_back({true, part, 0, 0, static_cast<uint32_t>(head.entries.size()),
+                                                     head.entries.times.front(), head.entries.times.back()});
     }
   }
 
@@ -103,7 +105,8 @@ class DuplicateFinder {
       times = selection_.head[piece.part].entries.times;
     } else {
       times = page_times(piece.part, piece.page).subspan(0);
-      if (times.size() < piece.first_row + piece.rows) return;  // unreadable: reported by whoever reads it for its lines
+      if (times.size() < piece.first_row + piece.rows)
+        return;  // unreadable: reported by whoever reads it for its lines
       times = times.subspan(piece.first_row, piece.rows);
     }
     for (uint32_t row = 0; row < times.size(); ++row) out.push_back({times[row], index, row});
@@ -115,7 +118,8 @@ class DuplicateFinder {
     while (borders.size() > 2) {
       std::vector<size_t> next{0};
       for (size_t i = 2; i < borders.size(); i += 2) {
-        std::inplace_merge(rows.begin() + static_cast<std::ptrdiff_t>(borders[i - 2]), rows.begin() + static_cast<std::ptrdiff_t>(borders[i - 1]),
+        std::inplace_merge(rows.begin() + static_cast<std::ptrdiff_t>(borders[i - 2]),
+                           rows.begin() + static_cast<std::ptrdiff_t>(borders[i - 1]),
                            rows.begin() + static_cast<std::ptrdiff_t>(borders[i]), earlier);
         next.push_back(borders[i]);
       }
@@ -130,7 +134,8 @@ class DuplicateFinder {
     for (const TimedRow& row : same_time) {
       EntryColumns entry;
       if (!load_entry(cluster[row.piece], row.row, entry)) continue;
-      bool seen = std::any_of(kept.begin(), kept.end(), [&](const EntryColumns& k) { return k.slice().same_entry(0, entry.slice(), 0); });
+      bool seen = std::any_of(kept.begin(), kept.end(),
+                              [&](const EntryColumns& k) { return k.slice().same_entry(0, entry.slice(), 0); });
       if (!seen) {
         kept.push_back(std::move(entry));
         continue;
@@ -200,7 +205,9 @@ class DuplicateFinder {
   DuplicateRows found_;
 };
 
-DuplicateRows DuplicateRows::find(const Selection& selection, QueryStats& stats) { return DuplicateFinder(selection, stats).run(); }
+DuplicateRows DuplicateRows::find(const Selection& selection, QueryStats& stats) {
+  return DuplicateFinder(selection, stats).run();
+}
 
 std::span<const uint32_t> DuplicateRows::of_page(size_t part, uint32_t page) const {
   auto found = pages_.find({part, page});

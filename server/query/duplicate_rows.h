@@ -1,9 +1,8 @@
-// DuplicateRows: entries that a selection holds more than once: equal in stream, time, line and metadata, in different objects or in the
-// head as well (a batch that was sent again without a number). Each such entry is to be counted once.
+// DuplicateRows: entries that a selection holds more than once: equal in stream, time, line and metadata, in different
+// objects or in the head as well (a batch that was sent again without a number). Each such entry is to be counted once.
 //
-// How: only where runs of one stream from different places overlap in time are times read at all, and only where two times are equal are
-// lines compared.
-// Thread: one at a time.
+// How: only where runs of one stream from different places overlap in time are times read at all, and only where two
+// times are equal are lines compared. Thread: one at a time.
 #pragma once
 
 #include <cstdint>

@@ -29,7 +29,8 @@ void EntryCollector::offer(CollectedEntry entry) {
 }
 
 std::vector<CollectedEntry> EntryCollector::finish() {
-  std::sort(heap_.begin(), heap_.end(), [this](const CollectedEntry& a, const CollectedEntry& b) { return before(a, b); });
+  std::sort(heap_.begin(), heap_.end(),
+            [this](const CollectedEntry& a, const CollectedEntry& b) { return before(a, b); });
   if (interval_.count() > 0) {
     size_t kept = 0;
     pipeline::UnixNanos last = 0;

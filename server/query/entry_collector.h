@@ -1,9 +1,9 @@
-// EntryCollector: the first `limit` entries in the order of a log query, whatever order they are offered in; equal entries (same stream,
-// time, stored line and metadata) offered from several places are kept once.
+// EntryCollector: the first `limit` entries in the order of a log query, whatever order they are offered in; equal
+// entries (same stream, time, stored line and metadata) offered from several places are kept once.
 //
-// Order:  time in the query's direction; then label text of the stream; then the order in the place they come from (reversed for backward).
-// Thread: one.
-// Limits: memory is that of the entries kept: at most `limit` of them. With an interval every entry offered is kept until finish(), as Loki's
+// Order:  time in the query's direction; then label text of the stream; then the order in the place they come from
+// (reversed for backward). Thread: one. Limits: memory is that of the entries kept: at most `limit` of them. With an
+// interval every entry offered is kept until finish(), as Loki's
 //         thinning goes by the entries before; at most kMaxHeld, then over_limit().
 #pragma once
 
@@ -24,10 +24,10 @@ enum class Direction { kBackward, kForward };
 
 struct CollectedEntry {
   pipeline::UnixNanos time = 0;
-  std::string_view stream;   // text of the stored stream's labels; outlives the collector
-  uint64_t place = 0;        // rises in the order of arrival
-  pipeline::Hash128 id;      // of stream, time, stored line and metadata
-  std::string line;          // as the pipeline left it
+  std::string_view stream;  // text of the stored stream's labels; outlives the collector
+  uint64_t place = 0;       // rises in the order of arrival
+  pipeline::Hash128 id;     // of stream, time, stored line and metadata
+  std::string line;         // as the pipeline left it
   LabelResults::Id labels = 0;
 };
 

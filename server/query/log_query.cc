@@ -66,10 +66,10 @@ Hash128 entry_id(std::string_view stream, const EntrySlice& entries, size_t row)
   return {id.high ^ pipeline::hash64(metadata, seed), id.low ^ seed};
 }
 
-// Offers rows [first, last) of one stream, best time first, until the collector wants no more. `rows`: those that the leading filters
-// kept, rising, all within [first, last); nullptr: there are no such filters.
-void offer_rows(Search& search, const EntrySlice& entries, const StreamTexts::Stream& stream, RowRange range, const std::vector<uint32_t>* rows,
-                uint64_t place) {
+// Offers rows [first, last) of one stream, best time first, until the collector wants no more. `rows`: those that the
+// leading filters kept, rising, all within [first, last); nullptr: there are no such filters.
+void offer_rows(Search& search, const EntrySlice& entries, const StreamTexts::Stream& stream, RowRange range,
+                const std::vector<uint32_t>* rows, uint64_t place) {
   search.run.begin_stream(stream.labels);
   size_t count = rows ? rows->size() : range.last - range.first;
   for (size_t i = 0; i < count; ++i) {
@@ -79,7 +79,8 @@ void offer_rows(Search& search, const EntrySlice& entries, const StreamTexts::St
     if (!search.collector.wants(time)) break;
     if (!search.run.process(time, entries.line(row), entries.metadata(row))) continue;
     ++search.stats.lines_after_filters;
-    search.collector.offer({time, stream.text, place + row, entry_id(stream.text, entries, row), std::string(search.run.line()), search.run.labels()});
+    search.collector.offer({time, stream.text, place + row, entry_id(stream.text, entries, row),
+                            std::string(search.run.line()), search.run.labels()});
   }
 }
 
@@ -87,7 +88,8 @@ void offer_rows(Search& search, const EntrySlice& entries, const StreamTexts::St
 std::vector<uint32_t> filtered_rows(const LogPipeline& pipeline, const EntrySlice& entries, RowRange range) {
   std::vector<uint32_t> rows;
   uint32_t begin = entries.offsets[range.first], end = entries.offsets[range.last];
-  pipeline.leading().select({entries.text, end}, entries.offsets.subspan(range.first + 1, range.last - range.first), rows, begin);
+  pipeline.leading().select({entries.text, end}, entries.offsets.subspan(range.first + 1, range.last - range.first),
+                            rows, begin);
   for (uint32_t& row : rows) row += range.first;
   return rows;
 }
@@ -95,7 +97,11 @@ std::vector<uint32_t> filtered_rows(const LogPipeline& pipeline, const EntrySlic
 class StoredPlace final : public Place {
  public:
   StoredPlace(Search& search, const StoredPart& part, uint64_t place)
-      : search_(search), part_(part), pages_(ordered_pages(search, part)), cursor_(part.object, pages_), place_(place) {}
+      : search_(search),
+        part_(part),
+        pages_(ordered_pages(search, part)),
+        cursor_(part.object, pages_),
+        place_(place) {}
   ~StoredPlace() override {
     const ReadStats& read = cursor_.stats();
     search_.stats.compressed_bytes += read.stored_bytes;
@@ -114,7 +120,8 @@ class StoredPlace final : public Place {
     cursor_.next();
     ++next_;
     if (auto outcome = look_at_page(); !outcome) {
-      search_.selection.warnings.push_back(pipeline::concat("a page could not be read, its entries are missing: ", outcome.error().message));
+      search_.selection.warnings.push_back(
+          pipeline::concat("a page could not be read, its entries are missing: ", outcome.error().message));
     }
   }
 
@@ -143,7 +150,8 @@ class StoredPlace final : public Place {
     for (const PageRun& run : part_.object->runs(cursor_.page())) {
       if (!part_.streams.contains(run.stream)) continue;
       RowRange range = rows_between(entries.times, run, search_.selection.begin, search_.selection.end);
-      if (range.empty() || !search_.collector.wants(entries.time(search_.backward() ? range.last - 1 : range.first))) continue;
+      if (range.empty() || !search_.collector.wants(entries.time(search_.backward() ? range.last - 1 : range.first)))
+        continue;
       search_.stats.store_lines += range.last - range.first;
       const StreamTexts::Stream& stream = texts_.of(*part_.object, run.stream);
       uint64_t place = place_ + (static_cast<uint64_t>(cursor_.page()) << 24);
@@ -222,19 +230,21 @@ ResultStreams group(std::vector<CollectedEntry> entries, const LabelResults& lab
 
 }  // namespace
 
-Result<ResultStreams> run_log_query(const LogExpr& expr, const LogQueryOptions& options, Selection& selection, const std::atomic<bool>& cancelled,
-                                    QueryStats& stats) {
+Result<ResultStreams> run_log_query(const LogExpr& expr, const LogQueryOptions& options, Selection& selection,
+                                    const std::atomic<bool>& cancelled, QueryStats& stats) {
   TRY_LET(LogPipeline pipeline, LogPipeline::compile(expr.stages));
   LabelResults labels;
   PipelineRun run(pipeline, labels, LeadingFilters::kDone);
   EntryCollector collector(options.direction, options.limit, options.interval);
-  std::vector<std::unique_ptr<Place>> places;  // before the search ends: stream texts are referred to by what was collected
+  std::vector<std::unique_ptr<Place>>
+      places;  // before the search ends: stream texts are referred to by what was collected
   Search search{pipeline, run, collector, selection, stats, options.direction};
   for (size_t i = 0; i < selection.stored.size(); ++i) {
     places.push_back(std::make_unique<StoredPlace>(search, selection.stored[i], static_cast<uint64_t>(i) << 44));
   }
   for (size_t i = 0; i < selection.head.size(); ++i) {
-    places.push_back(std::make_unique<HeadPlace>(search, selection.head[i], static_cast<uint64_t>(selection.stored.size() + i) << 44));
+    places.push_back(std::make_unique<HeadPlace>(search, selection.head[i],
+                                                 static_cast<uint64_t>(selection.stored.size() + i) << 44));
   }
   auto later = [&](size_t a, size_t b) {  // for a heap with the best bound at the front
     auto x = places[a]->bound(), y = places[b]->bound();
@@ -246,10 +256,12 @@ Result<ResultStreams> run_log_query(const LogExpr& expr, const LogQueryOptions& 
   }
   std::make_heap(queue.begin(), queue.end(), later);
   while (!queue.empty()) {
-    if (cancelled.load(std::memory_order_relaxed)) return fail(Errc::kCancelled, "the request was cancelled by the client");
+    if (cancelled.load(std::memory_order_relaxed))
+      return fail(Errc::kCancelled, "the request was cancelled by the client");
     if (collector.over_limit()) {
-      return fail(Errc::kOverLimit, pipeline::concat("more than ", EntryCollector::kMaxHeld,
-                                                     " entries match a query with `interval`: narrow the time range or the selector"));
+      return fail(Errc::kOverLimit,
+                  pipeline::concat("more than ", EntryCollector::kMaxHeld,
+                                   " entries match a query with `interval`: narrow the time range or the selector"));
     }
     std::pop_heap(queue.begin(), queue.end(), later);
     size_t best = queue.back();

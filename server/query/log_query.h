@@ -1,8 +1,9 @@
-// The execution of a log query: pages in the order of time, whole pages searched before lines are looked at, until nothing earlier (later)
-// can be among the first `limit` entries.
+// The execution of a log query: pages in the order of time, whole pages searched before lines are looked at, until
+// nothing earlier (later) can be among the first `limit` entries.
 //
 // Thread: a worker of the query pool.
-// Errors: kInvalid (the pipeline does not compile), kCancelled, kOverLimit. Unreadable pages are warnings in the result.
+// Errors: kInvalid (the pipeline does not compile), kCancelled, kOverLimit. Unreadable pages are warnings in the
+// result.
 #pragma once
 
 #include <atomic>

@@ -20,8 +20,8 @@ constexpr uint64_t kMaxPoints = 50'000'000;
 
 class RangeScan {
  public:
-  RangeScan(const LogPipeline& pipeline, RangeSums& sums, LabelResults& labels, Selection& selection, const StepGrid& grid,
-            const std::atomic<bool>& cancelled, QueryStats& stats)
+  RangeScan(const LogPipeline& pipeline, RangeSums& sums, LabelResults& labels, Selection& selection,
+            const StepGrid& grid, const std::atomic<bool>& cancelled, QueryStats& stats)
       : pipeline_(pipeline),
         sums_(sums),
         labels_(labels),
@@ -38,7 +38,8 @@ class RangeScan {
       const HeadPart& head = selection_.head[part];
       stats_.head_lines += head.entries.size();
       if (!times_suffice(head.entries.has_metadata())) stats_.head_bytes += head.entries.line_bytes();
-      add_run(head.stream->labels, head.entries, {0, static_cast<uint32_t>(head.entries.size())}, duplicates_.of_head(part));
+      add_run(head.stream->labels, head.entries, {0, static_cast<uint32_t>(head.entries.size())},
+              duplicates_.of_head(part));
       TRY(check());
     }
     return {};
@@ -47,14 +48,18 @@ class RangeScan {
  private:
   // Neither the outcome nor the value of an entry depends on anything but its stream and its time.
   bool times_suffice(bool has_metadata) const {
-    return pipeline_.leading().empty() && !pipeline_.reads_lines() && !(pipeline_.reads_metadata() && has_metadata) && !sums_.counts_bytes();
+    return pipeline_.leading().empty() && !pipeline_.reads_lines() && !(pipeline_.reads_metadata() && has_metadata) &&
+           !sums_.counts_bytes();
   }
 
   Result<void> check() const {
-    if (cancelled_.load(std::memory_order_relaxed)) return fail(Errc::kCancelled, "the request was cancelled by the client");
+    if (cancelled_.load(std::memory_order_relaxed))
+      return fail(Errc::kCancelled, "the request was cancelled by the client");
     if (labels_.size() * uint64_t{grid_.count} > kMaxPoints) {
-      return fail(Errc::kOverLimit, pipeline::concat("the query needs ", labels_.size(), " series at ", grid_.count,
-                                                     " steps at once: aggregate with sum by (...), narrow the selector or use a larger step"));
+      return fail(
+          Errc::kOverLimit,
+          pipeline::concat("the query needs ", labels_.size(), " series at ", grid_.count,
+                           " steps at once: aggregate with sum by (...), narrow the selector or use a larger step"));
     }
     return {};
   }
@@ -65,7 +70,8 @@ class RangeScan {
     PageCursor cursor(stored.object, stored.pages);
     while (cursor.next()) {
       if (auto outcome = scan_page(part, cursor); !outcome) {
-        selection_.warnings.push_back(pipeline::concat("a page could not be read, its entries are missing: ", outcome.error().message));
+        selection_.warnings.push_back(
+            pipeline::concat("a page could not be read, its entries are missing: ", outcome.error().message));
       }
       TRY(check());
     }
@@ -128,7 +134,8 @@ class RangeScan {
   // Rows of one stream; `left_out` are rows of the page, rising, that are counted elsewhere.
   void add_run(const LabelSet& stream, const EntrySlice& entries, RowRange range, std::span<const uint32_t> left_out) {
     run_.begin_stream(stream);
-    auto first = std::lower_bound(left_out.begin(), left_out.end(), range.first), last = std::lower_bound(first, left_out.end(), range.last);
+    auto first = std::lower_bound(left_out.begin(), left_out.end(), range.first),
+         last = std::lower_bound(first, left_out.end(), range.last);
     left_out = {first, last};
     bool one_outcome = !pipeline_.reads_lines() && !(pipeline_.reads_metadata() && entries.has_metadata());
     if (pipeline_.leading().empty() && left_out.empty() && one_outcome) {
@@ -140,10 +147,12 @@ class RangeScan {
       for (uint32_t row = range.first; row < range.last; ++row) rows_.push_back(row);
     } else {
       uint32_t begin = entries.offsets[range.first], end = entries.offsets[range.last];
-      pipeline_.leading().select({entries.text, end}, entries.offsets.subspan(range.first + 1, range.last - range.first), rows_, begin);
+      pipeline_.leading().select({entries.text, end},
+                                 entries.offsets.subspan(range.first + 1, range.last - range.first), rows_, begin);
       for (uint32_t& row : rows_) row += range.first;
     }
-    if (!left_out.empty()) std::erase_if(rows_, [&](uint32_t row) { return std::binary_search(left_out.begin(), left_out.end(), row); });
+    if (!left_out.empty())
+      std::erase_if(rows_, [&](uint32_t row) { return std::binary_search(left_out.begin(), left_out.end(), row); });
     if (one_outcome) {
       add_chosen(entries);
     } else {
@@ -158,7 +167,8 @@ class RangeScan {
     size_t count = range.last - range.first;
     stats_.lines_after_filters += count;
     if (sums_.counts_bytes()) {
-      sums_.add_sorted(series, entries.times.subspan(range.first, count), entries.offsets.subspan(range.first, count + 1));
+      sums_.add_sorted(series, entries.times.subspan(range.first, count),
+                       entries.offsets.subspan(range.first, count + 1));
     } else {
       sums_.add_sorted(series, entries.times.subspan(range.first, count));
     }

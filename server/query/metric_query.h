@@ -1,8 +1,9 @@
-// The values of range aggregations, read from a pinned view: times alone where that is enough, whole pages searched before lines are looked
-// at, a row at a time only where stages need it.
+// The values of range aggregations, read from a pinned view: times alone where that is enough, whole pages searched
+// before lines are looked at, a row at a time only where stages need it.
 //
 // Thread: a worker of the query pool.
-// Errors: kInvalid (pipeline errors of Loki, a pipeline that does not compile), kCancelled, kOverLimit. Unreadable pages are warnings.
+// Errors: kInvalid (pipeline errors of Loki, a pipeline that does not compile), kCancelled, kOverLimit. Unreadable
+// pages are warnings.
 #pragma once
 
 #include <atomic>
@@ -16,10 +17,12 @@ namespace server {
 
 class StoredRangeSource final : public RangeSource {
  public:
-  StoredRangeSource(const ReadView& view, ReaderCache& readers, std::string tenant, const std::atomic<bool>& cancelled, QueryStats& stats)
+  StoredRangeSource(const ReadView& view, ReaderCache& readers, std::string tenant, const std::atomic<bool>& cancelled,
+                    QueryStats& stats)
       : view_(view), readers_(readers), tenant_(std::move(tenant)), cancelled_(cancelled), stats_(stats) {}
 
-  pipeline::Result<Matrix> read(const RangeAggregation& aggregation, const LabelUse& use, const StepGrid& grid) override;
+  pipeline::Result<Matrix> read(const RangeAggregation& aggregation, const LabelUse& use,
+                                const StepGrid& grid) override;
 
   const std::vector<std::string>& warnings() const { return warnings_; }
   bool objects_missing() const { return objects_missing_; }

@@ -18,18 +18,23 @@ using pipeline::UnixNanos;
 
 namespace {
 
-// Objects that compaction replaced and garbage collection removed between the view and the reading: a fresh view has their successors.
+// Objects that compaction replaced and garbage collection removed between the view and the reading: a fresh view has
+// their successors.
 constexpr int kFreshViews = 2;
 
 std::chrono::steady_clock::time_point now() { return std::chrono::steady_clock::now(); }
-double seconds_since(std::chrono::steady_clock::time_point start) { return std::chrono::duration<double>(now() - start).count(); }
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(now() - start).count();
+}
 
 size_t count_matchers(const Expr& expr) {
   struct Counter {
     size_t operator()(const LogExpr& e) const { return e.selector.matchers.size(); }
     size_t operator()(const RangeAggregation& e) const { return e.range.log.selector.matchers.size(); }
     size_t operator()(const VectorAggregation& e) const { return count_matchers(*e.inner); }
-    size_t operator()(const BinaryOperation& e) const { return std::max(count_matchers(*e.left), count_matchers(*e.right)); }
+    size_t operator()(const BinaryOperation& e) const {
+      return std::max(count_matchers(*e.left), count_matchers(*e.right));
+    }
     size_t operator()(const LabelReplace& e) const { return count_matchers(*e.inner); }
     size_t operator()(const Literal&) const { return 0; }
     size_t operator()(const VectorLiteral&) const { return 0; }
@@ -41,7 +46,8 @@ size_t count_matchers(const Expr& expr) {
 std::string prometheus_duration(std::chrono::nanoseconds duration) {
   int64_t seconds = duration.count() / 1'000'000'000;
   std::string out;
-  static constexpr std::pair<const char*, int64_t> kUnits[] = {{"w", 604800}, {"d", 86400}, {"h", 3600}, {"m", 60}, {"s", 1}};
+  static constexpr std::pair<const char*, int64_t> kUnits[] = {
+      {"w", 604800}, {"d", 86400}, {"h", 3600}, {"m", 60}, {"s", 1}};
   for (auto [name, size] : kUnits) {
     bool exact_only = *name == 'w';  // weeks only where nothing is left over
     if (seconds < size || (exact_only && seconds % size != 0)) continue;
@@ -58,8 +64,9 @@ Result<void> QueryEngine::check_length(UnixNanos start, UnixNanos end) const {
   double length = static_cast<double>(end) - static_cast<double>(start);
   if (length <= static_cast<double>(limits_.max_query_length.count())) return {};
   auto shown = std::chrono::nanoseconds(length > 9.2e18 ? INT64_MAX : end - start);
-  return fail(Errc::kInvalid, concat("the query time range exceeds the limit (query length: ", pipeline::format_duration(shown), ", limit: ",
-                                     prometheus_duration(limits_.max_query_length), ")"));
+  return fail(Errc::kInvalid,
+              concat("the query time range exceeds the limit (query length: ", pipeline::format_duration(shown),
+                     ", limit: ", prometheus_duration(limits_.max_query_length), ")"));
 }
 
 Result<QueryResult> QueryEngine::range(const RangeQuery& query, const std::atomic<bool>& cancelled) {
@@ -67,17 +74,18 @@ Result<QueryResult> QueryEngine::range(const RangeQuery& query, const std::atomi
   TRY(check_supported(expr));
   TRY(check_length(query.start, query.end));
   if (limits_.max_streams_matchers_per_query != 0 && count_matchers(expr) > limits_.max_streams_matchers_per_query) {
-    return fail(Errc::kInvalid, concat("max streams matchers per query exceeded, matchers-count > limit (", count_matchers(expr), " > ",
-                                       limits_.max_streams_matchers_per_query, ")"));
+    return fail(Errc::kInvalid, concat("max streams matchers per query exceeded, matchers-count > limit (",
+                                       count_matchers(expr), " > ", limits_.max_streams_matchers_per_query, ")"));
   }
   if (const LogExpr* log = expr.log()) {
     if (limits_.max_entries_limit_per_query != 0 && query.log.limit > limits_.max_entries_limit_per_query) {
-      return fail(Errc::kInvalid, concat("max entries limit per query exceeded, limit > max_entries_limit_per_query (", query.log.limit, " > ",
-                                         limits_.max_entries_limit_per_query, ")"));
+      return fail(Errc::kInvalid, concat("max entries limit per query exceeded, limit > max_entries_limit_per_query (",
+                                         query.log.limit, " > ", limits_.max_entries_limit_per_query, ")"));
     }
     return run_log(*log, query, cancelled);
   }
-  StepGrid grid{query.start, query.step.count(), static_cast<uint32_t>((query.end - query.start) / query.step.count()) + 1};
+  StepGrid grid{query.start, query.step.count(),
+                static_cast<uint32_t>((query.end - query.start) / query.step.count()) + 1};
   TRY_LET(QueryResult result, run_metric(expr, grid, query.tenant, cancelled));
   return result;
 }
@@ -85,7 +93,9 @@ Result<QueryResult> QueryEngine::range(const RangeQuery& query, const std::atomi
 Result<QueryResult> QueryEngine::instant(const InstantQuery& query, const std::atomic<bool>& cancelled) {
   TRY_LET(Expr expr, parse_query(query.query));
   if (expr.log() != nullptr) {
-    return fail(Errc::kInvalid, "log queries are not supported as an instant query type, please change your query to a range query type");
+    return fail(
+        Errc::kInvalid,
+        "log queries are not supported as an instant query type, please change your query to a range query type");
   }
   TRY(check_supported(expr));
   TRY_LET(QueryResult result, run_metric(expr, StepGrid{query.time, 1, 1}, query.tenant, cancelled));
@@ -102,7 +112,8 @@ Result<QueryResult> QueryEngine::instant(const InstantQuery& query, const std::a
   return result;
 }
 
-Result<QueryResult> QueryEngine::run_log(const LogExpr& expr, const RangeQuery& query, const std::atomic<bool>& cancelled) {
+Result<QueryResult> QueryEngine::run_log(const LogExpr& expr, const RangeQuery& query,
+                                         const std::atomic<bool>& cancelled) {
   auto started = now();
   std::vector<pipeline::Matcher> matchers = compile_selector(expr.selector);
   for (int attempt = 1;; ++attempt) {
@@ -117,7 +128,8 @@ Result<QueryResult> QueryEngine::run_log(const LogExpr& expr, const RangeQuery& 
   }
 }
 
-Result<QueryResult> QueryEngine::run_metric(const Expr& expr, const StepGrid& grid, std::string_view tenant, const std::atomic<bool>& cancelled) {
+Result<QueryResult> QueryEngine::run_metric(const Expr& expr, const StepGrid& grid, std::string_view tenant,
+                                            const std::atomic<bool>& cancelled) {
   auto started = now();
   for (int attempt = 1;; ++attempt) {
     QueryResult result;
@@ -126,9 +138,12 @@ Result<QueryResult> QueryEngine::run_metric(const Expr& expr, const StepGrid& gr
     TRY_LET(Matrix matrix, evaluate_metric(expr, grid, source));
     if (source.objects_missing() && attempt < kFreshViews) continue;
     if (matrix.series.size() > limits_.max_query_series) {
-      return fail(Errc::kInvalid, concat("maximum number of series (", limits_.max_query_series,
-                                         ") reached for a single query; consider reducing query cardinality by adding more specific stream "
-                                         "selectors, reducing the time range, or aggregating results with functions like sum(), count() or topk()"));
+      return fail(
+          Errc::kInvalid,
+          concat("maximum number of series (", limits_.max_query_series,
+                 ") reached for a single query; consider reducing query cardinality by adding more specific stream "
+                 "selectors, reducing the time range, or aggregating results with functions like sum(), count() or "
+                 "topk()"));
     }
     matrix.sort();
     result.data = ResultMatrix{grid, std::move(matrix)};

@@ -1,9 +1,11 @@
 // QueryEngine: LogQL answers over one consistent view of head and objects.
 //
 // Life:    outlives its queries; what it refers to outlives it.
-// Thread:  any; calls take as long as the query: workers of the query pool make them. `cancelled` may be set by any thread: the query ends
+// Thread:  any; calls take as long as the query: workers of the query pool make them. `cancelled` may be set by any
+// thread: the query ends
 //          with kCancelled within a page.
-// Errors:  kInvalid with Loki's text (HTTP 400), kCancelled (499), kOverLimit (400: the query asks for more than the limits allow), kIo,
+// Errors:  kInvalid with Loki's text (HTTP 400), kCancelled (499), kOverLimit (400: the query asks for more than the
+// limits allow), kIo,
 //          kUnavailable (500). An unreadable page or object is a warning in the answer, never a silent hole.
 #pragma once
 
@@ -40,7 +42,8 @@ struct InstantQuery {
   pipeline::UnixNanos time = 0;
 };
 
-// Streams with entries in [start, end], the end included; matchers of several selectors are joined by "or". No selector: all streams.
+// Streams with entries in [start, end], the end included; matchers of several selectors are joined by "or". No
+// selector: all streams.
 struct StreamQuery {
   std::string tenant;
   std::vector<std::string> selectors;
@@ -62,8 +65,10 @@ class QueryEngine {
   uint64_t cached_bytes() const { return readers_.size_bytes(); }
 
  private:
-  pipeline::Result<QueryResult> run_log(const LogExpr& expr, const RangeQuery& query, const std::atomic<bool>& cancelled);
-  pipeline::Result<QueryResult> run_metric(const Expr& expr, const StepGrid& grid, std::string_view tenant, const std::atomic<bool>& cancelled);
+  pipeline::Result<QueryResult> run_log(const LogExpr& expr, const RangeQuery& query,
+                                        const std::atomic<bool>& cancelled);
+  pipeline::Result<QueryResult> run_metric(const Expr& expr, const StepGrid& grid, std::string_view tenant,
+                                           const std::atomic<bool>& cancelled);
   pipeline::Result<void> check_length(pipeline::UnixNanos start, pipeline::UnixNanos end) const;
 
   ReadViewSource views_;

@@ -7,23 +7,23 @@ namespace server {
 
 struct QueryStats {
   // The store: pages of objects.
-  uint64_t objects_considered = 0;     // overlapping the query's time range
-  uint64_t objects_opened = 0;         // with at least one stream of the selector
-  uint64_t pages_read = 0;             // of any column
-  uint64_t pages_skipped = 0;          // of selected streams, not read because of time or filter
-  uint64_t compressed_bytes = 0;       // read from the store
-  uint64_t decompressed_bytes = 0;     // of all columns
-  uint64_t metadata_bytes = 0;         // of these: structured metadata
-  uint64_t store_lines = 0;            // entries looked at (also where only times were read)
-  uint64_t store_line_bytes = 0;       // line bytes looked at
+  uint64_t objects_considered = 0;  // overlapping the query's time range
+  uint64_t objects_opened = 0;      // with at least one stream of the selector
+  uint64_t pages_read = 0;          // of any column
+  uint64_t pages_skipped = 0;       // of selected streams, not read because of time or filter
+  uint64_t compressed_bytes = 0;    // read from the store
+  uint64_t decompressed_bytes = 0;  // of all columns
+  uint64_t metadata_bytes = 0;      // of these: structured metadata
+  uint64_t store_lines = 0;         // entries looked at (also where only times were read)
+  uint64_t store_line_bytes = 0;    // line bytes looked at
   // The head: entries not flushed yet.
   uint64_t head_streams = 0;
   uint64_t head_lines = 0;
   uint64_t head_bytes = 0;
   // Both.
   uint64_t lines_after_filters = 0;
-  uint64_t duplicates = 0;             // equal entries met twice and counted once
-  uint64_t streams = 0;                // selected
+  uint64_t duplicates = 0;  // equal entries met twice and counted once
+  uint64_t streams = 0;     // selected
   uint64_t entries_returned = 0;
   double queue_seconds = 0, exec_seconds = 0;
 
@@ -31,7 +31,8 @@ struct QueryStats {
   void add(const QueryStats& part) {
     objects_considered += part.objects_considered, objects_opened += part.objects_opened;
     pages_read += part.pages_read, pages_skipped += part.pages_skipped;
-    compressed_bytes += part.compressed_bytes, decompressed_bytes += part.decompressed_bytes, metadata_bytes += part.metadata_bytes;
+    compressed_bytes += part.compressed_bytes, decompressed_bytes += part.decompressed_bytes,
+        metadata_bytes += part.metadata_bytes;
     store_lines += part.store_lines, store_line_bytes += part.store_line_bytes;
     head_streams += part.head_streams, head_lines += part.head_lines, head_bytes += part.head_bytes;
     lines_after_filters += part.lines_after_filters, duplicates += part.duplicates, streams += part.streams;

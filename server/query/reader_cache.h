@@ -1,8 +1,8 @@
 // ReaderCache: directories of objects that were opened lately. Objects never change, so an entry is right for ever.
 //
 // Thread:  any.
-// Limits:  at most `limit_bytes` of directories (one larger than that is handed out and not kept); least recently used go first.
-// Errors:  those of ObjectReader::open.
+// Limits:  at most `limit_bytes` of directories (one larger than that is handed out and not kept); least recently used
+// go first. Errors:  those of ObjectReader::open.
 #pragma once
 
 #include <cstdint>
@@ -34,9 +34,9 @@ class ReaderCache {
   ObjectStore& store_;
   const uint64_t limit_bytes_;
   mutable std::mutex mutex_;
-  std::list<Entry> entries_;                                             // under mutex_; most recent first
-  std::unordered_map<std::string, std::list<Entry>::iterator> by_key_;   // under mutex_
-  uint64_t size_bytes_ = 0;                                              // under mutex_
+  std::list<Entry> entries_;                                            // under mutex_; most recent first
+  std::unordered_map<std::string, std::list<Entry>::iterator> by_key_;  // under mutex_
+  uint64_t size_bytes_ = 0;                                             // under mutex_
 };
 
 }  // namespace server

@@ -1,4 +1,5 @@
-// QueryResult: what a LogQL query answers, before it is written as JSON. Values only; built by the engine, read by api/.
+// QueryResult: what a LogQL query answers, before it is written as JSON. Values only; built by the engine, read by
+// api/.
 #pragma once
 
 #include <string>

@@ -38,18 +38,20 @@ void select_head(Selection& selection, const HeadSnapshot& head, std::span<const
       if (!pipeline::matches_all(matchers, stream.stream->labels)) continue;
       ++stats.head_streams;
       for (const HeadRun& run : stream.runs) {
-        if (run.max_time >= selection.begin && run.min_time < selection.end) add_head_run(selection, stream.stream, run);
+        if (run.max_time >= selection.begin && run.min_time < selection.end)
+          add_head_run(selection, stream.stream, run);
       }
     }
   }
 }
 
-void select_object(Selection& selection, const ObjectRow& row, ReaderCache& readers, std::string_view tenant, std::span<const LabelTest> tests,
-                   QueryStats& stats) {
+void select_object(Selection& selection, const ObjectRow& row, ReaderCache& readers, std::string_view tenant,
+                   std::span<const LabelTest> tests, QueryStats& stats) {
   auto reader = readers.open(row);
   if (!reader) {
     selection.objects_missing = selection.objects_missing || reader.error().code == Errc::kNotFound;
-    selection.warnings.push_back(pipeline::concat("an object could not be read, its entries are missing: ", reader.error().message));
+    selection.warnings.push_back(
+        pipeline::concat("an object could not be read, its entries are missing: ", reader.error().message));
     return;
   }
   StoredPart part{*reader, (*reader)->select(tenant, tests), {}};
@@ -77,8 +79,8 @@ std::vector<LabelTest> label_tests(std::span<const Matcher> matchers) {
   return tests;
 }
 
-Selection select_parts(const ReadView& view, ReaderCache& readers, std::string_view tenant, std::span<const Matcher> matchers, UnixNanos begin,
-                       UnixNanos end, QueryStats& stats) {
+Selection select_parts(const ReadView& view, ReaderCache& readers, std::string_view tenant,
+                       std::span<const Matcher> matchers, UnixNanos begin, UnixNanos end, QueryStats& stats) {
   Selection selection;
   selection.begin = begin, selection.end = end;
   if (begin >= end) return selection;
@@ -98,7 +100,8 @@ RowRange rows_between(std::span<const UnixNanos> page_times, const PageRun& run,
   RowRange rows{run.first_row, run.first_row + run.rows};
   auto first = page_times.begin() + rows.first, last = page_times.begin() + rows.last;
   if (run.max_time >= end) rows.last = static_cast<uint32_t>(std::lower_bound(first, last, end) - page_times.begin());
-  if (run.min_time < begin) rows.first = static_cast<uint32_t>(std::lower_bound(first, last, begin) - page_times.begin());
+  if (run.min_time < begin)
+    rows.first = static_cast<uint32_t>(std::lower_bound(first, last, begin) - page_times.begin());
   return rows;
 }
 

@@ -1,5 +1,5 @@
-// Selection: what a query has to look at: the pages of objects and the runs of the head that hold entries of the selected streams in
-// [begin, end), known from directories alone; no page has been read yet.
+// Selection: what a query has to look at: the pages of objects and the runs of the head that hold entries of the
+// selected streams in [begin, end), known from directories alone; no page has been read yet.
 //
 // Life:    belongs to one query; keeps what it points to alive.
 // Thread:  one at a time.
@@ -41,8 +41,9 @@ struct Selection {
 };
 
 // `matchers` are all to be met. Counts what was considered, opened and selected in `stats`.
-Selection select_parts(const ReadView& view, ReaderCache& readers, std::string_view tenant, std::span<const pipeline::Matcher> matchers,
-                       pipeline::UnixNanos begin, pipeline::UnixNanos end, QueryStats& stats);
+Selection select_parts(const ReadView& view, ReaderCache& readers, std::string_view tenant,
+                       std::span<const pipeline::Matcher> matchers, pipeline::UnixNanos begin, pipeline::UnixNanos end,
+                       QueryStats& stats);
 
 // Conditions for ObjectReader::select; `matchers` outlive them.
 std::vector<LabelTest> label_tests(std::span<const pipeline::Matcher> matchers);
@@ -52,6 +53,7 @@ struct RowRange {
   uint32_t first = 0, last = 0;  // last is excluded
   bool empty() const { return first >= last; }
 };
-RowRange rows_between(std::span<const pipeline::UnixNanos> page_times, const PageRun& run, pipeline::UnixNanos begin, pipeline::UnixNanos end);
+RowRange rows_between(std::span<const pipeline::UnixNanos> page_times, const PageRun& run, pipeline::UnixNanos begin,
+                      pipeline::UnixNanos end);
 
 }  // namespace server

@@ -12,8 +12,8 @@ namespace {
 
 using Visit = std::function<void(const LabelSet&)>;
 
-Result<void> visit_objects(const StreamQuery& query, const ReadView& view, ReaderCache& readers, const std::vector<std::vector<Matcher>>& selectors,
-                           const Visit& visit) {
+Result<void> visit_objects(const StreamQuery& query, const ReadView& view, ReaderCache& readers,
+                           const std::vector<std::vector<Matcher>>& selectors, const Visit& visit) {
   for (const ObjectRow& row : view.objects->objects) {
     if (row.summary.max_time < query.start || row.summary.min_time > query.end) continue;
     TRY_LET(auto reader, readers.open(row));
@@ -27,12 +27,15 @@ Result<void> visit_objects(const StreamQuery& query, const ReadView& view, Reade
   return {};
 }
 
-void visit_head(const StreamQuery& query, const ReadView& view, const std::vector<std::vector<Matcher>>& selectors, const Visit& visit) {
+void visit_head(const StreamQuery& query, const ReadView& view, const std::vector<std::vector<Matcher>>& selectors,
+                const Visit& visit) {
   for (const HeadPiece& piece : view.head.pieces) {
     for (const HeadStream& stream : piece.streams) {
       bool in_range = false, selected = false;
-      for (const HeadRun& run : stream.runs) in_range = in_range || (run.max_time >= query.start && run.min_time <= query.end);
-      for (const auto& matchers : selectors) selected = selected || pipeline::matches_all(matchers, stream.stream->labels);
+      for (const HeadRun& run : stream.runs)
+        in_range = in_range || (run.max_time >= query.start && run.min_time <= query.end);
+      for (const auto& matchers : selectors)
+        selected = selected || pipeline::matches_all(matchers, stream.stream->labels);
       if (in_range && selected) visit(stream.stream->labels);
     }
   }
@@ -40,7 +43,8 @@ void visit_head(const StreamQuery& query, const ReadView& view, const std::vecto
 
 }  // namespace
 
-Result<void> for_each_stream(const StreamQuery& query, const ReadViewSource& views, ReaderCache& readers, const Visit& visit) {
+Result<void> for_each_stream(const StreamQuery& query, const ReadViewSource& views, ReaderCache& readers,
+                             const Visit& visit) {
   std::vector<std::vector<Matcher>> selectors;
   for (const std::string& text : query.selectors) {
     TRY_LET(Selector selector, parse_selector(text, EmptyMatchers::kRefuse));

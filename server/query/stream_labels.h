@@ -1,8 +1,8 @@
-// The label sets of the streams that have entries in a time range, from directories and the head alone. Answers are as exact as the
-// directory: a stream counts where its first to last entry in an object touches the range.
+// The label sets of the streams that have entries in a time range, from directories and the head alone. Answers are as
+// exact as the directory: a stream counts where its first to last entry in an object touches the range.
 //
-// Thread: a worker of the query pool. Errors: kInvalid (a selector does not parse), kIo and the like (an object cannot be opened: here there
-// is no partial answer).
+// Thread: a worker of the query pool. Errors: kInvalid (a selector does not parse), kIo and the like (an object cannot
+// be opened: here there is no partial answer).
 #pragma once
 
 #include <functional>
