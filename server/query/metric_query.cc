@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/logql/parser.h"
+#include "server/logql/range_sums.h"
 #include "server/query/duplicate_rows.h"
 
 namespace server {
