@@ -1,0 +1,310 @@
+#include "server/query/query_engine.h"
+
+#include <algorithm>
+#include <doctest/doctest.h>
+#include <map>
+#include <random>
+
+#include "server/query/testing/query_fixture.h"
+
+using namespace server;
+using namespace std::chrono_literals;
+using pipeline::Errc;
+using pipeline::LabelSet;
+using pipeline::UnixNanos;
+
+namespace {
+
+constexpr UnixNanos kStart = 1'700'000'000'000'000'000;
+constexpr int64_t kSecond = 1'000'000'000;
+const std::atomic<bool> kNotCancelled{false};
+
+PlainEntry entry(const char* app, int64_t second, std::string line, std::string trace = "") {
+  std::string metadata;
+  if (!trace.empty()) {
+    MetadataPair pair{"trace", trace};
+    append_metadata(metadata, {&pair, 1});
+  }
+  return {"t", LabelSet::from({{"app", app}}), kStart + second * kSecond, std::move(line), std::move(metadata)};
+}
+
+RangeQuery log_query(std::string text, Direction direction = Direction::kBackward, uint32_t limit = 100) {
+  return {"t", std::move(text), kStart, kStart + 1000 * kSecond, 60s, {direction, limit, 0s, false}};
+}
+
+// "line@second", in the order of time over all streams.
+std::vector<std::string> lines(const QueryResult& result, Direction direction = Direction::kBackward) {
+  std::vector<std::pair<UnixNanos, std::string>> all;
+  for (const ResultStream& stream : std::get<ResultStreams>(result.data)) {
+    for (const ResultEntry& e : stream.entries) all.emplace_back(e.time, e.line);
+  }
+  std::stable_sort(all.begin(), all.end(), [&](const auto& a, const auto& b) {
+    return direction == Direction::kBackward ? a.first > b.first : a.first < b.first;
+  });
+  std::vector<std::string> out;
+  for (const auto& [time, line] : all) out.push_back(pipeline::concat(line, "@", (time - kStart) / kSecond));
+  return out;
+}
+
+std::vector<std::string> ask(QueryFixture& data, RangeQuery query) {
+  auto result = data.engine().range(query, kNotCancelled);
+  REQUIRE_MESSAGE(result.has_value(), result.error().message);
+  return lines(*result, query.log.direction);
+}
+
+double instant(QueryFixture& data, std::string text, int64_t second = 1000) {
+  auto result = data.engine().instant({"t", std::move(text), kStart + second * kSecond}, kNotCancelled);
+  REQUIRE_MESSAGE(result.has_value(), result.error().message);
+  const auto& samples = std::get<ResultVector>(result->data);
+  return samples.empty() ? 0 : samples.at(0).value;
+}
+
+using Lines = std::vector<std::string>;
+
+}  // namespace
+
+TEST_SUITE("query") {
+  TEST_CASE("query: newest first over objects and head, up to the limit, in both directions") {
+    QueryFixture data;
+    data.add_object({entry("a", 1, "one"), entry("a", 5, "five"), entry("b", 3, "three")});
+    data.add_object({entry("a", 2, "two"), entry("a", 9, "nine")});
+    data.add_head({entry("b", 7, "seven"), entry("b", 4, "four")});
+    CHECK(ask(data, log_query(R"({app=~".+"})")) ==
+          Lines{"nine@9", "seven@7", "five@5", "four@4", "three@3", "two@2", "one@1"});
+    CHECK(ask(data, log_query(R"({app=~".+"})", Direction::kBackward, 3)) == Lines{"nine@9", "seven@7", "five@5"});
+    CHECK(ask(data, log_query(R"({app=~".+"})", Direction::kForward, 3)) == Lines{"one@1", "two@2", "three@3"});
+    CHECK(ask(data, log_query(R"({app="b"} |= "e")")) == Lines{"seven@7", "three@3"});
+    CHECK(ask(data, log_query(R"({app="c"})")).empty());
+  }
+
+  TEST_CASE("query: the start of the range is in, the end is not") {
+    QueryFixture data;
+    data.add_object({entry("a", 0, "start"), entry("a", 1000, "end"), entry("a", 999, "last")});
+    CHECK(ask(data, log_query(R"({app="a"})")) == Lines{"last@999", "start@0"});
+  }
+
+  TEST_CASE(
+      "query: an entry stored several times is shown and counted once, another line or metadata at its time stays") {
+    QueryFixture data;
+    data.add_object({entry("a", 1, "same"), entry("a", 1, "other"), entry("a", 2, "x")});
+    data.add_object({entry("a", 1, "same"), entry("a", 1, "same", "t1")});
+    data.add_head({entry("a", 1, "same"), entry("a", 2, "x"), entry("a", 2, "x")});
+    CHECK(ask(data, log_query(R"({app="a"})")).size() == 4);
+    CHECK(instant(data, R"(sum(count_over_time({app="a"}[1000s])))") == 4);
+    CHECK(instant(data, R"(sum(count_over_time({app="a"} |= "same" [1000s])))") == 2);
+    CHECK(instant(data, R"(sum(bytes_over_time({app="a"}[1000s])))") == 4 + 5 + 4 + 1);
+  }
+
+  TEST_CASE("query: a corrupt page costs its entries and says so, the others are answered") {
+    QueryFixture data;
+    std::vector<PlainEntry> many;
+    for (int i = 0; i < 3000; ++i)
+      many.push_back(entry("a", 1, pipeline::concat("line ", i, " ", std::string(200, 'x'))));
+    for (size_t i = 0; i < many.size(); ++i) many[i].time += static_cast<int64_t>(i);
+    data.add_object(many);
+    std::string key = data.objects()[0].key, bytes;
+    REQUIRE(data.store().get_range(key, 0, *data.store().size(key), bytes));
+    bytes[bytes.size() / 3] ^= 0x55;  // in the pages: they come before the directory
+    REQUIRE(data.store().remove(key));
+    REQUIRE(data.store().put(key, bytes));
+    auto result = data.engine().range(log_query(R"({app="a"})", Direction::kBackward, 5000), kNotCancelled);
+    REQUIRE(result.has_value());
+    REQUIRE_FALSE(result->warnings.empty());
+    CHECK(result->warnings[0].find("could not be read") != std::string::npos);
+    size_t got = lines(*result).size();
+    CHECK((got > 0 && got < 3000));
+    auto counted = data.engine().instant(
+        {"t", R"(sum(count_over_time({app="a"} |= "line" [1000s])))", kStart + 900 * kSecond}, kNotCancelled);
+    REQUIRE(counted.has_value());
+    CHECK_FALSE(counted->warnings.empty());
+  }
+
+  TEST_CASE("query: an object that cannot be opened is a warning, not a silent hole") {
+    QueryFixture data;
+    data.add_object({entry("a", 1, "lost")});
+    data.add_object({entry("a", 2, "kept")});
+    REQUIRE(data.store().remove(data.objects()[0].key));
+    auto result = data.engine().range(log_query(R"({app="a"})"), kNotCancelled);
+    REQUIRE(result.has_value());
+    CHECK(lines(*result) == Lines{"kept@2"});
+    CHECK(result->warnings.size() == 1);
+  }
+
+  TEST_CASE("query: a limit stops the reading, and the numbers in stats are what was done") {
+    QueryFixture data;
+    for (int object = 0; object < 5; ++object) {
+      std::vector<PlainEntry> entries;
+      for (int i = 0; i < 100; ++i) entries.push_back(entry("a", object * 100 + i, std::string(10'000, 'x')));
+      data.add_object(entries);
+    }
+    auto few = data.engine().range(log_query(R"({app="a"})", Direction::kBackward, 5), kNotCancelled);
+    auto all = data.engine().range(log_query(R"({app="a"})", Direction::kBackward, 5000), kNotCancelled);
+    REQUIRE((few.has_value() && all.has_value()));
+    CHECK(few->stats.entries_returned == 5);
+    CHECK(all->stats.entries_returned == 500);
+    CHECK(all->stats.store_lines == 500);
+    CHECK(all->stats.objects_opened == 5);
+    CHECK(few->stats.decompressed_bytes < all->stats.decompressed_bytes / 5);
+    CHECK(few->stats.pages_skipped > 0);
+  }
+
+  TEST_CASE("query: a count without a line filter reads no line bytes") {
+    QueryFixture data;
+    std::vector<PlainEntry> entries;
+    for (int i = 0; i < 900; ++i) entries.push_back(entry("a", i, std::string(1000, 'x')));
+    data.add_object(entries);
+    auto result = data.engine().instant({"t", R"(sum(count_over_time({app="a"}[1000s])))", kStart + 999 * kSecond},
+                                        kNotCancelled);
+    REQUIRE(result.has_value());
+    CHECK(std::get<ResultVector>(result->data).at(0).value == 900);
+    CHECK(result->stats.store_line_bytes == 0);
+    CHECK(result->stats.decompressed_bytes < 20'000);
+  }
+
+  TEST_CASE("query: interval leaves out what comes too soon after the last one shown") {
+    QueryFixture data;
+    data.add_object({entry("a", 1, "one"), entry("a", 2, "two"), entry("b", 3, "three"), entry("a", 7, "seven")});
+    RangeQuery query = log_query(R"({app=~".+"})", Direction::kForward);
+    query.log.interval = 2s;
+    CHECK(ask(data, query) == Lines{"one@1", "three@3", "seven@7"});
+    query.log.direction = Direction::kBackward;
+    CHECK(ask(data, query) == Lines{"seven@7", "three@3", "one@1"});
+  }
+
+  TEST_CASE("query: categorised labels keep structured metadata apart, otherwise they are merged into the stream") {
+    QueryFixture data;
+    data.add_object({entry("a", 1, R"({"level":"info"})", "t1")});
+    RangeQuery query = log_query(R"({app="a"} | json)");
+    auto merged = data.engine().range(query, kNotCancelled);
+    REQUIRE(merged.has_value());
+    CHECK(std::get<ResultStreams>(merged->data).at(0).labels.text() == R"({app="a", level="info", trace="t1"})");
+    query.log.categorize_labels = true;
+    auto apart = data.engine().range(query, kNotCancelled);
+    REQUIRE(apart.has_value());
+    const ResultStream& stream = std::get<ResultStreams>(apart->data).at(0);
+    CHECK(stream.labels.text() == R"({app="a"})");
+    CHECK(stream.entries.at(0).structured_metadata == std::vector<pipeline::Label>{{"trace", "t1"}});
+    CHECK(stream.entries.at(0).parsed == std::vector<pipeline::Label>{{"level", "info"}});
+  }
+
+  TEST_CASE("query: limits and wrong questions are refused with Loki's texts") {
+    QueryFixture data;
+    data.add_object({entry("a", 1, "x"), entry("b", 1, "x"), entry("c", 1, "x")});
+    auto refusal = [&](auto result) { return result ? std::string("accepted") : result.error().message; };
+    QueryEngine engine = data.engine({.max_entries_limit_per_query = 10, .max_query_series = 2});
+    CHECK(refusal(engine.range(log_query(R"({app="a"})", Direction::kBackward, 11), kNotCancelled)) ==
+          "max entries limit per query exceeded, limit > max_entries_limit_per_query (11 > 10)");
+    CHECK(refusal(engine.instant({"t", R"({app="a"})", kStart}, kNotCancelled))
+              .starts_with("log queries are not supported as an instant query type"));
+    CHECK(
+        refusal(engine.instant({"t", R"(count_over_time({app=~".+"}[1000s]))", kStart + 999 * kSecond}, kNotCancelled))
+            .starts_with("maximum number of series (2) reached for a single query;"));
+    RangeQuery wide = log_query(R"({app="a"})", Direction::kBackward, 5);
+    wide.start = 0, wide.end = 800 * 3600 * kSecond;
+    CHECK(refusal(engine.range(wide, kNotCancelled)) ==
+          "the query time range exceeds the limit (query length: 800h0m0s, limit: 30d1h)");
+    CHECK(refusal(engine.range(log_query("{app=", Direction::kBackward, 5), kNotCancelled))
+              .starts_with("parse error at line 1"));
+  }
+
+  TEST_CASE("query: a cancelled query ends with kCancelled") {
+    QueryFixture data;
+    data.add_object({entry("a", 1, "x")});
+    std::atomic<bool> cancelled{true};
+    auto result = data.engine().range(log_query(R"({app="a"})"), cancelled);
+    REQUIRE_FALSE(result.has_value());
+    CHECK(result.error().code == Errc::kCancelled);
+    CHECK(data.engine()
+              .instant({"t", R"(count_over_time({app="a"}[1000s]))", kStart + 999 * kSecond}, cancelled)
+              .error()
+              .code == Errc::kCancelled);
+  }
+
+  TEST_CASE("query: labels, values and series come from objects and head, of the tenant and the time range") {
+    QueryFixture data;
+    data.add_object({entry("a", 1, "x"), {"other", LabelSet::from({{"secret", "1"}}), kStart + kSecond, "x", ""}});
+    data.add_head({entry("b", 500, "x")});
+    QueryEngine engine = data.engine();
+    StreamQuery all{"t", {}, kStart, kStart + 1000 * kSecond};
+    CHECK(engine.label_names(all) == std::vector<std::string>{"app"});
+    CHECK(engine.label_values(all, "app") == std::vector<std::string>{"a", "b"});
+    CHECK(engine.label_values({"t", {}, kStart, kStart + 100 * kSecond}, "app") == std::vector<std::string>{"a"});
+    CHECK(engine.label_values({"t", {R"({app!="a",app=~".+"})"}, kStart, kStart + 1000 * kSecond}, "app") ==
+          std::vector<std::string>{"b"});
+    CHECK(engine.series({"t", {R"({app="a"})", R"({app=~".+"})"}, kStart, kStart + 1000 * kSecond})->size() == 2);
+    CHECK(engine.series({"t", {R"({app="a"} |= "x")"}, kStart, kStart + 1}).error().message ==
+          "only label matchers are supported");
+  }
+
+  TEST_CASE("query: random entries in random places are answered as a plain list would be") {
+    uint64_t seed = std::random_device()();
+    CAPTURE(seed);
+    std::mt19937_64 random(seed);
+    for (int round = 0; round < 30; ++round) {
+      QueryFixture data;
+      std::vector<PlainEntry> entries;
+      size_t count = random() % 3000;
+      bool coarse = random() % 2 == 0;  // many equal times
+      for (size_t i = 0; i < count; ++i) {
+        std::string line = pipeline::concat(random() % 3 == 0 ? "ERROR " : "info ", random() % 50, " ",
+                                            std::string(random() % 300, 'y'));
+        PlainEntry e = entry(("app" + std::to_string(random() % 5)).c_str(), static_cast<int64_t>(random() % 1000),
+                             line, random() % 4 == 0 ? "t1" : "");
+        if (!coarse) e.time += static_cast<int64_t>(random() % kSecond);
+        entries.push_back(e);
+      }
+      size_t places = 1 + random() % 6;
+      std::vector<std::vector<PlainEntry>> spread(places);
+      for (const PlainEntry& e : entries) {
+        spread[random() % places].push_back(e);
+        if (random() % 10 == 0) spread[random() % places].push_back(e);
+      }
+      for (auto& place : spread) {
+        if (place.empty()) continue;
+        random() % 3 == 0 ? data.add_head(place) : data.add_object(place);
+      }
+      QueryEngine engine = data.engine();
+      std::vector<PlainEntry> all = data.distinct();
+
+      // A log query with a filter, both directions: the set of (time, line) up to ties at the limit.
+      Direction direction = random() % 2 ? Direction::kForward : Direction::kBackward;
+      uint32_t limit = static_cast<uint32_t>(1 + random() % 2000);
+      auto found = engine.range(log_query(R"({app=~"app[0-3]"} |= "ERROR")", direction, limit), kNotCancelled);
+      REQUIRE_MESSAGE(found.has_value(), found.error().message);
+      std::vector<UnixNanos> wanted, got;
+      for (const PlainEntry& e : all) {
+        if (e.labels.get("app") != "app4" && e.line.starts_with("ERROR") && e.time < kStart + 1000 * kSecond)
+          wanted.push_back(e.time);
+      }
+      std::sort(wanted.begin(), wanted.end());
+      if (direction == Direction::kBackward) std::reverse(wanted.begin(), wanted.end());
+      if (wanted.size() > limit) wanted.resize(limit);
+      for (const ResultStream& stream : std::get<ResultStreams>(found->data)) {
+        for (const ResultEntry& e : stream.entries) got.push_back(e.time);
+      }
+      std::sort(got.begin(), got.end());
+      if (direction == Direction::kBackward) std::reverse(got.begin(), got.end());
+      CHECK(got == wanted);
+
+      // Counts by app over sliding windows.
+      RangeQuery counts = log_query(R"(sum by (app) (count_over_time({app=~"app.*"} |= "ERROR" [90s])))");
+      counts.step = 40s;
+      auto matrix = engine.range(counts, kNotCancelled);
+      REQUIRE_MESSAGE(matrix.has_value(), matrix.error().message);
+      std::map<std::pair<std::string, UnixNanos>, double> expected, actual;
+      for (UnixNanos t = counts.start; t <= counts.end; t += 40 * kSecond) {
+        for (const PlainEntry& e : all) {
+          if (e.line.starts_with("ERROR") && e.time > t - 90 * kSecond && e.time <= t)
+            ++expected[{std::string(*e.labels.get("app")), t}];
+        }
+      }
+      const ResultMatrix& result = std::get<ResultMatrix>(matrix->data);
+      for (const Series& series : result.matrix.series) {
+        for (const Point& point : series.points)
+          actual[{std::string(*series.labels.get("app")), result.grid.at(point.step)}] = point.value;
+      }
+      CHECK(actual == expected);
+      CHECK(instant(data, R"(sum(count_over_time({app=~"app.*"}[2000s])))", 1500) == static_cast<double>(all.size()));
+    }
+  }
+}

@@ -1,0 +1,38 @@
+// Entries spread over objects and the head, for tests of queries, and the same entries as a plain list to compare with.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipeline/base/testing/forgetful_files.h"
+#include "server/query/query_engine.h"
+#include "server/store/testing/object_builder.h"
+
+namespace server {
+
+class QueryFixture {
+ public:
+  QueryFixture();
+
+  // One object, or one run per stream of the head, with these entries. Entries may be in several.
+  void add_object(const std::vector<PlainEntry>& entries);
+  void add_head(const std::vector<PlainEntry>& entries);
+
+  // Every entry once, sorted by (tenant, labels, time).
+  std::vector<PlainEntry> distinct() const;
+
+  QueryEngine engine(QueryLimits limits = {});
+  pipeline::ForgetfulFiles& files() { return files_; }
+  ObjectStore& store() { return *store_; }
+  const std::vector<ObjectRow>& objects() const { return catalog_->objects; }
+
+ private:
+  pipeline::ForgetfulFiles files_;
+  std::unique_ptr<ObjectStore> store_;
+  std::shared_ptr<CatalogSnapshot> catalog_ = std::make_shared<CatalogSnapshot>();
+  HeadSnapshot head_;
+  std::vector<PlainEntry> entries_;
+};
+
+}  // namespace server
