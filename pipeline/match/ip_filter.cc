@@ -88,7 +88,8 @@ bool IpFilter::found_in(std::string_view text) const {
   for (size_t at = 0; at < text.size();) {
     std::string_view rest = text.substr(at);
     bool v4 = begins_v4(rest);
-    if (!v4 && !begins_v6(rest)) {
+    const bool v6 = rest.size() >= 5 && begins_v6(rest);  // Loki looks five bytes ahead, so "::1" at the end is missed
+    if (!v4 && !v6) {
       ++at;
       continue;
     }
