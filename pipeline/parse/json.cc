@@ -49,6 +49,8 @@ char* put_utf8(char* to, uint32_t code) {
   return to;
 }
 
+constexpr uint32_t kLoneSurrogate = 0xd800;
+
 // \uXXXX at text[at] == 'u', with its partner if it is the first half of a pair; moves `at` behind it.
 std::optional<uint32_t> take_unicode_escape(std::string_view text, size_t& at) {
   auto code = hex4(text, at + 1);
@@ -62,7 +64,7 @@ std::optional<uint32_t> take_unicode_escape(std::string_view text, size_t& at) {
       return 0x10000 + ((*code - 0xd800) << 10) + (*low - 0xdc00);
     }
   }
-  return 0xfffd;
+  return kLoneSurrogate;
 }
 
 char simple_escape(char c) {
@@ -81,7 +83,7 @@ char simple_escape(char c) {
 
 }  // namespace
 
-std::optional<std::string_view> json_text(const JsonValue& value, Arena& arena) {
+std::optional<std::string_view> json_text(const JsonValue& value, Arena& arena, LoneSurrogate lone) {
   if (!value.escaped) return value.raw;
   std::string_view raw = value.raw;
   char* begin = arena.allocate(raw.size());  // decoding never makes it longer
@@ -95,8 +97,8 @@ std::optional<std::string_view> json_text(const JsonValue& value, Arena& arena) 
     if (at == raw.size()) return std::nullopt;
     if (raw[at] == 'u') {
       auto code = take_unicode_escape(raw, at);
-      if (!code) return std::nullopt;
-      to = put_utf8(to, *code);
+      if (!code || (*code == kLoneSurrogate && lone == LoneSurrogate::kRefuse)) return std::nullopt;
+      to = put_utf8(to, *code == kLoneSurrogate ? 0xfffd : *code);
     } else {
       *to = simple_escape(raw[at++]);
       if (*to++ == 0) return std::nullopt;
@@ -275,7 +277,10 @@ std::string_view sanitise_label_name(std::string_view name, Arena& arena) {
 }
 
 std::string_view logql_text(const JsonValue& value, Arena& arena) {
-  std::string_view text = json_text(value, arena).value_or("");
+  return without_bad_characters(json_text(value, arena, LoneSurrogate::kRefuse).value_or(""), arena);
+}
+
+std::string_view without_bad_characters(std::string_view text, Arena& arena) {
   unsigned char seen = 0;
   for (char c : text) seen |= static_cast<unsigned char>(c);
   if (seen < 0x80 || (is_valid_utf8(text) && text.find("\xef\xbf\xbd") == std::string_view::npos)) return text;

@@ -27,9 +27,12 @@ struct JsonValue {
   std::string_view raw{};
 };
 
-// The text of a string value: a view of `raw`, or decoded into `arena`. Surrogate pairs are joined, a lone surrogate is
-// U+FFFD. Nothing where an escape is malformed.
-std::optional<std::string_view> json_text(const JsonValue& value, Arena& arena);
+enum class LoneSurrogate { kReplace, kRefuse };  // \ud800 without its other half: U+FFFD, or a malformed escape
+
+// The text of a string value: a view of `raw`, or decoded into `arena`. Surrogate pairs are joined. Nothing where an
+// escape is malformed.
+std::optional<std::string_view> json_text(const JsonValue& value, Arena& arena,
+                                          LoneSurrogate lone = LoneSurrogate::kReplace);
 
 // --- LogQL's `json` parser (logql.md 4.5)
 
@@ -47,9 +50,12 @@ std::optional<std::string_view> flatten_json(std::string_view line, std::vector<
 // character outside [A-Za-z0-9_] becomes one _. A view of `name` where it is one already. May be empty.
 std::string_view sanitise_label_name(std::string_view name, Arena& arena);
 
-// The text LogQL shows for a field: strings decoded (a malformed escape gives ""), U+FFFD and bad UTF-8 as a space,
-// numbers and booleans as written.
+// The text LogQL shows for a field: strings decoded (a malformed escape or a lone surrogate gives ""), U+FFFD and bad
+// UTF-8 as a space, numbers and booleans as written.
 std::string_view logql_text(const JsonValue& value, Arena& arena);
+
+// `text` with U+FFFD and every byte that is not UTF-8 as a space: itself where there are none, else in `arena`.
+std::string_view without_bad_characters(std::string_view text, Arena& arena);
 
 // --- whole documents
 

@@ -63,7 +63,7 @@ LogfmtScanner::Step LogfmtScanner::next(LogfmtPair& pair) {
 }
 
 LogfmtScanner::Step LogfmtScanner::quoted_value(LogfmtPair& pair) {
-  size_t open = at_, begin = at_ + 1;
+  size_t begin = at_ + 1;
   for (at_ = begin; at_ < line_.size() && line_[at_] != '"'; ++at_) {
     if (line_[at_] == '\\') pair.escaped = true, ++at_;
   }
@@ -73,7 +73,7 @@ LogfmtScanner::Step LogfmtScanner::quoted_value(LogfmtPair& pair) {
   }
   pair.value = line_.substr(begin, at_ - begin);
   ++at_;
-  return pair.escaped && !has_known_escapes(pair.value) ? fail(Fault::kInvalidQuoted, open) : Step::kPair;
+  return pair.escaped && !has_known_escapes(pair.value) ? fail(Fault::kInvalidQuoted, at_) : Step::kPair;
 }
 
 std::string LogfmtScanner::fault() const {
