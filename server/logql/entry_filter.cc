@@ -16,6 +16,8 @@ pipeline::Result<EntryFilter> EntryFilter::compile_part(const LabelFilter& filte
   if (filter.kind == Kind::kString) {
     const LabelMatcher& m = filter.matcher;
     TRY_LET(out.matcher_, pipeline::Matcher::create(m.name, m.op, m.value, pipeline::Dot::kNotNewline));
+    if (m.value.empty() && (m.op == MatchOp::kRegex || m.op == MatchOp::kNotRegex))
+      out.always_ = m.op == MatchOp::kRegex;
   } else if (filter.kind == Kind::kIp) {
     auto ip = pipeline::IpFilter::compile(filter.ip);
     if (!ip && !inside) return pipeline::fail(ip.error());
@@ -31,6 +33,7 @@ pipeline::Result<EntryFilter> EntryFilter::compile_part(const LabelFilter& filte
 bool EntryFilter::keeps(EntryLabels& labels) const {
   switch (filter_.kind) {
     case Kind::kString: {
+      if (always_) return *always_;
       const std::string& name = matcher_->name();
       if (name == kErrorLabel) return matcher_->matches(labels.error());
       if (name == kErrorDetailsLabel) return matcher_->matches(std::string_view());

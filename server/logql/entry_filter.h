@@ -28,6 +28,7 @@ class EntryFilter {
 
   LabelFilter filter_;  // without operands
   std::optional<pipeline::Matcher> matcher_;
+  std::optional<bool> always_;  // =~ "" keeps everything, !~ "" nothing
   std::optional<pipeline::IpFilter> ip_;
   std::vector<EntryFilter> operands_;
 };

@@ -83,10 +83,6 @@ std::string_view EntryLabels::parsed_name(std::string_view name) {
 }
 
 void EntryLabels::set_parsed(std::string_view name, std::string_view value) {
-  if (name == kErrorLabel) {
-    error_ = value;
-    return;
-  }
   if (Set* set = find_metadata(name)) set->removed = true;
   if (const Set* found = find_parsed(name)) {
     Set* set = const_cast<Set*>(found);

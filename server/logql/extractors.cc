@@ -100,7 +100,8 @@ void LogfmtExtractor::extract(std::string_view line, EntryLabels& labels, const 
     if (key.empty()) continue;
     const std::string_view name = labels.parsed_name(key);
     if (!search.wants(name)) continue;
-    const std::string_view value = pipeline::logfmt_text(pair, labels.arena());
+    const std::string_view value =
+        pipeline::without_bad_characters(pipeline::logfmt_text(pair, labels.arena()), labels.arena());
     if (value.empty() && !keep_empty_) continue;
     if (!search.offer(name, value)) return;
   }
@@ -158,7 +159,9 @@ void LogfmtKeyExtractor::extract(std::string_view line, EntryLabels& labels, con
     const auto target =
         std::find_if(targets_.begin(), targets_.end(), [&](const Target& target) { return target.key == key; });
     if (target == targets_.end()) continue;
-    labels.set_parsed(labels.parsed_name(target->name), pipeline::logfmt_text(pair, labels.arena()));
+    const std::string_view value = pipeline::logfmt_text(pair, labels.arena());
+    const bool bad = pipeline::without_bad_characters(value, labels.arena()).data() != value.data();
+    labels.set_parsed(labels.parsed_name(target->name), bad ? std::string_view() : value);
   }
 }
 

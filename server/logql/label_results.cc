@@ -51,6 +51,7 @@ ResultLabels collect_labels(const EntryLabels& labels) {
     if (set.removed) continue;
     parsed.emplace_back(set.name, set.value);
     if (set.name == kPreserveErrorLabel) out.preserves_error = true;
+    if (set.name == kErrorLabel) out.has_error = true;  // a key of the line has that name
   }
   if (labels.has_error()) {
     parsed.emplace_back(kErrorLabel, labels.error());

@@ -27,6 +27,7 @@ std::string_view trimmed(std::string_view text, bool left, bool right) {
 
 pipeline::Result<LineForm> LineForm::compile(std::string_view form) {
   LineForm out;
+  const std::string_view whole = form;
   bool trim_left = false;
   for (;;) {
     const size_t open = form.find("{{");
@@ -49,7 +50,7 @@ pipeline::Result<LineForm> LineForm::compile(std::string_view form) {
     if (!inside.starts_with(".") || !is_field_name(inside.substr(1))) break;
     out.pieces_.push_back({std::string(inside.substr(1)), true});
   }
-  return pipeline::fail(pipeline::Errc::kInvalid, pipeline::concat("more than fields in the template ", form));
+  return pipeline::fail(pipeline::Errc::kInvalid, pipeline::concat("line_format with more than fields: ", whole));
 }
 
 std::vector<std::string> LineForm::fields() const {

@@ -57,7 +57,11 @@ struct CompileStage {
   Result<std::optional<Op>> operator()(const LabelFilterStage& stage) {
     return made(EntryFilter::compile(stage.filter));
   }
-  Result<std::optional<Op>> operator()(const LineFormatStage& stage) { return made(LineForm::compile(stage.form)); }
+  Result<std::optional<Op>> operator()(const LineFormatStage& stage) {
+    auto form = LineForm::compile(stage.form);
+    if (!form) return unsupported(form.error().message);
+    return made(std::move(form));
+  }
   Result<std::optional<Op>> operator()(const DropStage& stage) {
     TRY_LET(auto conditions, compile_named(stage.labels));
     return std::optional<Op>(DropOp{std::move(conditions)});

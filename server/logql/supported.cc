@@ -17,7 +17,8 @@ Result<void> refuse(std::string_view what) {
 
 struct StageSupport {
   Result<void> operator()(const LineFormatStage& stage) {
-    if (!LineForm::compile(stage.form)) return refuse(concat("line_format with more than fields: ", stage.form));
+    auto form = LineForm::compile(stage.form);
+    if (!form) return refuse(form.error().message);
     return {};
   }
   Result<void> operator()(const UnpackStage&) { return refuse("unpack"); }
