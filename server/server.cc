@@ -7,6 +7,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/http/http_router.h"
 #include "server/admin_routes.h"
+#include "server/api/query_routes.h"
 
 namespace server {
 
@@ -43,6 +44,7 @@ struct Server::Graph {
   std::unique_ptr<ObjectStore> store = nullptr;
   std::unique_ptr<Catalog> catalog = nullptr;
   std::unique_ptr<Ingest> ingest = nullptr;
+  std::unique_ptr<QueryEngine> queries = nullptr;
   std::unique_ptr<pipeline::WorkerPool> query_pool = nullptr;
   std::unique_ptr<pipeline::HttpServer> http = nullptr;
 };
@@ -62,6 +64,8 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
   TRY_LET(g.catalog, open_sqlite_catalog({s.catalog_file}, clock));
   TRY_LET(g.ingest, Ingest::open({loop, files, *g.store, *g.catalog, clock, registry}, s.ingest));
 
+  g.queries = std::make_unique<QueryEngine>([&g](std::string_view tenant) { return g.ingest->view(tenant); }, *g.store,
+                                            QueryLimits());
   g.query_pool = std::make_unique<pipeline::WorkerPool>(loop, "query", kQueryThreads);
 
   pipeline::HttpRouter router;
@@ -71,6 +75,11 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
     g.ingest->handle_push(std::move(id), std::move(request), std::move(responder));
   });
   add_admin_routes(router, {*g.ingest, *g.catalog, *g.query_pool, registry});
+
+  add_query_routes(router,
+                   {*g.queries, *g.query_pool, clock, registry, [&g](const HttpRequest& request, std::string& id) {
+                      return find_tenant(g.settings.tenancy, request, id);
+                    }});
 
   pipeline::HttpServerOptions http;
   http.address = s.listen;

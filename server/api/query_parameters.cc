@@ -1,12 +1,12 @@
 #include "server/api/query_parameters.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 
 #include "pipeline/base/time_format.h"
 #include "pipeline/model/label_set.h"
+#include "server/logql/value_text.h"
 
 namespace server {
 
@@ -56,7 +56,7 @@ Result<nanoseconds> parse_step(std::string_view text) {
   }
   auto duration = parse_prometheus_duration(text);
   if (!duration) return fail(Errc::kInvalid, concat("cannot parse ", quoted(text), " to a valid duration"));
-  return duration;
+  return nanoseconds(*duration);
 }
 
 Result<uint32_t> parse_limit(const HttpForm& form) {
@@ -94,45 +94,13 @@ Result<UnixNanos> parse_timestamp(std::string_view text) {
   return fail(Errc::kInvalid, concat("strconv.ParseInt: parsing ", quoted(text), ": invalid syntax"));
 }
 
-Result<nanoseconds> parse_prometheus_duration(std::string_view text) {
-  static constexpr std::array<std::pair<std::string_view, int64_t>, 7> kUnits = {{{"y", 365 * 86400 * kSecond},
-                                                                                  {"w", 7 * 86400 * kSecond},
-                                                                                  {"d", 86400 * kSecond},
-                                                                                  {"h", 3600 * kSecond},
-                                                                                  {"m", 60 * kSecond},
-                                                                                  {"s", kSecond},
-                                                                                  {"ms", 1'000'000}}};
-  if (text == "0") return nanoseconds(0);
-  std::string_view rest = text;
-  int64_t total = 0;
-  size_t next_unit = 0;
-  auto invalid = [&] { return fail(Errc::kInvalid, concat("not a valid duration string: ", quoted(text))); };
-  if (rest.empty()) return fail(Errc::kInvalid, "empty duration string");
-  while (!rest.empty()) {
-    size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
-    auto number = whole_number<int64_t>(rest.substr(0, digits));
-    rest.remove_prefix(digits);
-    std::string_view unit = rest.substr(0, std::min(rest.find_first_of("0123456789"), rest.size()));
-    rest.remove_prefix(unit.size());
-    while (next_unit < kUnits.size() && kUnits[next_unit].first != unit) ++next_unit;
-    if (!number || next_unit == kUnits.size()) return invalid();
-    int64_t part = 0;
-    if (__builtin_mul_overflow(*number, kUnits[next_unit].second, &part) ||
-        __builtin_add_overflow(total, part, &total)) {
-      return fail(Errc::kInvalid, "duration out of range");
-    }
-    ++next_unit;
-  }
-  return nanoseconds(total);
-}
-
 Result<TimeRange> parse_time_range(const HttpForm& form, UnixNanos now) {
   TRY_LET(UnixNanos end, parse_named_timestamp(form, "end", now));
   nanoseconds since = std::chrono::hours(1);
   if (std::string_view text = form.get("since"); !text.empty()) {
     auto parsed = parse_prometheus_duration(text);
     if (!parsed) return fail(Errc::kInvalid, concat("could not parse 'since' parameter: ", parsed.error().message));
-    since = *parsed;
+    since = nanoseconds(*parsed);
   }
   TRY_LET(UnixNanos start, parse_named_timestamp(form, "start", std::min(end, now) - since.count()));
   return TimeRange{start, end};

@@ -46,7 +46,4 @@ pipeline::Result<InstantParameters> parse_instant_parameters(const pipeline::Htt
 // Seconds with a fraction (rounded to ms), whole seconds up to 10 characters, nanoseconds beyond, or RFC 3339.
 pipeline::Result<pipeline::UnixNanos> parse_timestamp(std::string_view text);
 
-// Integers with units y w d h m s ms in falling order, each once; "0" alone.
-pipeline::Result<std::chrono::nanoseconds> parse_prometheus_duration(std::string_view text);
-
 }  // namespace server

@@ -67,11 +67,4 @@ TEST_SUITE("api") {
     CHECK(refusal("since=1.5h").starts_with("could not parse 'since' parameter: "));
     CHECK(range("direction=FORWARD")->direction == Direction::kForward);
   }
-
-  TEST_CASE("api: Prometheus durations have whole numbers and falling units") {
-    CHECK(parse_prometheus_duration("1d12h") == 36h);
-    CHECK(parse_prometheus_duration("0") == 0s);
-    for (const char* bad : {"", "5", "1h1d", "1h1h", "1.5h", "1us", "-1s", "9999999y"})
-      CHECK_FALSE(parse_prometheus_duration(bad).has_value());
-  }
 }
