@@ -4,6 +4,7 @@
 #include <map>
 
 #include "pipeline/base/checksum.h"
+#include "pipeline/base/log.h"
 #include "pipeline/base/testing/forgetful_files.h"
 
 using namespace server;
@@ -38,6 +39,7 @@ struct WalFolder {
   uint64_t segment_bytes = 1 << 20;
 
   WalFolder& open(uint64_t flushed_through = 0) {
+    pipeline::set_log_level(pipeline::LogLevel::kError);
     bodies.clear(), frames.clear();
     auto opened = Wal::open(files, registry, {kFolder, segment_bytes}, flushed_through,
                             [&](WalFrame frame) -> pipeline::Result<void> {

@@ -1,0 +1,406 @@
+#include "server/ingest/ingest.h"
+
+#include <doctest/doctest.h>
+#include <filesystem>
+#include <map>
+#include <unistd.h>
+
+#include "pipeline/base/concat.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/testing/forgetful_files.h"
+#include "server/store/object_reader.h"
+
+using namespace server;
+using namespace std::chrono_literals;
+using pipeline::concat;
+using pipeline::HttpRequest;
+using pipeline::HttpResponder;
+using pipeline::HttpResponse;
+
+TEST_SUITE_BEGIN("server/ingest");
+
+namespace {
+
+constexpr auto kProducer = "6f1c0c1e-5a55-4f0e-9a53-3d5f3a3a9c11";
+
+std::string body_of(std::string_view app, std::vector<std::string> lines,
+                    int64_t first_time = 1'700'000'000'000'000'000) {
+  std::string values;
+  for (const std::string& line : lines)
+    values += concat(values.empty() ? "" : ",", "[\"", first_time++, "\",\"", line, "\"]");
+  return concat(R"({"streams":[{"stream":{"app":")", app, R"("},"values":[)", values, "]}]}");
+}
+
+// A server's ingest over files that forget, and a real catalogue (whose transactions survive).
+struct IngestHouse {
+  pipeline::ForgetfulFiles files;
+  pipeline::Registry registry;
+  pipeline::FakeClock clock{1'700'000'000'000'000'000};
+  std::filesystem::path folder;
+  std::unique_ptr<pipeline::Loop> loop = *pipeline::Loop::create();
+  std::unique_ptr<ObjectStore> store;
+  std::unique_ptr<Catalog> catalog;
+  std::unique_ptr<Ingest> ingest;
+  IngestOptions options;
+
+  IngestHouse() {
+    pipeline::set_log_level(pipeline::LogLevel::kError);
+    std::string name = "/tmp/skidway-ingest-XXXXXX";
+    folder = ::mkdtemp(name.data());
+    options.wal_folder = "/data/wal";
+    options.flush.interval = 1h;
+    options.flush.retry = 1h;
+    catalog = *open_sqlite_catalog({(folder / "catalog.db").string()}, clock);
+    open();
+  }
+  ~IngestHouse() {
+    ingest.reset();
+    catalog.reset();
+    REQUIRE(loop->close());
+    std::filesystem::remove_all(folder);
+  }
+
+  void open() {
+    REQUIRE(files.make_folders("/data/store"));
+    store = *open_local_store(files, "/data/store");
+    auto opened = Ingest::open({*loop, files, *store, *catalog, clock, registry}, options);
+    REQUIRE(opened);
+    ingest = *std::move(opened);
+  }
+  // As kill -9 and a power cut at once: what was not synced may be gone.
+  void crash(std::optional<uint64_t> seed = std::nullopt) {
+    files.cut_power_at(files.operations());
+    ingest.reset();
+    store.reset();
+    files.restart(seed);
+    open();
+  }
+  void restart() {
+    ingest.reset();
+    store.reset();
+    open();
+  }
+
+  // Answered when the loop has turned until `answers()` says so.
+  std::shared_ptr<std::optional<HttpResponse>> begin(std::string body, std::string batch = "",
+                                                     std::string tenant = "fake",
+                                                     std::string type = "application/json") {
+    auto answer = std::make_shared<std::optional<HttpResponse>>();
+    HttpRequest request;
+    request.method = "POST";
+    request.headers.add("Content-Type", std::move(type));
+    if (!batch.empty()) request.headers.add("X-Skidway-Batch", batch);
+    request.body = std::move(body);
+    // The answer may come from any thread: it is kept on the loop.
+    HttpResponder responder([this, answer](HttpResponse response, std::string_view) {
+      loop->post([answer, response = std::move(response)]() mutable { *answer = std::move(response); });
+    });
+    ingest->handle_push(std::move(tenant), std::move(request), std::move(responder));
+    return answer;
+  }
+  HttpResponse wait(const std::shared_ptr<std::optional<HttpResponse>>& answer) {
+    while (!*answer) loop->turn(100ms);
+    return **answer;
+  }
+  HttpResponse push(std::string body, std::string batch = "", std::string tenant = "fake") {
+    return wait(begin(std::move(body), std::move(batch), std::move(tenant)));
+  }
+  pipeline::Result<void> flush() {
+    std::optional<pipeline::Result<void>> outcome;
+    ingest->flush([&](pipeline::Result<void> flushed) {
+      loop->post([&outcome, flushed = std::move(flushed)] { outcome = flushed; });
+    });
+    while (!outcome) loop->turn(100ms);
+    return *outcome;
+  }
+
+  // Every line that a query of the tenant would see, with how often.
+  std::map<std::string, int> lines(std::string_view tenant = "fake") {
+    std::map<std::string, int> out;
+    auto view = ingest->view(tenant);
+    REQUIRE(view);
+    for (const HeadPiece& piece : view->head.pieces) {
+      for (const HeadStream& stream : piece.streams) {
+        CHECK(stream.stream->tenant == tenant);
+        for (const HeadRun& run : stream.runs) {
+          for (size_t i = 0; i < run.entries.size(); ++i) ++out[std::string(run.entries.line(i))];
+        }
+      }
+    }
+    for (const ObjectRow& row : view->objects->objects) {
+      auto object = ObjectReader::open(*store, row.key, row.summary.size, row.summary.footer_length);
+      REQUIRE(object);
+      StreamSet streams = (*object)->select(tenant, {});
+      PageCursor cursor(*object, (*object)->pages_of(streams, INT64_MIN, INT64_MAX));
+      while (cursor.next()) {
+        auto entries = cursor.entries();
+        REQUIRE(entries);
+        for (const PageRun& run : (*object)->runs(cursor.page())) {
+          if (!streams.contains(run.stream)) continue;
+          for (uint32_t i = 0; i < run.rows; ++i) ++out[std::string(entries->line(run.first_row + i))];
+        }
+      }
+    }
+    return out;
+  }
+  uint64_t counted(std::string_view name, pipeline::MetricLabels labels = {}) {
+    return registry.counter(name, "", std::move(labels)).value();
+  }
+};
+
+using Lines = std::map<std::string, int>;
+
+}  // namespace
+
+TEST_CASE("ingest: an entry is visible once, from its 204 on, before and after the flush and a restart") {
+  IngestHouse house;
+  CHECK(house.push(body_of("x", {"one", "two"})).status == 204);
+  Lines wanted{{"one", 1}, {"two", 1}};
+  CHECK(house.lines() == wanted);
+  CHECK(house.lines("other").empty());
+  house.crash();
+  CHECK(house.lines() == wanted);
+  REQUIRE(house.flush());
+  CHECK(house.lines() == wanted);
+  CHECK(house.ingest->view("fake")->head.pieces.empty());
+  house.crash();
+  CHECK(house.lines() == wanted);
+  house.restart();
+  CHECK(house.lines() == wanted);
+}
+
+TEST_CASE("ingest: stopping flushes, and leaves no log that counts") {
+  IngestHouse house;
+  CHECK(house.push(body_of("x", {"one"})).status == 204);
+  house.restart();
+  CHECK(house.ingest->view("fake")->head.pieces.empty());
+  CHECK(house.lines() == Lines{{"one", 1}});
+  CHECK(house.files.list("/data/wal")->empty());
+}
+
+TEST_CASE("ingest: refusals have Loki's status and text, and what is good beside them is stored") {
+  IngestHouse house;
+  auto answer = house.push(R"({"streams":[]})");
+  CHECK(answer.status == 422);
+  CHECK(answer.body == "error at least one valid stream is required for ingestion\n");
+  CHECK(house.push(R"({"streams":[{}]})").status == 204);
+  CHECK(house.push("{garbage").status == 400);
+  answer =
+      house.push(R"({"streams":[{"stream":{"a":"b"},"values":[["1","kept"]]},{"stream":{},"values":[["1","x"]]}]})");
+  CHECK(answer.status == 400);
+  CHECK(answer.body == "error at least one label pair is required per stream\n");
+  CHECK(answer.headers.get("X-Content-Type-Options") == "nosniff");
+  CHECK(house.lines() == Lines{{"kept", 1}});
+  CHECK(house.counted("loki_discarded_samples_total", {{"reason", "missing_labels"}, {"tenant", "fake"}}) == 1);
+  house.crash();  // what was refused does not come back with the replay
+  CHECK(house.lines() == Lines{{"kept", 1}});
+  answer = house.wait(house.begin("x", "", "fake", ""));
+  CHECK(answer.status == 400);
+  CHECK(answer.body == "mime: no media type\n");
+  answer = house.push(body_of("x", {"y"}), "nonsense");
+  CHECK(answer.status == 400);
+  CHECK(answer.body.find("X-Skidway-Batch 'nonsense'") != std::string::npos);
+}
+
+TEST_CASE("ingest: a body too large when decompressed is 413") {
+  IngestHouse house;
+  house.options.push.max_raw_bytes = 1000;
+  house.restart();
+  auto answer = house.push(body_of("x", {std::string(2000, 'y')}));
+  CHECK(answer.status == 413);
+  CHECK(answer.body.starts_with("request body too large: "));
+}
+
+TEST_CASE("ingest: a numbered batch is stored once, also across restarts and flushes") {
+  IngestHouse house;
+  std::string number = concat(kProducer, "/1/7");
+  CHECK(house.push(body_of("x", {"first"}), number).status == 204);
+  CHECK(house.push(body_of("x", {"second"}), number).status == 204);
+  CHECK(house.counted("skidway_server_duplicate_batches_total") == 1);
+  CHECK(house.lines() == Lines{{"first", 1}});
+  for (int step = 0; step < 4; ++step) {
+    if (step == 1) REQUIRE(house.flush());
+    step == 2 ? house.restart() : house.crash();
+    CAPTURE(step);
+    CHECK(house.push(body_of("x", {"again"}), number).status == 204);
+    CHECK(house.lines() == Lines{{"first", 1}});
+  }
+  CHECK(house.push(body_of("x", {"next"}), concat(kProducer, "/1/8")).status == 204);
+  CHECK(house.push(body_of("x", {"epoch"}), concat(kProducer, "/2/7")).status == 204);
+  CHECK(house.push(body_of("x", {"tenant"}), number, "other").status == 204);
+  CHECK(house.lines() == Lines{{"epoch", 1}, {"first", 1}, {"next", 1}});
+  CHECK(house.lines("other") == Lines{{"tenant", 1}});
+}
+
+TEST_CASE("ingest: a second copy that comes while the first is on its way waits for its outcome") {
+  IngestHouse house;
+  std::string number = concat(kProducer, "/1/1");
+  auto first = house.begin(body_of("x", {"one"}), number);
+  auto second = house.begin(body_of("x", {"copy"}), number);
+  CHECK(house.wait(first).status == 204);
+  CHECK(house.wait(second).status == 204);
+  CHECK(house.lines() == Lines{{"one", 1}});
+
+  number = concat(kProducer, "/1/2");
+  house.files.fail_at(house.files.operations() + 1);  // the sync
+  first = house.begin(body_of("x", {"two"}), number);
+  second = house.begin(body_of("x", {"two"}), number);
+  auto answer = house.wait(first);
+  CHECK(answer.status == 503);
+  CHECK(answer.headers.get("Retry-After") == "1");
+  CHECK(house.wait(second).status == 503);
+  CHECK(house.lines() == Lines{{"one", 1}});
+  CHECK(house.push(body_of("x", {"two"}), number).status == 204);  // a failed number is not a stored one
+  CHECK(house.lines() == Lines{{"one", 1}, {"two", 1}});
+  house.ingest.reset();
+  house.open();
+  CHECK(house.lines() == Lines{{"one", 1}, {"two", 1}});
+}
+
+TEST_CASE("ingest: a full disk answers 503, acknowledges nothing, and recovers") {
+  IngestHouse house;
+  CHECK(house.push(body_of("x", {"before"})).status == 204);
+  house.files.fill_disk_after(50);
+  auto answer = house.push(body_of("x", {"refused"}));
+  CHECK(answer.status == 503);
+  CHECK_FALSE(answer.headers.get("Retry-After").empty());
+  CHECK(house.ingest->wal_trouble());
+  CHECK(house.lines() == Lines{{"before", 1}});
+  CHECK_FALSE(house.flush());  // no room for the object either: it stays in the head
+  CHECK(house.lines() == Lines{{"before", 1}});
+  house.files.fill_disk_after(1 << 30);
+  CHECK(house.push(body_of("x", {"after"})).status == 204);
+  REQUIRE(house.flush());
+  CHECK(house.lines() == Lines{{"after", 1}, {"before", 1}});
+  CHECK(house.ingest->view("fake")->head.pieces.empty());
+  house.crash();
+  CHECK(house.lines() == Lines{{"after", 1}, {"before", 1}});
+}
+
+TEST_CASE("ingest: a power cut at any operation keeps what was acknowledged, once") {
+  for (uint64_t n = 0;; ++n) {
+    CAPTURE(n);
+    IngestHouse house;
+    house.files.cut_power_at(house.files.operations() + n);
+    Lines sent, acknowledged;
+    auto push = [&](int i) {
+      std::string line = concat("line ", i);
+      sent[line] = 1;
+      std::string number = i % 2 == 0 ? concat(kProducer, "/1/", i) : "";
+      if (house.push(body_of("x", {line}, 1'700'000'000'000'000'000 + i), number).status == 204) acknowledged[line] = 1;
+    };
+    for (int i = 0; i < 2; ++i) push(i);
+    bool flushed = house.flush().has_value();
+    for (int i = 2; i < 4; ++i) push(i);
+    flushed = house.flush() && flushed;
+    push(4);
+    bool done = !house.files.power_is_off();
+    house.crash(n);
+    Lines found = house.lines();
+    for (auto& [line, times] : acknowledged) CHECK(found[line] == 1);
+    for (auto& [line, times] : found) CHECK(sent[line] == times);
+    // Senders try again what was not acknowledged; numbered or not, the outcome is the same after the flush's dedup.
+    for (int i = 0; i < 5; i += 2)
+      CHECK(house.push(body_of("x", {concat("line ", i)}), concat(kProducer, "/1/", i)).status == 204);
+    REQUIRE(house.flush());
+    found = house.lines();
+    for (int i = 0; i < 5; i += 2) CHECK(found[concat("line ", i)] == 1);
+    if (done) {
+      CHECK(flushed);
+      return;
+    }
+  }
+}
+
+TEST_CASE("ingest: equal entries of one flush are one, and counted") {
+  IngestHouse house;
+  CHECK(house.push(body_of("x", {"same", "other"})).status == 204);
+  CHECK(house.push(body_of("x", {"same"})).status == 204);
+  REQUIRE(house.flush());
+  CHECK(house.lines() == Lines{{"other", 1}, {"same", 1}});
+  CHECK(house.counted("skidway_server_dropped_entries_total", {{"reason", "duplicate"}}) == 1);
+}
+
+TEST_CASE("ingest: entries of many streams, tenants and orders of time come out of the object") {
+  IngestHouse house;
+  Lines wanted;
+  for (int i = 0; i < 200; ++i) {
+    std::string line = concat("line ", i);
+    wanted[line] = 1;
+    std::string tenant = i % 3 == 0 ? "b" : "a";
+    CHECK(house.push(body_of(concat("app", i % 7), {line}, 1'700'000'000'000'000'000 - (i * 7919) % 100), "", tenant)
+              .status == 204);
+  }
+  REQUIRE(house.flush());
+  Lines found = house.lines("a");
+  found.merge(house.lines("b"));
+  CHECK(found == wanted);
+}
+
+TEST_CASE("ingest: beyond its budget pushes are held back, and go on when the head was flushed") {
+  IngestHouse house;
+  house.options.push.budget_bytes = 20'000;
+  house.restart();
+  CHECK(house.push(body_of("x", {std::string(30'000, 'a')})).status == 204);
+  auto held = house.begin(body_of("x", {"held"}));
+  auto also = house.begin(body_of("x", {"also"}));
+  for (int i = 0; i < 3; ++i) house.loop->turn(20ms);
+  CHECK_FALSE(*held);
+  REQUIRE(house.flush());
+  CHECK(house.wait(held).status == 204);
+  CHECK(house.wait(also).status == 204);
+}
+
+TEST_CASE("ingest: a push held too long is 503 with Retry-After") {
+  IngestHouse house;
+  house.options.push.budget_bytes = 1;
+  house.restart();
+  CHECK(house.push(body_of("x", {"fills"})).status == 204);
+  auto held = house.begin(body_of("x", {"held"}));
+  house.loop->turn(10ms);
+  CHECK_FALSE(*held);
+  house.clock.advance(9s);
+  auto answer = house.wait(held);
+  CHECK(answer.status == 503);
+  CHECK(answer.body == "The server cannot accept more requests at this time.\n");
+  CHECK(answer.headers.get("Retry-After") == "1");
+}
+
+TEST_CASE("ingest: while it stops, what is held and what comes is 503") {
+  IngestHouse house;
+  house.options.push.budget_bytes = 1;
+  house.restart();
+  CHECK(house.push(body_of("x", {"fills"})).status == 204);
+  auto held = house.begin(body_of("x", {"held"}));
+  house.ingest->refuse();
+  CHECK(house.wait(held).status == 503);
+  CHECK(house.push(body_of("x", {"late"})).status == 503);
+}
+
+TEST_CASE("ingest: views taken while pushes and flushes go on see each entry exactly once") {
+  IngestHouse house;
+  std::atomic<int> acknowledged{0};
+  std::atomic<bool> stop{false};
+  bool lost = false, doubled = false;
+  std::thread reader([&] {
+    while (!stop) {
+      int at_least = acknowledged;
+      for (auto& [line, times] : house.lines()) {
+        if (times != 1) doubled = true;
+        if (line != "") --at_least;
+      }
+      if (at_least > 0) lost = true;
+    }
+  });
+  for (int i = 0; i < 150; ++i) {
+    CHECK(house.push(body_of("x", {concat("line ", i)}, 1'700'000'000'000'000'000 + i)).status == 204);
+    ++acknowledged;
+    if (i % 10 == 9) REQUIRE(house.flush());
+  }
+  stop = true;
+  reader.join();
+  CHECK_FALSE(lost);
+  CHECK_FALSE(doubled);
+}
+
+TEST_SUITE_END();
