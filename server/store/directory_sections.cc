@@ -327,6 +327,43 @@ bool decode_lineage(std::string_view raw, ObjectDirectory& directory) {
   return reader.ok() && reader.at_end();
 }
 
+namespace {
+
+// Names and values are numbered in their order, so numbers compare as the labels do.
+bool stream_before(const ObjectDirectory& directory, const StreamInfo& a, const StreamInfo& b) {
+  if (a.tenant != b.tenant) return a.tenant < b.tenant;
+  auto labels = [&](const StreamInfo& s) { return directory.labels.begin() + s.first_label; };
+  return std::lexicographical_compare(labels(a), labels(a) + a.label_count, labels(b), labels(b) + b.label_count);
+}
+
+// Everything is sorted as format.h says: what merging relies on.
+bool is_ordered(const ObjectDirectory& directory) {
+  auto view_rises = [&](ObjectDirectory::Text a, ObjectDirectory::Text b) {
+    return directory.view(a) < directory.view(b);
+  };
+  for (size_t i = 0; i < directory.names.size(); ++i) {
+    const ObjectDirectory::Name& name = directory.names[i];
+    if (i > 0 && !view_rises(directory.names[i - 1].text, name.text)) return false;
+    for (uint32_t v = 1; v < name.values; ++v) {
+      if (!view_rises(directory.values[name.first_value + v - 1], directory.values[name.first_value + v])) return false;
+    }
+  }
+  const auto& tenants = directory.summary.tenants;
+  for (size_t i = 1; i < tenants.size(); ++i) {
+    if (tenants[i - 1] >= tenants[i]) return false;
+  }
+  for (size_t i = 1; i < directory.streams.size(); ++i) {
+    if (!stream_before(directory, directory.streams[i - 1], directory.streams[i])) return false;
+  }
+  for (size_t i = 1; i < directory.runs.size(); ++i) {
+    const PageRun &before = directory.runs[i - 1], &run = directory.runs[i];
+    if (before.stream > run.stream || (before.stream == run.stream && before.max_time > run.min_time)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 bool is_consistent(const ObjectDirectory& directory, uint64_t size) {
   auto label_fits = [&](std::pair<uint32_t, uint32_t> label) {
     if (label.first >= directory.names.size()) return false;
@@ -350,7 +387,7 @@ bool is_consistent(const ObjectDirectory& directory, uint64_t size) {
   return std::all_of(directory.labels.begin(), directory.labels.end(), label_fits) &&
          std::all_of(directory.streams.begin(), directory.streams.end(), stream_fits) &&
          std::all_of(directory.pages.begin(), directory.pages.end(), page_fits) &&
-         std::all_of(directory.runs.begin(), directory.runs.end(), run_fits);
+         std::all_of(directory.runs.begin(), directory.runs.end(), run_fits) && is_ordered(directory);
 }
 
 }  // namespace server

@@ -97,10 +97,12 @@ struct ReadStats {
 
 // Walks over pages of one object in the given order and decodes the columns asked for into buffers that are used again
 // for the next page: what it returns is valid until next(). Reads ahead: neighbours of one column come in one ranged
-// read (gaps up to 256 KiB, at most 1 MiB at once), so give rising page numbers where the order does not matter.
+// read (gaps up to 256 KiB, at most `read_ahead_bytes` at once), so give rising page numbers where the order does not
+// matter.
 class PageCursor {
  public:
-  PageCursor(std::shared_ptr<const ObjectReader> object, std::vector<uint32_t> pages);
+  PageCursor(std::shared_ptr<const ObjectReader> object, std::vector<uint32_t> pages,
+             uint64_t read_ahead_bytes = 1 << 20);
   ~PageCursor();
   PageCursor(PageCursor&&) noexcept;
   PageCursor& operator=(PageCursor&&) noexcept;

@@ -78,6 +78,7 @@ Result<void> decode_times(std::string_view raw, std::span<const RunTimes> runs, 
   size_t left = rows - runs.size();  // steps in blocks not yet read
   size_t at = 0, have = 0;           // steps[at, have) are not yet used
   UnixNanos* out = times.data();
+  bool falling = false;
   for (const RunTimes& run : runs) {
     auto time = static_cast<uint64_t>(run.first);
     *out++ = run.first;
@@ -90,14 +91,16 @@ Result<void> decode_times(std::string_view raw, std::span<const RunTimes> runs, 
       }
       size_t n = std::min(need, have - at);
       for (size_t i = 0; i < n; ++i) {
+        auto before = static_cast<UnixNanos>(time);
         time += steps[at + i];
         out[i] = static_cast<UnixNanos>(time);
+        falling |= out[i] < before;
       }
       out += n, at += n, need -= n;
     }
     if (static_cast<UnixNanos>(time) != run.last) return malformed("times: a run does not end at its last time");
   }
-  if (!reader.rest().empty()) return malformed("times");
+  if (falling || !reader.rest().empty()) return malformed("times");
   return {};
 }
 

@@ -12,8 +12,7 @@ using pipeline::fail;
 
 namespace {
 
-constexpr uint64_t kMaxGap = 256 << 10;   // reading this much for nothing is cheaper than one more request
-constexpr uint64_t kReadAhead = 1 << 20;  // bounds what a cursor holds and what a stopped query has read in vain
+constexpr uint64_t kMaxGap = 256 << 10;  // reading this much for nothing is cheaper than one more request
 
 std::string_view column_name(PageColumn column) {
   switch (column) {
@@ -43,7 +42,8 @@ struct Window {
 struct PageCursor::State {
   std::shared_ptr<const ObjectReader> object;
   std::vector<uint32_t> plan;
-  size_t at = 0;  // index in `plan` plus one; 0: before the first page
+  uint64_t read_ahead_bytes = 0;  // bounds what a cursor holds and what a stopped query has read in vain
+  size_t at = 0;                  // index in `plan` plus one; 0: before the first page
   Window windows[kPageColumns];
   bool decoded[kPageColumns] = {};
   std::vector<UnixNanos> times;
@@ -65,7 +65,7 @@ struct PageCursor::State {
       const PageInfo::Stored& next = object->pages()[plan[i]].columns[index];
       if (next.length == 0) continue;
       if (next.offset < end || next.offset - end > kMaxGap) break;
-      if (next.offset + next.length - wanted.offset > kReadAhead) break;
+      if (next.offset + next.length - wanted.offset > read_ahead_bytes) break;
       end = next.offset + next.length;
     }
     Window& window = windows[index];
@@ -133,10 +133,12 @@ struct PageCursor::State {
   }
 };
 
-PageCursor::PageCursor(std::shared_ptr<const ObjectReader> object, std::vector<uint32_t> pages)
+PageCursor::PageCursor(std::shared_ptr<const ObjectReader> object, std::vector<uint32_t> pages,
+                       uint64_t read_ahead_bytes)
     : state_(std::make_unique<State>()) {
   state_->object = std::move(object);
   state_->plan = std::move(pages);
+  state_->read_ahead_bytes = read_ahead_bytes;
 }
 PageCursor::~PageCursor() = default;
 PageCursor::PageCursor(PageCursor&&) noexcept = default;
