@@ -72,6 +72,7 @@ class ObjectReader {
   std::span<const PageRun> runs(uint32_t page) const {
     return std::span(directory_.runs).subspan(pages()[page].first_run, pages()[page].runs);
   }
+  std::span<const PageRun> all_runs() const { return directory_.runs; }  // of page after page, streams rising
   // Pages, rising, on which a chosen stream has a run that touches [begin, end).
   std::vector<uint32_t> pages_of(const StreamSet& streams, UnixNanos begin, UnixNanos end) const;
 

@@ -1,0 +1,201 @@
+#include "server/compact/object_merger.h"
+
+#include <algorithm>
+#include <doctest/doctest.h>
+#include <map>
+#include <random>
+#include <set>
+
+#include "pipeline/base/testing/forgetful_files.h"
+#include "server/compact/period.h"
+#include "server/store/testing/object_builder.h"
+
+using namespace server;
+using pipeline::Errc;
+using pipeline::FakeClock;
+using pipeline::ForgetfulFiles;
+using pipeline::LabelSet;
+
+namespace {
+
+constexpr UnixNanos kHour = 3'600'000'000'000;
+constexpr UnixNanos kStart = 472'000 * kHour;
+
+struct MergeFixture {
+  ForgetfulFiles files;
+  std::unique_ptr<ObjectStore> store = *open_local_store(files, "/data");
+  FakeClock clock;
+  UlidMaker ulids{clock, 1};
+  Ulid cluster{7, 7};
+  MergeOptions options;
+  std::atomic<bool> cancelled{false};
+
+  ObjectRow write(const std::vector<PlainEntry>& entries) {
+    ObjectBuilder builder;
+    for (const PlainEntry& entry : entries) builder.add(entry);
+    ObjectRow row;
+    ObjectWriterOptions writer{.cluster = cluster, .object = ulids.make(), .level = 0};
+    row.key = object_key(cluster, 0, writer.object);
+    auto summary = builder.write(*store, row.key, writer);
+    REQUIRE_MESSAGE(summary, summary.error().message);
+    row.summary = *summary;
+    return row;
+  }
+  Result<MergeOutcome> merge(const std::vector<ObjectRow>& rows) {
+    return merge_objects(*store, cluster, ulids, rows, options, cancelled);
+  }
+  std::vector<PlainEntry> read(const ObjectRow& row) {
+    auto object = ObjectReader::open(*store, row.key, row.summary.size, row.summary.footer_length);
+    REQUIRE_MESSAGE(object, object.error().message);
+    CHECK((*object)->summary() == row.summary);
+    auto entries = read_entries(*object);
+    REQUIRE_MESSAGE(entries, entries.error().message);
+    return *entries;
+  }
+  size_t stored_l2() { return store->list(object_folder(cluster, 2))->size(); }
+};
+
+PlainEntry entry(std::string pod, UnixNanos time, std::string line, std::string tenant = "t") {
+  return {std::move(tenant), LabelSet::from({{"pod", std::move(pod)}}), time, std::move(line), {}};
+}
+
+PlainEntry random_entry(std::mt19937_64& random, UnixNanos span) {
+  PlainEntry out =
+      entry(std::to_string(random() % 9), kStart + static_cast<UnixNanos>(random()) % span,
+            std::string(random() % 300, static_cast<char>('a' + random() % 3)), random() % 3 == 0 ? "other" : "t");
+  if (random() % 5 == 0) append_metadata(out.metadata, std::vector<MetadataPair>{{"k", std::to_string(random() % 2)}});
+  return out;
+}
+
+}  // namespace
+
+TEST_SUITE("server/compact") {
+  TEST_CASE("merge: every entry of the inputs once, in order, as an obvious slow way does") {
+    for (uint64_t seed = 0; seed < 20; ++seed) {
+      CAPTURE(seed);
+      std::mt19937_64 random(seed);
+      MergeFixture fixture;
+      // Few distinct times where the seed is even: many ties between and within inputs.
+      UnixNanos span = seed % 2 == 0 ? 50 : 3 * kHour;
+      std::vector<ObjectRow> rows;
+      std::vector<PlainEntry> expected;
+      std::set<PlainEntry> seen;
+      uint64_t written = 0;
+      for (uint64_t i = 1 + random() % 5; i > 0; --i) {
+        std::vector<PlainEntry> entries;
+        for (uint64_t n = 1 + random() % 3000; n > 0; --n) entries.push_back(random_entry(random, span));
+        if (!expected.empty()) {  // some of an earlier input again, as after a lost answer
+          for (size_t n = 0; n < 200; ++n) entries.push_back(expected[random() % expected.size()]);
+        }
+        rows.push_back(fixture.write(entries));
+        written += rows.back().summary.rows;
+        for (const PlainEntry& e : entries) {
+          if (seen.insert(e).second) expected.push_back(e);
+        }
+      }
+      std::stable_sort(expected.begin(), expected.end(), [](const PlainEntry& a, const PlainEntry& b) {
+        return std::tie(a.tenant, a.labels, a.time) < std::tie(b.tenant, b.labels, b.time);
+      });
+
+      auto outcome = fixture.merge(rows);
+      REQUIRE_MESSAGE(outcome, outcome.error().message);
+      CHECK(outcome->entries == expected.size());
+      CHECK(outcome->repeated == written - expected.size());
+      std::map<int64_t, std::vector<PlainEntry>> by_hour;
+      for (const PlainEntry& e : expected) by_hour[hour_of(e.time)].push_back(e);
+      REQUIRE(outcome->outputs.size() == by_hour.size());
+      for (const ObjectRow& row : outcome->outputs) {
+        CHECK(row.summary.level == 2);
+        CHECK(fixture.read(row) == by_hour[hour_of(row.summary.min_time)]);
+      }
+    }
+  }
+
+  TEST_CASE("merge: outputs say what they were made from") {
+    MergeFixture fixture;
+    std::vector<ObjectRow> rows = {fixture.write({entry("a", kStart, "x")}), fixture.write({entry("b", kStart, "y")})};
+    auto outcome = fixture.merge(rows);
+    REQUIRE(outcome);
+    auto object = *ObjectReader::open(*fixture.store, outcome->outputs.at(0).key);
+    CHECK(object->inputs() == std::vector<Ulid>{rows[0].summary.object, rows[1].summary.object});
+    CHECK(object->cluster() == fixture.cluster);
+  }
+
+  TEST_CASE("merge: entries of very many hours are cut by longer periods, never into very many objects") {
+    MergeFixture fixture;
+    std::vector<PlainEntry> entries;
+    auto periods = [&] {
+      auto outcome = fixture.merge({fixture.write(entries)});
+      REQUIRE_MESSAGE(outcome, outcome.error().message);
+      size_t total = 0;
+      for (const ObjectRow& row : outcome->outputs) total += row.summary.rows;
+      CHECK(total == entries.size());
+      return outcome->outputs.size();
+    };
+    for (int i = 0; i < 24; ++i) entries.push_back(entry("a", kStart + i * 1000 * kHour, "x"));
+    CHECK(periods() == 24);  // 24 hours, far apart
+    entries.clear();
+    for (int i = 0; i < 240; ++i) entries.push_back(entry("a", kStart + i * kHour, "x"));
+    CHECK(periods() <= 11);  // 10 days
+    for (int i = 0; i < 240; ++i) entries.push_back(entry("a", kStart + i * 24 * kHour, "y"));
+    CHECK(periods() <= 10);  // 8 months
+    entries.push_back(entry("b", -5 * 8760 * kHour, "z"));
+    CHECK(periods() == 1);
+  }
+
+  TEST_CASE("merge: an output that has grown to its target is closed at the end of a stream") {
+    MergeFixture fixture;
+    fixture.options.target_bytes = 1;
+    auto outcome = fixture.merge({fixture.write({entry("a", kStart, "x"), entry("b", kStart, "y")})});
+    REQUIRE(outcome);
+    CHECK(outcome->outputs.size() == 1);  // nothing is stored before a page is full
+    std::mt19937_64 random(1);
+    std::string noise;
+    for (int i = 0; i < 300'000; ++i) noise += static_cast<char>(random());
+    outcome = fixture.merge({fixture.write(
+        {entry("a", kStart, noise), entry("b", kStart, noise), entry("c", kStart, noise), entry("d", kStart, noise)})});
+    REQUIRE(outcome);
+    CHECK(outcome->outputs.size() >= 2);
+  }
+
+  TEST_CASE("merge: a corrupt input is named, a stop is obeyed, and neither leaves anything behind") {
+    MergeFixture fixture;
+    std::vector<PlainEntry> entries;
+    for (int i = 0; i < 5000; ++i) entries.push_back(entry("a", kStart + i * kHour / 2000, "some line or other"));
+    ObjectRow good = fixture.write(entries), bad = fixture.write(entries);
+    SUBCASE("corrupt") {
+      std::string bytes;
+      REQUIRE(fixture.store->get_range(bad.key, 0, bad.summary.size, bytes));
+      bytes[100] = static_cast<char>(bytes[100] ^ 4);
+      REQUIRE(fixture.store->remove(bad.key));
+      REQUIRE(fixture.store->put(bad.key, bytes));
+      auto outcome = fixture.merge({good, bad});
+      REQUIRE_FALSE(outcome);
+      CHECK(outcome.error().code == Errc::kCorrupt);
+      CHECK(outcome.error().message.find(bad.key) != std::string::npos);
+    }
+    SUBCASE("stopped") {
+      fixture.cancelled = true;
+      auto outcome = fixture.merge({good, bad});
+      REQUIRE_FALSE(outcome);
+      CHECK(outcome.error().code == Errc::kCancelled);
+    }
+    SUBCASE("the n-th operation on files fails") {
+      size_t failures = 0;
+      for (uint64_t step = 0;; ++step) {
+        fixture.files.fail_at(fixture.files.operations() + step);
+        auto outcome = fixture.merge({good, bad});
+        fixture.files.fail_at(UINT64_MAX);
+        if (outcome) {
+          CHECK(outcome->outputs.size() == 3);
+          for (const ObjectRow& row : outcome->outputs) REQUIRE(fixture.store->remove(row.key));
+          break;
+        }
+        ++failures;
+        CHECK(fixture.stored_l2() == 0);
+      }
+      CHECK(failures > 5);
+    }
+    CHECK(fixture.stored_l2() == 0);
+  }
+}
