@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <unordered_map>
 
 #include "pipeline/base/concat.h"
@@ -122,7 +123,36 @@ Matrix aggregate(const VectorAggregation& aggregation, const Matrix& inner, cons
   return out;
 }
 
+// Two vectors, series with equal labels matched one to one; what has no partner is left out.
+Matrix combine_matched(const BinaryOperation& operation, const Matrix& left, const Matrix& right) {
+  const bool filters = is_comparison(operation.op) && !operation.return_bool;
+  std::map<LabelSet, const Series*> partners;
+  for (const Series& series : right.series) partners.emplace(series.labels, &series);
+  Matrix out;
+  for (const Series& series : left.series) {
+    const auto partner = partners.find(series.labels);
+    if (partner == partners.end()) continue;
+    Series made{series.labels, {}};
+    auto other = partner->second->points.begin();
+    const auto end = partner->second->points.end();
+    for (const Point& point : series.points) {
+      while (other != end && other->step < point.step) ++other;
+      if (other == end) break;
+      if (other->step != point.step) continue;
+      const double value = apply_operation(operation.op, point.value, other->value);
+      if (!filters) {
+        made.points.push_back({point.step, value});
+      } else if (value != 0) {
+        made.points.push_back(point);
+      }
+    }
+    if (!made.points.empty()) out.series.push_back(std::move(made));
+  }
+  return out;
+}
+
 Matrix combine(const BinaryOperation& operation, const Matrix& left, const Matrix& right) {
+  if (!left.is_scalar && !right.is_scalar) return combine_matched(operation, left, right);
   const bool vector_is_left = !left.is_scalar;
   const Matrix& vector = vector_is_left ? left : right;
   const Matrix& scalar = vector_is_left ? right : left;

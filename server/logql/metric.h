@@ -22,7 +22,8 @@ Result<Matrix> evaluate_metric(const Expr& expr, const StepGrid& grid, RangeSour
 
 // The steps of it, as pure functions.
 Matrix aggregate(const VectorAggregation& aggregation, const Matrix& inner, const StepGrid& grid);
-// One side, or both, is_scalar.
+// A side that is_scalar applies to every series of the other; series of two vectors are matched by equal labels, one to
+// one.
 Matrix combine(const BinaryOperation& operation, const Matrix& left, const Matrix& right);
 Matrix constant(double value, const StepGrid& grid);
 

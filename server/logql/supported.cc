@@ -55,8 +55,11 @@ struct ExprSupport {
   }
   Result<void> operator()(const BinaryOperation& binary) {
     auto is_scalar = [](const Expr& expr) { return std::holds_alternative<Literal>(expr.node); };
-    if (!is_scalar(*binary.left) && !is_scalar(*binary.right))
-      return refuse(concat("operator ", binary_op_text(binary.op), " between two vectors"));
+    const bool two_vectors = !is_scalar(*binary.left) && !is_scalar(*binary.right);
+    if (is_set_operation(binary.op)) return refuse(concat("operator ", binary_op_text(binary.op)));
+    if (two_vectors && (binary.matching.on || !binary.matching.labels.empty())) return refuse("on() and ignoring()");
+    if (binary.matching.cardinality != VectorMatching::Cardinality::kOneToOne)
+      return refuse("group_left and group_right");
     TRY(check_supported(*binary.left));
     return check_supported(*binary.right);
   }

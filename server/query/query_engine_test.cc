@@ -207,6 +207,20 @@ TEST_SUITE("query") {
               .starts_with("parse error at line 1"));
   }
 
+  TEST_CASE("query: two vectors are combined where their labels are equal, and Grafana's health check is answered") {
+    QueryFixture data;
+    data.add_object({entry("a", 1, "x"), entry("a", 2, "error"), entry("b", 1, "x")});
+    CHECK(instant(data, "vector(1)+vector(1)", 2'296'000'000) == 2);
+    CHECK(
+        instant(
+            data,
+            R"(sum by (app) (count_over_time({app=~".+"} |= "error" [1000s])) / sum by (app) (count_over_time({app=~".+"}[1000s])))") ==
+        0.5);
+    CHECK(instant(data, R"(count_over_time({app="a"}[1000s]) > count_over_time({app="a"} |= "error" [1000s]))") == 2);
+    CHECK(data.engine().instant({"t", "vector(1) and vector(1)", kStart}, kNotCancelled).error().message ==
+          "not supported yet: operator and");
+  }
+
   TEST_CASE("query: a cancelled query ends with kCancelled") {
     QueryFixture data;
     data.add_object({entry("a", 1, "x")});
