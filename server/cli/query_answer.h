@@ -1,0 +1,44 @@
+// QueryAnswer: Loki's JSON answers as values (facts: Loki 3.x HTTP API).
+//
+// Errors: kCorrupt for anything that is not such an answer. Thread: any.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "pipeline/base/clock.h"
+#include "pipeline/base/result.h"
+#include "pipeline/model/label_set.h"
+
+namespace server {
+
+struct AnsweredEntry {
+  pipeline::UnixNanos time = 0;
+  pipeline::LabelSet labels = {};
+  std::string line = {};
+  std::vector<pipeline::Label> metadata = {};  // only when the answer tells labels and metadata apart
+  std::vector<pipeline::Label> parsed = {};    // likewise
+  bool operator==(const AnsweredEntry&) const = default;
+};
+
+struct AnsweredSample {
+  pipeline::UnixNanos time = 0;
+  pipeline::LabelSet labels = {};
+  std::string value = {};  // as the server wrote it: "1", "NaN"
+};
+
+struct QueryAnswer {
+  std::string type = {};                     // streams, matrix, vector, scalar
+  std::vector<AnsweredEntry> entries = {};   // of streams: one stream after the other
+  std::vector<AnsweredSample> samples = {};  // of the others
+  std::vector<std::string> warnings = {};
+  std::vector<std::pair<std::string, std::string>> stats = {};  // "summary.execTime" and its number, as written
+};
+
+pipeline::Result<QueryAnswer> parse_query_answer(std::string_view json);
+pipeline::Result<std::vector<std::string>> parse_names_answer(std::string_view json);
+pipeline::Result<std::vector<pipeline::LabelSet>> parse_series_answer(std::string_view json);
+
+}  // namespace server

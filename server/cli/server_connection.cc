@@ -1,0 +1,79 @@
+#include "server/cli/server_connection.h"
+
+#include <algorithm>
+
+#include "pipeline/http/http_form.h"
+
+namespace server {
+namespace {
+
+using pipeline::concat;
+using pipeline::Errc;
+using pipeline::Error;
+using pipeline::HttpClientResponse;
+
+constexpr uint64_t kMaxAnswerBytes = 1 << 30;
+
+// One line: what the server wrote, without line ends.
+std::string one_line(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+Error unreachable(const std::string& address, const Error& why) {
+  switch (why.code) {
+    case Errc::kInvalid: return {why.code, concat(why.message, "; correct --addr or the TLS files")};
+    case Errc::kOverLimit: return {why.code, concat(why.message, "; ask for less with --limit or a shorter time")};
+    default:
+      return {why.code, concat("cannot reach ", address, ": ", why.message,
+                               "; is the server running there? another one is named by --addr or SKIDWAY_ADDR")};
+  }
+}
+
+Error refused(const std::string& address, std::string_view path, const HttpClientResponse& answer) {
+  const std::string text = one_line(answer.body);
+  const int status = answer.status;
+  const std::string said = text.empty() ? concat("status ", status) : concat(text, " (status ", status, ")");
+  switch (status) {
+    case 400:
+      return {Errc::kInvalid, concat("the server refuses this request: ", said, "; correct the query or the options")};
+    case 401:
+    case 403:
+      return {Errc::kInvalid, concat("the server wants to know who asks: ", said,
+                                     "; name the tenant with --org-id, or give --username or --bearer-token")};
+    case 404: return {Errc::kNotFound, concat(address, " has no ", path, ": ", said, "; check --addr")};
+    case 429:
+    case 503:
+    case 504:
+      return {Errc::kUnavailable, concat("the server is too busy: ", said, "; try again, or ask for a shorter time")};
+    default: return {Errc::kIo, concat("the server failed: ", said, "; its log says more")};
+  }
+}
+
+}  // namespace
+
+ServerConnection::ServerConnection(ServerOptions options) : options_(std::move(options)) {
+  while (options_.address.ends_with('/')) options_.address.pop_back();
+  options_.client.max_response_bytes = kMaxAnswerBytes;
+  if (!options_.org_id.empty()) options_.client.headers.set("X-Scope-OrgID", options_.org_id);
+  if (!options_.bearer_token.empty())
+    options_.client.headers.set("Authorization", concat("Bearer ", options_.bearer_token));
+}
+
+pipeline::Result<std::string> ServerConnection::get(std::string_view path, const Parameters& parameters,
+                                                    const pipeline::HttpHeaders& headers) const {
+  std::string url = concat(options_.address, path);
+  char separator = '?';
+  for (const auto& [name, value] : parameters) {
+    url += std::exchange(separator, '&');
+    url += concat(pipeline::percent_encode(name), "=", pipeline::percent_encode(value));
+  }
+  auto answer =
+      pipeline::http_fetch({.url = std::move(url), .headers = headers, .timeout = options_.timeout}, options_.client);
+  if (!answer) return pipeline::fail(unreachable(options_.address, answer.error()));
+  if (answer->status != 200) return pipeline::fail(refused(options_.address, path, *answer));
+  return std::move(answer->body);
+}
+
+}  // namespace server
