@@ -96,7 +96,7 @@ CLI::App* add_series(CLI::App& app, Options& o) {
 Result<TimeRange> time_range(const Options& o, const CliWorld& world) {
   TimeRange out;
   out.end = world.clock.wall();
-  if (!o.to.empty()) TRY_LET(out.end, parse_time_option(o.to));
+  if (!o.to.empty()) { TRY_LET(out.end, parse_time_option(o.to)); }
   if (!o.from.empty()) {
     TRY_LET(out.start, parse_time_option(o.from));
   } else {
@@ -131,7 +131,7 @@ using Command = std::function<Result<void>(const ServerConnection&, const Comman
 Result<Command> command_of(const CLI::App& chosen, const Options& o, const CliWorld& world) {
   if (chosen.get_name() == "instant") {
     pipeline::UnixNanos time = world.clock.wall();
-    if (!o.now.empty()) TRY_LET(time, parse_time_option(o.now));
+    if (!o.now.empty()) { TRY_LET(time, parse_time_option(o.now)); }
     return Command(
         [&o, time](const auto& server, const auto& output) { return run_instant(server, o.query, time, output); });
   }

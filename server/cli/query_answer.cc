@@ -33,12 +33,12 @@ class Reader {
   }
   std::vector<JsonMember> members(const JsonValue& object) {
     std::vector<JsonMember> out;
-    if (object.kind == JsonKind::kObject) (void)pipeline::json_members(object.raw, out);
+    if (object.kind == JsonKind::kObject) pipeline::json_members(object, out);
     return out;
   }
   std::vector<JsonValue> elements(const JsonValue& array) {
     std::vector<JsonValue> out;
-    if (array.kind == JsonKind::kArray) (void)pipeline::json_elements(array.raw, out);
+    if (array.kind == JsonKind::kArray) pipeline::json_elements(array, out);
     return out;
   }
   std::optional<JsonValue> find(const JsonValue& object, std::string_view name) {
