@@ -36,8 +36,10 @@ void AnswerPrinter::print(const AnsweredEntry& entry) {
   append_object(buffer_, entry.labels.labels());
   buffer_ += ",\"line\":";
   pipeline::append_json_string(buffer_, entry.line);
-  buffer_ += ",\"structured_metadata\":";
-  append_object(buffer_, entry.metadata);
+  if (!entry.metadata.empty()) {
+    buffer_ += ",\"structured_metadata\":";
+    append_object(buffer_, entry.metadata);
+  }
   if (!entry.parsed.empty()) {
     buffer_ += ",\"parsed\":";
     append_object(buffer_, entry.parsed);
