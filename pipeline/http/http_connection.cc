@@ -18,7 +18,7 @@ HttpConnection::HttpConnection(Loop& loop, HttpConnectionOwner& owner, std::uniq
     : loop_(loop),
       owner_(&owner),
       transport_(std::move(transport)),
-      parser_({owner.options().max_header_bytes, owner.options().max_body_bytes}),
+      parser_({owner.options().max_header_bytes, owner.options().max_body_bytes}, owner.body_budget()),
       timer_(loop, [this] { on_timer(); }) {}
 
 void HttpConnection::start() {
@@ -117,6 +117,7 @@ void HttpConnection::dispatch() {
 void HttpConnection::answer(uint64_t number, HttpResponse response, std::string_view route) {
   DEBUG_INVARIANT(loop_.is_current());
   if (state_ != State::kAnswering || number != number_) return;  // closed meanwhile
+  give_body_back();
   owner_->count_answered({.method = method_,
                           .route = route,
                           .status = response.status,
@@ -125,6 +126,8 @@ void HttpConnection::answer(uint64_t number, HttpResponse response, std::string_
   const bool keep_alive = keep_alive_ && !owner_->stopping() && !response.headers.has_token("Connection", "close");
   write_answer(std::move(response), keep_alive);
 }
+
+void HttpConnection::give_body_back() { owner_->body_budget().give_back(body_bytes_); }
 
 void HttpConnection::refuse(HttpResponse response) {
   owner_->count_refused(response.status);
@@ -205,6 +208,7 @@ void HttpConnection::close() {
   if (state_ == State::kClosed) return;
   auto self = shared_from_this();
   if (state_ == State::kAnswering) {
+    give_body_back();
     owner_->count_answered({.method = method_,
                             .route = "other",
                             .status = 499,

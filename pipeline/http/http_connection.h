@@ -23,6 +23,7 @@ class HttpConnectionOwner {
   virtual ~HttpConnectionOwner() = default;
   virtual const HttpServerOptions& options() const = 0;
   virtual bool stopping() const = 0;
+  virtual BodyBudget& body_budget() = 0;
   virtual void handle(HttpRequest request, HttpResponder responder) = 0;
   virtual void count_received(size_t bytes) = 0;
   virtual void count_begun() = 0;                             // a request went to the handler
@@ -52,6 +53,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void refuse(HttpResponse response);
   void write_answer(HttpResponse response, bool keep_alive);
   void on_written(const Result<void>& written);
+  void give_body_back();
   void drain();
   void on_timer();
   void watch_reading();

@@ -5,7 +5,8 @@
 // Thread:  loop; the handler is called on the loop and must return soon. HttpResponder::send: any.
 // Limits:  of HttpServerOptions. Requests of one connection are handled one after the other, so pipelined answers keep
 //          their order. Bodies arrive whole, in memory.
-// Errors:  malformed requests get 400 and the connection ends; larger ones 431 or 413; slow ones 408.
+// Errors:  malformed requests get 400 and the connection ends; larger ones 431 or 413; slow ones 408; too many at
+//          once 503.
 #pragma once
 
 #include <atomic>
@@ -70,6 +71,7 @@ struct HttpServerOptions {
   HttpServerTls tls = {};               // cert_file empty: plain TCP
   uint64_t max_header_bytes = 64 << 10;
   uint64_t max_body_bytes = 100 << 20;
+  uint64_t max_underway_bytes = 1 << 30;                   // of all bodies being received or handled; beyond: 503
   std::chrono::milliseconds header_timeout{10'000};        // from a request's first byte to the end of its head
   std::chrono::milliseconds body_timeout{30'000};          // without any byte of the body
   std::chrono::milliseconds idle_timeout{120'000};         // between requests

@@ -204,6 +204,34 @@ TEST_CASE("server: answers a client that closed its sending half, and knows that
   CHECK(client.read_to_end().ends_with("still"));
 }
 
+TEST_CASE("server: refuses with 503 what would be too much at once, and takes it when the rest is answered") {
+  Holder holder;
+  HttpServerOptions options;
+  options.max_underway_bytes = 10;
+  TestServer server(holder.handler(), options);
+  const std::string request = "POST / HTTP/1.1\r\nContent-Length: 8\r\n\r\n12345678";
+  TestClient first(server.port());
+  first.send(request);
+  HttpResponder responder = holder.take();
+  TestClient second(server.port());
+  second.send(request);
+  CHECK(read_answer(second).starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+  responder.send(HttpResponse::empty(204));
+  CHECK(read_answer(first).starts_with("HTTP/1.1 204 "));
+  {
+    TestClient leaves(server.port());
+    leaves.send(request);
+    HttpResponder unanswered = holder.take();
+    leaves.reset();
+    wait_until(server, [&] { return unanswered.disconnected(); });
+    unanswered.send(HttpResponse::empty(204));
+  }
+  TestClient third(server.port());
+  third.send(request);
+  holder.take().send(HttpResponse::empty(204));
+  CHECK(read_answer(third).starts_with("HTTP/1.1 204 "));
+}
+
 TEST_CASE("server: drops the answer for a client that is gone") {
   Holder holder;
   TestServer server(holder.handler());

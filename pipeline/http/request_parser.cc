@@ -16,13 +16,15 @@ constexpr uint64_t kReserveAtMost = 1 << 30;  // a Content-Length is a claim, no
 }  // namespace
 
 struct RequestParser::Parser {
-  explicit Parser(RequestLimits l) : limits(l) {
+  Parser(RequestLimits l, BodyBudget& b) : limits(l), budget(b) {
     llhttp_init(&http, HTTP_REQUEST, settings());
     http.data = this;
   }
 
   llhttp_t http;
   const RequestLimits limits;
+  BodyBudget& budget;
+  uint64_t taken_bytes = 0;  // from the budget, for this request
   State state = State::kIdle;
   HttpRequest request;
   HttpResponse refusal;
@@ -31,6 +33,7 @@ struct RequestParser::Parser {
   bool expects_continue = false;
   bool keep_alive = false;
 
+  ~Parser() { budget.give_back(taken_bytes); }
   static const llhttp_settings_t* settings();
   static Parser& of(llhttp_t* http) { return *static_cast<Parser*>(http->data); }
 
@@ -47,6 +50,17 @@ struct RequestParser::Parser {
   int refuse_body(uint64_t size) {
     return refuse(413, concat("request body too large: message size too large than max (", size, " vs ",
                               limits.max_body_bytes, ")\n"));
+  }
+
+  int refuse_busy() {
+    const int refused = refuse(503, "too many bytes of requests are underway: try again later\n");
+    refusal.headers.add("Retry-After", "1");
+    return refused;
+  }
+  bool take_budget(uint64_t bytes) {
+    if (!budget.take(bytes)) return false;
+    taken_bytes += bytes;
+    return true;
   }
 
   int on_begin();
@@ -98,6 +112,7 @@ int RequestParser::Parser::on_head_complete() {
   if (int refused = split_target(); refused != 0) return refused;
   const bool has_length = (http.flags & F_CONTENT_LENGTH) != 0;
   if (has_length && http.content_length > limits.max_body_bytes) return refuse_body(http.content_length);
+  if (has_length && !take_budget(http.content_length)) return refuse_busy();
   if (has_length) request.body.reserve(std::min(http.content_length, kReserveAtMost));
   expects_continue = request.headers.has_token("Expect", "100-continue");
   state = State::kBody;
@@ -106,8 +121,9 @@ int RequestParser::Parser::on_head_complete() {
 
 int RequestParser::Parser::on_body(std::string_view bytes) {
   expects_continue = false;
-  if (request.body.size() + bytes.size() > limits.max_body_bytes)
-    return refuse_body(request.body.size() + bytes.size());
+  const uint64_t size = request.body.size() + bytes.size();
+  if (size > limits.max_body_bytes) return refuse_body(size);
+  if (size > taken_bytes && !take_budget(size - taken_bytes)) return refuse_busy();
   request.body.append(bytes);
   return 0;
 }
@@ -160,7 +176,8 @@ void RequestParser::Parser::refuse_malformed(std::string_view bytes) {
   refuse(400, "400 Bad Request\n");
 }
 
-RequestParser::RequestParser(RequestLimits limits) : parser_(std::make_unique<Parser>(limits)) {}
+RequestParser::RequestParser(RequestLimits limits, BodyBudget& budget)
+    : parser_(std::make_unique<Parser>(limits, budget)) {}
 RequestParser::~RequestParser() = default;
 
 size_t RequestParser::feed(std::string_view bytes) {
@@ -181,6 +198,7 @@ RequestParser::State RequestParser::state() const { return parser_->state; }
 HttpRequest RequestParser::take() {
   INVARIANT(parser_->state == State::kComplete);
   parser_->state = State::kIdle;
+  parser_->taken_bytes = 0;
   return std::move(parser_->request);
 }
 

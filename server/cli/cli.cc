@@ -177,6 +177,12 @@ int run_command(const CLI::App& chosen, Options& o, const CliWorld& world) {
   return complain(world, done.error().message, 1);
 }
 
+std::string usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  const auto chosen = app.get_subcommands();
+  if (chosen.empty()) return "say what to do: query, instant, labels or series; see skidway --help";
+  return concat(error.what(), "; see skidway ", chosen.front()->get_name(), " --help");
+}
+
 }  // namespace
 
 int run_cli(std::vector<std::string> arguments, const CliWorld& world) {
@@ -195,7 +201,7 @@ int run_cli(std::vector<std::string> arguments, const CliWorld& world) {
     app.parse(std::move(arguments));
   } catch (const CLI::Success& help) {
     return app.exit(help, world.out, world.err);
-  } catch (const CLI::ParseError& error) { return complain(world, concat(error.what(), "; see skidway --help"), 2); }
+  } catch (const CLI::ParseError& error) { return complain(world, usage_error(app, error), 2); }
   return run_command(*app.get_subcommands().front(), options, world);
 }
 
