@@ -23,6 +23,7 @@ SCRIPTS = [
     ["configs", [sys.executable, f"{HERE}/configs_test.py"]],
     ["wrong input", [sys.executable, f"{HERE}/e2e/wrong_input_test.py"]],
     ["path", [sys.executable, f"{HERE}/e2e/path_test.py"]],
+    ["full disk", [sys.executable, f"{HERE}/crash/full_disk_test.py"]],
     ["crash", [sys.executable, f"{HERE}/crash/crash_test.py", "--kills", "20"]],
 ]
 
