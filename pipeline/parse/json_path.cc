@@ -66,8 +66,10 @@ class PathParser {
       if (error != std::errc()) return fault("index out of range");
       at_ += static_cast<size_t>(end - begin);
       steps_.emplace_back(index);
+    } else if (begins_field(text_[at_])) {
+      return syntax("unexpected FIELD, expecting STRING or INDEX");
     } else {
-      return unexpected_char();
+      return syntax("unexpected $end, expecting STRING or INDEX");  // an unknown character ends the text for Loki
     }
     if (at_ == text_.size()) return syntax("unexpected $end, expecting RSB");
     if (text_[at_] != ']') return unexpected_char();
