@@ -91,8 +91,11 @@ void EntryLabels::remove_if(Predicate predicate) {
       removed_.push_back(label.first);
   for (Set& set : metadata_)
     if (!set.removed && predicate(set.name, set.value)) set.removed = true;
-  for (Set& set : parsed_)
-    if (!set.removed && predicate(set.name, set.value)) set.removed = true;
+  for (Set& set : parsed_) {
+    if (set.removed || !predicate(set.name, set.value)) continue;
+    set.removed = true;
+    if (stream_->get(set.name)) removed_.push_back(set.name);
+  }
 }
 
 }  // namespace server

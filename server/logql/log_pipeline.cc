@@ -168,16 +168,17 @@ Result<LogPipeline> LogPipeline::compile(const std::vector<Stage>& stages, Label
     auto op = std::visit(CompileStage{program->needed}, stage);
     if (!op) return refuse(op.error());
     if (!*op) continue;
-    const bool ends_segment = changes_line(stage);
-    if (ends_segment) {
-      flush();
-      leading = false;
-      program->keeps_lines = false;
-      program->reads_lines = true;
-    }
     if (is_extractor(**op)) program->reads_lines = true;
     if (!std::holds_alternative<DecolorizeOp>(**op)) program->uses_labels = true;
-    held.push_back(**std::move(op));
+    if (!changes_line(stage)) {
+      held.push_back(**std::move(op));
+      continue;
+    }
+    flush();
+    program->ops.push_back(**std::move(op));
+    leading = false;
+    program->keeps_lines = false;
+    program->reads_lines = true;
   }
   flush();
   program->reads_metadata = program->uses_labels || program->use.kind != LabelUse::Kind::kNone;
