@@ -145,4 +145,7 @@ class ConfigDocument {
   std::unique_ptr<ConfigState> state_;
 };
 
+// The known word most like `word`: at most three edits away, and fewer than half its letters. Empty: none.
+std::string_view nearest_word(std::string_view word, const std::vector<std::string>& known);
+
 }  // namespace pipeline

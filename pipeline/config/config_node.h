@@ -54,7 +54,5 @@ Result<void> parse_config_tree(std::string_view toml, ConfigState& state);
 // Replaces ${NAME} and ${NAME:-default} in every string value; what cannot be replaced becomes an error of `state`.
 void replace_variables(ConfigState& state, const ConfigDocument::Environment& environment);
 
-// The known word most like `word`: at most three edits away, and fewer than half its letters. Empty: none.
-std::string_view nearest_word(std::string_view word, const std::vector<std::string>& known);
 
 }  // namespace pipeline

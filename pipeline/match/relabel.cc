@@ -15,7 +15,9 @@ namespace pipeline {
 // what rules have set, in the order of the first setting. Sets are small; look-ups are linear.
 class LabelBuilder {
  public:
-  explicit LabelBuilder(const LabelSet& labels) : base_(labels.labels()) {}
+  explicit LabelBuilder(const LabelSet& labels) : base_(labels.labels()) {
+    std::erase_if(base_, [](const Label& label) { return label.second.empty(); });
+  }
 
   std::string_view get(std::string_view name) const {
     for (const std::vector<Label>* labels : {&added_, &base_}) {

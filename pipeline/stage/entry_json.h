@@ -23,8 +23,13 @@ void append_entry_json(std::string& out, UnixNanos time, const LabelSet& labels,
 // The text as a JSON string in quotes; what is not UTF-8 becomes U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 
+// "labels":{...}
+void append_labels_json(std::string& out, const LabelSet& labels);
+// The labels of {"labels":{...}}.
+Result<LabelSet> parse_labels_json(std::string_view text);
+
 struct JsonEntry {
-  UnixNanos time = 0;
+  UnixNanos time = 0;  // 0: the line has none
   LabelSet labels;
   std::string line;
   std::vector<std::pair<std::string, std::string>> metadata;

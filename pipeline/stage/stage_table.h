@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +28,8 @@ struct StageArgument {
   std::string_view help;
 };
 
+struct StageKind;
+
 // The arguments of one stage as they were configured, defaults filled in and types checked.
 class StageArguments {
  public:
@@ -37,14 +40,16 @@ class StageArguments {
   int64_t nanoseconds(std::string_view name) const;  // kDuration
   const std::vector<std::pair<std::string, std::string>>& text_map(std::string_view name) const;
   bool given(std::string_view name) const;
-  const ConfigTable& table() const { return table_; }
+  const ConfigTable& table() const { return table_; }  // for kStages
 
  private:
-  friend class StageTableReader;
-  using Value = std::variant<std::string, std::vector<std::string>, bool, int64_t,
-                             std::vector<std::pair<std::string, std::string>>>;
+  friend std::optional<StageArguments> read_arguments(const StageKind& kind, const ConfigTable& table);
+  using Texts = std::vector<std::string>;
+  using TextMap = std::vector<std::pair<std::string, std::string>>;
+  using Value = std::variant<std::string, Texts, bool, int64_t, TextMap>;
   explicit StageArguments(const ConfigTable& table) : table_(table) {}
-  const Value& value(std::string_view name) const;
+  template <class T>
+  const T& get(std::string_view name) const;
 
   ConfigTable table_;
   std::map<std::string, Value, std::less<>> values_;
@@ -56,6 +61,9 @@ struct StageKind {
   std::span<const StageArgument> arguments;
   Result<std::unique_ptr<Stage>> (*build)(const StageArguments& arguments);  // kInvalid: Alloy's text
 };
+
+// Nothing: a fault was added to the document of `table`.
+std::optional<StageArguments> read_arguments(const StageKind& kind, const ConfigTable& table);
 
 std::span<const StageKind> stage_kinds();
 // Stages of Alloy that this version does not have: `stage "multiline" is not supported yet`.

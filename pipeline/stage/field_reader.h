@@ -1,0 +1,60 @@
+// FieldReader: one extracted value of every row, as stages see it: what a stage has extracted under the name, else the
+// label of that name at the start. Valid until the next field() of the batch.
+#pragma once
+
+#include <charconv>
+#include <optional>
+#include <string_view>
+
+#include "pipeline/model/batch.h"
+
+namespace pipeline {
+
+class FieldReader {
+ public:
+  FieldReader(const Batch& batch, std::string_view name)
+      : batch_(&batch), name_(name), column_(batch.find_field(name)) {}
+
+  FieldValue at(size_t row) {
+    if (column_ != nullptr && column_->values[row].kind != FieldValue::Kind::kAbsent) return column_->values[row];
+    if (!known_ || batch_->first_labels[row] != label_set_) {
+      label_set_ = batch_->first_labels[row];
+      auto label = batch_->label_sets->at(label_set_).get(name_);
+      label_ = label ? FieldValue{.kind = FieldValue::Kind::kText, .text = *label} : FieldValue{};
+      known_ = true;
+    }
+    return label_;
+  }
+
+ private:
+  const Batch* batch_;
+  std::string_view name_;
+  const FieldColumn* column_;
+  bool known_ = false;
+  LabelTable::Id label_set_ = 0;
+  FieldValue label_;
+};
+
+// The value as text; nothing for what has none (absent, null). Numbers without an exponent, booleans true and false.
+inline std::optional<std::string_view> field_text(const FieldValue& value, Arena& arena) {
+  using enum FieldValue::Kind;
+  char buffer[400];
+  switch (value.kind) {
+    case kText: return value.text;
+    case kBool: return value.number != 0 ? "true" : "false";
+    case kNumber: {
+      if (!value.text.empty()) return value.text;
+      auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value.number, std::chars_format::fixed);
+      return arena.copy({buffer, static_cast<size_t>(end - buffer)});
+    }
+    case kInteger: {
+      auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value.integer);
+      return arena.copy({buffer, static_cast<size_t>(end - buffer)});
+    }
+    default: return std::nullopt;
+  }
+}
+
+inline FieldValue text_field(std::string_view text) { return {.kind = FieldValue::Kind::kText, .text = text}; }
+
+}  // namespace pipeline

@@ -1,0 +1,159 @@
+// The stage `json` (agent.md 5.4, 11.1): values of a JSON line by JMESPath expressions or by the names of its keys.
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "pipeline/match/regex.h"
+#include "pipeline/parse/jmespath.h"
+#include "pipeline/parse/json.h"
+#include "pipeline/stage/field_reader.h"
+#include "pipeline/stage/stage_kinds.h"
+
+namespace pipeline {
+
+namespace {
+
+struct Extraction {
+  std::string name;
+  JmesPath path;
+};
+
+struct JsonOptions {
+  std::vector<Extraction> extractions;
+  std::optional<Regex> keys;  // also every top-level key that it finds
+  std::string source;         // "": the line
+  bool drop_malformed = false;
+};
+
+struct JsonMemory final : StageMemory {
+  std::vector<JsonMember> members;
+  std::vector<uint8_t> keep;
+  std::vector<FieldColumn*> columns;
+};
+
+// A whole number whose own text is what printing the double would give.
+bool is_plain_integer(std::string_view raw) {
+  if (raw.starts_with('-')) raw.remove_prefix(1);
+  return raw.size() <= 15 && std::all_of(raw.begin(), raw.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+FieldValue field_of(const JsonValue& value, Arena& arena) {
+  using enum FieldValue::Kind;
+  switch (value.kind) {
+    case JsonKind::kString: return text_field(json_text(value, arena).value_or(""));
+    case JsonKind::kTrue: return {.kind = kBool, .text = {}, .number = 1};
+    case JsonKind::kFalse: return {.kind = kBool, .text = {}, .number = 0};
+    case JsonKind::kNull: return {.kind = kNull, .text = {}};
+    case JsonKind::kNumber: {
+      FieldValue number{.kind = kNumber, .text = {}, .number = json_number(value.raw)};
+      if (is_plain_integer(value.raw) && value.raw != "-0") number.text = value.raw;
+      return number;
+    }
+    default: {
+      std::string compact;
+      append_compact_json(compact, value);
+      return text_field(arena.copy(compact));
+    }
+  }
+}
+
+class JsonStage final : public Stage {
+ public:
+  explicit JsonStage(JsonOptions options) : options_(std::move(options)) {}
+
+  std::unique_ptr<StageMemory> make_memory() const override { return std::make_unique<JsonMemory>(); }
+  void add_reads(FieldNames& reads) const override {
+    if (!options_.source.empty()) reads.names.insert(options_.source);
+  }
+
+  void process(Batch& batch, StageMemory& stage_memory, DropCounts&) const override {
+    auto& memory = static_cast<JsonMemory&>(stage_memory);
+    memory.keep.clear();
+    for (const Extraction& extraction : options_.extractions) batch.field(extraction.name);
+    memory.columns.clear();
+    for (const Extraction& extraction : options_.extractions) memory.columns.push_back(&batch.field(extraction.name));
+    FieldReader source(batch, options_.source);
+    for (size_t i = 0; i < batch.size(); ++i) {
+      if (!batch.active(i)) continue;
+      std::string_view text = batch.lines[i];
+      if (!options_.source.empty()) {
+        auto value = field_text(source.at(i), batch.arena);
+        if (!value) continue;
+        text = *value;
+      }
+      memory.members.clear();
+      auto document = check_json(text, &memory.members);
+      if (!document || (document->kind != JsonKind::kObject && document->kind != JsonKind::kNull)) {
+        if (!options_.drop_malformed) continue;
+        if (memory.keep.empty()) memory.keep.assign(batch.size(), 1);
+        memory.keep[i] = 0;
+        continue;
+      }
+      extract(batch, i, *document, memory);
+      if (options_.keys) {
+        extract_keys(batch, i, memory);
+        source = FieldReader(batch, options_.source);
+      }
+    }
+    if (!memory.keep.empty()) batch.retain(memory.keep);
+  }
+
+ private:
+  void extract(Batch& batch, size_t row, const JsonValue& document, JsonMemory& memory) const {
+    for (size_t k = 0; k < options_.extractions.size(); ++k) {
+      const JmesPath& path = options_.extractions[k].path;
+      JsonValue value;
+      if (const std::string* key = path.top_key()) {
+        for (const JsonMember& member : memory.members) {
+          if (json_equals(member.name, *key)) value = member.value;
+        }
+        value = path.search_below(value);
+      } else {
+        value = path.search(document);
+      }
+      memory.columns[k]->values[row] = field_of(value, batch.arena);
+    }
+  }
+
+  void extract_keys(Batch& batch, size_t row, JsonMemory& memory) const {
+    for (const JsonMember& member : memory.members) {
+      std::string_view name = json_text(member.name, batch.arena).value_or("");
+      if (options_.keys->partial_match(name)) batch.field(name).values[row] = field_of(member.value, batch.arena);
+    }
+    // New columns may have moved the others.
+    for (size_t k = 0; k < options_.extractions.size(); ++k) {
+      memory.columns[k] = &batch.field(options_.extractions[k].name);
+    }
+  }
+
+  const JsonOptions options_;
+};
+
+constexpr StageArgument kArguments[] = {
+    {"expressions", ArgumentType::kTextMap, "", false, "name of the extracted value = JMESPath; \"\": the name itself"},
+    {"regex", ArgumentType::kText, "", false, "also extract every top-level key in which this is found"},
+    {"source", ArgumentType::kText, "", false, "extracted value to read instead of the line"},
+    {"drop_malformed", ArgumentType::kBoolean, "false", false, "drop entries that are not JSON"}};
+
+Result<std::unique_ptr<Stage>> build(const StageArguments& arguments) {
+  JsonOptions options;
+  const auto& expressions = arguments.text_map("expressions");
+  if (expressions.empty() && arguments.text("regex").empty()) {
+    return fail(Errc::kInvalid, "JMES expressions or regex is required");
+  }
+  if (arguments.given("source") && arguments.text("source").empty()) return fail(Errc::kInvalid, "empty source");
+  for (const auto& [name, expression] : expressions) {
+    TRY_LET(auto path, JmesPath::compile(expression.empty() ? name : expression));
+    options.extractions.push_back({name, std::move(path)});
+  }
+  if (!arguments.text("regex").empty()) { TRY_LET(options.keys, Regex::compile(arguments.text("regex"))); }
+  options.source = arguments.text("source");
+  options.drop_malformed = arguments.boolean("drop_malformed");
+  return std::make_unique<JsonStage>(std::move(options));
+}
+
+}  // namespace
+
+const StageKind kJsonStage = {"json", "extracts values of a JSON line", kArguments, build};
+
+}  // namespace pipeline

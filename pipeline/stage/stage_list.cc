@@ -1,0 +1,64 @@
+#include "pipeline/stage/stage_list.h"
+
+#include <algorithm>
+
+#include "pipeline/base/invariant.h"
+#include "pipeline/stage/stage_table.h"
+
+namespace pipeline {
+
+std::optional<uint64_t> StageState::open_from() const {
+  std::optional<uint64_t> lowest;
+  for (const std::unique_ptr<StageMemory>& memory : memories_) {
+    auto from = memory->open_from();
+    if (from && (!lowest || *from < *lowest)) lowest = from;
+  }
+  return lowest;
+}
+
+StageList::StageList(std::vector<std::unique_ptr<Stage>> stages) : stages_(std::move(stages)) {
+  set_later_reads(FieldNames());
+}
+
+std::shared_ptr<const StageList> StageList::build(const ConfigTable& owner, std::string_view key) {
+  std::vector<std::unique_ptr<Stage>> stages;
+  for (const ConfigTable& table : owner.tables(key)) {
+    if (auto stage = build_stage(table)) stages.push_back(std::move(stage));
+  }
+  return std::make_shared<StageList>(std::move(stages));
+}
+
+void StageList::add_reads(FieldNames& reads) const {
+  for (const std::unique_ptr<Stage>& stage : stages_) stage->add_reads(reads);
+}
+
+void StageList::set_later_reads(const FieldNames& later) {
+  FieldNames reads = later;
+  for (size_t i = stages_.size(); i > 0; --i) {
+    stages_[i - 1]->set_later_reads(reads);
+    stages_[i - 1]->add_reads(reads);
+  }
+}
+
+std::unique_ptr<StageState> StageList::make_state() const {
+  auto state = std::make_unique<StageState>();
+  for (const std::unique_ptr<Stage>& stage : stages_) state->memories_.push_back(stage->make_memory());
+  return state;
+}
+
+void StageList::process(Batch& batch, StageState& state, DropCounts& drops) const {
+  INVARIANT(state.memories_.size() == stages_.size());
+  for (size_t i = 0; i < stages_.size() && !batch.empty(); ++i) stages_[i]->process(batch, *state.memories_[i], drops);
+}
+
+void StageList::flush(Batch& batch, StageState& state, DropCounts& drops) const {
+  INVARIANT(state.memories_.size() == stages_.size());
+  batch.push_mask(std::vector<uint8_t>(batch.size(), 0));  // what is there already has been through
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    if (!batch.empty()) stages_[i]->process(batch, *state.memories_[i], drops);
+    stages_[i]->flush(batch, *state.memories_[i], drops);
+  }
+  batch.pop_mask();
+}
+
+}  // namespace pipeline
