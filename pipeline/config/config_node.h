@@ -54,5 +54,4 @@ Result<void> parse_config_tree(std::string_view toml, ConfigState& state);
 // Replaces ${NAME} and ${NAME:-default} in every string value; what cannot be replaced becomes an error of `state`.
 void replace_variables(ConfigState& state, const ConfigDocument::Environment& environment);
 
-
 }  // namespace pipeline

@@ -435,9 +435,8 @@ Result<UnixNanos> parse_unix(std::string_view text) {
   std::string digits = concat("0.", text.substr(dot + 1));
   double fraction = 0;
   auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), fraction);
-  if (error != std::errc() || end != digits.data() + digits.size() || fraction >= 1e9) {
-    return fail(Errc::kInvalid, concat("\"", text, "\" is no number"));
-  }
+  bool whole = dot + 1 < text.size() && error == std::errc() && end == digits.data() + digits.size();
+  if (!whole || fraction >= 1e9) { return fail(Errc::kInvalid, concat("\"", text, "\" is no number")); }
   if (__builtin_add_overflow(nanos, static_cast<int64_t>(fraction * 1e9), &nanos)) {
     return fail(Errc::kInvalid, "time is outside the years 1678 to 2262");
   }

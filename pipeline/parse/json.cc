@@ -479,6 +479,29 @@ void json_elements(const JsonValue& value, std::vector<JsonValue>& elements) {
   }
 }
 
+void append_plain_number(std::string& out, double number) {
+  char buffer[40];
+  auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, number, std::chars_format::scientific);
+  std::string_view text(buffer, static_cast<size_t>(end - buffer));  // -1.2345e+06
+  if (text.starts_with('-')) out.push_back('-'), text.remove_prefix(1);
+  size_t e = text.find('e');
+  if (e == std::string_view::npos) return void(out.append(text));  // inf, nan
+  std::string digits(text.substr(0, 1));
+  if (e > 2) digits.append(text.substr(2, e - 2));
+  int exponent = 0;
+  std::string_view exponent_text = text.substr(e + (text[e + 1] == '+' ? 2 : 1));
+  std::from_chars(exponent_text.data(), exponent_text.data() + exponent_text.size(), exponent);
+  auto count = static_cast<int>(digits.size());
+  if (exponent < 0) {
+    out.append("0.").append(static_cast<size_t>(-exponent - 1), '0').append(digits);
+  } else if (exponent + 1 >= count) {
+    out.append(digits).append(static_cast<size_t>(exponent + 1 - count), '0');
+  } else {
+    auto whole = static_cast<size_t>(exponent + 1);
+    out.append(digits, 0, whole).append(".").append(digits, whole, std::string::npos);
+  }
+}
+
 double json_number(std::string_view raw) {
   double number = 0;
   auto [end, error] = std::from_chars(raw.data(), raw.data() + raw.size(), number);
@@ -520,10 +543,9 @@ void append_escaped(std::string& out, std::string_view text) {
 // As Go's fast JSON writers: shortest digits, an exponent (of two digits at least) outside [1e-6, 1e21).
 void append_number(std::string& out, double number) {
   double size = std::fabs(number);
-  bool exponent = size != 0 && (size < 1e-6 || size >= 1e21);
-  char buffer[400];
-  auto format = exponent ? std::chars_format::scientific : std::chars_format::fixed;
-  auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, number, format);
+  if (size == 0 || (size >= 1e-6 && size < 1e21)) return append_plain_number(out, number);
+  char buffer[40];
+  auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, number, std::chars_format::scientific);
   out.append(buffer, static_cast<size_t>(end - buffer));
 }
 

@@ -80,6 +80,9 @@ bool json_equals(const JsonValue& string, std::string_view text);
 // and \u0026, numbers as doubles.
 void append_compact_json(std::string& out, const JsonValue& value);
 
+// As Go's strconv.FormatFloat(number, 'f', -1, 64): the shortest digits that read back as `number`, no exponent.
+void append_plain_number(std::string& out, double number);
+
 // The number as encoding/json reads it (a double; integers above 2^53 lose digits).
 double json_number(std::string_view raw);
 

@@ -116,7 +116,7 @@ Result<std::unique_ptr<Stage>> build(const StageArguments& arguments) {
     options.sources.push_back(source.substr(at, comma - at));
     at = comma + 1;
   }
-  options.separator = arguments.text("separator");
+  options.separator = arguments.text("separator").empty() ? ";" : arguments.text("separator");
   options.reason = arguments.text("drop_counter_reason");
   if (options.reason.empty()) options.reason = "drop_stage";
   return std::make_unique<DropStage>(std::move(options));

@@ -1,6 +1,6 @@
 #include "pipeline/stage/entry_json.h"
 
-#include <algorithm>
+#include <array>
 #include <optional>
 
 #include "pipeline/base/time_format.h"
@@ -8,179 +8,197 @@
 #include "pipeline/parse/json.h"
 
 namespace pipeline {
-
 namespace {
 
-constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 void append_base64(std::string& out, std::string_view bytes) {
-  for (size_t at = 0; at < bytes.size(); at += 3) {
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    const size_t count = std::min<size_t>(3, bytes.size() - i);
     uint32_t group = 0;
-    for (size_t i = 0; i < 3; ++i)
-      group = group << 8 | (at + i < bytes.size() ? static_cast<uint8_t>(bytes[at + i]) : 0u);
-    size_t letters = std::min<size_t>(bytes.size() - at, 3) + 1;
-    for (size_t i = 0; i < 4; ++i) out.push_back(i < letters ? kAlphabet[group >> (18 - 6 * i) & 63] : '=');
+    for (size_t k = 0; k < 3; ++k) group = group << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0);
+    for (size_t k = 0; k < 4; ++k) out += k <= count ? kBase64[group >> (18 - 6 * k) & 63] : '=';
   }
 }
 
-std::optional<std::string> parse_base64(std::string_view text) {
-  std::string out;
-  uint32_t group = 0;
-  int bits = 0;
+std::optional<std::string> decode_base64(std::string_view text) {
   while (text.ends_with('=')) text.remove_suffix(1);
-  for (char c : text) {
-    size_t value = kAlphabet.find(c);
-    if (value == std::string_view::npos) return std::nullopt;
-    group = group << 6 | static_cast<uint32_t>(value);
-    bits += 6;
-    if (bits >= 8) bits -= 8, out.push_back(static_cast<char>(group >> bits & 0xff));
+  if (text.size() % 4 == 1) return std::nullopt;
+  std::string out;
+  uint32_t bits = 0;
+  int count = 0;
+  for (const char c : text) {
+    const size_t digit = kBase64.find(c);
+    if (digit == kBase64.npos) return std::nullopt;
+    bits = bits << 6 | static_cast<uint32_t>(digit);
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      out += static_cast<char>(bits >> count & 255);
+    }
   }
   return out;
 }
 
-// A text, or {"b64":"..."} where it is not UTF-8.
-void append_text_or_b64(std::string& out, std::string_view text) {
-  if (is_valid_utf8(text)) return append_json_string(out, text);
-  out.append("{\"b64\":\"");
-  append_base64(out, text);
-  out.append("\"}");
+// A label or metadata value.
+void append_value(std::string& out, std::string_view value) {
+  if (is_valid_utf8(value)) return append_json_string(out, value);
+  out += "{\"b64\":\"";
+  append_base64(out, value);
+  out += "\"}";
 }
 
-tl::unexpected<Error> bad(std::string_view what) { return fail(Errc::kInvalid, concat("entry: ", what)); }
+template <class Pairs>
+void append_object(std::string& out, const Pairs& pairs) {
+  out += '{';
+  bool first = true;
+  for (const auto& [name, value] : pairs) {
+    if (!std::exchange(first, false)) out += ',';
+    append_json_string(out, name);
+    out += ':';
+    append_value(out, value);
+  }
+  out += '}';
+}
 
-Result<std::string> text_or_b64(const JsonValue& value, std::string_view name) {
-  Arena arena;
-  if (value.kind == JsonKind::kString) return std::string(json_text(value, arena).value_or(""));
+std::string text_of(const JsonValue& value, Arena& arena) { return std::string(json_text(value, arena).value_or("")); }
+
+Result<std::string> bytes_of(const JsonValue& value, Arena& arena) {
+  auto bytes = value.kind == JsonKind::kString ? decode_base64(text_of(value, arena)) : std::nullopt;
+  if (!bytes) return fail(Errc::kInvalid, concat("\"", value.raw, "\" is not base64"));
+  return std::move(*bytes);
+}
+
+Result<std::string> value_of(const JsonValue& value, Arena& arena) {
+  if (value.kind == JsonKind::kString) return text_of(value, arena);
   std::vector<JsonMember> members;
   if (value.kind == JsonKind::kObject) json_members(value, members);
-  if (members.size() == 1 && json_equals(members[0].name, "b64") && members[0].value.kind == JsonKind::kString) {
-    if (auto bytes = parse_base64(members[0].value.raw)) return *std::move(bytes);
-  }
-  return bad(concat("\"", name, "\" is no text"));
+  if (members.size() == 1 && text_of(members[0].name, arena) == "b64") { return bytes_of(members[0].value, arena); }
+  return fail(Errc::kInvalid, concat("a value is neither a string nor {\"b64\":...}: ", value.raw));
 }
 
-Result<std::vector<std::pair<std::string, std::string>>> text_map(const JsonValue& value, std::string_view name) {
-  if (value.kind != JsonKind::kObject) return bad(concat("\"", name, "\" is no object"));
+Result<std::vector<Label>> pairs_of(std::string_view what, const JsonValue& object, Arena& arena) {
+  if (object.kind != JsonKind::kObject) return fail(Errc::kInvalid, concat(what, " is not an object"));
   std::vector<JsonMember> members;
-  json_members(value, members);
-  std::vector<std::pair<std::string, std::string>> out;
+  json_members(object, members);
+  std::vector<Label> out;
   for (const JsonMember& member : members) {
-    Arena arena;
-    std::string key(json_text(member.name, arena).value_or(""));
-    TRY_LET(std::string text, text_or_b64(member.value, key));
-    out.emplace_back(std::move(key), std::move(text));
+    auto value = value_of(member.value, arena);
+    if (!value) return fail(value.error().within(what));
+    out.emplace_back(text_of(member.name, arena), std::move(*value));
   }
   return out;
+}
+
+// Reads one member into `entry`; of the line itself, returns it.
+Result<std::optional<std::string>> take_member(const JsonMember& member, JsonEntry& entry, Arena& arena) {
+  const std::string name = text_of(member.name, arena);
+  if (name == "timestamp") {
+    const auto time = parse_rfc3339(text_of(member.value, arena));
+    if (!time) return fail(Errc::kInvalid, concat("timestamp is not an RFC 3339 time: ", member.value.raw));
+    entry.time = *time;
+  } else if (name == "labels") {
+    TRY_LET(auto labels, pairs_of("labels", member.value, arena));
+    entry.labels = LabelSet::from(std::move(labels));
+  } else if (name == "structured_metadata") {
+    TRY_LET(entry.metadata, pairs_of("structured_metadata", member.value, arena));
+  } else if (name == "line_b64") {
+    TRY_LET(std::string line, bytes_of(member.value, arena));
+    return std::optional(std::move(line));
+  } else if (name == "line") {
+    if (member.value.kind != JsonKind::kString) return fail(Errc::kInvalid, "line is not a string");
+    return std::optional(text_of(member.value, arena));
+  }
+  return std::optional<std::string>();
 }
 
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
-  constexpr char kHex[] = "0123456789abcdef";
-  out.push_back('"');
+  static constexpr std::string_view kHex = "0123456789abcdef";
+  static constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+  const bool valid = is_valid_utf8(text);
+  out += '"';
   for (size_t at = 0; at < text.size();) {
-    uint32_t code = take_utf8(text, at);
-    switch (code) {
-      case '"': out.append("\\\""); break;
-      case '\\': out.append("\\\\"); break;
-      case '\n': out.append("\\n"); break;
-      case '\r': out.append("\\r"); break;
-      case '\t': out.append("\\t"); break;
+    const auto c = static_cast<unsigned char>(text[at]);
+    if (c >= 0x80 && !valid) {
+      const size_t before = at;
+      const bool damaged = take_utf8(text, at) == 0xFFFD;
+      out += damaged ? kReplacement : text.substr(before, at - before);
+      continue;
+    }
+    ++at;
+    switch (c) {
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\n': out += "\\n"; break;
+      case '\r': out += "\\r"; break;
+      case '\t': out += "\\t"; break;
       default:
-        if (code < 0x20) {
-          out.append("\\u00");
-          out.push_back(kHex[code >> 4]), out.push_back(kHex[code & 0xf]);
+        if (c >= 0x20) {
+          out += static_cast<char>(c);
         } else {
-          append_utf8(out, code);
+          out.append("\\u00").append(1, kHex[c >> 4]).append(1, kHex[c & 15]);
         }
     }
   }
-  out.push_back('"');
-}
-
-void append_labels_json(std::string& out, const LabelSet& labels) {
-  out.append("\"labels\":{");
-  for (bool first = true; const auto& [name, value] : labels.labels()) {
-    if (!first) out.push_back(',');
-    first = false;
-    append_json_string(out, name);
-    out.push_back(':');
-    append_text_or_b64(out, value);
-  }
-  out.push_back('}');
+  out += '"';
 }
 
 void append_entry_json(std::string& out, UnixNanos time, const LabelSet& labels, std::string_view line,
                        const std::vector<Metadata>& metadata) {
-  out.append("{\"timestamp\":\"").append(format_rfc3339(time)).append("\",");
-  append_labels_json(out, labels);
+  out.append("{\"timestamp\":\"").append(format_rfc3339(time)).append("\",\"labels\":");
+  append_object(out, labels.labels());
   if (is_valid_utf8(line)) {
-    out.append(",\"line\":");
+    out += ",\"line\":";
     append_json_string(out, line);
   } else {
-    out.append(",\"line_b64\":\"");
+    out += ",\"line_b64\":\"";
     append_base64(out, line);
-    out.push_back('"');
+    out += '"';
   }
   if (!metadata.empty()) {
-    out.append(",\"structured_metadata\":{");
-    for (const Metadata& entry : metadata) {
-      if (&entry != &metadata.front()) out.push_back(',');
-      append_json_string(out, entry.name);
-      out.push_back(':');
-      append_text_or_b64(out, entry.value);
-    }
-    out.push_back('}');
+    out += ",\"structured_metadata\":";
+    append_object(out, metadata);
   }
-  out.append("}\n");
+  out += "}\n";
+}
+
+Result<JsonEntry> parse_entry_json(std::string_view text) {
+  const auto root = check_json(text);
+  if (!root || root->kind != JsonKind::kObject) return fail(Errc::kInvalid, "not a JSON object");
+  std::vector<JsonMember> members;
+  json_members(*root, members);
+  JsonEntry entry;
+  Arena arena;
+  bool has_line = false;
+  for (const JsonMember& member : members) {
+    TRY_LET(auto line, take_member(member, entry, arena));
+    if (!line) continue;
+    entry.line = std::move(*line);
+    has_line = true;
+  }
+  if (!has_line) return fail(Errc::kInvalid, "no line");
+  return entry;
+}
+
+void append_labels_json(std::string& out, const LabelSet& labels) {
+  out += "{\"labels\":";
+  append_object(out, labels.labels());
+  out += "}\n";
 }
 
 Result<LabelSet> parse_labels_json(std::string_view text) {
   std::vector<JsonMember> members;
-  auto document = check_json(text, &members);
-  if (!document || document->kind != JsonKind::kObject) return bad("not a JSON object");
-  LabelSet labels;
+  const auto root = check_json(text, &members);
+  if (!root || root->kind != JsonKind::kObject) return fail(Errc::kInvalid, "not a JSON object");
+  Arena arena;
   for (const JsonMember& member : members) {
     if (!json_equals(member.name, "labels")) continue;
-    TRY_LET(auto map, text_map(member.value, "labels"));
-    labels = LabelSet::from(std::move(map));
+    TRY_LET(auto labels, pairs_of("labels", member.value, arena));
+    return LabelSet::from(std::move(labels));
   }
-  return labels;
-}
-
-Result<JsonEntry> parse_entry_json(std::string_view text) {
-  JsonEntry entry;
-  std::vector<JsonMember> members;
-  auto document = check_json(text, &members);
-  if (!document || document->kind != JsonKind::kObject) return bad("not a JSON object");
-  bool has_line = false;
-  for (const JsonMember& member : members) {
-    Arena arena;
-    std::string_view name = json_text(member.name, arena).value_or("");
-    if (name == "labels") {
-      TRY_LET(auto labels, text_map(member.value, name));
-      entry.labels = LabelSet::from(std::move(labels));
-    } else if (name == "structured_metadata") {
-      TRY_LET(entry.metadata, text_map(member.value, name));
-    } else if (name == "line" || name == "line_b64" || name == "timestamp") {
-      TRY_LET(std::string value, text_or_b64(member.value, name));
-      if (name == "line") {
-        entry.line = std::move(value), has_line = true;
-      } else if (name == "line_b64") {
-        auto bytes = parse_base64(value);
-        if (!bytes) return bad("\"line_b64\" is no base64");
-        entry.line = *std::move(bytes), has_line = true;
-      } else {
-        auto time = parse_rfc3339(value);
-        if (!time) return bad(concat("\"timestamp\" is no RFC 3339 time: ", value));
-        entry.time = *time;
-      }
-    } else {
-      return bad(concat("unknown member \"", name, "\""));
-    }
-  }
-  if (!has_line) return bad("\"line\" is missing");
-  return entry;
+  return fail(Errc::kInvalid, "no labels");
 }
 
 }  // namespace pipeline

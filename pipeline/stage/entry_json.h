@@ -23,11 +23,6 @@ void append_entry_json(std::string& out, UnixNanos time, const LabelSet& labels,
 // The text as a JSON string in quotes; what is not UTF-8 becomes U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 
-// "labels":{...}
-void append_labels_json(std::string& out, const LabelSet& labels);
-// The labels of {"labels":{...}}.
-Result<LabelSet> parse_labels_json(std::string_view text);
-
 struct JsonEntry {
   UnixNanos time = 0;  // 0: the line has none
   LabelSet labels;
@@ -36,5 +31,9 @@ struct JsonEntry {
 };
 // kInvalid says what is wrong with the line. Only `line` is required.
 Result<JsonEntry> parse_entry_json(std::string_view text);
+
+// {"labels":{...}}, as a line with its newline.
+void append_labels_json(std::string& out, const LabelSet& labels);
+Result<LabelSet> parse_labels_json(std::string_view text);
 
 }  // namespace pipeline

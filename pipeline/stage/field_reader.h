@@ -4,9 +4,11 @@
 
 #include <charconv>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "pipeline/model/batch.h"
+#include "pipeline/parse/json.h"
 
 namespace pipeline {
 
@@ -38,16 +40,17 @@ class FieldReader {
 // The value as text; nothing for what has none (absent, null). Numbers without an exponent, booleans true and false.
 inline std::optional<std::string_view> field_text(const FieldValue& value, Arena& arena) {
   using enum FieldValue::Kind;
-  char buffer[400];
   switch (value.kind) {
     case kText: return value.text;
     case kBool: return value.number != 0 ? "true" : "false";
     case kNumber: {
       if (!value.text.empty()) return value.text;
-      auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value.number, std::chars_format::fixed);
-      return arena.copy({buffer, static_cast<size_t>(end - buffer)});
+      std::string text;
+      append_plain_number(text, value.number);
+      return arena.copy(text);
     }
     case kInteger: {
+      char buffer[24];
       auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value.integer);
       return arena.copy({buffer, static_cast<size_t>(end - buffer)});
     }

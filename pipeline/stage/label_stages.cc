@@ -147,7 +147,6 @@ Result<std::unique_ptr<Stage>> build_labels(const StageArguments& arguments) {
 
 Result<std::unique_ptr<Stage>> build_static_labels(const StageArguments& arguments) {
   TextMap values = arguments.text_map("values");
-  if (values.empty()) return fail(Errc::kInvalid, "static_labels stage config cannot be empty");
   for (const auto& [label, value] : values) TRY(check_name(label));
   std::erase_if(values, [](const auto& label) { return label.second.empty(); });
   return std::make_unique<StaticLabelsStage>(std::move(values));

@@ -64,9 +64,9 @@ Result<void> test_relabel(const RelabelRules& rules, const ReadLine& in, const W
     if (line->empty()) continue;
     TRY_LET(LabelSet labels, parse_labels_json(*line));
     auto changed = rules.apply(labels);
-    std::string text = "{";
+    std::string text;
     if (changed) append_labels_json(text, *changed);
-    out(changed ? concat(text, "}\n") : "{\"dropped\":true}\n");
+    out(changed ? text : "{\"dropped\":true}\n");
   }
   return {};
 }
@@ -100,6 +100,24 @@ Result<void> test_time(const std::string& layout, const std::string& location, U
     out(time ? concat(*time, "\n") : "error\n");
   }
   return {};
+}
+
+std::string stage_metrics_text(const DropCounts& drops) {
+  std::string out;
+  auto family = [&](std::string_view name, std::string_view help) {
+    out += concat("# HELP ", name, " ", help, "\n# TYPE ", name, " counter\n");
+  };
+  family("loki_process_dropped_lines_total", "Lines dropped by stages, by reason.");
+  for (const DropCounts::Count& count : drops.counts()) {
+    out += "loki_process_dropped_lines_total{reason=";
+    append_quoted(out, count.reason);
+    out += concat("} ", count.lines, "\n");
+  }
+  family("loki_process_cri_partial_lines_flushed_total", "CRI partial lines passed on before their end.");
+  out += concat("loki_process_cri_partial_lines_flushed_total ", drops.cri_partials_flushed, "\n");
+  family("loki_process_cri_lines_truncated_total", "CRI lines cut to max_partial_line_size.");
+  out += concat("loki_process_cri_lines_truncated_total ", drops.cri_lines_truncated, "\n");
+  return out;
 }
 
 }  // namespace pipeline

@@ -23,6 +23,8 @@ using WriteText = std::function<void(std::string_view)>;
 // does.
 Result<void> test_stages(const StageList& stages, UnixNanos now, const ReadLine& in, const WriteText& out,
                          DropCounts& drops);
+// Their counts in the Prometheus text form, under Alloy's names: what --metrics prints behind the line `# metrics`.
+std::string stage_metrics_text(const DropCounts& drops);
 // {"labels":{...}} -> {"labels":{...}} or {"dropped":true}.
 Result<void> test_relabel(const RelabelRules& rules, const ReadLine& in, const WriteText& out);
 // Paths -> those that match a pattern and no exclusion.
