@@ -65,7 +65,7 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
   TRY_LET(g.ingest, Ingest::open({loop, files, *g.store, *g.catalog, clock, registry}, s.ingest));
 
   g.queries = std::make_unique<QueryEngine>([&g](std::string_view tenant) { return g.ingest->view(tenant); }, *g.store,
-                                            QueryLimits());
+                                            s.query_limits);
   g.query_pool = std::make_unique<pipeline::WorkerPool>(loop, "query", kQueryThreads);
 
   pipeline::HttpRouter router;
