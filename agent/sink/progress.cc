@@ -48,7 +48,7 @@ void Progress::hold(Hold batch, FileId id, uint64_t begin) {
 void Progress::pass(const FilePosition& passed) {
   std::lock_guard lock(mutex_);
   File& f = file(passed.file, passed.position);
-  f.passed = passed.position;
+  f.passed = std::max(f.passed, passed.position);  // another sink may be behind: bytes are read for it that we have
   f.last_read_time = passed.last_read_time;
 }
 
