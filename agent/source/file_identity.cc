@@ -6,6 +6,10 @@
 
 namespace agent {
 
+bool in_same_folder(std::string_view path, std::string_view other_path) {
+  return path.substr(0, path.rfind('/') + 1) == other_path.substr(0, other_path.rfind('/') + 1);
+}
+
 FileIdentity FileIdentity::of(InodeKey key, std::string_view head) {
   head = head.substr(0, kFingerprintBytes);
   return {key, pipeline::hash64(head), static_cast<uint32_t>(head.size())};

@@ -12,6 +12,8 @@
 
 namespace agent {
 
+bool in_same_folder(std::string_view path, std::string_view other_path);
+
 struct InodeKey {
   uint64_t device = 0, inode = 0;
   auto operator<=>(const InodeKey&) const = default;
@@ -28,6 +30,7 @@ struct FileIdentity {
   static FileIdentity of(InodeKey key, std::string_view head);
   // Is the file with this inode and head the one this identity was taken from, perhaps grown since?
   bool matches(InodeKey other, std::string_view head) const;
+  bool is_weak() const { return fingerprint_bytes < 64; }  // another file may easily begin alike
   bool operator==(const FileIdentity&) const = default;
 };
 

@@ -33,10 +33,11 @@ class FileLedger {
   // while the agent was down.
   virtual bool knows(const SourceOptions& source, InodeKey key) const = 0;
 
-  // The known file at `key` whose identity matches `head` and that has not become shorter than what was read of it;
-  // nothing: never seen before. A file is found once.
-  virtual std::optional<KnownFile> find(const SourceOptions& source, InodeKey key, std::string_view head,
-                                        uint64_t size_bytes) = 0;
+  // The known file at `key` whose identity matches `head` (the longest fingerprint of several) and that has not become
+  // shorter than what was read of it; nothing: never seen before. A file is found once. `path`: where it is now; a
+  // fingerprint of few bytes is believed only in the folder where the file was before.
+  virtual std::optional<KnownFile> find(const SourceOptions& source, InodeKey key, const std::string& path,
+                                        std::string_view head, uint64_t size_bytes) = 0;
 
   virtual FileId adopt(const SourceOptions& source, const FileIdentity& identity, const std::string& path,
                        uint64_t birth_order) = 0;

@@ -66,6 +66,16 @@ struct RebuildJob {
   const BatchRecord* record = nullptr;  // of Sink::unacked(), outlives the reader
 };
 
+// Who takes files from discovery: a FileReader, or in tests its FileShard.
+class FileReceiver {
+ public:
+  virtual ~FileReceiver() = default;
+  virtual void offer(OfferedFile file) = 0;
+  virtual void scan_done(std::shared_ptr<const FoundFiles> found) = 0;  // the first scan is complete: rebuild and read
+  virtual void rotated(InodeKey key) = 0;                               // has a rotated name now
+  virtual void gone(InodeKey key) = 0;                                  // deleted, or moved out of sight
+};
+
 struct FileReaderOptions {
   std::chrono::milliseconds poll_every{250};       // files that are being written are looked at this often
   std::chrono::milliseconds quiet_after{5'000};    // without a write: inotify wakes us for the file, no more polling
@@ -73,22 +83,22 @@ struct FileReaderOptions {
   std::chrono::milliseconds finish_after{10'000};  // a rotated or deleted file gets no more writes after this silence
 };
 
-class FileReader {
+class FileReader final : public FileReceiver {
  public:
   FileReader(FileReaderOptions options, std::vector<std::shared_ptr<const SourceOptions>> sources, FileLedger& ledger,
              MemoryBudget& memory, const pipeline::Clock& clock, pipeline::Registry& metrics);
-  ~FileReader();
+  ~FileReader() override;
 
   void set_ports(std::vector<std::unique_ptr<SinkPort>> ports);  // SourceOptions::sinks index into these
   void set_rebuilds(std::vector<RebuildJob> jobs);               // each job to exactly one reader
   void start(ReaderEvents& events);
   void stop();
 
-  void offer(OfferedFile file);
-  void scan_done(std::shared_ptr<const FoundFiles> found);  // the first scan is complete: rebuild and read
-  void rotated(InodeKey key);                               // has a rotated name now
-  void gone(InodeKey key);                                  // deleted, or moved out of sight
-  void wake();                                              // a port has room again
+  void offer(OfferedFile file) override;
+  void scan_done(std::shared_ptr<const FoundFiles> found) override;
+  void rotated(InodeKey key) override;
+  void gone(InodeKey key) override;
+  void wake();  // a port has room again
 
   // How far each file is, for /targets and whereis.
   struct Progress {

@@ -327,15 +327,11 @@ void FileShard::hand_on(TailedFile& tailed) {
   for (size_t sink : source_of(tailed).sinks) ports_[sink]->append(batch_, passed);
 }
 
-// The fingerprint grows with the file, in a few steps: each is a write to the checkpoint store.
+// The fingerprint grows with the file. While it is short each read is told: it must cover what was read, or a file at a
+// reused inode that begins alike would be taken for this one.
 void FileShard::update_identity(TailedFile& tailed) {
   FileIdentity& identity = tailed.file.identity;
   if (identity.fingerprint_bytes >= kFingerprintBytes) return;
-  if (tailed.size_bytes <
-          std::min<uint64_t>(std::max<uint64_t>(identity.fingerprint_bytes, 32) * 2, kFingerprintBytes) &&
-      identity.fingerprint_bytes > 0) {
-    return;
-  }
   auto head = tailed.file.handle->head();
   if (!head || head->size() <= identity.fingerprint_bytes) return;
   identity = FileIdentity::of(identity.key, *head);

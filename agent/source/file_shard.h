@@ -29,20 +29,20 @@
 
 namespace agent {
 
-class FileShard {
+class FileShard final : public FileReceiver {
  public:
   FileShard(FileReaderOptions options, std::vector<std::shared_ptr<const SourceOptions>> sources, FileLedger& ledger,
             MemoryBudget& memory, const pipeline::Clock& clock, pipeline::Registry& metrics);
-  ~FileShard();
+  ~FileShard() override;
 
   void set_ports(std::vector<std::unique_ptr<SinkPort>> ports) { ports_ = std::move(ports); }
   void set_rebuilds(std::vector<RebuildJob> jobs) { rebuild_jobs_ = std::move(jobs); }
   void set_events(ReaderEvents& events) { events_ = &events; }
 
-  void offer(OfferedFile file);
-  void scan_done(std::shared_ptr<const FoundFiles> found);
-  void rotated(InodeKey key);
-  void gone(InodeKey key);
+  void offer(OfferedFile file) override;
+  void scan_done(std::shared_ptr<const FoundFiles> found) override;
+  void rotated(InodeKey key) override;
+  void gone(InodeKey key) override;
 
   // Does what is due, reading up to kBlocksPerTurn blocks of each file. Returns how long it may rest (0: there is more
   // to do; nothing: until something happens: wake() of a port, a write seen by watch_fd(), or one of the calls above).

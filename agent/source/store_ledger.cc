@@ -37,28 +37,51 @@ bool StoreLedger::knows(const SourceOptions& source, InodeKey key) const {
   return false;
 }
 
-std::optional<KnownFile> StoreLedger::find(const SourceOptions& source, InodeKey key, std::string_view head,
-                                           uint64_t size_bytes) {
+std::optional<KnownFile> StoreLedger::find(const SourceOptions& source, InodeKey key, const std::string& path,
+                                           std::string_view head, uint64_t size_bytes) {
   std::lock_guard lock(mutex_);
+  auto best = unclaimed_.end();
   for (auto [it, last] = unclaimed_.equal_range(key); it != last; ++it) {
-    FileId id = it->second;
-    const FileRecord& record = records_.at(id);
-    if (record.source != source.name || !identity_of(record).matches(key, head)) continue;
-    KnownFile known{.id = id, .identity = identity_of(record), .path = record.path, .birth_order = record.birth_order};
-    std::optional<uint64_t> lowest, highest;
-    for (size_t sink : source.sinks) {
-      auto position = sinks_[sink]->position(id);
-      if (!position) continue;  // a sink that is new, or has never been given anything of it
-      lowest = std::min(lowest.value_or(position->position), position->position);
-      highest = std::max(highest.value_or(0), position->position);
-      known.last_read_time = std::max(known.last_read_time, position->last_read_time);
-    }
-    known.position = lowest.value_or(0);
-    if (highest.value_or(0) > size_bytes) continue;  // shorter than what was read: another file
-    unclaimed_.erase(it);
-    return known;
+    const FileRecord& record = records_.at(it->second);
+    FileIdentity identity = identity_of(record);
+    if (record.source != source.name || !identity.matches(key, head)) continue;
+    if (identity.is_weak() && !in_same_folder(record.path, path)) continue;
+    if (highest_position(it->second, source) > size_bytes) continue;  // shorter than what was read: another file
+    if (best != unclaimed_.end() && records_.at(best->second).fingerprint_length >= identity.fingerprint_bytes)
+      continue;
+    best = it;
   }
-  return std::nullopt;
+  if (best == unclaimed_.end()) return std::nullopt;
+  KnownFile known = known_file(best->second, source);
+  unclaimed_.erase(best);
+  return known;
+}
+
+KnownFile StoreLedger::known_file(FileId file, const SourceOptions& source) const {
+  const FileRecord& record = records_.at(file);
+  KnownFile known;
+  known.id = file;
+  known.identity = identity_of(record);
+  known.path = record.path;
+  known.birth_order = record.birth_order;
+  std::optional<uint64_t> lowest;
+  for (size_t sink : source.sinks) {
+    auto position = sinks_[sink]->position(file);
+    if (!position) continue;  // a sink that is new, or has never been given anything of it
+    lowest = std::min(lowest.value_or(position->position), position->position);
+    known.last_read_time = std::max(known.last_read_time, position->last_read_time);
+  }
+  known.position = lowest.value_or(0);
+  return known;
+}
+
+uint64_t StoreLedger::highest_position(FileId file, const SourceOptions& source) const {
+  uint64_t highest = 0;
+  for (size_t sink : source.sinks) {
+    auto position = sinks_[sink]->position(file);
+    if (position) highest = std::max(highest, position->position);
+  }
+  return highest;
 }
 
 FileId StoreLedger::adopt(const SourceOptions& source, const FileIdentity& identity, const std::string& path,

@@ -20,8 +20,8 @@ class StoreLedger final : public FileLedger {
   StoreLedger(CheckpointStore& store, std::vector<Sink*> sinks);  // SourceOptions::sinks index into `sinks`
 
   bool knows(const SourceOptions& source, InodeKey key) const override;
-  std::optional<KnownFile> find(const SourceOptions& source, InodeKey key, std::string_view head,
-                                uint64_t size_bytes) override;
+  std::optional<KnownFile> find(const SourceOptions& source, InodeKey key, const std::string& path,
+                                std::string_view head, uint64_t size_bytes) override;
   FileId adopt(const SourceOptions& source, const FileIdentity& identity, const std::string& path,
                uint64_t birth_order) override;
   void update(FileId file, const FileIdentity& identity) override;
@@ -37,6 +37,8 @@ class StoreLedger final : public FileLedger {
     FileId file;
     uint64_t end = 0;
   };
+  KnownFile known_file(FileId file, const SourceOptions& source) const;
+  uint64_t highest_position(FileId file, const SourceOptions& source) const;
   bool all_sinks_past(const Ending& ending) const;
 
   CheckpointStore& store_;

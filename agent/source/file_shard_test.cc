@@ -1,0 +1,293 @@
+#include "agent/source/file_shard.h"
+
+#include <doctest/doctest.h>
+
+#include "agent/source/testing/model_sink.h"
+#include "agent/source/testing/temp_folder.h"
+
+using namespace agent;
+using namespace agent::testing;
+using namespace std::chrono_literals;
+using pipeline::FakeClock;
+using pipeline::LabelSet;
+using pipeline::Registry;
+
+namespace {
+// One shard, one source, one sink, driven by hand.
+class Shard final : public ReaderEvents {
+ public:
+  explicit Shard(size_t max_line_bytes = kDefaultMaxLineBytes) {
+    auto options = std::make_shared<SourceOptions>();
+    options->name = "test";
+    options->sinks = {0};
+    options->max_line_bytes = max_line_bytes;
+    source_ = options;
+    disk.sinks.resize(1);
+    sinks_.push_back(std::make_unique<ModelSink>(disk, 0, server));
+    ledger = std::make_unique<ModelLedger>(disk, sinks_);
+    shard = std::make_unique<FileShard>(FileReaderOptions{}, std::vector<std::shared_ptr<const SourceOptions>>{source_},
+                                        *ledger, memory, clock, metrics);
+    std::vector<std::unique_ptr<SinkPort>> ports;
+    ports.push_back(sinks_[0]->open_port());
+    shard->set_ports(std::move(ports));
+    shard->set_events(*this);
+  }
+
+  ModelSink& sink() { return *sinks_[0]; }
+
+  InodeKey offer(const std::string& name, const std::string& lineage) {
+    auto handle = FileHandle::open(folder.at(name));
+    REQUIRE(handle.has_value());
+    OfferedFile file;
+    file.handle = *handle;
+    file.identity = FileIdentity::of((*handle)->status()->key, *(*handle)->head());
+    file.path = folder.at(name);
+    file.lineage = lineage;
+    file.birth_order = ++births_;
+    file.labels = LabelSet::from({{"lineage", lineage}});
+    file.fresh = true;
+    file.id = ledger->adopt(*source_, file.identity, file.path, file.birth_order);
+    InodeKey key = file.identity.key;
+    shard->offer(std::move(file));
+    return key;
+  }
+  void start() { shard->scan_done(std::make_shared<FoundFiles>()); }
+
+  // Turns until there is nothing to do at this moment.
+  void settle() {
+    for (int i = 0; i < 1000; ++i) {
+      auto rest = shard->turn();
+      if (!rest || rest->count() > 0) return;
+    }
+    FAIL("the shard does not come to rest");
+  }
+  void pass(std::chrono::milliseconds time) {
+    for (auto end = clock.monotonic() + time; clock.monotonic() < end;) {
+      clock.advance(250ms);
+      settle();
+    }
+  }
+  std::vector<std::string> delivered() {
+    sink().deliver_all();
+    std::vector<std::string> lines;
+    for (const auto& entry : server.entries()) lines.push_back(entry.line);
+    return lines;
+  }
+  void file_finished(InodeKey key, size_t) override { finished.push_back(key); }
+
+  TempFolder folder;
+  FakeClock clock;
+  Registry metrics;
+  MemoryBudget memory{64 << 20};
+  ModelDisk disk;
+  ModelServer server;
+  std::unique_ptr<ModelLedger> ledger;
+  std::vector<InodeKey> finished;
+  std::unique_ptr<FileShard> shard;
+
+ private:
+  std::shared_ptr<const SourceOptions> source_;
+  std::vector<std::unique_ptr<ModelSink>> sinks_;
+  uint64_t births_ = 0;
+};
+using Lines = std::vector<std::string>;
+}  // namespace
+
+TEST_SUITE("agent/source") {
+  TEST_CASE("source: nothing is read before the first scan is complete") {
+    Shard s;
+    s.folder.append("a", "one\n");
+    s.offer("a", "a");
+    s.settle();
+    CHECK(s.delivered().empty());
+    s.start();
+    s.settle();
+    CHECK(s.delivered() == Lines{"one"});
+  }
+
+  TEST_CASE("source: a file that is written to is read every quarter of a second") {
+    Shard s;
+    s.folder.append("a", "one\n");
+    s.offer("a", "a");
+    s.start();
+    s.settle();
+    s.folder.append("a", "two\nthr");
+    s.pass(250ms);
+    CHECK(s.delivered() == Lines{"one", "two"});
+    s.folder.append("a", "ee\n");
+    s.pass(250ms);
+    CHECK(s.delivered() == Lines{"one", "two", "three"});
+  }
+
+  TEST_CASE("source: a quiet file costs nothing, and its next line is seen") {
+    Shard s;
+    s.folder.append("a", "one\n");
+    s.offer("a", "a");
+    s.start();
+    s.pass(6s);
+    CHECK(s.shard->watch_fd() >= 0);  // nobody polls
+    auto rest = s.shard->turn();
+    REQUIRE(rest.has_value());
+    CHECK(*rest > 1s);
+    s.folder.append("a", "two\n");
+    s.settle();  // the watch tells; we look a moment later
+    CHECK(s.shard->watch_fd() == -1);
+    s.pass(250ms);
+    CHECK(s.delivered() == Lines{"one", "two"});
+    s.pass(6s);
+    CHECK(s.shard->watch_fd() >= 0);
+  }
+
+  TEST_CASE("source: a rotated file is read to its end before its successor") {
+    Shard s;
+    s.start();
+    s.folder.append("a", "1\n2\n");
+    InodeKey first = s.offer("a", "a");
+    s.settle();
+    s.sink().full = true;
+    s.folder.append("a", "3\n");
+    s.pass(250ms);
+    s.folder.append("a", "4\n");  // not yet looked at when it is renamed
+    s.folder.rename("a", "a.1");
+    s.folder.append("a", "5\n");
+    s.shard->rotated(first);
+    s.offer("a", "a");
+    s.folder.append("a.1", "4b\n");  // and the writer still writes there
+    s.settle();
+    CHECK(s.delivered() == Lines{"1", "2"});
+    s.sink().full = false;
+    s.pass(500ms);
+    CHECK(s.delivered() == Lines{"1", "2", "3", "4", "4b", "5"});
+    s.folder.append("a.1", "late\n");  // after the successor was begun: late, but not lost
+    s.pass(250ms);
+    CHECK(s.delivered().back() == "late");
+  }
+
+  TEST_CASE("source: two rotations while the sink is full lose nothing and keep the order") {
+    Shard s;
+    s.start();
+    s.sink().full = true;
+    Lines want;
+    InodeKey before{};
+    for (int i = 0; i < 3; ++i) {
+      s.folder.append("a", std::to_string(i) + "\n");
+      want.push_back(std::to_string(i));
+      InodeKey key = s.offer("a", "a");
+      s.pass(250ms);
+      if (i > 0) s.folder.remove("old" + std::to_string(i - 1)), s.shard->gone(before);
+      s.folder.rename("a", "old" + std::to_string(i));
+      s.shard->rotated(key);
+      before = key;
+    }
+    s.pass(30s);
+    CHECK(s.finished.empty());  // gone, but not read
+    s.sink().full = false;
+    s.pass(500ms);
+    CHECK(s.delivered() == want);
+    s.pass(11s);
+    CHECK(s.finished.size() == 2);
+  }
+
+  TEST_CASE("source: a deleted file is read to its end, with its last line, and then let go") {
+    Shard s;
+    s.start();
+    s.folder.append("a", "one\ntwo\nrest");
+    InodeKey key = s.offer("a", "a");
+    s.folder.remove("a");
+    s.shard->gone(key);
+    s.pass(1s);
+    CHECK(s.delivered() == Lines{"one", "two"});
+    CHECK(s.finished.empty());
+    s.pass(11s);
+    CHECK(s.delivered() == Lines{"one", "two", "rest"});
+    CHECK(s.finished == std::vector<InodeKey>{key});
+    REQUIRE(s.ledger->endings().size() == 1);
+    CHECK(s.ledger->endings()[0].second == 12);
+    CHECK(s.shard->progress().empty());
+  }
+
+  TEST_CASE("source: the unfinished last line of a rotated file is delivered after a silence; the file stays open") {
+    Shard s;
+    s.start();
+    s.folder.append("a", "one\nrest");
+    InodeKey key = s.offer("a", "a");
+    s.pass(20s);
+    CHECK(s.delivered() == Lines{"one"});  // not rotated: its writer may complete it
+    s.folder.rename("a", "a.1");
+    s.shard->rotated(key);
+    s.pass(11s);
+    CHECK(s.delivered() == Lines{"one", "rest"});
+    CHECK(s.finished.empty());
+    s.pass(6s);
+    s.folder.append("a.1", "more\n");
+    s.settle();
+    s.pass(500ms);
+    CHECK(s.delivered() == Lines{"one", "rest", "more"});
+  }
+
+  TEST_CASE("source: a truncated file is read from its beginning, as another file") {
+    Shard s;
+    s.start();
+    s.folder.append("a", "one\ntwo\nthree\n");
+    s.offer("a", "a");
+    s.settle();
+    s.folder.truncate("a");
+    s.pass(250ms);
+    s.folder.append("a", "four\n");
+    s.pass(250ms);
+    CHECK(s.delivered() == Lines{"one", "two", "three", "four"});
+    CHECK(s.disk.files.size() == 2);
+    CHECK(s.metrics.render().find("skidway_agent_source_truncations_total{source=\"test\"} 1") != std::string::npos);
+  }
+
+  TEST_CASE("source: a backlog in one file does not starve another") {
+    Shard s;
+    s.start();
+    s.sink().close_at_entries = 1'000'000;
+    std::string line(99, 'x');
+    std::string big;
+    while (big.size() < 4 << 20) big += line + "\n";
+    s.folder.append("a", big);
+    s.folder.append("b", "small\n");
+    s.offer("a", "a");
+    s.offer("b", "b");
+    s.shard->turn();
+    auto progress = s.shard->progress();
+    REQUIRE(progress.size() == 2);
+    CHECK(progress[0].read_bytes < big.size());
+    CHECK(progress[1].read_bytes == 6);
+    s.settle();
+    CHECK(s.delivered().size() == big.size() / 100 + 1);
+    CHECK(s.metrics.render().find("skidway_agent_source_lag_bytes{source=\"test\"} 0") != std::string::npos);
+  }
+
+  TEST_CASE("source: read times rise strictly, also when the clock goes back") {
+    Shard s;
+    s.start();
+    s.folder.append("a", "1\n2\n3\n");
+    s.offer("a", "a");
+    s.settle();
+    s.clock.jump_wall(-1h);
+    s.folder.append("a", "4\n");
+    s.folder.append("b", "5\n");
+    s.offer("b", "b");
+    s.pass(250ms);
+    s.delivered();
+    auto entries = s.server.entries();
+    REQUIRE(entries.size() == 5);
+    for (size_t i = 1; i < 5; ++i) CHECK(entries[i].time > entries[i - 1].time);
+  }
+
+  TEST_CASE("source: too much memory in use stops reading until it is released") {
+    Shard s;
+    s.start();
+    s.memory.add(1 << 30);
+    s.folder.append("a", "one\n");
+    s.offer("a", "a");
+    s.pass(1s);
+    CHECK(s.delivered().empty());
+    s.memory.release(1 << 30);
+    s.pass(250ms);
+    CHECK(s.delivered() == Lines{"one"});
+  }
+}
