@@ -93,7 +93,7 @@ class Discovery::Impl {
   void on_events() {
     std::vector<FolderWatch::Event> events;
     bool complete = tree_.watch().take(events);
-    for (const FolderWatch::Event& event : events) tree_.follow(event);
+    tree_.follow(events);
     files_.settle();
     if (complete) return;
     overflows_.add();
@@ -141,7 +141,7 @@ Discovery::Discovery(pipeline::Loop& loop, std::vector<std::shared_ptr<const Sou
 
 Discovery::~Discovery() { stop(); }
 
-void Discovery::add_reader(FileReader& reader) { impl_->files().add_reader(reader); }
+void Discovery::add_reader(FileReceiver& reader) { impl_->files().add_reader(reader); }
 void Discovery::start() { impl_->start(); }
 void Discovery::stop() { impl_->stop(); }
 bool Discovery::first_scan_done() const { return impl_->scanned(); }

@@ -39,7 +39,7 @@ class Discovery final : public ReaderEvents {
             pipeline::Registry& metrics);
   ~Discovery() override;
 
-  void add_reader(FileReader& reader);  // before start(); a file goes to a reader by the hash of its lineage
+  void add_reader(FileReceiver& reader);  // before start(); a file goes to a reader by the hash of its lineage
   void start();
   void stop();
   bool first_scan_done() const;

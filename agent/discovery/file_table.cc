@@ -50,11 +50,11 @@ std::vector<size_t> FileTable::sources_knowing(InodeKey key) const {
   return knowing;
 }
 
-void FileTable::see(const std::string& path, std::optional<InodeKey> listed) {
+void FileTable::see(const std::string& path, std::optional<InodeKey> listed, const std::string& renamed_from) {
   auto name = names_.find(path);
   if (name != names_.end() && listed && name->second.key == *listed && !name->second.failed) return;
   std::vector<size_t> wanting = sources_wanting(path);
-  if (!wanting.empty()) return open(path, std::move(wanting));
+  if (!wanting.empty()) return open(path, {std::move(wanting), path});
   // A name that matches nothing: perhaps a file of ours was renamed to it, just now or while we were not running.
   if (!listed) {
     struct stat status;
@@ -63,16 +63,19 @@ void FileTable::see(const std::string& path, std::optional<InodeKey> listed) {
   }
   if (files_.contains(*listed)) return attach(path, *listed);
   std::vector<size_t> knowing = sources_knowing(*listed);
-  if (!knowing.empty()) open(path, std::move(knowing));
+  if (!knowing.empty()) return open(path, {std::move(knowing), path, true});
+  if (renamed_from.empty()) return;
+  wanting = sources_wanting(renamed_from);  // rotated before we could open it under its first name
+  if (!wanting.empty()) open(path, {std::move(wanting), renamed_from});
 }
 
 // Opens first and asks later: the name may be gone in a moment.
-void FileTable::open(const std::string& path, std::vector<size_t> sources) {
+void FileTable::open(const std::string& path, Wish wish) {
   auto handle = FileHandle::open(path);
   if (!handle) {
     if (handle.error().code == Errc::kNotFound) return vanished_.add();
     failures_.add();
-    for (size_t source : sources) refuse(path, source, handle.error().message);
+    for (size_t source : wish.sources) refuse(path, source, handle.error().message);
     if (auto held = failure_log_.allow()) {
       pipeline::log_warn("file cannot be opened", {{"error", handle.error()}, {"held_back", *held}});
     }
@@ -84,10 +87,11 @@ void FileTable::open(const std::string& path, std::vector<size_t> sources) {
   if (fresh) {
     Held& held = it->second;
     held.handle = *std::move(handle);
-    held.path = path;
+    held.path = std::move(wish.first_path);
     held.modified_nanos = status->modified_nanos;
     held.size_bytes = status->size_bytes;
-    held.wanted_by = std::move(sources);
+    held.wanted_by = std::move(wish.sources);
+    held.only_if_known = wish.only_if_known;
     fresh_.push_back(status->key);
     held_gauge_.set(static_cast<int64_t>(files_.size()));
   }
@@ -160,7 +164,7 @@ void FileTable::settle() {
 void FileTable::first_scan_done() {
   first_scan_ = false;
   ledger_.first_scan_done();
-  for (FileReader* reader : readers_) reader->scan_done(found_);
+  for (FileReceiver* reader : readers_) reader->scan_done(found_);
   found_.reset();
 }
 
@@ -170,7 +174,8 @@ void FileTable::offer_fresh() {
     const Held& held = files_.at(key);
     std::string head = held.handle->head().value_or("");
     for (size_t source : held.wanted_by) {
-      auto known = ledger_.find(*sources_[source].options, key, head, held.size_bytes);
+      auto known = ledger_.find(*sources_[source].options, key, held.path, head, held.size_bytes);
+      if (!known && held.only_if_known) continue;
       auto order = std::tuple(!known, known ? known->birth_order : 0, held.modified_nanos, held.path);
       candidates.push_back({key, source, std::move(known), head, std::move(order)});
     }
@@ -219,7 +224,7 @@ void FileTable::offer(const Candidate& candidate) {
     file.position = start_position(*options, held);
     file.id = ledger_.adopt(*options, file.identity, path, file.birth_order);
   }
-  FileReader* reader = readers_.empty() ? nullptr : readers_[pipeline::hash64(file.lineage) % readers_.size()];
+  FileReceiver* reader = readers_.empty() ? nullptr : readers_[pipeline::hash64(file.lineage) % readers_.size()];
   State state = state_of(held, candidate.source);
   file.rotated = state != State::kLive;
   held.offers.push_back({candidate.source, reader, std::move(target), state});

@@ -35,10 +35,11 @@ class FileTable {
  public:
   FileTable(const std::vector<SourceRules>& sources, FileLedger& ledger, pipeline::Registry& metrics);
 
-  void add_reader(FileReader& reader) { readers_.push_back(&reader); }
+  void add_reader(FileReceiver& reader) { readers_.push_back(&reader); }
 
-  // The name `path` exists. `listed`: its inode as the folder's listing says (not of links). Opens a new file at once.
-  void see(const std::string& path, std::optional<InodeKey> listed);
+  // The name `path` exists. `listed`: its inode as the folder's listing says (not of links). `renamed_from`: the name
+  // it had a moment ago, which may be the only one that matched. Opens a new file at once.
+  void see(const std::string& path, std::optional<InodeKey> listed, const std::string& renamed_from = {});
   void lose(const std::string& path);
   // Loses every name directly in `folder` that is not in `present`.
   void lose_others(const std::string& folder, const std::set<std::string>& present);
@@ -60,7 +61,7 @@ class FileTable {
   enum class State { kLive, kRotated, kGone };
   struct Offer {
     size_t source = 0;
-    FileReader* reader = nullptr;
+    FileReceiver* reader = nullptr;
     Target target;
     State state = State::kLive;  // as the reader was told
   };
@@ -71,6 +72,7 @@ class FileTable {
     uint64_t size_bytes = 0;
     std::set<std::string> names;
     std::vector<size_t> wanted_by;  // sources, until it is offered
+    bool only_if_known = false;     // its name matches no source: only a file of a former run is wanted
     std::vector<Offer> offers;
   };
   struct Candidate {
@@ -84,7 +86,12 @@ class FileTable {
 
   std::vector<size_t> sources_wanting(const std::string& path) const;
   std::vector<size_t> sources_knowing(InodeKey key) const;
-  void open(const std::string& path, std::vector<size_t> sources);
+  struct Wish {
+    std::vector<size_t> sources;
+    std::string first_path;
+    bool only_if_known = false;
+  };
+  void open(const std::string& path, Wish wish);
   void refuse(const std::string& path, size_t source, std::string reason);
   void attach(const std::string& path, InodeKey key);
   void detach(const std::string& path, Name& name);
@@ -96,7 +103,7 @@ class FileTable {
 
   const std::vector<SourceRules>& sources_;
   FileLedger& ledger_;
-  std::vector<FileReader*> readers_;
+  std::vector<FileReceiver*> readers_;
 
   std::unordered_map<InodeKey, Held> files_;
   std::map<std::string, Name> names_;  // by path

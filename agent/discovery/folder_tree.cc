@@ -58,18 +58,28 @@ void FolderTree::scan_polled() {
   for (const std::string& path : polled) visit(path);
 }
 
-void FolderTree::follow(const FolderWatch::Event& event) {
+void FolderTree::follow(const std::vector<FolderWatch::Event>& events) {
+  Renames renames;
+  for (const FolderWatch::Event& event : events) follow(event, renames);
+}
+
+void FolderTree::follow(const FolderWatch::Event& event, Renames& renames) {
   if (event.kind == FolderWatch::Event::Kind::kFolderGone) return drop(event.folder);
   std::string path = child_path(event.folder, event.name);
   if (event.kind == FolderWatch::Event::Kind::kVanished) {
     if (event.is_folder) return drop(path);
+    renames.cookie = event.cookie;
+    auto first_name = renames.first_names.extract(path);
+    renames.from = first_name.empty() ? path : first_name.mapped();
     return files_.lose(path);
   }
   if (event.is_folder) {
     if (may_match_below(path)) visit(path);
     return;
   }
-  files_.see(path, std::nullopt);
+  bool renamed = event.cookie != 0 && event.cookie == renames.cookie;
+  if (renamed) renames.first_names[path] = renames.from;
+  files_.see(path, std::nullopt, renamed ? renames.from : "");
   struct stat status;  // a link: its folder needs polling, or leads to another folder
   if (::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode)) list(event.folder);
 }

@@ -23,7 +23,7 @@ class FolderTree {
 
   void scan();         // everything
   void scan_polled();  // what nobody tells about
-  void follow(const FolderWatch::Event& event);
+  void follow(const std::vector<FolderWatch::Event>& events);
 
   FolderWatch& watch() { return watch_; }
   size_t polled_count() const;
@@ -37,6 +37,13 @@ class FolderTree {
     uint64_t listed_in = 0;  // the last scan that listed it
   };
 
+  // Renames of one batch of events: where a name comes from, through any number of renames.
+  struct Renames {
+    uint32_t cookie = 0;  // of the name that vanished last
+    std::string from;
+    std::map<std::string, std::string> first_names;
+  };
+  void follow(const FolderWatch::Event& event, Renames& renames);
   void visit(const std::string& path);
   void list(const std::string& path);
   void see_entry(const std::string& folder, uint64_t device, const char* name, unsigned char type, uint64_t inode,
@@ -50,6 +57,8 @@ class FolderTree {
   FolderWatch watch_;
   std::map<std::string, Folder> folders_;
   uint64_t scan_number_ = 0;
+  uint32_t moved_cookie_ = 0;         // of the last name that vanished by a rename
+  std::string moved_from_;            // that name's path
   std::set<std::string> absent_;      // roots that are not there
   std::set<std::string> unreadable_;  // said once
 };

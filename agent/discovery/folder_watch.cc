@@ -59,6 +59,7 @@ bool FolderWatch::take(std::vector<Event>& events) {
       }
       if (told.kind != Event::Kind::kFolderGone && event->len > 0) told.name = event->name;
       told.is_folder = event->mask & IN_ISDIR;
+      told.cookie = event->cookie;
       events.push_back(std::move(told));
     }
   }

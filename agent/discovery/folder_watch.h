@@ -29,6 +29,7 @@ class FolderWatch {
     enum class Kind { kAppeared, kVanished, kFolderGone };
     Kind kind;
     bool is_folder = false;  // the name is one
+    uint32_t cookie = 0;     // the same for both halves of a rename
     std::string folder;
     std::string name = {};  // empty for kFolderGone
   };

@@ -162,14 +162,12 @@ std::string clean_path(std::string_view path) {
       kept.push_back(component);
     }
   }
-  std::string out;
-  if (rooted) out.push_back('/');
+  std::string out = rooted ? "/" : "";
   for (std::string_view component : kept) {
     if (!out.empty() && out.back() != '/') out.push_back('/');
     out.append(component);
   }
-  if (out.empty()) out.push_back('.');
-  return out;
+  return out.empty() ? "." : out;
 }
 
 Result<Glob> Glob::compile(std::string_view pattern) {
@@ -209,7 +207,7 @@ Result<Glob> Glob::compile(std::string_view pattern) {
     if (i > 0) glob.folder_.push_back('/');
     glob.folder_.append(first[i].text);
   }
-  if (glob.folder_.empty()) glob.folder_.push_back(shared > 0 ? '/' : '.');
+  if (glob.folder_.empty()) glob.folder_ = shared > 0 ? "/" : ".";
   glob.literal_ = glob.alternatives_.size() == 1 &&
                   std::all_of(first.begin(), first.end(), [](const Component& c) { return c.literal; });
   return glob;

@@ -55,8 +55,7 @@ PushHandler::PushHandler(pipeline::Loop& loop, pipeline::WorkerPool& workers, Co
       options_(options),
       committed_(std::move(committed)),
       metrics_(registry),
-      hold_timer_(loop, [this] { admit_held(); }),
-      self_(std::make_shared<PushHandler*>(this)) {}
+      hold_timer_(loop, [this] { admit_held(); }) {}
 
 PushHandler::~PushHandler() = default;
 
@@ -123,10 +122,7 @@ void PushHandler::admit_held() {
 }
 
 void PushHandler::on_room() {
-  if (!any_held_) return;
-  loop_.post([watch = std::weak_ptr(self_)] {
-    if (auto self = watch.lock()) (*self)->admit_held();
-  });
+  if (any_held_) loop_.post([this] { admit_held(); });
 }
 
 void PushHandler::stop() {

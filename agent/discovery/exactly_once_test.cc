@@ -1,0 +1,263 @@
+// Discovery, reading and a modelled sink together, on real files, against random writers, rotations and crashes: at the
+// end the server has each line exactly once. Prints its seed; EXACTLY_ONCE_SEED and EXACTLY_ONCE_ROUNDS choose others.
+#include <algorithm>
+#include <cstdlib>
+#include <doctest/doctest.h>
+#include <random>
+
+#include "agent/discovery/file_table.h"
+#include "agent/discovery/folder_tree.h"
+#include "agent/source/file_shard.h"
+#include "agent/source/testing/model_sink.h"
+#include "agent/source/testing/temp_folder.h"
+
+using namespace agent;
+using namespace agent::testing;
+using namespace std::chrono_literals;
+
+namespace {
+using Random = std::mt19937_64;
+
+// One program that logs into one file and rotates it.
+class Writer {
+ public:
+  Writer(const TempFolder& folder, std::string path, std::string name)
+      : folder_(folder), path_(std::move(path)), name_(std::move(name)) {}
+
+  void write(Random& random) {
+    for (uint64_t lines = random() % 20 + 1; lines > 0; --lines) {
+      std::string line = name_ + "-" + std::to_string(count_++) + "-" + std::string(random() % 60, 'x');
+      written_.push_back(line);
+      pending_ += line + "\n";
+    }
+    if (random() % 50 == 0) {  // now and then a lot, or nothing but a part of a line
+      written_.push_back(name_ + "-long-" + std::to_string(count_++) + std::string(random() % 200'000, 'y'));
+      pending_ += written_.back() + "\n";
+    }
+    size_t now = random() % 4 == 0 ? random() % pending_.size() + 1 : pending_.size();
+    folder_.append(path_, std::string_view(pending_).substr(0, now));
+    pending_.erase(0, now);
+  }
+  void complete() {
+    folder_.append(path_, pending_);
+    pending_.clear();
+  }
+  void rotate() {
+    complete();
+    char time[32];
+    std::snprintf(time, sizeof(time), ".20260101-%06d", rotations_++);
+    folder_.rename(path_, path_ + time);
+    rotated_.push_back(path_ + time);
+    folder_.append(path_, "");
+  }
+  // A rotated file goes when everything of it has arrived.
+  template <class Arrived>
+  void remove_old(Arrived arrived) {
+    if (rotated_.empty() || !arrived(folder_.at(rotated_.front()))) return;
+    folder_.remove(rotated_.front());
+    rotated_.erase(rotated_.begin());
+  }
+  const std::string& path() const { return path_; }
+  bool rotates_in_sight() const { return path_.starts_with("pods"); }  // the rotated name is looked for too
+  const std::vector<std::string>& written() const { return written_; }
+
+ private:
+  const TempFolder& folder_;
+  const std::string path_, name_;
+  std::vector<std::string> written_, rotated_;
+  std::string pending_;
+  uint64_t count_ = 0;
+  int rotations_ = 0;
+};
+
+// What dies in a crash.
+class Agent final : public ReaderEvents {
+ public:
+  Agent(const std::vector<SourceRules>& rules, ModelDisk& disk, std::vector<ModelServer>& servers,
+        pipeline::FakeClock& clock)
+      : clock_(clock) {
+    for (size_t i = 0; i < servers.size(); ++i) sinks.push_back(std::make_unique<ModelSink>(disk, i, servers[i]));
+    ledger_ = std::make_unique<ModelLedger>(disk, sinks);
+    std::vector<std::shared_ptr<const SourceOptions>> sources;
+    for (const SourceRules& source : rules) sources.push_back(source.options);
+    shard_ = std::make_unique<FileShard>(FileReaderOptions{}, sources, *ledger_, memory_, clock, metrics_);
+    std::vector<std::unique_ptr<SinkPort>> ports;
+    std::vector<RebuildJob> jobs;
+    for (size_t i = 0; i < sinks.size(); ++i) {
+      ports.push_back(sinks[i]->open_port());
+      for (const BatchRecord& record : sinks[i]->unacked()) jobs.push_back({i, &record});
+    }
+    shard_->set_ports(std::move(ports));
+    shard_->set_rebuilds(std::move(jobs));
+    shard_->set_events(*this);
+    table_ = std::make_unique<FileTable>(rules, *ledger_, metrics_);
+    table_->add_reader(*shard_);
+    tree_ = std::make_unique<FolderTree>(rules, *table_);
+    tree_->scan(), table_->settle();
+    table_->first_scan_done();
+  }
+
+  void follow() {
+    std::vector<FolderWatch::Event> events;
+    REQUIRE(tree_->watch().take(events));
+    tree_->follow(events);
+    table_->settle();
+    for (const auto& [key, source] : std::exchange(finished_, {})) table_->finished(key, source);
+  }
+  void turn() { (void)shard_->turn(); }
+  void step(Random& random) {
+    ModelSink& sink = *sinks[random() % sinks.size()];
+    switch (random() % 12) {
+      case 0: sink.full = !sink.full; break;
+      case 1: sink.close(); break;
+      case 2:
+      case 3: sink.write_record(); break;
+      case 4:
+      case 5: sink.send(); break;
+      case 6: sink.resend(); break;
+      case 7:
+      case 8: sink.ack(); break;
+      case 9: sink.save_positions(); break;
+      case 10: tree_->scan(), table_->settle(); break;
+      default: clock_.advance(std::chrono::milliseconds(random() % 3000));
+    }
+  }
+  void drain() {
+    for (auto& sink : sinks) sink->full = false;
+    for (int i = 0; i < 200; ++i) {
+      follow();
+      clock_.advance(250ms);
+      turn();
+      for (auto& sink : sinks) sink->deliver_all();
+    }
+  }
+  // A file that matches its source's pattern only until it is rotated must have been seen by then.
+  bool holds(const std::string& path) {
+    InodeKey key = (*FileHandle::open(path))->status()->key;
+    for (const auto& progress : shard_->progress()) {
+      if (progress.key == key) return true;
+    }
+    return false;
+  }
+  // All sinks have acked the file at `path`.
+  bool arrived(const std::string& path) {
+    auto status = (*FileHandle::open(path))->status();
+    bool seen = false;
+    for (const auto& progress : shard_->progress()) {
+      if (progress.key != status->key) continue;
+      seen = true;
+      for (auto& sink : sinks) {
+        auto position = sink->position(progress.id);
+        if (!position || position->position < status->size_bytes) return false;
+      }
+    }
+    return seen;
+  }
+  void file_finished(InodeKey key, size_t source) override { finished_.emplace_back(key, source); }
+
+  std::vector<std::unique_ptr<ModelSink>> sinks;
+
+ private:
+  pipeline::FakeClock& clock_;
+  pipeline::Registry metrics_;
+  MemoryBudget memory_{64 << 20};
+  std::unique_ptr<ModelLedger> ledger_;
+  std::unique_ptr<FileShard> shard_;
+  std::unique_ptr<FileTable> table_;
+  std::unique_ptr<FolderTree> tree_;
+  std::vector<std::pair<InodeKey, size_t>> finished_;
+};
+
+uint64_t from_environment(const char* name, uint64_t otherwise) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? otherwise : std::strtoull(value, nullptr, 10);
+}
+
+std::vector<SourceRules> sources_in(const TempFolder& folder) {
+  std::vector<SourceRules> rules;
+  for (SourceType type : {SourceType::kKubernetes, SourceType::kFile}) {
+    auto options = std::make_shared<SourceOptions>();
+    options->name = type == SourceType::kKubernetes ? "pods" : "host";
+    options->type = type;
+    options->paths = {type == SourceType::kKubernetes ? folder.at("pods") : folder.at("host/*.log")};
+    options->sinks = {0, 1};
+    rules.push_back({options, *PathRules::compile(*options)});
+  }
+  return rules;
+}
+
+std::string first_of(const std::vector<std::string>& lines) {
+  return lines.empty() ? "" : std::to_string(lines.size()) + " lines, first " + lines[0].substr(0, 80);
+}
+
+void run_round(uint64_t seed) {
+  Random random(seed);
+  TempFolder folder;
+  folder.make("host");
+  std::vector<Writer> writers;
+  for (int i = 0; i < 3; ++i) {
+    std::string pod = "pods/ns_pod" + std::to_string(i) + "_uid/c";
+    folder.make(pod);
+    writers.emplace_back(folder, pod + "/0.log", "pod" + std::to_string(i));
+    writers.emplace_back(folder, "host/app" + std::to_string(i) + ".log", "app" + std::to_string(i));
+  }
+  auto rules = sources_in(folder);
+  ModelDisk disk;
+  disk.sinks.resize(2);
+  std::vector<ModelServer> servers(2);
+  pipeline::FakeClock clock;
+  std::unique_ptr<Agent> agent;
+  for (int i = 0; i < 3000; ++i) {
+    Writer& writer = writers[random() % writers.size()];
+    uint64_t action = random() % 100;
+    if (action < 20) {
+      writer.write(random);
+    } else if (action < 23) {
+      if (writer.rotates_in_sight() || (agent && agent->holds(folder.at(writer.path())))) writer.rotate();
+    } else if (!agent) {
+      clock.advance(10ms);
+      if (action < 40) agent = std::make_unique<Agent>(rules, disk, servers, clock);
+    } else if (action < 25) {
+      writer.remove_old([&](const std::string& path) { return agent->arrived(path); });
+    } else if (action < 26) {
+      agent.reset();  // kill -9
+    } else if (action < 45) {
+      agent->follow();
+    } else if (action < 70) {
+      agent->turn();
+    } else {
+      agent->step(random);
+    }
+  }
+  if (!agent) agent = std::make_unique<Agent>(rules, disk, servers, clock);
+  for (Writer& writer : writers) writer.complete();
+  agent->drain();
+
+  std::vector<std::string> want;
+  for (const Writer& writer : writers) want.insert(want.end(), writer.written().begin(), writer.written().end());
+  std::sort(want.begin(), want.end());
+  for (const ModelServer& server : servers) {
+    std::vector<std::string> got;
+    for (const auto& entry : server.entries()) got.push_back(entry.line);
+    std::sort(got.begin(), got.end());
+    std::vector<std::string> lost, extra;
+    std::set_difference(want.begin(), want.end(), got.begin(), got.end(), std::back_inserter(lost));
+    std::set_difference(got.begin(), got.end(), want.begin(), want.end(), std::back_inserter(extra));
+    CHECK(got.size() == want.size());
+    CHECK(first_of(lost) == "");
+    CHECK(first_of(extra) == "");
+    CHECK(server.different_repeats == 0);
+  }
+}
+}  // namespace
+
+TEST_SUITE("agent/discovery") {
+  TEST_CASE("discovery: through rotations, full sinks and crashes each line arrives exactly once") {
+    uint64_t seed = from_environment("EXACTLY_ONCE_SEED", std::random_device{}());
+    uint64_t rounds = from_environment("EXACTLY_ONCE_ROUNDS", 10);
+    for (uint64_t round = 0; round < rounds; ++round) {
+      CAPTURE(seed + round);
+      run_round(seed + round);
+    }
+  }
+}
