@@ -84,6 +84,12 @@ void add_admin_routes(pipeline::HttpRouter& router, AdminRoutesOptions options) 
                              : HttpResponse::text(500, concat("flush: ", flushed.error().message, "\n")));
     });
   });
+  router.route("POST", "/compact", [options](HttpRequest, HttpResponder responder) {
+    options.compactor.compact_all([responder = std::move(responder)](pipeline::Result<void> compacted) mutable {
+      responder.send(compacted ? HttpResponse::empty(204)
+                               : HttpResponse::text(500, concat("compact: ", compacted.error().message, "\n")));
+    });
+  });
 }
 
 }  // namespace server

@@ -1,16 +1,18 @@
-// What operators and probes ask: /ready, /metrics, /flush.
+// What operators and probes ask: /ready, /metrics, /flush, /compact.
 #pragma once
 
 #include "pipeline/base/metrics.h"
 #include "pipeline/http/http_router.h"
 #include "pipeline/loop/worker_pool.h"
 #include "server/catalog/catalog.h"
+#include "server/compact/compactor.h"
 #include "server/ingest/ingest.h"
 
 namespace server {
 
 struct AdminRoutesOptions {
   Ingest& ingest;
+  Compactor& compactor;
   Catalog& catalog;
   pipeline::WorkerPool& pool;  // metrics are rendered there: some are read from disk
   pipeline::Registry& registry;

@@ -13,6 +13,7 @@ namespace {
 
 using pipeline::log_error;
 using pipeline::log_info;
+using pipeline::log_warn;
 using pipeline::Loop;
 using server::Server;
 using server::Settings;
@@ -80,7 +81,7 @@ int run(const CommandLine& line) {
   Server& server = **started;
   log_info("server started", {{"version", pipeline::version_number()}, {"address", server.address()}});
 
-  std::optional<pipeline::SignalWatcher> term, interrupt;
+  std::optional<pipeline::SignalWatcher> term, interrupt, hangup;
   auto stop = [&](std::string_view name) {
     log_info("stopping", {{"signal", name}});
     // Without watchers the next signal ends the process at once.
@@ -89,7 +90,9 @@ int run(const CommandLine& line) {
   };
   term.emplace(**loop, SIGTERM, [&] { stop("TERM"); });
   interrupt.emplace(**loop, SIGINT, [&] { stop("INT"); });
+  hangup.emplace(**loop, SIGHUP, [] { log_warn("reload is not supported yet, signal ignored", {{"signal", "HUP"}}); });
   (*loop)->run();
+  hangup.reset();
   started->reset();
   log_info("server stopped");
   return 0;

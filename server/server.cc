@@ -8,6 +8,7 @@
 #include "pipeline/http/http_router.h"
 #include "server/admin_routes.h"
 #include "server/api/query_routes.h"
+#include "server/compact/compactor.h"
 
 namespace server {
 
@@ -43,9 +44,11 @@ struct Server::Graph {
   pipeline::FolderLock lock;
   std::unique_ptr<ObjectStore> store = nullptr;
   std::unique_ptr<Catalog> catalog = nullptr;
+  std::unique_ptr<Compactor> compactor = nullptr;
   std::unique_ptr<Ingest> ingest = nullptr;
   std::unique_ptr<QueryEngine> queries = nullptr;
   std::unique_ptr<pipeline::WorkerPool> query_pool = nullptr;
+  std::unique_ptr<pipeline::WorkerPool> admin_pool = nullptr;  // never waits for queries
   std::unique_ptr<pipeline::HttpServer> http = nullptr;
 };
 
@@ -62,11 +65,14 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
   TRY_LET(g.store, open_local_store(files, s.store_folder));
   if (auto folder = folder_of(s.catalog_file); !folder.empty()) TRY(files.make_folders(folder));
   TRY_LET(g.catalog, open_sqlite_catalog({s.catalog_file}, clock));
+  TRY_LET(g.compactor, Compactor::open(*g.store, *g.catalog, clock, registry, CompactorOptions()));
   TRY_LET(g.ingest, Ingest::open({loop, files, *g.store, *g.catalog, clock, registry}, s.ingest));
 
   g.queries = std::make_unique<QueryEngine>([&g](std::string_view tenant) { return g.ingest->view(tenant); }, *g.store,
-                                            QueryLimits());
+                                            s.query_limits);
   g.query_pool = std::make_unique<pipeline::WorkerPool>(loop, "query", kQueryThreads);
+
+  g.admin_pool = std::make_unique<pipeline::WorkerPool>(loop, "admin", 1);
 
   pipeline::HttpRouter router;
   router.route("POST", "/loki/api/v1/push", [&g](HttpRequest request, HttpResponder responder) {
@@ -74,7 +80,7 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
     if (auto refused = find_tenant(g.settings.tenancy, request, id)) return responder.send(*std::move(refused));
     g.ingest->handle_push(std::move(id), std::move(request), std::move(responder));
   });
-  add_admin_routes(router, {*g.ingest, *g.catalog, *g.query_pool, registry});
+  add_admin_routes(router, {*g.ingest, *g.compactor, *g.catalog, *g.admin_pool, registry});
 
   add_query_routes(router,
                    {*g.queries, *g.query_pool, clock, registry, [&g](const HttpRequest& request, std::string& id) {
@@ -98,6 +104,8 @@ void Server::stop(pipeline::Task done) {
     g.loop.post([&g, done = std::move(done)]() mutable {  // the HTTP server may end only outside its own callback
       g.http.reset();
       g.query_pool->stop();
+      g.admin_pool->stop();
+      g.compactor->stop();
       g.ingest->stop();
       done();
     });

@@ -62,7 +62,22 @@ void read_ingest(ConfigTable table, IngestOptions& ingest) {
   ingest.workers = static_cast<size_t>(table.integer("workers", static_cast<int64_t>(ingest.workers), 1, 256));
 }
 
+void read_query_limits(ConfigTable table, QueryLimits& limits) {
+  auto count = [&](std::string_view key, uint32_t otherwise) {
+    return static_cast<uint32_t>(table.integer(key, otherwise, 0, UINT32_MAX));
+  };
+  limits.max_entries_limit_per_query = count("max_entries_limit_per_query", limits.max_entries_limit_per_query);
+  limits.max_query_series = count("max_query_series", limits.max_query_series);
+  limits.max_query_length = table.duration("max_query_length", limits.max_query_length);
+  limits.max_streams_matchers_per_query =
+      count("max_streams_matchers_per_query", limits.max_streams_matchers_per_query);
+}
+
 void read_limits(ConfigTable table, PushLimits& limits) {
+  if (table.has("tenant")) {
+    table.error_at("tenant", "limits of single tenants are not supported yet", "remove [limits.tenant]");
+    table.table("tenant").ignore_rest();
+  }
   auto count = [&](std::string_view key, uint64_t otherwise) {
     return static_cast<uint64_t>(table.integer(key, static_cast<int64_t>(otherwise), 0));
   };
@@ -109,6 +124,7 @@ Settings read_settings(ConfigTable root) {
   settings.ingest.wal_folder = concat(settings.data_dir, "/wal");
   read_ingest(root.table("ingest"), settings.ingest);
   read_limits(root.table("limits"), settings.ingest.push.limits);
+  read_query_limits(root.table("limits"), settings.query_limits);
   read_retention(root.table("retention"));
   return settings;
 }

@@ -6,6 +6,7 @@
 #include "pipeline/config/config.h"
 #include "pipeline/http/http_server.h"
 #include "server/ingest/ingest.h"
+#include "server/query/query_engine.h"
 #include "server/tenancy.h"
 
 namespace server {
@@ -18,6 +19,7 @@ struct Settings {
   std::string store_folder;  // of file:// URLs
   std::string catalog_file;  // of sqlite:// URLs
   IngestOptions ingest;
+  QueryLimits query_limits;
 };
 
 // Without a configuration file: one machine, everything below ./skidway-data.

@@ -58,6 +58,10 @@ creation_grace_period = "5m"
 allow_structured_metadata = false
 max_structured_metadata_size = "64KiB"
 max_structured_metadata_entries_count = 7
+max_entries_limit_per_query = 10
+max_query_series = 11
+max_query_length = "30d"
+max_streams_matchers_per_query = 12
 [retention]
 period = "0"
 max_bytes = "0"
@@ -88,6 +92,10 @@ min_age = "1h"
   CHECK_FALSE(limits.allow_structured_metadata);
   CHECK(limits.max_structured_metadata_size == 65'536);
   CHECK(limits.max_structured_metadata_entries_count == 7);
+  CHECK(settings->query_limits.max_entries_limit_per_query == 10);
+  CHECK(settings->query_limits.max_query_series == 11);
+  CHECK(settings->query_limits.max_query_length == std::chrono::hours(720));
+  CHECK(settings->query_limits.max_streams_matchers_per_query == 12);
 }
 
 TEST_CASE("settings: what is not built yet says so") {
@@ -95,6 +103,7 @@ TEST_CASE("settings: what is not built yet says so") {
       says("[store]\nurl = \"s3://bucket/prefix\"\nregion = \"eu\"", "server.toml:2:7: s3://... is not supported yet"));
   CHECK(says("[catalog]\nurl = \"postgres://db\"", "postgres://... is not supported yet"));
   CHECK(says("[ingest]\nack = \"s3\"", "\"s3\" is not supported yet"));
+  CHECK(says("[limits.tenant.a]\nmax_line_size = 1", "limits of single tenants are not supported yet"));
   CHECK(says("[retention]\nperiod = \"30d\"", "retention is not supported yet"));
 }
 

@@ -162,12 +162,14 @@ std::string clean_path(std::string_view path) {
       kept.push_back(component);
     }
   }
-  std::string out = rooted ? "/" : "";
+  std::string out;
+  if (rooted) out.push_back('/');
   for (std::string_view component : kept) {
     if (!out.empty() && out.back() != '/') out.push_back('/');
     out.append(component);
   }
-  return out.empty() ? "." : out;
+  if (out.empty()) out.push_back('.');
+  return out;
 }
 
 Result<Glob> Glob::compile(std::string_view pattern) {
@@ -207,7 +209,7 @@ Result<Glob> Glob::compile(std::string_view pattern) {
     if (i > 0) glob.folder_.push_back('/');
     glob.folder_.append(first[i].text);
   }
-  if (glob.folder_.empty()) glob.folder_ = shared > 0 ? "/" : ".";
+  if (glob.folder_.empty()) glob.folder_.push_back(shared > 0 ? '/' : '.');
   glob.literal_ = glob.alternatives_.size() == 1 &&
                   std::all_of(first.begin(), first.end(), [](const Component& c) { return c.literal; });
   return glob;

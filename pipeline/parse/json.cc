@@ -583,6 +583,7 @@ void append_compact_json(std::string& out, const JsonValue& value) {
       }
       return out.push_back('}');
     }
+    case JsonKind::kNull: return void(out.append("null"));
     default: out.append(value.raw);
   }
 }

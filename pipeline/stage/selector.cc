@@ -9,7 +9,7 @@ namespace pipeline {
 namespace {
 
 struct Token {
-  std::string text;  // as it stands, or STRING, IDENTIFIER, $end
+  std::string_view text;  // as it stands, or STRING, IDENTIFIER, $end
   std::string value;
   size_t line = 1, column = 1;
 };

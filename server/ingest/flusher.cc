@@ -98,7 +98,8 @@ void Flusher::stop() {
 void Flusher::run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait_until(lock, next_, [&] { return stopping_ || poked_ || !requests_.empty(); });
+    // After a failure a growing head must not make it try without end: only time and requests count then.
+    wake_.wait_until(lock, next_, [&] { return stopping_ || (poked_ && !retrying_) || !requests_.empty(); });
     bool last = stopping_;
     poked_ = false;
     auto requests = std::exchange(requests_, {});

@@ -19,15 +19,12 @@ Ingest::~Ingest() {
 
 Result<std::unique_ptr<Ingest>> Ingest::open(IngestDoors doors, IngestOptions options) {
   std::unique_ptr<Ingest> ingest(new Ingest(doors, std::move(options)));
+  TRY(doors.catalog.forget_batches());
   TRY_LET(auto batches, doors.catalog.batches());
   ingest->numbers_.add_stored(batches);
   TRY_LET(auto snapshot, doors.catalog.snapshot());
   TRY(ingest->replay(snapshot->flushed_frame));
   Ingest& in = *ingest;
-  in.flusher_ = std::make_unique<Flusher>(in.head_, *in.wal_, doors.store, doors.catalog, doors.clock, doors.registry,
-                                          in.options_.flush, [&in] {
-                                            if (in.push_handler_) in.push_handler_->on_room();
-                                          });
   in.committer_ = std::make_unique<Committer>(*in.wal_, in.head_);
   in.workers_ = std::make_unique<pipeline::WorkerPool>(doors.loop, "ingest", in.options_.workers);
   in.push_handler_ = std::make_unique<PushHandler>(doors.loop, *in.workers_, *in.committer_, in.head_, in.numbers_,
@@ -35,6 +32,9 @@ Result<std::unique_ptr<Ingest>> Ingest::open(IngestDoors doors, IngestOptions op
                                                      if (in.head_.growing_bytes() >= in.options_.flush.bytes)
                                                        in.flusher_->poke();
                                                    });
+  in.flusher_ = std::make_unique<Flusher>(in.head_, *in.wal_, doors.store, doors.catalog, doors.clock, doors.registry,
+                                          in.options_.flush, [&in] { in.push_handler_->on_room(); });
+  if (in.head_.growing_bytes() >= in.options_.flush.bytes) in.flusher_->poke();
   return ingest;
 }
 

@@ -55,7 +55,8 @@ PushHandler::PushHandler(pipeline::Loop& loop, pipeline::WorkerPool& workers, Co
       options_(options),
       committed_(std::move(committed)),
       metrics_(registry),
-      hold_timer_(loop, [this] { admit_held(); }) {}
+      hold_timer_(loop, [this] { admit_held(); }),
+      self_(std::make_shared<PushHandler*>(this)) {}
 
 PushHandler::~PushHandler() = default;
 
@@ -122,7 +123,10 @@ void PushHandler::admit_held() {
 }
 
 void PushHandler::on_room() {
-  if (any_held_) loop_.post([this] { admit_held(); });
+  if (!any_held_) return;
+  loop_.post([watch = std::weak_ptr(self_)] {
+    if (auto self = watch.lock()) (*self)->admit_held();
+  });
 }
 
 void PushHandler::stop() {

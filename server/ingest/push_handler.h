@@ -79,6 +79,7 @@ class PushHandler {
   std::atomic<bool> any_held_{false};
   pipeline::Timer hold_timer_;
   bool stopping_ = false;
+  std::shared_ptr<PushHandler*> self_;     // watched by tasks posted to the loop: they may come after our end
   std::atomic<uint64_t> on_their_way_{0};  // bytes of pushes begun and not answered
 };
 

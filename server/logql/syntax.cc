@@ -80,7 +80,8 @@ std::string matcher_text(const LabelMatcher& matcher) {
 
 std::string extractions_text(const std::vector<Extraction>& extractions) {
   if (extractions.empty()) return {};
-  return " " + joined(extractions, ",", [](const Extraction& e) { return concat(e.name, "=", quoted(e.expression)); });
+  return concat(
+      " ", joined(extractions, ",", [](const Extraction& e) { return concat(e.name, "=", quoted(e.expression)); }));
 }
 
 std::string named_text(const std::vector<NamedLabel>& labels) {
@@ -95,23 +96,23 @@ struct StageText {
                     return operand.is_ip ? concat("ip(", quoted(operand.text), ")") : quoted(operand.text);
                   }));
   }
-  std::string operator()(const JsonStage& stage) { return "| json" + extractions_text(stage.extractions); }
+  std::string operator()(const JsonStage& stage) { return concat("| json", extractions_text(stage.extractions)); }
   std::string operator()(const LogfmtStage& stage) {
     return concat("| logfmt", stage.strict ? " --strict" : "", stage.keep_empty ? " --keep-empty" : "",
                   extractions_text(stage.extractions));
   }
-  std::string operator()(const RegexpStage& stage) { return "| regexp " + quoted(stage.regex); }
-  std::string operator()(const PatternStage& stage) { return "| pattern " + quoted(stage.pattern); }
+  std::string operator()(const RegexpStage& stage) { return concat("| regexp ", quoted(stage.regex)); }
+  std::string operator()(const PatternStage& stage) { return concat("| pattern ", quoted(stage.pattern)); }
   std::string operator()(const UnpackStage&) { return "| unpack"; }
-  std::string operator()(const LabelFilterStage& stage) { return "| " + label_filter_text(stage.filter); }
-  std::string operator()(const LineFormatStage& stage) { return "| line_format " + quoted(stage.form); }
+  std::string operator()(const LabelFilterStage& stage) { return concat("| ", label_filter_text(stage.filter)); }
+  std::string operator()(const LineFormatStage& stage) { return concat("| line_format ", quoted(stage.form)); }
   std::string operator()(const LabelFormatStage& stage) {
-    return "| label_format " + joined(stage.formats, ",", [](const LabelFormat& format) {
-             return concat(format.target, "=", format.is_rename ? format.source : quoted(format.source));
-           });
+    return concat("| label_format ", joined(stage.formats, ",", [](const LabelFormat& format) {
+                    return concat(format.target, "=", format.is_rename ? format.source : quoted(format.source));
+                  }));
   }
-  std::string operator()(const DropStage& stage) { return "| drop " + named_text(stage.labels); }
-  std::string operator()(const KeepStage& stage) { return "| keep " + named_text(stage.labels); }
+  std::string operator()(const DropStage& stage) { return concat("| drop ", named_text(stage.labels)); }
+  std::string operator()(const KeepStage& stage) { return concat("| keep ", named_text(stage.labels)); }
   std::string operator()(const DecolorizeStage&) { return "| decolorize"; }
 };
 
@@ -159,7 +160,7 @@ std::string matching_text(const BinaryOperation& binary) {
 struct ExprText {
   std::string operator()(const LogExpr& log) { return log_text(log); }
   std::string operator()(const RangeAggregation& range) {
-    return concat(range_op_text(range.op), "(", range.parameter ? value_text(*range.parameter) + "," : "",
+    return concat(range_op_text(range.op), "(", range.parameter ? concat(value_text(*range.parameter), ",") : "",
                   range_text(range.range), ")", grouping_text(range.grouping));
   }
   std::string operator()(const VectorAggregation& vector) {

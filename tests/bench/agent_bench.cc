@@ -1,0 +1,216 @@
+// agent_bench: rows A1, A2, A3 and A7: what the agent costs in CPU and memory, on this machine, with the real program.
+//
+//   agent_bench [a1|a2|a3|a7]... [--bytes N] [--seconds N] [--agent PATH]
+//
+// The agent runs alone on the first CPU; corpus, sink and this program are on the second. A figure is printed only if
+// every line arrived exactly once.
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "pipeline/base/concat.h"
+#include "pipeline/base/quantity.h"
+#include "tests/bench/cri_tree.h"
+#include "tests/bench/program.h"
+#include "tests/bench/push_sink.h"
+#include "tests/bench/report.h"
+
+using namespace bench;
+using pipeline::concat;
+
+namespace {
+
+constexpr double kPatience = 20;  // seconds without a new line: something is wrong
+constexpr double kMiB = 1 << 20;
+
+struct Options {
+  std::vector<std::string> rows = {};
+  uint64_t bytes = 300'000'000;
+  double seconds = 30;
+  std::string agent = sibling_program("agent/skidway-agent");
+};
+
+constexpr std::string_view kUsage = "usage: agent_bench [a1|a2|a3|a7]... [--bytes N] [--seconds N] [--agent PATH]";
+
+Options parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    std::string_view word = argv[i];
+    const char* value = i + 1 < argc ? argv[i + 1] : "";
+    if (word == "--bytes") {
+      options.bytes = must(pipeline::parse_size(value)), ++i;
+    } else if (word == "--seconds") {
+      options.seconds = std::atof(value), ++i;
+    } else if (word == "--agent") {
+      options.agent = value, ++i;
+    } else if (word == "a1" || word == "a2" || word == "a3" || word == "a7") {
+      options.rows.emplace_back(word);
+    } else {
+      fatal(kUsage);
+    }
+  }
+  if (options.rows.empty()) options.rows = {"a1", "a2", "a3", "a7"};
+  return options;
+}
+
+class AgentRun {
+ public:
+  // `source` and `sink`: bodies of the two tables.
+  AgentRun(const Options& options, const Folder& folder, std::string_view source, std::string_view sink)
+      : port_(free_port()),
+        program_(
+            folder,
+            {options.agent, "--config",
+             folder.write("agent.toml",
+                          concat("data_dir = \"", folder.path(), "/data\"\n\n[http]\nlisten = \"127.0.0.1:", port_,
+                                 "\"\n\n[[source]]\nname = \"logs\"\n", source, "\n[[sink]]\nname = \"out\"\n", sink))},
+            port_) {}
+  Program& program() { return program_; }
+
+ private:
+  uint16_t port_;
+  Program program_;
+};
+
+std::string kubernetes_source(const CriTree& tree) {
+  return concat("type = \"kubernetes\"\npath = \"", tree.pods_path(), "\"\napi = \"none\"\n");
+}
+
+std::string push_sink(const PushSink& sink) {
+  return concat("type = \"loki\"\nurl = \"http://127.0.0.1:", sink.port(),
+                "/loki/api/v1/push\"\ncompression = \"snappy\"\n");
+}
+
+void expect_equal(const EntrySums& expected, const EntrySums& received) {
+  if (received == expected) return;
+  fatal(concat("what arrived is not what was written: ", received.lines, " of ", expected.lines, " lines, ",
+               received.bytes, " of ", expected.bytes, " bytes, sums ",
+               received.hash == expected.hash ? "equal" : "differ"));
+}
+
+// Ten files as fast as the agent can.
+void measure_a1(const Options& options, Report& report) {
+  Folder folder;
+  CriTree tree(folder.path() + "/tree", 10);
+  tree.fill(options.bytes);
+  PushSink sink;
+  AgentRun agent(options, folder, kubernetes_source(tree), push_sink(sink));
+  double begin = now_seconds();
+  if (!sink.wait_lines(tree.sums().lines, kPatience)) agent.program().check_alive();
+  double wall = now_seconds() - begin, cpu = agent.program().cpu_seconds();
+  CpuTime parts = agent.program().cpu_time();
+  double peak = static_cast<double>(agent.program().peak_rss());
+  agent.program().stop();
+  PushSink::Received got = sink.received();
+  expect_equal(tree.sums(), got.sums);
+  double lines = static_cast<double>(tree.sums().lines), bytes = static_cast<double>(tree.bytes());
+  report.add("a1", "lines per CPU second", lines / cpu / 1e6, "M/s");
+  report.add("a1", "bytes read per CPU second", bytes / cpu / 1e6, "MB/s");
+  report.add("a1", "CPU", cpu, "s");
+  report.add("a1", "of it system", parts.system, "s");
+  report.add("a1", "wall", wall, "s");
+  report.add("a1", "RSS peak", peak / kMiB, "MiB");
+  report.add("a1", "requests", static_cast<double>(got.requests), "");
+  report.add("a1", "bytes sent per byte read", static_cast<double>(got.wire_bytes) / bytes, "");
+}
+
+// A hundred files, 10,000 lines a second, one write each.
+void measure_a2(const Options& options, Report& report) {
+  Folder folder;
+  CriTree tree(folder.path() + "/tree", 100);
+  tree.write_lines(5);
+  PushSink sink;
+  AgentRun agent(options, folder, kubernetes_source(tree), push_sink(sink));
+  agent.program().wait_ready();
+  if (!sink.wait_lines(tree.sums().lines, kPatience)) agent.program().check_alive();
+  agent.program().reset_peak();
+  double begin = now_seconds(), cpu = agent.program().cpu_seconds();
+  CpuTime before = agent.program().cpu_time();
+  tree.write_live(10'000, options.seconds);
+  double wall = now_seconds() - begin;
+  cpu = agent.program().cpu_seconds() - cpu;
+  CpuTime after = agent.program().cpu_time();
+  begin = now_seconds();
+  if (!sink.wait_lines(tree.sums().lines, kPatience)) agent.program().check_alive();
+  double behind = now_seconds() - begin, peak = static_cast<double>(agent.program().peak_rss());
+  agent.program().stop();
+  PushSink::Received got = sink.received();
+  expect_equal(tree.sums(), got.sums);
+  report.add("a2", "cores", cpu / wall, "");
+  report.add("a2", "of it user", (after.user - before.user) / wall, "");
+  report.add("a2", "RSS peak", peak / kMiB, "MiB");
+  report.add("a2", "last line arrives after the last write", behind, "s");
+  report.add("a2", "rotations", static_cast<double>(tree.rotations()), "");
+  report.add("a2", "requests", static_cast<double>(got.requests), "");
+}
+
+// Plain files, no stage, nothing sent: reading and splitting alone.
+void measure_a3(const Options& options, Report& report) {
+  Folder folder;
+  CriTree tree(folder.path() + "/tree", 10);
+  tree.fill(options.bytes);
+  AgentRun agent(options, folder,
+                 concat("type = \"file\"\npath = [\"", tree.pods_path(), "/*/*/*.log\"]\nstart_at = \"beginning\"\n"),
+                 "type = \"discard\"\n");
+  agent.program().wait_ready();
+  double begin = now_seconds(), cpu = 0;
+  while (agent.program().metric("skidway_agent_source_read_lines_total") < static_cast<double>(tree.sums().lines)) {
+    agent.program().check_alive();
+    if (now_seconds() - begin > 120) fatal("not all lines were read");
+    timespec pause{0, 20'000'000};
+    nanosleep(&pause, nullptr);
+  }
+  cpu = agent.program().cpu_seconds();
+  double peak = static_cast<double>(agent.program().peak_rss()), bytes = static_cast<double>(tree.bytes());
+  if (agent.program().metric("skidway_agent_source_read_bytes_total") != bytes)
+    fatal("not exactly all bytes were read");
+  agent.program().stop();
+  report.add("a3", "bytes read per CPU second", bytes / cpu / 1e9, "GB/s");
+  report.add("a3", "CPU", cpu, "s");
+  report.add("a3", "RSS peak", peak / kMiB, "MiB");
+}
+
+// A hundred files in which nothing happens.
+void measure_a7(const Options& options, Report& report) {
+  Folder folder;
+  CriTree tree(folder.path() + "/tree", 100);
+  tree.write_lines(5);
+  PushSink sink;
+  AgentRun agent(options, folder, kubernetes_source(tree), push_sink(sink));
+  double ready = agent.program().wait_ready();
+  if (!sink.wait_lines(tree.sums().lines, kPatience)) agent.program().check_alive();
+  double started = agent.program().cpu_seconds(), seconds = options.seconds < 20 ? options.seconds : 20;
+  timespec pause{static_cast<time_t>(seconds < 10 ? 1 : 5), 0};
+  nanosleep(&pause, nullptr);
+  double begin = now_seconds(), cpu = agent.program().cpu_seconds();
+  pause.tv_sec = static_cast<time_t>(seconds);
+  nanosleep(&pause, nullptr);
+  cpu = agent.program().cpu_seconds() - cpu;
+  double wall = now_seconds() - begin;
+  Memory memory = agent.program().memory();
+  agent.program().stop();
+  expect_equal(tree.sums(), sink.received().sums);
+  report.add("a7", "ready", ready * 1e3, "ms");
+  report.add("a7", "CPU to start and read 500 lines", started * 1e3, "ms");
+  report.add("a7", "idle cores", cpu / wall, "");
+  report.add("a7", "RSS", static_cast<double>(memory.rss) / kMiB, "MiB");
+  report.add("a7", "of it anonymous", static_cast<double>(memory.anonymous) / kMiB, "MiB");
+  report.add("a7", "binary", static_cast<double>(file_size(options.agent)) / 1e6, "MB");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options = parse(argc, argv);
+  stay_on_second_cpu();
+  Report report;
+  for (const std::string& row : options.rows) {
+    if (row == "a1") measure_a1(options, report);
+    if (row == "a2") measure_a2(options, report);
+    if (row == "a3") measure_a3(options, report);
+    if (row == "a7") measure_a7(options, report);
+  }
+  report.print_json();
+  return 0;
+}

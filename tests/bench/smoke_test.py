@@ -1,0 +1,32 @@
+#!/usr/bin/env python3
+"""The benchmarks of the whole programs still work: each row, with tiny sizes. The figures mean nothing here, their presence does."""
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
+import programs
+
+
+def bench(name, *arguments):
+    """The JSON line of a benchmark, as a dict."""
+    done = subprocess.run([os.path.join(programs.BUILD, "tests/bench", name), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, timeout=300)
+    assert done.returncode == 0, done.stdout
+    assert "WRONG" not in done.stdout, done.stdout
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def server_rows():
+    """server_bench: pushes, asks and answers every query right"""
+    rows = bench("server_bench", "s1", "queries", "--bytes", "10MB")
+    for what in ("s1a push p99", "s3 absent id, CPU", "s4 count of a common word, CPU", "s6 last 100 lines of one stream, CPU",
+                 "s10 json, status 500, by level, CPU", "s11 rate of all streams, an hour by minutes, CPU"):
+        assert rows.get(what, 0) > 0, f"no {what} in {rows}"
+
+
+CASES = [server_rows]
+
+if __name__ == "__main__":
+    sys.exit(programs.run_cases(CASES))

@@ -1,0 +1,19 @@
+// Wrote object_v1.lseg, with the writer of version 1. Kept to show how; not to be run again: the file is what old
+// servers left behind. usage: object_v1_writer FOLDER   (writes FOLDER/object_v1.lseg)
+#include <cstdio>
+
+#include "golden_entries.h"
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 2;
+  auto files = pipeline::system_files();
+  auto store = server::open_local_store(*files, argv[1]);
+  server::ObjectBuilder builder;
+  for (const server::PlainEntry& entry : golden::entries()) builder.add(entry);
+  server::ObjectWriterOptions options{.cluster = golden::kCluster, .object = golden::kObject, .level = 2};
+  options.inputs = golden::kInputs;
+  options.producers = golden::kProducers;
+  auto summary = builder.write(**store, "object_v1.lseg", options);
+  if (!summary) std::fprintf(stderr, "%s\n", summary.error().message.c_str());
+  return summary ? 0 : 1;
+}
