@@ -65,7 +65,7 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
   TRY_LET(g.store, open_local_store(files, s.store_folder));
   if (auto folder = folder_of(s.catalog_file); !folder.empty()) TRY(files.make_folders(folder));
   TRY_LET(g.catalog, open_sqlite_catalog({s.catalog_file}, clock));
-  TRY_LET(g.compactor, Compactor::open(*g.store, *g.catalog, clock, registry, CompactorOptions()));
+  TRY_LET(g.compactor, Compactor::open(*g.store, *g.catalog, clock, registry, s.compaction));
   TRY_LET(g.ingest, Ingest::open({loop, files, *g.store, *g.catalog, clock, registry}, s.ingest));
 
   g.queries = std::make_unique<QueryEngine>([&g](std::string_view tenant) { return g.ingest->view(tenant); }, *g.store,
@@ -100,12 +100,12 @@ const std::string& Server::address() const { return graph_->http->address(); }
 void Server::stop(pipeline::Task done) {
   Graph& g = *graph_;
   g.ingest->refuse();
+  g.compactor->stop();  // a merge ends at its next page; whoever waits for one is answered
   g.http->stop(kAnswerDeadline, [&g, done = std::move(done)]() mutable {
     g.loop.post([&g, done = std::move(done)]() mutable {  // the HTTP server may end only outside its own callback
       g.http.reset();
       g.query_pool->stop();
       g.admin_pool->stop();
-      g.compactor->stop();
       g.ingest->stop();
       done();
     });

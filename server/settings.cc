@@ -62,6 +62,14 @@ void read_ingest(ConfigTable table, IngestOptions& ingest) {
   ingest.workers = static_cast<size_t>(table.integer("workers", static_cast<int64_t>(ingest.workers), 1, 256));
 }
 
+void read_compaction(ConfigTable table, CompactorOptions& compaction) {
+  compaction.background = table.boolean("background", compaction.background);
+  compaction.interval =
+      std::chrono::duration_cast<std::chrono::milliseconds>(table.duration("interval", compaction.interval));
+  if (compaction.interval < std::chrono::milliseconds(10)) table.error_at("interval", "interval must be at least 10ms");
+  compaction.grace = std::chrono::duration_cast<std::chrono::seconds>(table.duration("grace", compaction.grace));
+}
+
 void read_query_limits(ConfigTable table, QueryLimits& limits) {
   auto count = [&](std::string_view key, uint32_t otherwise) {
     return static_cast<uint32_t>(table.integer(key, otherwise, 0, UINT32_MAX));
@@ -123,6 +131,7 @@ Settings read_settings(ConfigTable root) {
       read_url(root.table("catalog"), "sqlite", concat(settings.data_dir, "/catalog.db"), "postgres");
   settings.ingest.wal_folder = concat(settings.data_dir, "/wal");
   read_ingest(root.table("ingest"), settings.ingest);
+  read_compaction(root.table("compaction"), settings.compaction);
   read_limits(root.table("limits"), settings.ingest.push.limits);
   read_query_limits(root.table("limits"), settings.query_limits);
   read_retention(root.table("retention"));

@@ -5,6 +5,7 @@
 
 #include "pipeline/config/config.h"
 #include "pipeline/http/http_server.h"
+#include "server/compact/compactor.h"
 #include "server/ingest/ingest.h"
 #include "server/query/query_engine.h"
 #include "server/tenancy.h"
@@ -19,6 +20,7 @@ struct Settings {
   std::string store_folder;  // of file:// URLs
   std::string catalog_file;  // of sqlite:// URLs
   IngestOptions ingest;
+  CompactorOptions compaction;
   QueryLimits query_limits;
 };
 
