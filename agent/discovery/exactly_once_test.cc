@@ -10,6 +10,7 @@
 #include "agent/source/file_shard.h"
 #include "agent/source/testing/model_sink.h"
 #include "agent/source/testing/temp_folder.h"
+#include "pipeline/stage/stage_list.h"
 
 using namespace agent;
 using namespace agent::testing;
@@ -18,22 +19,20 @@ using namespace std::chrono_literals;
 namespace {
 using Random = std::mt19937_64;
 
-// One program that logs into one file and rotates it.
+enum class Format { kPlain, kCri };
+
+// One program that logs into one file and rotates it. In CRI form some lines come in pieces, those of standard output
+// and standard error mixed.
 class Writer {
  public:
-  Writer(const TempFolder& folder, std::string path, std::string name)
-      : folder_(folder), path_(std::move(path)), name_(std::move(name)) {}
+  Writer(const TempFolder& folder, std::string path, std::string name, Format format)
+      : folder_(folder), path_(std::move(path)), name_(std::move(name)), format_(format) {}
 
   void write(Random& random) {
-    for (uint64_t lines = random() % 20 + 1; lines > 0; --lines) {
-      std::string line = name_ + "-" + std::to_string(count_++) + "-" + std::string(random() % 60, 'x');
-      written_.push_back(line);
-      pending_ += line + "\n";
-    }
-    if (random() % 50 == 0) {  // now and then a lot, or nothing but a part of a line
-      written_.push_back(name_ + "-long-" + std::to_string(count_++) + std::string(random() % 200'000, 'y'));
-      pending_ += written_.back() + "\n";
-    }
+    for (uint64_t lines = random() % 20 + 1; lines > 0; --lines) add_line(random, random() % 60, 'x');
+    if (random() % 50 == 0) add_line(random, random() % 200'000, 'y');
+    if (format_ == Format::kCri && random() % 3 == 0) add_pieces(random);
+    // Now and then nothing but a part of it.
     size_t now = random() % 4 == 0 ? random() % pending_.size() + 1 : pending_.size();
     folder_.append(path_, std::string_view(pending_).substr(0, now));
     pending_.erase(0, now);
@@ -42,8 +41,12 @@ class Writer {
     folder_.append(path_, pending_);
     pending_.clear();
   }
-  void rotate() {
+  void end() {
+    for (const char* stream : {"stdout", "stderr"}) end_pieces(stream);
     complete();
+  }
+  void rotate() {
+    end();
     char time[32];
     std::snprintf(time, sizeof(time), ".20260101-%06d", rotations_++);
     folder_.rename(path_, path_ + time);
@@ -62,8 +65,50 @@ class Writer {
   const std::vector<std::string>& written() const { return written_; }
 
  private:
+  std::string new_line(size_t length, char fill) {
+    return name_ + "-" + std::to_string(count_++) + "-" + std::string(length, fill);
+  }
+  void add_cri(const char* stream, char flag, const std::string& content) {
+    char time[64];
+    std::snprintf(time, sizeof(time), "2026-01-01T00:%02d:%02d.%09dZ", cri_lines_ / 60 % 60, cri_lines_ % 60,
+                  cri_lines_);
+    cri_lines_++;
+    pending_ += std::string(time) + " " + stream + " " + flag + " " + content + "\n";
+  }
+  void add_line(Random& random, size_t length, char fill) {
+    std::string line = new_line(length, fill);
+    if (format_ == Format::kPlain) {
+      written_.push_back(line);
+      pending_ += line + "\n";
+      return;
+    }
+    const char* stream = random() % 2 == 0 ? "stdout" : "stderr";
+    std::string& open = open_[stream];
+    add_cri(stream, 'F', line);
+    written_.push_back(open + line);
+    open.clear();
+  }
+  void add_pieces(Random& random) {
+    for (int i = 0; i < 3; ++i) {
+      const char* stream = random() % 2 == 0 ? "stdout" : "stderr";
+      std::string piece = new_line(random() % 100, 'p');
+      add_cri(stream, 'P', piece);
+      open_[stream] += piece;
+    }
+  }
+  void end_pieces(const char* stream) {
+    if (open_[stream].empty()) return;
+    std::string line = new_line(5, 'e');
+    add_cri(stream, 'F', line);
+    written_.push_back(open_[stream] + line);
+    open_[stream].clear();
+  }
+
   const TempFolder& folder_;
   const std::string path_, name_;
+  const Format format_;
+  std::map<std::string, std::string> open_;  // pieces of an unfinished line, by stream
+  int cri_lines_ = 0;
   std::vector<std::string> written_, rotated_;
   std::string pending_;
   uint64_t count_ = 0;
@@ -133,7 +178,9 @@ class Agent final : public ReaderEvents {
   }
   // A file that matches its source's pattern only until it is rotated must have been seen by then.
   bool holds(const std::string& path) {
-    InodeKey key = (*FileHandle::open(path))->status()->key;
+    auto file = FileHandle::open(path);
+    if (!file) return false;
+    InodeKey key = (*file)->status()->key;
     for (const auto& progress : shard_->progress()) {
       if (progress.key == key) return true;
     }
@@ -173,6 +220,12 @@ uint64_t from_environment(const char* name, uint64_t otherwise) {
   return value == nullptr ? otherwise : std::strtoull(value, nullptr, 10);
 }
 
+std::shared_ptr<const pipeline::StageList> cri_stages() {
+  auto document = pipeline::ConfigDocument::parse("[[stage]]\ntype = \"cri\"\n", "test");
+  REQUIRE(document.has_value());
+  return pipeline::StageList::build(document->root(), "stage");
+}
+
 std::vector<SourceRules> sources_in(const TempFolder& folder) {
   std::vector<SourceRules> rules;
   for (SourceType type : {SourceType::kKubernetes, SourceType::kFile}) {
@@ -180,6 +233,7 @@ std::vector<SourceRules> sources_in(const TempFolder& folder) {
     options->name = type == SourceType::kKubernetes ? "pods" : "host";
     options->type = type;
     options->paths = {type == SourceType::kKubernetes ? folder.at("pods") : folder.at("host/*.log")};
+    if (type == SourceType::kKubernetes) options->stages = cri_stages();
     options->sinks = {0, 1};
     rules.push_back({options, *PathRules::compile(*options)});
   }
@@ -198,8 +252,8 @@ void run_round(uint64_t seed) {
   for (int i = 0; i < 3; ++i) {
     std::string pod = "pods/ns_pod" + std::to_string(i) + "_uid/c";
     folder.make(pod);
-    writers.emplace_back(folder, pod + "/0.log", "pod" + std::to_string(i));
-    writers.emplace_back(folder, "host/app" + std::to_string(i) + ".log", "app" + std::to_string(i));
+    writers.emplace_back(folder, pod + "/0.log", "pod" + std::to_string(i), Format::kCri);
+    writers.emplace_back(folder, "host/app" + std::to_string(i) + ".log", "app" + std::to_string(i), Format::kPlain);
   }
   auto rules = sources_in(folder);
   ModelDisk disk;
@@ -230,7 +284,7 @@ void run_round(uint64_t seed) {
     }
   }
   if (!agent) agent = std::make_unique<Agent>(rules, disk, servers, clock);
-  for (Writer& writer : writers) writer.complete();
+  for (Writer& writer : writers) writer.end();
   agent->drain();
 
   std::vector<std::string> want;
