@@ -43,7 +43,7 @@ class LokiSink final : public Sink, private BatchTaker {
   static constexpr uint64_t kQueueFactor = 2;
   static constexpr uint64_t kWindow = 4096;
 
-  // kInvalid: the URL or a TLS file is wrong. `store` knows options.name.
+  // `store` knows options.name. A TLS or secret's file that cannot be read is a failed request, tried again.
   static pipeline::Result<std::unique_ptr<LokiSink>> create(pipeline::Loop& loop, SinkOptions options,
                                                             CheckpointStore& store, MemoryBudget& memory,
                                                             const pipeline::Clock& clock, pipeline::Registry& registry);
