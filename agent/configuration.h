@@ -1,0 +1,38 @@
+// Configuration of the agent: agent.toml as typed values (interfaces.md), every error found at once.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/sink/sink_options.h"
+#include "agent/source/source_options.h"
+#include "pipeline/base/result.h"
+#include "pipeline/config/config.h"
+
+namespace agent {
+
+struct Configuration {
+  std::string data_dir = "/var/lib/skidway-agent";
+  uint64_t memory_limit_bytes = 64 << 20;
+  size_t workers = 1;  // shards: threads that read files and encode
+  std::string http_listen = "127.0.0.1:9080";
+  std::vector<std::shared_ptr<const SourceOptions>> sources;
+  std::vector<SinkOptions> sinks;
+  std::string text;  // of the file, without what must stay secret: for /config
+};
+
+// What the configuration is for: `test` and `targets` need no sink.
+enum class Needs { kSinks, kSourcesOnly };
+
+// kInvalid: all errors, one a line, as FILE:LINE:COLUMN: what; remedy. kNotFound, kIo: the file cannot be read.
+pipeline::Result<Configuration> load_configuration(const std::string& path, Needs needs);
+pipeline::Result<Configuration> parse_configuration(
+    std::string_view text, const std::string& name, Needs needs,
+    const pipeline::ConfigDocument::Environment& environment = pipeline::ConfigDocument::process_environment());
+
+// `text` with passwords in URLs replaced by ***.
+std::string hide_secrets(std::string_view text);
+
+}  // namespace agent

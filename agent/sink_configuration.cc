@@ -1,0 +1,124 @@
+#include "agent/sink_configuration.h"
+
+#include "agent/sink/push_request.h"
+#include "pipeline/base/concat.h"
+#include "pipeline/base/version.h"
+#include "pipeline/model/label_set.h"
+
+namespace agent {
+
+using pipeline::concat;
+using pipeline::ConfigTable;
+using namespace std::chrono_literals;
+
+namespace {
+constexpr uint64_t kSmallestBatch = 1 << 10, kLargestBatch = 64 << 20;  // a server takes bodies up to 100 MiB
+constexpr int64_t kMostInFlight = 64;
+
+Compression read_compression(const ConfigTable& table) {
+  std::string name = table.choice("compression", "auto", {"auto", "snappy", "gzip", "identity", "zstd", "lz4"});
+  if (name == "gzip") return Compression::kGzip;
+  if (name == "snappy") return Compression::kSnappy;
+  if (name == "identity" || name == "zstd" || name == "lz4")
+    table.error_at("compression", concat("compression \"", name, "\" is not supported yet"),
+                   "use \"auto\", \"snappy\" or \"gzip\"");
+  return Compression::kAuto;
+}
+
+RetryOptions read_retry(const ConfigTable& table) {
+  RetryOptions retry;
+  retry.min = table.duration("min", retry.min);
+  retry.max = table.duration("max", retry.max);
+  retry.max_retries = static_cast<uint64_t>(table.integer("max_retries", 0, 0));
+  retry.max_age = table.duration("max_age", retry.max_age);
+  if (retry.min <= 0s) table.error_at("min", "the shortest wait must be longer than 0", "for example \"500ms\"");
+  if (retry.max < retry.min) table.error_at("max", "the longest wait is shorter than the shortest", "raise max");
+  return retry;
+}
+
+SinkAuth read_auth(const ConfigTable& table) {
+  SinkAuth auth{table.string("username"), table.string("password_file"), table.string("bearer_token_file")};
+  if (!auth.bearer_token_file.empty() && !auth.username.empty())
+    table.error_at("bearer_token_file", "both username and bearer_token_file are given", "keep one of them");
+  if (auth.username.empty() && !auth.password_file.empty())
+    table.error_at("password_file", "a password without a username", "add username");
+  return auth;
+}
+
+SinkTls read_tls(const ConfigTable& table) {
+  SinkTls tls{table.string("ca_file"), table.string("cert_file"), table.string("key_file"),
+              table.string("server_name")};
+  if (tls.cert_file.empty() != tls.key_file.empty())
+    table.error_at(tls.cert_file.empty() ? "key_file" : "cert_file", "a certificate and its key belong together",
+                   "give both cert_file and key_file");
+  return tls;
+}
+
+void check_spool(const ConfigTable& table) {
+  std::string mode = table.choice("mode", "off", {"off", "outage", "always"});
+  table.size("limit", 0);
+  if (mode != "off")
+    table.error_at("mode", concat("spool mode \"", mode, "\" is not supported yet"),
+                   "use \"off\": while the sink is away, files are the buffer and reading pauses");
+}
+
+std::string read_url(const ConfigTable& table) {
+  std::string url = table.required_string("url");
+  if (url.empty()) return url;
+  bool web = url.starts_with("http://") || url.starts_with("https://");
+  if (!web || host_of(url).empty())
+    table.error_at("url", concat("\"", url, "\" is not an http or https URL"),
+                   "for example \"http://127.0.0.1:3100/loki/api/v1/push\"");
+  return url;
+}
+
+void read_loki(const ConfigTable& table, SinkOptions& sink) {
+  sink.url = read_url(table);
+  sink.user_agent = concat("skidway-agent/", pipeline::version_number());
+  sink.tenant = table.string("tenant");
+  sink.batch_bytes = table.size("batch_bytes", sink.batch_bytes);
+  if (sink.batch_bytes < kSmallestBatch || sink.batch_bytes > kLargestBatch)
+    table.error_at("batch_bytes", concat(sink.batch_bytes, " bytes is not between 1KiB and 64MiB"),
+                   "the default is \"1MiB\"");
+  sink.batch_wait = table.duration("batch_wait", sink.batch_wait);
+  sink.max_in_flight = static_cast<uint64_t>(table.integer("max_in_flight", 4, 1, kMostInFlight));
+  sink.compression = read_compression(table);
+  sink.timeout = table.duration("timeout", sink.timeout);
+  if (sink.timeout < 1ms) table.error_at("timeout", "must be at least 1ms", "the default is \"10s\"");
+  sink.retry = read_retry(table.table("retry"));
+  check_spool(table.table("spool"));
+  sink.tls = read_tls(table.table("tls"));
+  sink.auth = read_auth(table.table("auth"));
+}
+}  // namespace
+
+std::map<std::string, std::string> read_labels(const ConfigTable& table, std::string_view key) {
+  std::map<std::string, std::string> labels;
+  for (auto& [name, value] : table.string_map(key)) {
+    if (!pipeline::is_label_name(name))
+      table.error_at(key, concat("\"", name, "\" is not a label name"),
+                     "use letters, digits and _, and begin with no digit");
+    labels[name] = value;
+  }
+  return labels;
+}
+
+SinkOptions read_sink(const ConfigTable& table) {
+  SinkOptions sink;
+  sink.name = table.required_string("name");
+  std::string type = table.choice("type", "", {"loki", "stdout", "discard"});
+  sink.labels = read_labels(table, "labels");
+  if (type == "stdout") {
+    sink.type = SinkType::kStdout;
+  } else if (type == "discard") {
+    sink.type = SinkType::kDiscard;
+  } else if (type == "loki") {
+    read_loki(table, sink);
+  } else {
+    if (!table.has("type")) table.error("a sink without a type", "add type = \"loki\", \"stdout\" or \"discard\"");
+    table.ignore_rest();
+  }
+  return sink;
+}
+
+}  // namespace agent

@@ -1,0 +1,130 @@
+#include "agent/source_configuration.h"
+
+#include <algorithm>
+
+#include "agent/container_format.h"
+#include "agent/sink_configuration.h"
+#include "pipeline/base/concat.h"
+#include "pipeline/match/relabel.h"
+#include "pipeline/match/relabel_config.h"
+#include "pipeline/stage/stage_list.h"
+#include "pipeline/stage/stage_table.h"
+
+namespace agent {
+
+using pipeline::concat;
+using pipeline::ConfigKind;
+using pipeline::ConfigTable;
+
+namespace {
+constexpr uint64_t kSmallestLine = 1 << 10, kLargestLine = 16 << 20;
+
+bool is_later_type(std::string_view type) {
+  constexpr std::string_view kLater[] = {"journal", "syslog", "push", "otlp", "docker", "kubernetes_events"};
+  return std::find(std::begin(kLater), std::end(kLater), type) != std::end(kLater);
+}
+
+// Answers whether the rest of the table can be read.
+bool read_type(const ConfigTable& table, SourceOptions& source) {
+  std::string type = table.string("type");
+  if (type == "kubernetes") {
+    source.type = SourceType::kKubernetes;
+  } else if (type == "file") {
+    source.type = SourceType::kFile;
+  } else if (type == "stdin") {
+    source.type = SourceType::kStdin;
+  } else if (is_later_type(type)) {
+    table.error_at("type", concat("source type \"", type, "\" is not supported yet"),
+                   "use \"kubernetes\", \"file\" or \"stdin\"");
+    return false;
+  } else {
+    table.choice("type", "", {"kubernetes", "file", "stdin"});
+    if (!table.has("type")) table.error("a source without a type", "add type = \"kubernetes\", \"file\" or \"stdin\"");
+    return false;
+  }
+  return true;
+}
+
+void check_absolute(const ConfigTable& table, std::string_view key, const std::vector<std::string>& paths) {
+  for (const std::string& path : paths)
+    if (!path.starts_with('/')) table.error_at(key, concat("\"", path, "\" is not an absolute path"), "begin with /");
+}
+
+void read_paths(const ConfigTable& table, SourceOptions& source) {
+  if (source.type == SourceType::kKubernetes) {
+    source.paths = {table.string("path", "/var/log/pods")};
+  } else {
+    source.paths = table.strings("path");
+    if (source.paths.empty()) table.error_at("path", "no path", "for example path = [\"/var/log/*.log\"]");
+  }
+  source.excludes = table.strings("exclude");
+  check_absolute(table, "path", source.paths);
+  check_absolute(table, "exclude", source.excludes);
+  if (table.choice("start_at", "beginning", {"beginning", "end"}) == "end") source.start_at = StartAt::kEnd;
+  source.max_line_bytes = table.size("max_line_size", source.max_line_bytes);
+  if (source.max_line_bytes < kSmallestLine || source.max_line_bytes > kLargestLine)
+    table.error_at("max_line_size", concat(source.max_line_bytes, " bytes is not between 1KiB and 16MiB"),
+                   "the default is \"256KiB\"");
+}
+
+// Keys of the Kubernetes API, which this version does not ask.
+void read_kubernetes(const ConfigTable& table, SourceOptions& source) {
+  source.node = table.string("node");
+  if (table.kind("api") == ConfigKind::kTable) {
+    table.table("api").ignore_rest();
+    table.error_at("api", "the Kubernetes API is not supported yet", "use api = \"none\": labels come from the path");
+  } else if (table.has("api")) {
+    table.choice("api", "none", {"none"});
+  }
+  ConfigTable attach = table.table("attach_metadata");
+  for (std::string_view key : {"node", "namespace"})
+    if (attach.boolean(key, false))
+      attach.error_at(key, concat("attach_metadata.", key, " is not supported yet"), "remove it, or use false");
+}
+
+std::shared_ptr<const pipeline::StageList> read_stages(const ConfigTable& table, SourceType type) {
+  std::vector<ConfigTable> tables = table.tables("stage");
+  std::string first = tables.empty() ? "" : tables[0].string("type");
+  if (type != SourceType::kKubernetes || first == "cri" || first == "docker")
+    return pipeline::StageList::build(table, "stage");
+  std::vector<std::unique_ptr<pipeline::Stage>> stages;
+  stages.push_back(std::make_unique<ContainerFormatStage>());
+  for (const ConfigTable& stage_table : tables)
+    if (auto stage = pipeline::build_stage(stage_table)) stages.push_back(std::move(stage));
+  return std::make_shared<const pipeline::StageList>(std::move(stages));
+}
+
+std::vector<size_t> read_sinks(const ConfigTable& table, const std::vector<std::string>& sink_names) {
+  std::vector<size_t> sinks;
+  for (const std::string& name : table.strings("sinks")) {
+    auto at = std::find(sink_names.begin(), sink_names.end(), name);
+    if (at == sink_names.end())
+      table.error_at("sinks", concat("no sink is called \"", name, "\""), "name one of the [[sink]] tables");
+    else
+      sinks.push_back(static_cast<size_t>(at - sink_names.begin()));
+  }
+  if (!table.has("sinks"))
+    for (size_t i = 0; i < sink_names.size(); i++) sinks.push_back(i);
+  std::sort(sinks.begin(), sinks.end());
+  sinks.erase(std::unique(sinks.begin(), sinks.end()), sinks.end());
+  return sinks;
+}
+}  // namespace
+
+SourceOptions read_source(const ConfigTable& table, const std::vector<std::string>& sink_names) {
+  SourceOptions source;
+  source.name = table.required_string("name");
+  source.sinks = read_sinks(table, sink_names);
+  source.labels = read_labels(table, "labels");
+  source.relabel = std::make_shared<const pipeline::RelabelRules>(pipeline::read_relabel_rules(table, "relabel"));
+  if (!read_type(table, source)) {
+    table.ignore_rest();
+    return source;
+  }
+  source.stages = read_stages(table, source.type);
+  if (source.type != SourceType::kStdin) read_paths(table, source);
+  if (source.type == SourceType::kKubernetes) read_kubernetes(table, source);
+  return source;
+}
+
+}  // namespace agent
