@@ -1,0 +1,213 @@
+#include "agent/agent.h"
+
+#include <algorithm>
+#include <unistd.h>
+
+#include "agent/sink/direct_sink.h"
+#include "agent/sink/loki_sink.h"
+#include "pipeline/base/file_system.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/quantity.h"
+
+namespace agent {
+
+using pipeline::concat;
+using pipeline::Error;
+using pipeline::log_info;
+using pipeline::Loop;
+using pipeline::Registry;
+using pipeline::Result;
+
+namespace {
+constexpr std::chrono::seconds kSweepEvery{5};
+constexpr std::chrono::hours kForEver{24 * 365};
+
+// Every entry is printed once, as its source's first sink would get it.
+Configuration for_dry_run(Configuration c) {
+  for (SinkOptions& sink : c.sinks) sink.type = SinkType::kStdout;
+  for (auto& source : c.sources) {
+    SourceOptions first = *source;
+    if (first.sinks.size() > 1) first.sinks.resize(1);
+    source = std::make_shared<const SourceOptions>(std::move(first));
+  }
+  return c;
+}
+
+std::vector<std::shared_ptr<const SourceOptions>> file_sources(const Configuration& c) {
+  std::vector<std::shared_ptr<const SourceOptions>> out;
+  for (auto& source : c.sources)
+    if (source->type != SourceType::kStdin) out.push_back(source);
+  return out;
+}
+}  // namespace
+
+Result<std::unique_ptr<Agent>> Agent::create(Loop& loop, Registry& registry, Configuration configuration,
+                                             AgentMode mode) {
+  if (mode == AgentMode::kDryRun) configuration = for_dry_run(std::move(configuration));
+  std::unique_ptr<Agent> agent(new Agent(loop, registry, std::move(configuration), mode));
+  TRY(agent->open_store());
+  TRY(agent->build_sinks());
+  agent->build_sources();
+  return agent;
+}
+
+Agent::Agent(Loop& loop, Registry& registry, Configuration configuration, AgentMode mode)
+    : loop_(loop),
+      registry_(registry),
+      configuration_(std::move(configuration)),
+      mode_(mode),
+      memory_(configuration_.memory_limit_bytes),
+      sweep_(loop, [this] { ledger_->sweep(); }) {}
+
+// Readers go before the sinks whose ports they hold, the store before the sinks its last answers are for.
+Agent::~Agent() {
+  discovery_.reset();
+  stdin_.reset();
+  readers_.clear();
+  ledger_.reset();
+  store_.reset();
+}
+
+Result<void> Agent::open_store() {
+  CheckpointStoreOptions options;
+  for (const SinkOptions& sink : configuration_.sinks) options.sinks.push_back(sink.name);
+  options.path = ":memory:";
+  if (mode_ == AgentMode::kDeliver) {
+    const std::string& folder = configuration_.data_dir;
+    TRY(pipeline::system_files()->make_folders(folder));
+    TRY_LET(lock_, pipeline::FolderLock::acquire(folder));
+    options.path = folder + "/checkpoints.db";
+  }
+  TRY_LET(store_, CheckpointStore::open(std::move(options), registry_));
+  return {};
+}
+
+Result<void> Agent::build_sinks() {
+  for (const SinkOptions& options : configuration_.sinks) {
+    if (options.type == SinkType::kLoki) {
+      TRY_LET(auto sink, LokiSink::create(loop_, options, *store_, memory_, clock_, registry_));
+      sinks_.push_back(std::move(sink));
+      continue;
+    }
+    int fd = options.type == SinkType::kStdout ? STDOUT_FILENO : DirectSink::kNoFd;
+    auto broken = [this](Error error) { loop_.post([this, error] { sink_broken(error); }); };
+    sinks_.push_back(std::make_unique<DirectSink>(loop_, options, fd, broken, *store_, registry_));
+  }
+  return {};
+}
+
+void Agent::build_sources() {
+  std::vector<Sink*> sinks;
+  for (auto& sink : sinks_) sinks.push_back(sink.get());
+  ledger_ = std::make_unique<StoreLedger>(*store_, sinks);
+  if (auto files = file_sources(configuration_); !files.empty()) build_readers(files);
+  for (auto& source : configuration_.sources)
+    if (source->type == SourceType::kStdin) build_stdin(source);
+}
+
+void Agent::build_readers(const std::vector<std::shared_ptr<const SourceOptions>>& sources) {
+  discovery_ = std::make_unique<Discovery>(loop_, sources, *ledger_, registry_);
+  for (size_t i = 0; i < configuration_.workers; i++) {
+    auto reader = std::make_unique<FileReader>(FileReaderOptions{}, sources, *ledger_, memory_, clock_, registry_);
+    reader->set_ports(open_ports([reader = reader.get()] { reader->wake(); }));
+    discovery_->add_reader(*reader);
+    readers_.push_back(std::move(reader));
+  }
+  share_rebuilds();
+}
+
+void Agent::build_stdin(std::shared_ptr<const SourceOptions> source) {
+  stdin_target_ = make_stdin_target(*source);
+  stdin_ = std::make_unique<StdinReader>(STDIN_FILENO, source, stdin_target_->labels, memory_, clock_, registry_);
+  stdin_->set_ports(open_ports([this] { stdin_->wake(); }));
+}
+
+std::vector<std::unique_ptr<SinkPort>> Agent::open_ports(std::function<void()> on_room) {
+  std::vector<std::unique_ptr<SinkPort>> ports;
+  for (auto& sink : sinks_) ports.push_back(sink->open_port(on_room));
+  return ports;
+}
+
+void Agent::share_rebuilds() {
+  std::vector<std::vector<RebuildJob>> jobs(readers_.size());
+  size_t next = 0;
+  for (size_t port = 0; port < sinks_.size(); port++)
+    for (const BatchRecord& record : sinks_[port]->unacked()) jobs[next++ % jobs.size()].push_back({port, &record});
+  if (next > 0) log_info("batches of the last run are not acknowledged: they are sent again", {{"batches", next}});
+  for (size_t i = 0; i < readers_.size(); i++) readers_[i]->set_rebuilds(std::move(jobs[i]));
+}
+
+void Agent::start(Ended ended) {
+  ended_ = std::move(ended);
+  for (auto& reader : readers_) reader->start(*discovery_);
+  if (discovery_) {
+    discovery_->start();
+    sweep_.start_repeating(kSweepEvery);
+  }
+  if (stdin_)
+    stdin_->start([this] {
+      loop_.post([this] {
+        if (!discovery_) stop(kForEver);
+      });
+    });
+  started_ = true;
+}
+
+void Agent::stop(std::chrono::nanoseconds patience) {
+  if (stopping_) return stop_sinks(patience);
+  stopping_ = true;
+  log_info("stopping", {{"patience", pipeline::format_duration(patience)}});
+  sweep_.stop();
+  if (discovery_) discovery_->stop();
+  if (stdin_) stdin_->stop();
+  for (auto& reader : readers_) reader->stop();
+  sinks_running_ = sinks_.size();
+  stop_sinks(patience);
+  if (sinks_.empty()) finish();
+}
+
+void Agent::stop_sinks(std::chrono::nanoseconds patience) {
+  for (auto& sink : sinks_)
+    sink->stop(patience, [this] {
+      if (--sinks_running_ == 0) finish();
+    });
+}
+
+void Agent::sink_broken(Error error) {
+  if (outcome_) outcome_ = pipeline::fail(std::move(error));
+  stop(std::chrono::nanoseconds(0));
+}
+
+void Agent::finish() {
+  ledger_->sweep();
+  if (ended_) std::exchange(ended_, nullptr)(outcome_);
+}
+
+std::vector<Agent::Check> Agent::checks() const {
+  return {{"checkpoints are open", store_ != nullptr},
+          {"graph is built", started_},
+          {"first scan is done", started_ && (!discovery_ || discovery_->first_scan_done())},
+          {"not stopping", !stopping_}};
+}
+
+std::string Agent::unready() const {
+  std::string out;
+  for (const Check& check : checks())
+    if (!check.passed) out += concat(out.empty() ? "" : ", ", "not yet true: ", check.name);
+  return out;
+}
+
+std::vector<Target> Agent::targets() const {
+  std::vector<Target> targets = discovery_ ? discovery_->targets() : std::vector<Target>();
+  if (stdin_target_) targets.push_back(*stdin_target_);
+  return targets;
+}
+
+std::vector<FileReader::Progress> Agent::progress() const {
+  std::vector<FileReader::Progress> all;
+  for (auto& reader : readers_)
+    for (auto& file : reader->progress()) all.push_back(file);
+  return all;
+}
+
+}  // namespace agent

@@ -1,0 +1,104 @@
+// Agent: the running program, and its map.
+//
+//   Discovery (loop) --offers files--> FileReader (a thread per worker) --SinkPort--> Sink (loop) --> far side
+//   StdinReader (a thread) -----------------------------------^                        |
+//                                        CheckpointStore (a thread) <--records, acks---+
+//
+// Life:    create() opens the data folder and builds everything, start() sets it going; stop() ends it in flow order
+// and
+//          calls `ended`; then it may be destroyed.
+// Thread:  loop.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/checkpoint/checkpoint_store.h"
+#include "agent/configuration.h"
+#include "agent/discovery/discovery.h"
+#include "agent/sink/memory_budget.h"
+#include "agent/sink/sink.h"
+#include "agent/source/file_reader.h"
+#include "agent/source/stdin_reader.h"
+#include "agent/source/store_ledger.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/base/folder_lock.h"
+#include "pipeline/base/metrics.h"
+#include "pipeline/loop/loop.h"
+#include "pipeline/loop/timer.h"
+
+namespace agent {
+
+enum class AgentMode {
+  kDeliver,
+  kDryRun,  // entries are printed; nothing is sent, and no checkpoint is read or written
+};
+
+class Agent {
+ public:
+  using Ended = std::function<void(pipeline::Result<void>)>;
+
+  // Errors: the data folder cannot be used, or another process uses it; a sink cannot be built.
+  static pipeline::Result<std::unique_ptr<Agent>> create(pipeline::Loop& loop, pipeline::Registry& registry,
+                                                         Configuration configuration, AgentMode mode);
+  ~Agent();
+
+  // `ended` is called once: after stop(), after the end of standard input if that is the only source, or with the error
+  // of a sink that cannot go on.
+  void start(Ended ended);
+  // Sources stop, open batches are closed and sent, acks are awaited for `patience`, checkpoints are saved. Calling it
+  // again shortens the wait.
+  void stop(std::chrono::nanoseconds patience);
+
+  // What is not ready yet; empty: ready.
+  std::string unready() const;
+  struct Check {
+    std::string name;
+    bool passed = false;
+  };
+  std::vector<Check> checks() const;
+
+  const Configuration& configuration() const { return configuration_; }
+  std::vector<Target> targets() const;
+  std::vector<FileReader::Progress> progress() const;
+
+ private:
+  Agent(pipeline::Loop& loop, pipeline::Registry& registry, Configuration configuration, AgentMode mode);
+  pipeline::Result<void> open_store();
+  pipeline::Result<void> build_sinks();
+  void build_sources();
+  void build_readers(const std::vector<std::shared_ptr<const SourceOptions>>& sources);
+  void build_stdin(std::shared_ptr<const SourceOptions> source);
+  std::vector<std::unique_ptr<SinkPort>> open_ports(std::function<void()> on_room);
+  void share_rebuilds();
+  void sink_broken(pipeline::Error error);
+  void stop_sinks(std::chrono::nanoseconds patience);
+  void finish();
+
+  pipeline::Loop& loop_;
+  pipeline::Registry& registry_;
+  const Configuration configuration_;
+  const AgentMode mode_;
+  const pipeline::SystemClock clock_;
+  MemoryBudget memory_;
+  std::optional<pipeline::FolderLock> lock_;
+  std::unique_ptr<CheckpointStore> store_;
+  std::vector<std::unique_ptr<Sink>> sinks_;
+  std::unique_ptr<StoreLedger> ledger_;
+  std::vector<std::unique_ptr<FileReader>> readers_;
+  std::unique_ptr<Discovery> discovery_;
+  std::unique_ptr<StdinReader> stdin_;
+  std::optional<Target> stdin_target_;
+  pipeline::Timer sweep_;
+
+  bool started_ = false, stopping_ = false;
+  size_t sinks_running_ = 0;
+  pipeline::Result<void> outcome_;
+  Ended ended_;
+};
+
+}  // namespace agent

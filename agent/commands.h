@@ -1,0 +1,29 @@
+// The commands of skidway-agent, one function each; main.cc reads the command line. They return the exit code: 0 well,
+// 1 failed while running, 2 wrong configuration or usage.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace agent {
+
+struct CommonFlags {
+  std::string config;    // --config
+  std::string data_dir;  // --data-dir; empty: as configured
+};
+
+int run_agent(const CommonFlags& flags, bool dry_run);
+int check_configuration(const CommonFlags& flags);
+int list_targets(const CommonFlags& flags, bool json);
+
+struct TestFlags {
+  std::string source;  // --source; empty: the first
+  std::string only;    // --only: stages, relabel or empty (both)
+  bool raw = false;    // --raw: stdin has plain lines
+  bool metrics = false;
+};
+int test_pipeline(const CommonFlags& flags, const TestFlags& test);
+int test_glob(const std::vector<std::string>& patterns, const std::vector<std::string>& excludes);
+int test_time(const std::string& layout, const std::string& location);
+
+}  // namespace agent

@@ -1,0 +1,62 @@
+#include "agent/endpoints.h"
+
+#include "agent/target_text.h"
+#include "pipeline/base/concat.h"
+#include "pipeline/http/http_form.h"
+#include "pipeline/http/http_router.h"
+
+namespace agent {
+
+using pipeline::concat;
+using pipeline::HttpForm;
+using pipeline::HttpRequest;
+using pipeline::HttpResponder;
+using pipeline::HttpResponse;
+using pipeline::HttpServer;
+using pipeline::Registry;
+using pipeline::Result;
+
+namespace {
+HttpResponse ready(const HttpRequest& request, const Agent& agent) {
+  std::string unready = agent.unready();
+  int status = unready.empty() ? 200 : 503;
+  auto form = HttpForm::of(request);
+  if (!form || !form->has("verbose"))
+    return HttpResponse::text(status, unready.empty() ? "ready\n" : concat(unready, "\n"));
+  std::string out;
+  for (const Agent::Check& check : agent.checks()) out += concat(check.passed ? "ok   " : "wait ", check.name, "\n");
+  return HttpResponse::text(status, out);
+}
+
+HttpResponse targets(const HttpRequest& request, const Agent& agent) {
+  auto form = HttpForm::of(request);
+  bool json = (form && form->get("format") == "json") ||
+              request.headers.get("Accept").find("application/json") != std::string_view::npos;
+  std::vector<Target> all = agent.targets();
+  if (!json) return {200, {{"Content-Type", "text/html; charset=utf-8"}}, targets_page(all, agent.progress())};
+  std::string out = "[";
+  for (const Target& target : all) out += concat(out.size() > 1 ? ",\n" : "", target_json(target));
+  return HttpResponse::json(out + "]\n");
+}
+}  // namespace
+
+Result<std::unique_ptr<HttpServer>> serve_endpoints(pipeline::Loop& loop, Registry& registry, Agent& agent) {
+  pipeline::HttpRouter router;
+  router.route("GET", "/ready",
+               [&agent](HttpRequest request, HttpResponder responder) { responder.send(ready(request, agent)); });
+  router.route("GET", "/metrics", [&registry](HttpRequest, HttpResponder responder) {
+    responder.send({200, {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}}, registry.render()});
+  });
+  router.route("GET", "/targets",
+               [&agent](HttpRequest request, HttpResponder responder) { responder.send(targets(request, agent)); });
+  router.route("GET", "/config", [&agent](HttpRequest, HttpResponder responder) {
+    responder.send({200, {{"Content-Type", "application/toml; charset=utf-8"}}, agent.configuration().text});
+  });
+  pipeline::HttpServerOptions options;
+  options.address = agent.configuration().http_listen;
+  options.metrics_prefix = "skidway_agent";
+  options.max_body_bytes = 1 << 20;
+  return HttpServer::listen(loop, registry, options, router.handler());
+}
+
+}  // namespace agent

@@ -1,0 +1,98 @@
+// skidway-agent: reads the command line (interfaces: README.md) and calls the command.
+#include <CLI/CLI.hpp>
+
+#include "agent/commands.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/version.h"
+
+namespace {
+
+constexpr const char* kExamples = R"(Examples:
+  skidway-agent --config agent.toml                 run
+  skidway-agent --config agent.toml --dry-run       print what would be sent
+  skidway-agent check --config agent.toml           exit 0, or 2 with every error
+  skidway-agent targets --config agent.toml --json  what would be read, with which labels
+  echo '{"line":"x"}' | skidway-agent test --config agent.toml --only stages
+  find /var/log -type f | skidway-agent test glob --pattern '/var/log/**/*.log'
+
+Exit codes: 0 well, 1 failed while running, 2 wrong configuration or usage.)";
+
+struct Flags {
+  agent::CommonFlags common;
+  agent::TestFlags test;
+  bool dry_run = false, json = false, explain = false;
+  std::string log_level = "info";
+  std::vector<std::string> patterns, excludes;
+  std::string layout, location;
+};
+
+struct Commands {
+  CLI::App* check;
+  CLI::App* targets;
+  CLI::App* test;
+  CLI::App* glob;
+  CLI::App* time;
+};
+
+Commands describe(CLI::App& app, Flags& f) {
+  app.footer(kExamples);
+  app.set_version_flag("--version", pipeline::version_text("skidway-agent"), "Print version, commit and compiler");
+  app.add_option("--config", f.common.config, "Configuration file (TOML)");
+  app.add_option("--data-dir", f.common.data_dir, "Folder of checkpoints; wins over data_dir");
+  app.add_option("--log-level", f.log_level, "debug, info, warn or error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  app.add_flag("--dry-run", f.dry_run, "Send nothing: print entries as JSON lines");
+  app.require_subcommand(0, 1);
+  app.fallthrough();
+
+  app.add_subcommand("run", "Collect and deliver (the default command)")->fallthrough();
+  Commands c{};
+  c.check = app.add_subcommand("check", "Check the configuration")->fallthrough();
+  c.targets = app.add_subcommand("targets", "What would be read, with which labels, and why not")->fallthrough();
+  c.targets->add_flag("--json", f.json, "One JSON object per line");
+  c.test = app.add_subcommand("test", "JSON lines in on stdin, what the pipeline makes of them on stdout");
+  c.test->fallthrough()->require_subcommand(0, 1);
+  c.test->add_option("--source", f.test.source, "Name of the source whose pipeline is tried; default: the first");
+  c.test->add_option("--only", f.test.only, "Only this part of the pipeline")
+      ->check(CLI::IsMember({"stages", "relabel"}));
+  c.test->add_flag("--raw", f.test.raw, "stdin has plain lines");
+  c.test->add_flag("--explain", f.explain, "Show what each stage did");
+  c.test->add_flag("--metrics", f.test.metrics, "Print the stages' metrics on stderr at the end");
+  c.glob = c.test->add_subcommand("glob", "Paths in on stdin, those that match out");
+  c.glob->add_option("--pattern", f.patterns, "Doublestar pattern")->required()->allow_extra_args(false);
+  c.glob->add_option("--exclude", f.excludes, "Pattern of paths to leave out")->allow_extra_args(false);
+  c.time = c.test->add_subcommand("time", "Values in on stdin, unix nanoseconds or `error` out");
+  c.time->add_option("--layout", f.layout, "Name (RFC3339, Unix, ...) or Go layout")->required();
+  c.time->add_option("--location", f.location, "Time zone where the value has none, for example Europe/Berlin");
+  return c;
+}
+
+int dispatch(const Commands& c, const Flags& f) {
+  if (c.glob->parsed()) return agent::test_glob(f.patterns, f.excludes);
+  if (c.time->parsed()) return agent::test_time(f.layout, f.location);
+  if (f.common.config.empty()) {
+    std::fprintf(stderr, "no configuration; add --config FILE (skidway-agent --help has examples)\n");
+    return 2;
+  }
+  if (c.check->parsed()) return agent::check_configuration(f.common);
+  if (c.targets->parsed()) return agent::list_targets(f.common, f.json);
+  if (c.test->parsed() && f.explain) {
+    std::fprintf(stderr, "--explain is not supported yet; leave it out\n");
+    return 2;
+  }
+  if (c.test->parsed()) return agent::test_pipeline(f.common, f.test);
+  return agent::run_agent(f.common, f.dry_run);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("skidway-agent: follows pod logs, files and pipes, and delivers every line once.", "skidway-agent");
+  Flags flags;
+  Commands commands = describe(app, flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
+  pipeline::set_log_level(*pipeline::parse_log_level(flags.log_level));
+  return dispatch(commands, flags);
+}

@@ -1,0 +1,54 @@
+#include "agent/process_metrics.h"
+
+#include <cstdio>
+#include <ctime>
+#include <dirent.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "pipeline/base/version.h"
+
+namespace agent {
+
+namespace {
+double cpu_seconds() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+double resident_bytes() {
+  long pages = 0, resident = 0;
+  if (std::FILE* file = std::fopen("/proc/self/statm", "r")) {
+    if (std::fscanf(file, "%ld %ld", &pages, &resident) != 2) resident = 0;
+    std::fclose(file);
+  }
+  return static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE));
+}
+
+double open_fds() {
+  int n = -3;  // ".", ".." and the folder itself
+  if (DIR* folder = ::opendir("/proc/self/fd")) {
+    while (::readdir(folder)) n++;
+    ::closedir(folder);
+  }
+  return n < 0 ? 0 : n;
+}
+}  // namespace
+
+void export_process_metrics(pipeline::Registry& registry) {
+  registry.gauge_callback("process_cpu_seconds_total", "CPU time used, user and system.", cpu_seconds);
+  registry.gauge_callback("process_resident_memory_bytes", "Memory in use.", resident_bytes);
+  registry.gauge_callback("process_open_fds", "Open file descriptors.", open_fds);
+  double start = static_cast<double>(std::time(nullptr));
+  registry.gauge_callback("process_start_time_seconds", "When it started, unix time.", [start] { return start; });
+  for (const char* name : {"skidway_agent_build_info", "promtail_build_info"})
+    registry
+        .gauge(name, "Which program this is; always 1.",
+               {{"version", std::string(pipeline::version_number())},
+                {"revision", std::string(pipeline::version_commit())}})
+        .set(1);
+}
+
+}  // namespace agent

@@ -1,0 +1,108 @@
+#include <csignal>
+#include <cstdio>
+#include <malloc.h>
+
+#include "agent/agent.h"
+#include "agent/commands.h"
+#include "agent/configuration.h"
+#include "agent/endpoints.h"
+#include "agent/process_metrics.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/version.h"
+#include "pipeline/loop/signal_watcher.h"
+
+namespace agent {
+
+using pipeline::concat;
+using pipeline::Error;
+using pipeline::HttpServer;
+using pipeline::log_error;
+using pipeline::log_info;
+using pipeline::log_warn;
+using pipeline::Loop;
+using pipeline::Registry;
+using pipeline::Result;
+using pipeline::SignalWatcher;
+
+namespace {
+constexpr std::chrono::seconds kPatience{
+    10};  // for acks after the first TERM; what is missing is sent at the next start
+
+// TERM and INT stop; the second one at once. HUP would reload.
+struct Signals {
+  Signals(Loop& loop, Agent& agent)
+      : term(loop, SIGTERM, [&] { stop(agent); }),
+        interrupt(loop, SIGINT, [&] { stop(agent); }),
+        hang_up(loop, SIGHUP, [] { log_warn("reloading is not supported yet: restart to use a new configuration"); }) {}
+
+  void stop(Agent& agent) {
+    agent.stop(first ? std::chrono::nanoseconds(kPatience) : std::chrono::nanoseconds(0));
+    first = false;
+  }
+
+  bool first = true;
+  SignalWatcher term, interrupt, hang_up;
+};
+
+// One arena for all threads, and large blocks go back to the system: this program's few threads hardly meet in malloc,
+// and its memory is counted in megabytes.
+void keep_heap_small() {
+  ::mallopt(M_ARENA_MAX, 2);
+  ::mallopt(M_TRIM_THRESHOLD, 1 << 20);
+  ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
+}
+
+void say_start(const Configuration& c) {
+  log_info("starting", {{"version", pipeline::version_number()},
+                        {"sources", c.sources.size()},
+                        {"sinks", c.sinks.size()},
+                        {"data_dir", c.data_dir}});
+  for (auto& source : c.sources)
+    if (source->type == SourceType::kKubernetes)
+      log_info("labels of pods come from the path only: the Kubernetes API is not asked", {{"source", source->name}});
+}
+
+Result<void> run(Loop& loop, Registry& registry, Configuration configuration, AgentMode mode) {
+  say_start(configuration);
+  TRY_LET(auto agent, Agent::create(loop, registry, std::move(configuration), mode));
+  std::unique_ptr<HttpServer> server;
+  if (mode == AgentMode::kDeliver) {
+    TRY_LET(server, serve_endpoints(loop, registry, *agent));
+    log_info("listening", {{"address", server->address()}});
+  }
+  Signals signals(loop, *agent);
+  Result<void> outcome;
+  agent->start([&](Result<void> ended) {
+    outcome = std::move(ended);
+    loop.stop();
+  });
+  loop.run();
+  return outcome;
+}
+}  // namespace
+
+int run_agent(const CommonFlags& flags, bool dry_run) {
+  auto configuration = load_configuration(flags.config, Needs::kSinks);
+  if (!configuration) {
+    std::fprintf(stderr, "%s\n", configuration.error().message.c_str());
+    return 2;
+  }
+  if (!flags.data_dir.empty()) configuration->data_dir = flags.data_dir;
+  keep_heap_small();
+  ::signal(SIGPIPE, SIG_IGN);
+  raise_open_file_limit();
+  Registry registry;
+  export_process_metrics(registry);
+  auto loop = Loop::create();
+  if (!loop) {
+    log_error("cannot start", {{"error", loop.error()}});
+    return 1;
+  }
+  (*loop)->export_metrics(registry, "skidway_agent");
+  auto outcome = run(**loop, registry, std::move(*configuration), dry_run ? AgentMode::kDryRun : AgentMode::kDeliver);
+  if (!outcome) log_error("stopped", {{"error", outcome.error()}});
+  if (outcome) log_info("stopped");
+  return outcome ? 0 : 1;
+}
+
+}  // namespace agent
