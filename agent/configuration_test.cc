@@ -1,0 +1,219 @@
+#include "agent/configuration.h"
+
+#include <doctest/doctest.h>
+
+#include "pipeline/match/relabel.h"
+#include "pipeline/stage/stage_list.h"
+
+namespace agent {
+namespace {
+
+using namespace std::chrono_literals;
+
+pipeline::ConfigDocument::Environment environment() {
+  return [](const std::string& name) -> std::optional<std::string> {
+    if (name == "NODE_NAME") return "node-7";
+    return std::nullopt;
+  };
+}
+
+auto parse(std::string_view text, Needs needs = Needs::kSinks) {
+  return parse_configuration(text, "agent.toml", needs, environment());
+}
+
+// A whole configuration around one source's and one sink's extra keys.
+std::string with(std::string_view source, std::string_view sink = "", std::string_view top = "") {
+  return pipeline::concat(top, "\n[[source]]\nname = \"s\"\n", source, "\n[[sink]]\nname = \"k\"\n",
+                          sink.empty() ? "type = \"discard\"" : sink, "\n");
+}
+std::string with_sink(std::string_view sink) {
+  return with("type = \"stdin\"", pipeline::concat("type = \"loki\"\nurl = \"http://h/push\"\n", sink));
+}
+
+std::string message(std::string_view text) {
+  auto configuration = parse(text);
+  return configuration ? "" : configuration.error().message;
+}
+
+TEST_SUITE("agent") {
+  TEST_CASE("configuration: every key has its place") {
+    auto c = parse(R"(
+data_dir = "/data"
+memory_limit = "32MiB"
+workers = 2
+[http]
+listen = "127.0.0.1:1"
+[[source]]
+name = "pods"
+type = "kubernetes"
+path = "/pods"
+node = "${NODE_NAME}"
+api = "none"
+attach_metadata = { node = false, namespace = false }
+sinks = ["backup"]
+labels = { cluster = "c" }
+start_at = "end"
+exclude = ["/pods/kube-system_*/**"]
+max_line_size = "64KiB"
+[[source.relabel]]
+source_labels = ["__meta_kubernetes_pod_name"]
+target_label = "app"
+[[source.stage]]
+type = "json"
+expressions = { level = "" }
+[[source]]
+name = "host"
+type = "file"
+path = "/var/log/*.log"
+[[source]]
+name = "in"
+type = "stdin"
+[[sink]]
+name = "hub"
+type = "loki"
+url = "https://logs.example.com/loki/api/v1/push"
+tenant = "team-a"
+labels = { site = "a" }
+batch_bytes = "512KiB"
+batch_wait = "2s"
+max_in_flight = 8
+compression = "gzip"
+timeout = "5s"
+retry = { min = "1s", max = "1m", max_retries = 3, max_age = "1h" }
+spool = { mode = "off", limit = "1GiB" }
+tls = { ca_file = "/ca", cert_file = "/c", key_file = "/k", server_name = "n" }
+auth = { username = "u", password_file = "/p" }
+[[sink]]
+name = "backup"
+type = "stdout"
+)");
+    INFO((c ? "" : c.error().message));
+    REQUIRE(c);
+    CHECK(c->data_dir == "/data");
+    CHECK(c->memory_limit_bytes == 32 << 20);
+    CHECK(c->workers == 2);
+    CHECK(c->http_listen == "127.0.0.1:1");
+    REQUIRE(c->sources.size() == 3);
+    const SourceOptions& pods = *c->sources[0];
+    CHECK(pods.type == SourceType::kKubernetes);
+    CHECK(pods.paths == std::vector<std::string>{"/pods"});
+    CHECK(pods.node == "node-7");
+    CHECK(pods.sinks == std::vector<size_t>{1});
+    CHECK(pods.labels.at("cluster") == "c");
+    CHECK(pods.start_at == StartAt::kEnd);
+    CHECK(pods.excludes.size() == 1);
+    CHECK(pods.max_line_bytes == 64 << 10);
+    CHECK(!pods.relabel->empty());
+    CHECK(pods.stages->size() == 2);  // the runtime's format, and json
+    CHECK(c->sources[1]->sinks == std::vector<size_t>{0, 1});
+    CHECK(c->sources[1]->stages->empty());
+    CHECK(c->sources[2]->type == SourceType::kStdin);
+    const SinkOptions& hub = c->sinks[0];
+    CHECK(hub.tenant == "team-a");
+    CHECK(hub.user_agent.starts_with("skidway-agent/"));
+    CHECK(hub.labels.at("site") == "a");
+    CHECK(hub.batch_bytes == 512 << 10);
+    CHECK(hub.batch_wait == 2s);
+    CHECK(hub.max_in_flight == 8);
+    CHECK(hub.compression == Compression::kGzip);
+    CHECK(hub.timeout == 5s);
+    CHECK(hub.retry.min == 1s);
+    CHECK(hub.retry.max == 1min);
+    CHECK(hub.retry.max_retries == 3);
+    CHECK(hub.retry.max_age == 1h);
+    CHECK(hub.tls.server_name == "n");
+    CHECK(hub.auth.password_file == "/p");
+    CHECK(c->sinks[1].type == SinkType::kStdout);
+  }
+
+  TEST_CASE("configuration: a source that names its runtime's format gets no other") {
+    auto c = parse(with("type = \"kubernetes\"\n[[source.stage]]\ntype = \"docker\"\n"));
+    REQUIRE(c);
+    CHECK(c->sources[0]->stages->size() == 1);
+    CHECK(c->sources[0]->paths == std::vector<std::string>{"/var/log/pods"});
+  }
+
+  TEST_CASE("configuration: says what is wrong, where, and what to do") {
+    struct Case {
+      std::string text, message;
+    };
+    const Case cases[] = {
+        {with("type = \"stdin\"", "", "data_dri = \"/x\""),
+         "agent.toml:1:1: unknown key \"data_dri\"; did you mean \"data_dir\"?"},
+        {with("type = \"stdin\"", "", "data_dir = \"\""),
+         "agent.toml:1:1: no folder; for example \"/var/lib/skidway-agent\""},
+        {with("type = \"stdin\"", "", "memory_limit = \"1KiB\""),
+         "agent.toml:1:1: 1024 bytes is less than 4MiB; the default is \"64MiB\""},
+        {with("type = \"journal\"\npath = \"/x\""),
+         "agent.toml:4:1: source type \"journal\" is not supported yet; use \"kubernetes\", \"file\" or \"stdin\""},
+        {with("type = \"file\""), "agent.toml:2:1: no path; for example path = [\"/var/log/*.log\"]"},
+        {with("type = \"file\"\npath = \"logs/*.log\""),
+         "agent.toml:5:1: \"logs/*.log\" is not an absolute path; begin with /"},
+        {with("type = \"kubernetes\"\napi = { server = \"\" }"),
+         "agent.toml:5:1: the Kubernetes API is not supported yet; use api = \"none\": labels come from the path"},
+        {with("type = \"kubernetes\"\nattach_metadata = { node = true }"),
+         "agent.toml:5:21: attach_metadata.node is not supported yet; remove it, or use false"},
+        {with("type = \"stdin\"\nsinks = [\"hub\"]"),
+         "agent.toml:5:1: no sink is called \"hub\"; name one of the [[sink]] tables"},
+        {with("type = \"stdin\"\nlabels = { \"a-b\" = \"x\" }"),
+         "agent.toml:5:1: \"a-b\" is not a label name; use letters, digits and _, and begin with no digit"},
+        {with_sink("spool = { mode = \"outage\" }"),
+         "agent.toml:9:11: spool mode \"outage\" is not supported yet; use \"off\": while the sink is away, files are "
+         "the "
+         "buffer and reading pauses"},
+        {with_sink("compression = \"lz4\""),
+         "agent.toml:9:1: compression \"lz4\" is not supported yet; use \"auto\", \"snappy\" or \"gzip\""},
+        {with_sink("batch_bytes = 10"),
+         "agent.toml:9:1: 10 bytes is not between 1KiB and 64MiB; the default is \"1MiB\""},
+        {with_sink("retry = { min = \"1m\", max = \"1s\" }"),
+         "agent.toml:9:23: the longest wait is shorter than the shortest; raise max"},
+        {with_sink("auth = { username = \"u\", bearer_token_file = \"/t\" }"),
+         "agent.toml:9:25: both username and bearer_token_file are given; keep one of them"},
+        {with_sink("tls = { cert_file = \"/c\" }"),
+         "agent.toml:9:9: a certificate and its key belong together; give both cert_file and key_file"},
+        {with("type = \"stdin\"", "type = \"loki\"\nurl = \"localhost:3100\""),
+         "agent.toml:8:1: \"localhost:3100\" is not an http or https URL; for example "
+         "\"http://127.0.0.1:3100/loki/api/v1/push\""},
+        {with("type = \"stdin\"") + "[[sink]]\nname = \"k\"\ntype = \"discard\"\n",
+         "agent.toml:9:1: two sinks are called \"k\"; give each its own name"},
+        {with("type = \"stdin\"") + "[[source]]\nname = \"s2\"\ntype = \"stdin\"\n",
+         "agent.toml:10:1: two sources read standard input; keep one of them"},
+        {"[[source]]\nname = \"s\"\ntype = \"stdin\"\n",
+         "agent.toml: no [[sink]]; add one, so that entries have somewhere to go"},
+        {"[[sink]]\nname = \"s\"\ntype = \"discard\"\n",
+         "agent.toml: no [[source]]; add one, so that there is something to read"},
+        {with("labels = {}"),
+         "agent.toml:2:1: a source without a type; add type = \"kubernetes\", \"file\" or \"stdin\""},
+        {with("type = \"stdin\"", "labels = {}"),
+         "agent.toml:5:1: a sink without a type; add type = \"loki\", \"stdout\" or \"discard\""},
+    };
+    for (const Case& c : cases) CHECK(message(c.text) == c.message);
+  }
+
+  TEST_CASE("configuration: all errors are told at once") {
+    std::string text = message(with("type = \"file\"\npath = \"x\"\ncolour = 1\n[[source.stage]]\ntype = \"jsn\"\n",
+                                    "type = \"loki\"\nurl = \"\"\ntimeout = 5\n"));
+    CHECK(std::count(text.begin(), text.end(), '\n') == 4);
+    for (const char* part : {"not an absolute path", "unknown key \"colour\"", "jsn", "\"url\"", "\"timeout\""})
+      CHECK(text.find(part) != std::string::npos);
+  }
+
+  TEST_CASE("configuration: tests need no sink") {
+    CHECK(parse("[[source]]\nname = \"t\"\ntype = \"stdin\"\n", Needs::kSourcesOnly));
+  }
+
+  TEST_CASE("configuration: bad TOML and a missing file name the place") {
+    CHECK(message("a = [").starts_with("agent.toml:1:"));
+    auto missing = load_configuration("/nonexistent/agent.toml", Needs::kSinks);
+    REQUIRE(!missing);
+    CHECK(missing.error().message.find("/nonexistent/agent.toml") != std::string::npos);
+  }
+
+  TEST_CASE("configuration: what /config shows has no password") {
+    CHECK(hide_secrets("url = \"http://u:p@ss@h/x?y=@\"\nb = 'https://h/'\n") ==
+          "url = \"http://***@h/x?y=@\"\nb = 'https://h/'\n");
+  }
+}
+
+}  // namespace
+}  // namespace agent
