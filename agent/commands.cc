@@ -76,12 +76,6 @@ Result<void> test_source(const SourceOptions& source, const TestFlags& test, pip
                                test.only == "stages" ? read : relabelled, write_text, drops);
 }
 
-void print_metrics(const pipeline::DropCounts& drops) {
-  std::fputs("# metrics\n", stderr);
-  for (auto& count : drops.counts())
-    std::fprintf(stderr, "loki_process_dropped_lines_total{reason=\"%s\"} %llu\n", count.reason.c_str(),
-                 static_cast<unsigned long long>(count.lines));
-}
 }  // namespace
 
 int check_configuration(const CommonFlags& flags) {
@@ -119,7 +113,7 @@ int test_pipeline(const CommonFlags& flags, const TestFlags& test) {
   pipeline::DropCounts drops;
   auto outcome = test_source(**source, test, drops);
   std::fflush(stdout);
-  if (test.metrics) print_metrics(drops);
+  if (test.metrics) std::fprintf(stderr, "# metrics\n%s", pipeline::stage_metrics_text(drops).c_str());
   return outcome ? 0 : refuse(outcome.error());
 }
 
