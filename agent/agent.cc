@@ -27,7 +27,7 @@ Configuration for_dry_run(Configuration c) {
   for (SinkOptions& sink : c.sinks) sink.type = SinkType::kStdout;
   for (auto& source : c.sources) {
     SourceOptions first = *source;
-    if (first.sinks.size() > 1) first.sinks.resize(1);
+    if (first.sinks.size() > 1) first.sinks.erase(first.sinks.begin() + 1, first.sinks.end());
     source = std::make_shared<const SourceOptions>(std::move(first));
   }
   return c;
