@@ -158,7 +158,7 @@ type = "stdout"
         {with("type = \"stdin\"\nlabels = { \"a-b\" = \"x\" }"),
          "agent.toml:5:10: \"a-b\" is not a label name; use letters, digits and _, and begin with no digit"},
         {with_sink("spool = { mode = \"outage\" }"),
-         "agent.toml:9:11: spool mode \"outage\" is not supported yet; use \"off\": while the sink is away, files are "
+         "agent.toml:9:18: spool mode \"outage\" is not supported yet; use \"off\": while the sink is away, files are "
          "the buffer and reading pauses"},
         {with_sink("compression = \"lz4\""),
          "agent.toml:9:15: compression \"lz4\" is not supported yet; use \"auto\", \"snappy\" or \"gzip\""},
@@ -171,7 +171,7 @@ type = "stdout"
         {with_sink("tls = { cert_file = \"/c\" }"),
          "agent.toml:9:21: a certificate and its key belong together; give both cert_file and key_file"},
         {with("type = \"stdin\"", "type = \"loki\"\nurl = \"localhost:3100\""),
-         "agent.toml:8:1: \"localhost:3100\" is not an http or https URL; for example "
+         "agent.toml:8:7: \"localhost:3100\" is not an http or https URL; for example "
          "\"http://127.0.0.1:3100/loki/api/v1/push\""},
         {with("type = \"stdin\"") + "[[sink]]\nname = \"k\"\ntype = \"discard\"\n",
          "agent.toml:9:8: two sinks are called \"k\"; give each its own name"},
