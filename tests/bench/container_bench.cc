@@ -1,5 +1,5 @@
-// How fast objects are written and read on one core, per CPU second, and how small they are. Prints a table per corpus,
-// then one JSON line. usage: container_bench [MEGABYTES [FOLDER OF *.log FILES]]
+// How fast objects are written, read and merged on one core, per CPU second, and how small they are. Prints a table per
+// corpus, then one JSON line. usage: container_bench [MEGABYTES [FOLDER OF *.log FILES]]
 //
 // Corpora: json (lines like those of a service) and text (lines like those of daemons, or of the given files with half
 // of the digits of their longer numbers changed, so that repeats do not flatter). 100 streams, entries one to five
@@ -15,7 +15,9 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/base/clock.h"
 #include "pipeline/base/concat.h"
+#include "server/compact/object_merger.h"
 #include "server/store/object_reader.h"
 #include "server/store/object_writer.h"
 
@@ -26,7 +28,7 @@ using pipeline::LabelSet;
 namespace {
 
 constexpr int kRounds = 3;
-constexpr size_t kStreams = 100;
+constexpr size_t kStreams = 100, kParts = 16;
 
 double cpu_seconds() {
   timespec now{};
@@ -182,6 +184,9 @@ class Measurements {
     report(corpus, "read lengths", "M entries/s", rows / 1e6, [&] { read(object, &PageCursor::offsets); });
     report(corpus, "read text", "MB/s", bytes / 1e6, [&] { read(object, &PageCursor::text); });
     report(corpus, "read entries", "MB/s", bytes / 1e6, [&] { read(object, &PageCursor::entries); });
+
+    std::vector<ObjectRow> parts = write_parts(corpus);
+    report(corpus, "merge", "MB/s", bytes / 1e6, [&] { merge(parts); });
   }
   void print_json() const { std::printf("{%s}\n", json_.substr(1).c_str()); }
 
@@ -208,6 +213,32 @@ class Measurements {
     return summary;
   }
 
+  // The corpus as a series of small objects, as ingest would leave it.
+  std::vector<ObjectRow> write_parts(const Corpus& corpus) {
+    std::vector<ObjectRow> parts;
+    for (size_t part = 0; part < kParts; ++part) {
+      ObjectRow row;
+      row.key = concat("bench/", ++written_);
+      auto upload = must(store_->create(row.key));
+      ObjectWriter writer({}, *upload);
+      for (size_t s = 0; s < kStreams; ++s) {
+        size_t rows = corpus.streams[s].size();
+        EntrySlice slice = corpus.streams[s].slice(rows * part / kParts, rows * (part + 1) / kParts);
+        must(writer.append("fake", corpus.labels[s], slice));
+      }
+      row.summary = must(writer.finish());
+      must(upload->commit());
+      parts.push_back(std::move(row));
+    }
+    return parts;
+  }
+
+  void merge(const std::vector<ObjectRow>& parts) {
+    std::atomic<bool> cancelled{false};
+    auto outcome = must(merge_objects(*store_, {}, ulids_, parts, {}, cancelled));
+    if (outcome.repeated > 0) std::exit(1);
+  }
+
   template <class Column>
   void read(const std::shared_ptr<const ObjectReader>& object, Column column) {
     std::vector<uint32_t> pages(object->pages().size());
@@ -220,6 +251,8 @@ class Measurements {
 
   std::unique_ptr<pipeline::FileSystem> files_;
   std::unique_ptr<ObjectStore> store_;
+  pipeline::SystemClock clock_;
+  UlidMaker ulids_{clock_};
   std::string key_;
   uint64_t written_ = 0;
   std::string json_;
