@@ -99,7 +99,7 @@ TEST_CASE("client: uses its connection again") {
 
 TEST_CASE("client: sends again by itself when a kept connection turns out to be closed") {
   HttpServerOptions options;
-  options.idle_timeout = 100ms;  // enough for a new connection to say something
+  options.idle_timeout = 500ms;  // enough for a new connection to say something
   TestServer server(echo, options);
   Fixture f;
   for (int i = 0; i < 2; ++i) {

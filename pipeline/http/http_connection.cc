@@ -127,7 +127,7 @@ void HttpConnection::answer(uint64_t number, HttpResponse response, std::string_
   write_answer(std::move(response), keep_alive);
 }
 
-void HttpConnection::give_body_back() { owner_->body_budget().give_back(body_bytes_); }
+void HttpConnection::give_body_back() { owner_->body_budget()->give_back(body_bytes_); }
 
 void HttpConnection::refuse(HttpResponse response) {
   owner_->count_refused(response.status);

@@ -23,7 +23,7 @@ class HttpConnectionOwner {
   virtual ~HttpConnectionOwner() = default;
   virtual const HttpServerOptions& options() const = 0;
   virtual bool stopping() const = 0;
-  virtual BodyBudget& body_budget() = 0;
+  virtual const std::shared_ptr<BodyBudget>& body_budget() const = 0;
   virtual void handle(HttpRequest request, HttpResponder responder) = 0;
   virtual void count_received(size_t bytes) = 0;
   virtual void count_begun() = 0;                             // a request went to the handler

@@ -41,7 +41,7 @@ class HttpServer::Impl final : public HttpConnectionOwner {
         registry_(registry),
         options_(std::move(options)),
         handler_(std::move(handler)),
-        body_budget_(options_.max_underway_bytes),
+        body_budget_(std::make_shared<BodyBudget>(options_.max_underway_bytes)),
         stop_timer_(loop, [this] { close(); }),
         in_flight_(
             registry.gauge(name("_http_requests_in_flight"), "Requests handed to a handler and not yet answered.")),
@@ -58,7 +58,7 @@ class HttpServer::Impl final : public HttpConnectionOwner {
 
   const HttpServerOptions& options() const override { return options_; }
   bool stopping() const override { return stopping_; }
-  BodyBudget& body_budget() override { return body_budget_; }
+  const std::shared_ptr<BodyBudget>& body_budget() const override { return body_budget_; }
   void handle(HttpRequest request, HttpResponder responder) override {
     handler_(std::move(request), std::move(responder));
   }
@@ -83,7 +83,7 @@ class HttpServer::Impl final : public HttpConnectionOwner {
   std::unique_ptr<TlsServer> tls_;
   std::unique_ptr<TcpListener> listener_;
   std::string address_;
-  BodyBudget body_budget_;
+  const std::shared_ptr<BodyBudget> body_budget_;
   std::unordered_map<HttpConnection*, std::shared_ptr<HttpConnection>> connections_;
 
   bool stopping_ = false;

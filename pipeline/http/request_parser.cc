@@ -16,14 +16,14 @@ constexpr uint64_t kReserveAtMost = 1 << 30;  // a Content-Length is a claim, no
 }  // namespace
 
 struct RequestParser::Parser {
-  Parser(RequestLimits l, BodyBudget& b) : limits(l), budget(b) {
+  Parser(RequestLimits l, std::shared_ptr<BodyBudget> b) : limits(l), budget(std::move(b)) {
     llhttp_init(&http, HTTP_REQUEST, settings());
     http.data = this;
   }
 
   llhttp_t http;
   const RequestLimits limits;
-  BodyBudget& budget;
+  const std::shared_ptr<BodyBudget> budget;
   uint64_t taken_bytes = 0;  // from the budget, for this request
   State state = State::kIdle;
   HttpRequest request;
@@ -33,7 +33,7 @@ struct RequestParser::Parser {
   bool expects_continue = false;
   bool keep_alive = false;
 
-  ~Parser() { budget.give_back(taken_bytes); }
+  ~Parser() { budget->give_back(taken_bytes); }
   static const llhttp_settings_t* settings();
   static Parser& of(llhttp_t* http) { return *static_cast<Parser*>(http->data); }
 
@@ -58,7 +58,7 @@ struct RequestParser::Parser {
     return refused;
   }
   bool take_budget(uint64_t bytes) {
-    if (!budget.take(bytes)) return false;
+    if (!budget->take(bytes)) return false;
     taken_bytes += bytes;
     return true;
   }
@@ -176,8 +176,8 @@ void RequestParser::Parser::refuse_malformed(std::string_view bytes) {
   refuse(400, "400 Bad Request\n");
 }
 
-RequestParser::RequestParser(RequestLimits limits, BodyBudget& budget)
-    : parser_(std::make_unique<Parser>(limits, budget)) {}
+RequestParser::RequestParser(RequestLimits limits, std::shared_ptr<BodyBudget> budget)
+    : parser_(std::make_unique<Parser>(limits, std::move(budget))) {}
 RequestParser::~RequestParser() = default;
 
 size_t RequestParser::feed(std::string_view bytes) {

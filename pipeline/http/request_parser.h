@@ -49,7 +49,8 @@ class RequestParser {
     kRefused,   // answer refusal() and end the connection
   };
 
-  RequestParser(RequestLimits limits, BodyBudget& budget);
+  // The budget is shared, as a closed connection may outlive its server by a turn of the loop.
+  RequestParser(RequestLimits limits, std::shared_ptr<BodyBudget> budget);
   ~RequestParser();
 
   // Returns how many bytes were used: all of them, unless the state is kComplete or kRefused.

@@ -13,16 +13,14 @@ namespace {
 constexpr RequestLimits kLimits{.max_header_bytes = 4096, .max_body_bytes = 1 << 20};
 
 HttpRequest parse_one(std::string_view bytes) {
-  BodyBudget budget(1 << 30);
-  RequestParser parser(kLimits, budget);
+  RequestParser parser(kLimits, std::make_shared<BodyBudget>(1 << 30));
   parser.feed(bytes);
   REQUIRE(parser.state() == State::kComplete);
   return parser.take();
 }
 
 HttpResponse refused(std::string_view bytes, RequestLimits limits = kLimits) {
-  BodyBudget budget(1 << 30);
-  RequestParser parser(limits, budget);
+  RequestParser parser(limits, std::make_shared<BodyBudget>(1 << 30));
   parser.feed(bytes);
   REQUIRE(parser.state() == State::kRefused);
   return parser.refusal();
@@ -37,8 +35,7 @@ std::string show(const HttpRequest& r) {
 // Every request in `bytes`, fed in pieces that end at `cuts`.
 std::vector<std::string> requests_of(std::string_view bytes, const std::vector<size_t>& cuts) {
   std::vector<std::string> out;
-  BodyBudget budget(1 << 30);
-  RequestParser parser(kLimits, budget);
+  RequestParser parser(kLimits, std::make_shared<BodyBudget>(1 << 30));
   size_t at = 0;
   for (size_t cut : cuts) {
     while (at < cut) {
@@ -89,8 +86,7 @@ TEST_CASE("request parser: an offer of another protocol is not taken up") {
 
 TEST_CASE("request parser: knows when the connection may be kept") {
   auto keeps = [](std::string_view bytes) {
-    BodyBudget budget(1 << 30);
-    RequestParser parser(kLimits, budget);
+    RequestParser parser(kLimits, std::make_shared<BodyBudget>(1 << 30));
     parser.feed(bytes);
     REQUIRE(parser.state() == State::kComplete);
     return parser.keep_alive();
@@ -156,11 +152,11 @@ TEST_CASE("request parser: refuses what is too large") {
 }
 
 TEST_CASE("request parser: takes bodies from the budget before they come, and gives back what it did not hand on") {
-  BodyBudget budget(10);
+  auto budget = std::make_shared<BodyBudget>(10);
   {
     RequestParser first(kLimits, budget), second(kLimits, budget);
     first.feed("POST / HTTP/1.1\r\nContent-Length: 8\r\n\r\n");
-    CHECK(budget.used_bytes() == 8);
+    CHECK(budget->used_bytes() == 8);
     second.feed("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\n");
     REQUIRE(second.state() == State::kRefused);
     const HttpResponse busy = second.refusal();
@@ -168,15 +164,15 @@ TEST_CASE("request parser: takes bodies from the budget before they come, and gi
     CHECK(busy.headers.get("Retry-After") == "1");
     first.feed("12345678");
     CHECK(first.take().body == "12345678");
-    CHECK(budget.used_bytes() == 8);  // now the caller's
-    budget.give_back(8);
+    CHECK(budget->used_bytes() == 8);  // now the caller's
+    budget->give_back(8);
     first.feed("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n");
-    CHECK(budget.used_bytes() == 6);
+    CHECK(budget->used_bytes() == 6);
     first.feed("5\r\nabcde\r\n");
     REQUIRE(first.state() == State::kRefused);
     CHECK(first.refusal().status == 503);
   }
-  CHECK(budget.used_bytes() == 0);
+  CHECK(budget->used_bytes() == 0);
 }
 
 TEST_CASE("request parser: refuses what is not HTTP") {
@@ -191,8 +187,7 @@ TEST_CASE("request parser: refuses what is not HTTP") {
 }
 
 TEST_CASE("request parser: says when the client waits for 100 Continue, once") {
-  BodyBudget budget(1 << 30);
-  RequestParser parser(kLimits, budget);
+  RequestParser parser(kLimits, std::make_shared<BodyBudget>(1 << 30));
   parser.feed("POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
   CHECK(parser.state() == State::kBody);
   CHECK(parser.take_expectation());
