@@ -157,8 +157,8 @@ std::string_view build_name(std::string_view prefix, std::string_view name, bool
 
 class Flattener {
  public:
-  Flattener(std::string_view line, std::vector<JsonField>& fields, Arena& arena)
-      : at_(line.data()), end_(line.data() + line.size()), fields_(fields), arena_(arena) {}
+  Flattener(std::string_view line, std::vector<JsonField>& fields, Arena& arena, JsonFieldChoice* choice)
+      : at_(line.data()), end_(line.data() + line.size()), fields_(fields), arena_(arena), choice_(choice) {}
 
   std::optional<std::string_view> run() {
     at_ = skip_space(at_, end_);
@@ -182,13 +182,18 @@ class Flattener {
       const char* key_end = string_end(at_ + 1, end_, key.escaped, control);
       if (key_end == nullptr) return kBadJson;
       key.raw = {at_ + 1, static_cast<size_t>(key_end - at_ - 1)};
-      auto name = json_text(key, arena_);
-      if (!name) return kBadEscape;
+      std::string_view name = key.raw;
+      if (key.escaped) {
+        auto decoded = json_text(key, arena_);
+        if (!decoded) return kBadEscape;
+        name = *decoded;
+      }
       at_ = skip_space(key_end + 1, end_);
       if (at_ == end_ || *at_ != ':') return kBadJson;
       at_ = skip_space(at_ + 1, end_);
       if (at_ == end_) return kBadJson;
-      if (Fault fault = value(prefix, *name, depth)) return fault;
+      if (Fault fault = value(prefix, name, depth)) return fault;
+      if (stopped_) return std::nullopt;
       at_ = skip_space(at_, end_);
       if (at_ == end_) return kBadArray;
       if (*at_ == ',') {
@@ -236,9 +241,13 @@ class Flattener {
     const char* begin = at_;
     size_t before = fields_.size();
     std::string_view name = join(prefix, key);
+    if (choice_ && !choice_->wants_inside(name)) {
+      at_ = block_end(at_, end_);
+      return at_ == nullptr ? Fault(kBadObject) : std::nullopt;
+    }
     Fault fault = depth < kMaxJsonDepth ? object(name, depth + 1) : Fault(kBadObject);
     // An object without its end gives nothing at all.
-    if (fault && block_end(begin, end_) == nullptr) fields_.resize(before), fault = kBadObject;
+    if ((fault || stopped_) && block_end(begin, end_) == nullptr) fields_.resize(before), fault = kBadObject;
     return fault;
   }
 
@@ -253,19 +262,28 @@ class Flattener {
 
   void add(std::string_view prefix, std::string_view key, const JsonValue& value) {
     std::string_view name = join(prefix, key);
-    if (!name.empty()) fields_.push_back({name, value});
+    if (name.empty()) return;
+    if (choice_) {
+      const auto answer = choice_->choose(name);
+      if (answer == JsonFieldChoice::Answer::kSkip) return;
+      stopped_ = answer == JsonFieldChoice::Answer::kTakeAndStop;
+    }
+    fields_.push_back({name, value});
   }
 
   const char* at_;
   const char* end_;
   std::vector<JsonField>& fields_;
   Arena& arena_;
+  JsonFieldChoice* choice_;
+  bool stopped_ = false;
 };
 
 }  // namespace
 
-std::optional<std::string_view> flatten_json(std::string_view line, std::vector<JsonField>& fields, Arena& arena) {
-  return Flattener(line, fields, arena).run();
+std::optional<std::string_view> flatten_json(std::string_view line, std::vector<JsonField>& fields, Arena& arena,
+                                             JsonFieldChoice* choice) {
+  return Flattener(line, fields, arena, choice).run();
 }
 
 std::string_view sanitise_label_name(std::string_view name, Arena& arena) {

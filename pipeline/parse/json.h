@@ -41,10 +41,21 @@ struct JsonField {
   JsonValue value;        // a string, number or boolean; objects are flattened, arrays and nulls left out
 };
 
+// Chooses fields while a line is being read, for those who need few of them.
+class JsonFieldChoice {
+ public:
+  enum class Answer { kSkip, kTake, kTakeAndStop };  // kTakeAndStop: the rest of the line does not matter
+  virtual ~JsonFieldChoice() = default;
+  virtual Answer choose(std::string_view name) = 0;
+  // False: no field whose name begins with `prefix` is wanted; the object is skipped unread.
+  virtual bool wants_inside(std::string_view prefix) = 0;
+};
+
 // The fields of the object in `line`, in order, repeated names included. Appends to `fields`; names that had to be
 // built lie in `arena`. Returns nothing, or the fault in Loki's words (logql.md 4.13, details of JSONParserErr); the
-// fields before it are kept. Text after the object is ignored.
-std::optional<std::string_view> flatten_json(std::string_view line, std::vector<JsonField>& fields, Arena& arena);
+// fields before it are kept. Text after the object is ignored. With `choice` only what it takes is appended.
+std::optional<std::string_view> flatten_json(std::string_view line, std::vector<JsonField>& fields, Arena& arena,
+                                             JsonFieldChoice* choice = nullptr);
 
 // A label name made of `name` as LogQL's parsers do: spaces trimmed, a leading digit gets a _ before it, every other
 // character outside [A-Za-z0-9_] becomes one _. A view of `name` where it is one already. May be empty.

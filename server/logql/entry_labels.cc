@@ -19,12 +19,6 @@ std::string_view with_suffix(pipeline::Arena& arena, std::string_view name) {
 
 }  // namespace
 
-uint64_t EntryLabels::mask_of(std::string_view name) {
-  if (name.empty()) return 1;
-  const auto first = static_cast<unsigned char>(name.front()), last = static_cast<unsigned char>(name.back());
-  return uint64_t{1} << ((name.size() * 7 + first * 3u + last) & 63);
-}
-
 void EntryLabels::begin_entry(MetadataView metadata) {
   metadata_.clear();
   parsed_.clear();

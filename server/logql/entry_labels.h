@@ -30,6 +30,13 @@ class EntryLabels {
   // What a stage sees under `name`. Not the error slots.
   std::optional<std::string_view> get(std::string_view name) const;
 
+  // One of 64 bits: names with different bits are different.
+  static uint64_t mask_of(std::string_view name) {
+    if (name.empty()) return 1;
+    const auto first = static_cast<unsigned char>(name.front()), last = static_cast<unsigned char>(name.back());
+    return uint64_t{1} << ((name.size() * 7 + first * 3u + last) & 63);
+  }
+
   // --- parsers
   // The name under which a parser sets `name`: with _extracted where a stream label (even a dropped one) or structured
   // metadata has it.
@@ -73,7 +80,6 @@ class EntryLabels {
   Set* find_metadata(std::string_view name);
   const Set* find_metadata(std::string_view name) const;
   bool is_removed(std::string_view name) const;
-  static uint64_t mask_of(std::string_view name);
 
   const pipeline::LabelSet* stream_ = nullptr;
   std::vector<Set> metadata_, parsed_;

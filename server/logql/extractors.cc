@@ -43,9 +43,56 @@ class Search {
 
 }  // namespace
 
+namespace {
+
+// Takes the first field of each needed name that no parser has set yet.
+class NeededFields final : public pipeline::JsonFieldChoice {
+ public:
+  static constexpr size_t kMostNames = 64;
+
+  NeededFields(EntryLabels& labels, const NeededLabels& needed)
+      : labels_(labels), needed_(needed), names_(needed.names()) {
+    for (size_t i = 0; i < names_.size(); ++i)
+      if (labels.was_parsed(names_[i])) found_ |= uint64_t{1} << i;
+  }
+  Answer choose(std::string_view field) override {
+    if ((needed_.mask() & EntryLabels::mask_of(field)) == 0) return Answer::kSkip;
+    size_t at = index_of(field);
+    if (at == names_.size()) return Answer::kSkip;
+    const std::string_view name = labels_.parsed_name(field);
+    if (name.size() != field.size()) at = index_of(name);
+    if (at == names_.size() || (found_ & uint64_t{1} << at) != 0) return Answer::kSkip;
+    found_ |= uint64_t{1} << at;
+    return found_ == ~uint64_t{0} >> (kMostNames - names_.size()) ? Answer::kTakeAndStop : Answer::kTake;
+  }
+  bool wants_inside(std::string_view prefix) override {
+    return std::any_of(names_.begin(), names_.end(), [&](const std::string& n) { return n.starts_with(prefix); });
+  }
+
+ private:
+  size_t index_of(std::string_view name) const {
+    return static_cast<size_t>(std::find(names_.begin(), names_.end(), name) - names_.begin());
+  }
+
+  EntryLabels& labels_;
+  const NeededLabels& needed_;
+  const std::vector<std::string>& names_;
+  uint64_t found_ = 0;  // a bit per name
+};
+
+}  // namespace
+
 void JsonExtractor::extract(std::string_view line, EntryLabels& labels, const NeededLabels& needed,
                             ExtractScratch& scratch) const {
   scratch.json_fields.clear();
+  if (!needed.all() && needed.names().size() <= NeededFields::kMostNames) {
+    NeededFields choice(labels, needed);
+    const auto fault = pipeline::flatten_json(line, scratch.json_fields, labels.arena(), &choice);
+    for (const pipeline::JsonField& field : scratch.json_fields)
+      labels.set_parsed(labels.parsed_name(field.name), pipeline::logql_text(field.value, labels.arena()));
+    if (fault) set_parser_error(labels, needed, kJsonError, *fault);
+    return;
+  }
   const auto fault = pipeline::flatten_json(line, scratch.json_fields, labels.arena());
   Search search(labels, needed);
   for (const pipeline::JsonField& field : scratch.json_fields) {

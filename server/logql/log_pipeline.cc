@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "pipeline/base/concat.h"
+#include "pipeline/base/invariant.h"
 #include "server/logql/color_codes.h"
 #include "server/logql/entry_filter.h"
 #include "server/logql/extractors.h"
@@ -116,13 +117,18 @@ bool is_extractor(const Op& op) {
 
 struct LogPipeline::Program {
   Program(const std::vector<Stage>& stages, LabelUse label_use)
-      : needed(stages, label_use), use(std::move(label_use)) {}
+      : needed(stages, label_use), deciding(NeededLabels::to_decide(stages)), use(std::move(label_use)) {}
 
-  NeededLabels needed;
+  // All labels are needed of entries that are kept, few to decide: then the ops run twice for those, with `deciding`
+  // first and with `needed` when the labels are asked for.
+  bool runs_twice() const { return needed.all() && !deciding.all() && has_extractors; }
+
+  NeededLabels needed, deciding;
   LabelUse use;
   pipeline::LineFilters leading;
   std::vector<Op> ops;
   bool reads_lines = false, reads_metadata = false, keeps_lines = true;
+  bool has_extractors = false;
   bool uses_labels = false;  // some op looks at labels or sets them
 };
 
@@ -168,7 +174,7 @@ Result<LogPipeline> LogPipeline::compile(const std::vector<Stage>& stages, Label
     auto op = std::visit(CompileStage{program->needed}, stage);
     if (!op) return refuse(op.error());
     if (!*op) continue;
-    if (is_extractor(**op)) program->reads_lines = true;
+    if (is_extractor(**op)) program->has_extractors = program->reads_lines = true;
     if (!std::holds_alternative<DecolorizeOp>(**op)) program->uses_labels = true;
     if (!changes_line(stage)) {
       held.push_back(**std::move(op));
@@ -195,8 +201,10 @@ struct PipelineRun::State {
   EntryLabels labels;
   ExtractScratch scratch;
   std::string new_line;
-  std::string_view line;
+  std::string_view stored_line, line;
   MetadataView metadata;
+  const NeededLabels* needed = nullptr;  // of the run under way
+  bool complete = true;                  // labels hold all that is needed
 
   // Results of this stream that are known without looking at labels again.
   std::optional<LabelResults::Id> stream_id;                       // of an entry that changes nothing
@@ -224,9 +232,10 @@ struct PipelineRun::State {
   }
   template <class Extractor>
   bool run(const Extractor& extractor) {
-    extractor.extract(line, labels, program.needed, scratch);
+    if (!needed->none()) extractor.extract(line, labels, *needed, scratch);
     return true;
   }
+  bool run_all(const NeededLabels& with);
 
   LabelResults::Id intern_all();
   LabelResults::Id intern_group();
@@ -329,15 +338,22 @@ void PipelineRun::begin_stream(const LabelSet& labels) {
   state_->last_metadata = {};
 }
 
+bool PipelineRun::State::run_all(const NeededLabels& with) {
+  needed = &with;
+  line = stored_line;
+  labels.begin_entry(metadata);
+  return std::all_of(program.ops.begin(), program.ops.end(),
+                     [this](const Op& op) { return std::visit([this](const auto& known) { return run(known); }, op); });
+}
+
 bool PipelineRun::process(UnixNanos, std::string_view line, MetadataView metadata) {
   State& state = *state_;
-  state.line = line;
+  state.stored_line = state.line = line;
   state.metadata = metadata;
   if (state.checks_leading && !state.program.leading.keeps(line)) return false;
   if (state.program.ops.empty()) return true;
-  state.labels.begin_entry(metadata);
-  return std::all_of(state.program.ops.begin(), state.program.ops.end(),
-                     [&](const Op& op) { return std::visit([&](const auto& known) { return state.run(known); }, op); });
+  state.complete = !state.program.runs_twice();
+  return state.run_all(state.complete ? state.program.needed : state.program.deciding);
 }
 
 std::string_view PipelineRun::line() const { return state_->line; }
@@ -345,6 +361,11 @@ std::string_view PipelineRun::line() const { return state_->line; }
 LabelResults::Id PipelineRun::labels() {
   State& state = *state_;
   if (!state.program.uses_labels) return state.intern_by_metadata();
+  if (!state.complete) {
+    const bool kept = state.run_all(state.program.needed);
+    INVARIANT(kept);
+    state.complete = true;
+  }
   if (!state.labels.is_plain()) return state.intern();
   if (!state.stream_id) state.stream_id = state.intern();
   return *state.stream_id;

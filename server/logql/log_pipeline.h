@@ -10,8 +10,11 @@
 //
 // Life:    a LogPipeline is read-only; a PipelineRun refers to it and to a LabelResults, which both outlive it.
 // Thread:  LogPipeline any; PipelineRun and LabelResults one at a time.
-// Cost:    no allocation per entry once buffers have grown; labels() costs a hash of the labels that are not the
-//          stream's, and nothing at all for streams without metadata in a pipeline that sets no labels.
+// Cost:    no allocation per entry once buffers have grown. Parsers extract only what stages and LabelUse need; where
+// all
+//          labels are needed, process() extracts what decides and labels() the rest, so do not ask for labels that
+//          nobody will see. labels() costs a hash of the labels that are not the stream's, and nothing for streams
+//          without metadata in a pipeline that sets no labels.
 // Errors:  compile: kInvalid, `parse error : stage '| line_format "{{"' : ...`, and check_supported's texts.
 #pragma once
 
@@ -120,6 +123,7 @@ class PipelineRun {
   // until then. A line that reads_lines() says is not needed may be empty, metadata likewise.
   bool process(UnixNanos time, std::string_view line, MetadataView metadata);
 
+  // Look at it anew after labels(), which may have made it again.
   std::string_view line() const;
   // With LabelUse kBy, kNone, kWithout: the group's labels (all of them in the case of an error); they are in `parsed`
   // and `stream` as they come, only all() counts.

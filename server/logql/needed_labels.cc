@@ -38,10 +38,30 @@ NeededLabels::NeededLabels(const std::vector<Stage>& stages, const LabelUse& use
     if (names_[i].ends_with(kExtracted)) names_.push_back(names_[i].substr(0, names_[i].size() - kExtracted.size()));
   std::sort(names_.begin(), names_.end());
   names_.erase(std::unique(names_.begin(), names_.end()), names_.end());
+  for (const std::string& name : names_) mask_ |= EntryLabels::mask_of(name);
+}
+
+namespace {
+
+bool has_address(const LabelFilter& filter) {
+  return filter.kind == LabelFilter::Kind::kIp ||
+         std::any_of(filter.operands.begin(), filter.operands.end(), has_address);
+}
+
+}  // namespace
+
+// An address filter keeps whatever has an error, so errors must not be missed.
+NeededLabels NeededLabels::to_decide(const std::vector<Stage>& stages) {
+  const bool errors_decide = std::any_of(stages.begin(), stages.end(), [](const Stage& stage) {
+    const auto* filter = std::get_if<LabelFilterStage>(&stage);
+    return filter && has_address(filter->filter);
+  });
+  return NeededLabels(stages, {errors_decide ? LabelUse::Kind::kAll : LabelUse::Kind::kNone, {}});
 }
 
 bool NeededLabels::has(std::string_view name) const {
   if (all_) return true;
+  if ((mask_ & EntryLabels::mask_of(name)) == 0) return false;
   return std::find(names_.begin(), names_.end(), name) != names_.end();
 }
 

@@ -15,6 +15,8 @@ namespace server {
 class NeededLabels {
  public:
   NeededLabels(const std::vector<Stage>& stages, const LabelUse& use);
+  // Only what decides whether an entry is kept, and what its line is. Everything, where errors decide too.
+  static NeededLabels to_decide(const std::vector<Stage>& stages);
 
   bool all() const { return all_; }
   // Parsers need not run at all.
@@ -22,6 +24,7 @@ class NeededLabels {
   bool has(std::string_view name) const;
   // Sorted; each name also without _extracted.
   const std::vector<std::string>& names() const { return names_; }
+  uint64_t mask() const { return mask_; }  // EntryLabels::mask_of all of them
   // The query asks for __error__: entries that parsers fail on are counted instead of failing the query.
   bool preserves_errors() const { return preserves_errors_; }
 
@@ -29,6 +32,7 @@ class NeededLabels {
   bool all_ = true;
   bool preserves_errors_ = false;
   std::vector<std::string> names_;
+  uint64_t mask_ = 0;
 };
 
 }  // namespace server
