@@ -26,7 +26,14 @@ def server_rows():
         assert rows.get(what, 0) > 0, f"no {what} in {rows}"
 
 
-CASES = [server_rows]
+def agent_rows():
+    """agent_bench: every row, every line exactly once"""
+    rows = bench("agent_bench", "a1", "a2", "a3", "a7", "--bytes", "5MB", "--seconds", "1")
+    for what in ("a1 lines per CPU second", "a2 cores", "a3 bytes read per CPU second", "a7 of it anonymous"):
+        assert rows.get(what, 0) > 0, f"no {what} in {rows}"
+
+
+CASES = [server_rows, agent_rows]
 
 if __name__ == "__main__":
     sys.exit(programs.run_cases(CASES))
