@@ -56,6 +56,18 @@ void read_sources(const ConfigTable& root, Configuration& configuration) {
   if (tables.empty()) root.error("no [[source]]", "add one, so that there is something to read");
 }
 
+// HOST:PORT; what the host is, the system will say.
+std::string read_address(const ConfigTable& http, std::string_view key, const std::string& otherwise) {
+  std::string address = http.string(key, otherwise);
+  size_t colon = address.rfind(':');
+  std::string_view port = std::string_view(address).substr(colon == std::string::npos ? address.size() : colon + 1);
+  bool digits = !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string_view::npos;
+  if (!digits || std::stoi(std::string(port)) > 65'535)
+    http.error_at(key, concat("\"", address, "\" is not HOST:PORT with a port up to 65535"),
+                  concat("for example \"", otherwise, "\""));
+  return address;
+}
+
 Result<Configuration> read(const ConfigDocument& document, std::string_view text, Needs needs) {
   ConfigTable root = document.root();
   Configuration c;
@@ -65,7 +77,7 @@ Result<Configuration> read(const ConfigDocument& document, std::string_view text
   if (c.memory_limit_bytes < kLeastMemory)
     root.error_at("memory_limit", concat(c.memory_limit_bytes, " bytes is less than 4MiB"), "the default is \"64MiB\"");
   c.workers = static_cast<size_t>(root.integer("workers", 1, 1, kMostWorkers));
-  c.http_listen = root.table("http").string("listen", c.http_listen);
+  c.http_listen = read_address(root.table("http"), "listen", c.http_listen);
   read_sinks(root, needs, c);
   read_sources(root, c);
   TRY(document.finish());

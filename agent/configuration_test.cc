@@ -144,6 +144,9 @@ type = "stdout"
          "agent.toml:1:12: no folder; for example \"/var/lib/skidway-agent\""},
         {with("type = \"stdin\"", "", "memory_limit = \"1KiB\""),
          "agent.toml:1:16: 1024 bytes is less than 4MiB; the default is \"64MiB\""},
+        {with("type = \"stdin\"", "", "http = { listen = \"127.0.0.1:99999\" }"),
+         "agent.toml:1:19: \"127.0.0.1:99999\" is not HOST:PORT with a port up to 65535; for example "
+         "\"127.0.0.1:9080\""},
         {with("type = \"journal\"\npath = \"/x\""),
          "agent.toml:4:8: source type \"journal\" is not supported yet; use \"kubernetes\", \"file\" or \"stdin\""},
         {with("type = \"file\""), "agent.toml:2:1: no path; for example path = [\"/var/log/*.log\"]"},

@@ -29,7 +29,7 @@ Result<FolderLock> FolderLock::acquire(const std::string& folder) {
   FolderLock lock(fd);
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return fail(system_error(concat("lock ", path), errno));
-    return fail(Errc::kUnavailable, concat(folder, " is in use by process ", holder(fd)));
+    return fail(Errc::kUnavailable, concat(path, ": the folder is in use by process ", holder(fd)));
   }
   if (!write_pid(fd)) return fail(system_error(concat("write ", path), errno));
   return lock;

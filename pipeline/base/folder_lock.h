@@ -2,7 +2,8 @@
 //
 // Life:    from acquire() to destruction; the system lets go when the process dies, however it dies. The file stays.
 // Thread:  any one.
-// Errors:  kUnavailable: `/var/lib/x is in use by process 4711`. kIo, kNotFound: the folder or file cannot be used.
+// Errors:  kUnavailable: `/var/lib/x/LOCK: the folder is in use by process 4711`. kIo, kNotFound: the folder or file
+// cannot be used.
 #pragma once
 
 #include <string>

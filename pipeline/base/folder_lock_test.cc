@@ -16,7 +16,8 @@ TEST_SUITE("base") {
       REQUIRE(first);
       auto second = FolderLock::acquire(folder);
       REQUIRE(!second);
-      CHECK(second.error() == Error{Errc::kUnavailable, concat(folder, " is in use by process ", ::getpid())});
+      CHECK(second.error() ==
+            Error{Errc::kUnavailable, concat(folder, "/LOCK: the folder is in use by process ", ::getpid())});
     }
     CHECK(FolderLock::acquire(folder));
     std::filesystem::remove_all(folder);
