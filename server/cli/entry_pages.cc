@@ -47,13 +47,13 @@ pipeline::Result<QueryAnswer> EntryPages::fetch(uint64_t limit) const {
 
 pipeline::Result<QueryAnswer> EntryPages::next() {
   // Entries known from the last page come again, so ask for as many more.
-  const uint64_t wanted = query_.limit == 0 ? query_.page : query_.limit - handed_out_ + known_.size();
-  uint64_t asked = std::min(query_.page, wanted);
+  const uint64_t wanted = query_.limit == 0 ? UINT64_MAX : query_.limit - handed_out_ + known_.size();
+  uint64_t asked = std::min({query_.page + known_.size(), wanted, server_max_});
   auto answer = fetch(asked);
   if (!answer) {
     const uint64_t allowed = allowed_limit(answer.error().message);
     if (allowed == 0 || allowed >= asked) return answer;
-    query_.page = asked = allowed;
+    server_max_ = asked = allowed;
     answer = fetch(asked);
     if (!answer) return answer;
   }
@@ -75,8 +75,8 @@ pipeline::Result<QueryAnswer> EntryPages::next() {
   if (!finished_ && answer->entries.empty()) {
     const pipeline::UnixNanos time = query_.forward ? query_.start : query_.end - 1;
     return pipeline::fail(Errc::kOverLimit,
-                          concat("more than ", asked, " entries have the time ", pipeline::format_rfc3339(time),
-                                 "; raise --batch or narrow the query"));
+                          concat("at least ", asked, " entries have the time ", pipeline::format_rfc3339(time),
+                                 ", more than this server answers at once; narrow the query"));
   }
   return answer;
 }

@@ -2,7 +2,7 @@
 //
 // The server answers at most so many entries at once. The next page begins at the time of the last entry, since more
 // entries may have that time; what was already handed out is left out.
-// Errors: those of ServerConnection; kOverLimit when more entries share one time than fit a page.
+// Errors: those of ServerConnection; kOverLimit when more entries share one time than the server answers at once.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +39,8 @@ class EntryPages {
   const ServerConnection& server_;
   RangeQuery query_;
   uint64_t handed_out_ = 0;
-  std::set<std::string> known_;  // entries at the edge of the last page
+  std::set<std::string> known_;       // entries at the edge of the last page
+  uint64_t server_max_ = UINT64_MAX;  // entries the server answers at once, as far as it has said so
   bool finished_ = false;
 };
 
