@@ -1,5 +1,7 @@
 #include "server/store/object_store.h"
 
+#include <mutex>
+#include <set>
 #include <utility>
 
 namespace server {
@@ -109,12 +111,14 @@ class LocalStore final : public ObjectStore {
   // The folders' own names are made durable too: from the object's up to the root's.
   Result<void> make_folder_of(const std::string& path) {
     std::string folder = path.substr(0, path.rfind('/'));
-    if (files_.list(folder)) return {};
+    std::lock_guard lock(mutex_);
+    if (made_folders_.contains(folder)) return {};
     TRY(files_.make_folders(folder));
-    while (folder.size() > root_.size()) {
-      folder.resize(folder.rfind('/'));
-      TRY(files_.sync_folder(folder));
+    for (std::string parent = folder; parent.size() > root_.size();) {
+      parent.resize(parent.rfind('/'));
+      TRY(files_.sync_folder(parent));
     }
+    made_folders_.insert(folder);
     return {};
   }
 
@@ -126,6 +130,8 @@ class LocalStore final : public ObjectStore {
 
   pipeline::FileSystem& files_;
   const std::string root_;
+  std::mutex mutex_;
+  std::set<std::string> made_folders_;  // under mutex_: made and synced by this program; a handful
 };
 
 }  // namespace
