@@ -59,7 +59,8 @@ class Discovery::Impl {
         watched_(metrics.gauge("skidway_agent_discovery_watched_directories", "Directories with an inotify watch.")),
         overflows_(metrics.counter("skidway_agent_discovery_inotify_overflows_total",
                                    "Times the system lost inotify events; everything is scanned then.")),
-        alive_(std::make_shared<Impl*>(this)) {}
+        alive_(std::make_shared<Impl*>(this)),
+        self_(alive_) {}
 
   FileTable& files() { return files_; }
   const FileTable& files() const { return files_; }
@@ -84,7 +85,7 @@ class Discovery::Impl {
 
   // Thread: any.
   void post_finished(InodeKey key, size_t source) {
-    loop_.post([weak = std::weak_ptr<Impl*>(alive_), key, source] {
+    loop_.post([weak = self_, key, source] {
       if (auto self = weak.lock()) (*self)->files_.finished(key, source);
     });
   }
@@ -132,7 +133,8 @@ class Discovery::Impl {
   pipeline::Gauge& polled_;
   pipeline::Gauge& watched_;
   pipeline::Counter& overflows_;
-  std::shared_ptr<Impl*> alive_;  // gone after stop(): posted tasks then do nothing
+  std::shared_ptr<Impl*> alive_;     // gone after stop(): posted tasks then do nothing
+  const std::weak_ptr<Impl*> self_;  // for any thread
 };
 
 Discovery::Discovery(pipeline::Loop& loop, std::vector<std::shared_ptr<const SourceOptions>> sources,

@@ -74,8 +74,11 @@ void FileTable::open(const std::string& path, Wish wish) {
   auto handle = FileHandle::open(path);
   if (!handle) {
     if (handle.error().code == Errc::kNotFound) return vanished_.add();
+    auto name = names_.find(path);
+    bool again = name != names_.end() && name->second.failed;
     failures_.add();
     for (size_t source : wish.sources) refuse(path, source, handle.error().message);
+    if (again) return;
     if (auto held = failure_log_.allow()) {
       pipeline::log_warn("file cannot be opened", {{"error", handle.error()}, {"held_back", *held}});
     }

@@ -101,6 +101,12 @@ void FolderTree::visit(const std::string& path) {
   Folder& folder = folders_[path];
   folder.key = key;
   if (!folder.watched) folder.watched = watch_.add(path);
+  if (!folder.watched && !said_unwatched_) {
+    said_unwatched_ = true;
+    pipeline::log_warn(
+        "no inotify watch for a folder, scanning every second instead; raise fs.inotify.max_user_watches",
+        {{"folder", path}});
+  }
   list(path);
 }
 

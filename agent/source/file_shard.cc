@@ -24,6 +24,10 @@ FileShard::FileShard(FileReaderOptions options, std::vector<std::shared_ptr<cons
       ledger_(ledger),
       memory_(memory),
       clock_(clock),
+      registry_(metrics),
+      lost_bytes_(metrics.counter("skidway_agent_source_lost_bytes_total",
+                                  "Bytes of unacknowledged batches that could not be read again after a restart.",
+                                  {{"source", "unknown"}})),
       unwatched_(metrics.gauge("skidway_agent_source_polled_quiet_files",
                                "Quiet files without an inotify watch, looked at every second instead.")),
       batch_(labels_),
@@ -51,6 +55,7 @@ void FileShard::offer(OfferedFile offer) {
   lineage.insert(younger, &tailed);
   if (source_of(tailed).stages) tailed.stage_state = source_of(tailed).stages->make_state();
   metrics_[tailed.file.source]->open_files.add(1);
+  tailed.path_metrics = path_metrics(tailed);
   tailed.changed_at = now;
   if (fresh) {
     batch_.clear();
@@ -63,7 +68,7 @@ void FileShard::offer(OfferedFile offer) {
 void FileShard::scan_done(std::shared_ptr<const FoundFiles> found) {
   reading_ = true;
   if (!rebuild_jobs_.empty()) {
-    rebuilder_ = std::make_unique<Rebuilder>(sources_, metrics_, std::move(found), block_, labels_);
+    rebuilder_ = std::make_unique<Rebuilder>(sources_, metrics_, lost_bytes_, std::move(found), block_, labels_);
   }
 }
 
@@ -97,9 +102,7 @@ std::optional<std::chrono::nanoseconds> FileShard::turn() {
   if (!active_.empty() && now >= next_look_) look_at_files(now);
   if (now >= next_check_) {
     next_check_ = now + options_.check_every;
-    for (auto& [id, tailed] : files_) {
-      if (tailed->watched) look(*tailed, now);
-    }
+    check_quiet_files(now);
   }
   bool more = false;
   if (reading_) more = rebuild_some() | read_dirty(now);
@@ -179,6 +182,15 @@ void FileShard::look_at_files(nanoseconds now) {
   active_.swap(still_active);
   unwatched_.set(unwatched);
   for (TailedFile* tailed : silent) finish_if_possible(*tailed);
+}
+
+// What the watches should have told, but a network file system may not.
+void FileShard::check_quiet_files(nanoseconds now) {
+  std::vector<TailedFile*> quiet;  // a truncated file changes its place in files_
+  for (auto& [id, tailed] : files_) {
+    if (tailed->watched) quiet.push_back(tailed.get());
+  }
+  for (TailedFile* tailed : quiet) look(*tailed, now);
 }
 
 void FileShard::look(TailedFile& tailed, nanoseconds now) {
@@ -307,6 +319,8 @@ bool FileShard::read_block(TailedFile& tailed, Tail tail) {
   if (outcome->lines > 0) last_read_time_ = first + static_cast<int64_t>(outcome->lines) - 1;
   metrics.read_bytes.add(outcome->bytes);
   metrics.read_lines.add(outcome->lines);
+  tailed.path_metrics->read_bytes.add(outcome->bytes);
+  tailed.path_metrics->read_lines.add(outcome->lines);
   metrics.cut_lines.add(outcome->cut_lines);
   metrics.cut_bytes.add(outcome->cut_bytes);
   if (outcome->lines > 0 || outcome->bytes > 0) {
@@ -340,9 +354,18 @@ void FileShard::update_identity(TailedFile& tailed) {
 
 void FileShard::count_lag(TailedFile& tailed) {
   uint64_t lag = tailed.size_bytes - std::min(tailed.size_bytes, std::max(tailed.cursor.position, tailed.cursor.seen));
+  if (!tailed.at_rest) tailed.path_metrics->file_bytes.set(static_cast<int64_t>(tailed.size_bytes));
   if (lag == tailed.lag_bytes) return;
   metrics_[tailed.file.source]->lag_bytes.add(static_cast<int64_t>(lag) - static_cast<int64_t>(tailed.lag_bytes));
   tailed.lag_bytes = lag;
+}
+
+// Shared with the elder of the same path, if there is one.
+std::shared_ptr<PathMetrics> FileShard::path_metrics(const TailedFile& tailed) const {
+  for (const TailedFile* other : lineages_.at(tailed.file.lineage)) {
+    if (other != &tailed && other->file.path == tailed.file.path) return other->path_metrics;
+  }
+  return std::make_shared<PathMetrics>(registry_, source_of(tailed).name, tailed.file.path);
 }
 
 // --- the end of a file

@@ -59,6 +59,7 @@ class FileShard final : public FileReceiver {
 
   void take_watch_events(nanoseconds now);
   void look_at_files(nanoseconds now);
+  void check_quiet_files(nanoseconds now);
   void look(TailedFile& tailed, nanoseconds now);
   void activate(TailedFile& tailed, nanoseconds now);
   [[nodiscard]] bool rest_if_quiet(TailedFile& tailed, nanoseconds now);
@@ -76,6 +77,7 @@ class FileShard final : public FileReceiver {
   void forget(TailedFile& tailed);
   void update_identity(TailedFile& tailed);
   void count_lag(TailedFile& tailed);
+  std::shared_ptr<PathMetrics> path_metrics(const TailedFile& tailed) const;
 
   bool source_waits(size_t source) const;
   void make_dirty(TailedFile& tailed);
@@ -87,6 +89,8 @@ class FileShard final : public FileReceiver {
   MemoryBudget& memory_;
   const pipeline::Clock& clock_;
   ReaderEvents* events_ = nullptr;
+  pipeline::Registry& registry_;
+  pipeline::Counter& lost_bytes_;
   std::vector<std::unique_ptr<SourceMetrics>> metrics_;  // one per source
   pipeline::Gauge& unwatched_;
 

@@ -240,6 +240,36 @@ TEST_SUITE("agent/source") {
     CHECK(s.metrics.render().find("skidway_agent_source_truncations_total{source=\"test\"} 1") != std::string::npos);
   }
 
+  TEST_CASE("source: quiet files are looked at now and then all the same") {
+    Shard s;
+    s.start();
+    for (const char* name : {"a", "b", "c"}) {
+      s.folder.append(name, "one\n");
+      s.offer(name, name);
+    }
+    s.pass(6s);
+    CHECK(s.shard->watch_fd() >= 0);
+    for (const char* name : {"a", "b", "c"}) s.folder.truncate(name);
+    s.clock.advance(20s);
+    s.settle();
+    s.pass(1s);
+    CHECK(s.disk.files.size() == 6);  // three truncations
+  }
+
+  TEST_CASE("source: the series of a path end with its last file") {
+    Shard s;
+    s.start();
+    s.folder.append("a", "one\n");
+    InodeKey key = s.offer("a", "a");
+    s.settle();
+    CHECK(s.metrics.render().find("promtail_read_lines_total{path=\"" + s.folder.at("a") + "\",source=\"test\"} 1") !=
+          std::string::npos);
+    s.folder.remove("a");
+    s.shard->gone(key);
+    s.pass(11s);
+    CHECK(s.metrics.render().find("promtail_read_lines_total{") == std::string::npos);
+  }
+
   TEST_CASE("source: a backlog in one file does not starve another") {
     Shard s;
     s.start();

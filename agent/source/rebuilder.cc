@@ -8,9 +8,15 @@ using pipeline::LabelSet;
 using pipeline::LabelTable;
 
 Rebuilder::Rebuilder(const std::vector<std::shared_ptr<const SourceOptions>>& sources,
-                     const std::vector<std::unique_ptr<SourceMetrics>>& metrics,
+                     const std::vector<std::unique_ptr<SourceMetrics>>& metrics, pipeline::Counter& lost_bytes,
                      std::shared_ptr<const FoundFiles> files, BlockReader& block, LabelTable& labels)
-    : sources_(sources), metrics_(metrics), files_(std::move(files)), block_(block), labels_(labels), batch_(labels) {}
+    : sources_(sources),
+      metrics_(metrics),
+      lost_bytes_(lost_bytes),
+      files_(std::move(files)),
+      block_(block),
+      labels_(labels),
+      batch_(labels) {}
 
 void Rebuilder::rebuild(const BatchRecord& record, SinkPort& port) {
   std::unique_ptr<Rebuild> out = port.rebuild(record);
@@ -26,6 +32,7 @@ void Rebuilder::rebuild(const BatchRecord& record, SinkPort& port) {
       if (lost > 0) metrics_[file->second.source]->lost_bytes.add(lost);
     } else {
       for (const LineRange& range : segment.ranges) lost += range.end - range.begin;
+      lost_bytes_.add(lost);
     }
     if (lost > 0) {
       pipeline::log_error("bytes of an unacknowledged batch cannot be read again",

@@ -17,10 +17,10 @@ namespace agent {
 
 class Rebuilder {
  public:
-  // All references outlive the rebuilder; `metrics` has one per source.
+  // All references outlive the rebuilder; `metrics` has one per source, `lost_bytes` counts for files that are gone.
   Rebuilder(const std::vector<std::shared_ptr<const SourceOptions>>& sources,
-            const std::vector<std::unique_ptr<SourceMetrics>>& metrics, std::shared_ptr<const FoundFiles> files,
-            BlockReader& block, pipeline::LabelTable& labels);
+            const std::vector<std::unique_ptr<SourceMetrics>>& metrics, pipeline::Counter& lost_bytes,
+            std::shared_ptr<const FoundFiles> files, BlockReader& block, pipeline::LabelTable& labels);
 
   void rebuild(const BatchRecord& record, SinkPort& port);
 
@@ -34,6 +34,7 @@ class Rebuilder {
 
   const std::vector<std::shared_ptr<const SourceOptions>>& sources_;
   const std::vector<std::unique_ptr<SourceMetrics>>& metrics_;
+  pipeline::Counter& lost_bytes_;
   const std::shared_ptr<const FoundFiles> files_;
   BlockReader& block_;
   pipeline::LabelTable& labels_;

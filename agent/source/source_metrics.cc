@@ -53,4 +53,17 @@ void SourceMetrics::add(DropCounts& drops) {
   drops.reset();
 }
 
+PathMetrics::PathMetrics(Registry& registry, const std::string& source, const std::string& path)
+    : registry_(registry),
+      labels_({{"path", path}, {"source", source}}),
+      read_bytes(registry.counter("promtail_read_bytes_total", "Bytes read from the file.", labels_)),
+      read_lines(registry.counter("promtail_read_lines_total", "Lines read from the file.", labels_)),
+      file_bytes(registry.gauge("promtail_file_bytes_total", "Size of the file.", labels_)) {}
+
+PathMetrics::~PathMetrics() {
+  for (const char* name : {"promtail_read_bytes_total", "promtail_read_lines_total", "promtail_file_bytes_total"}) {
+    registry_.remove(name, labels_);
+  }
+}
+
 }  // namespace agent

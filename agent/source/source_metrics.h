@@ -35,4 +35,23 @@ class SourceMetrics {
   std::map<std::string, std::pair<pipeline::Counter*, pipeline::Counter*>> dropped_;  // by reason: lines, bytes
 };
 
+// What Promtail's dashboards look at, by path. The files of one lineage share one path and one object; the series end
+// with it. Thread: any.
+class PathMetrics {
+ public:
+  PathMetrics(pipeline::Registry& registry, const std::string& source, const std::string& path);
+  ~PathMetrics();
+  PathMetrics(const PathMetrics&) = delete;
+  PathMetrics& operator=(const PathMetrics&) = delete;
+
+ private:
+  pipeline::Registry& registry_;
+  const pipeline::MetricLabels labels_;
+
+ public:
+  pipeline::Counter& read_bytes;
+  pipeline::Counter& read_lines;
+  pipeline::Gauge& file_bytes;
+};
+
 }  // namespace agent

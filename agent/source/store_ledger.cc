@@ -115,7 +115,7 @@ void StoreLedger::first_scan_done() {
   std::lock_guard lock(mutex_);
   for (const auto& [key, id] : unclaimed_) {
     const FileRecord& record = records_.at(id);
-    pipeline::log_warn("known file is gone; what was not read of it is lost",
+    pipeline::log_info("file is gone since the last run; what was written to it after our last read is lost",
                        {{"source", record.source}, {"path", record.path}, {"inode", record.inode}});
     endings_.push_back({id, 0});
   }

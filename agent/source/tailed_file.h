@@ -8,6 +8,7 @@
 
 #include "agent/source/block_reader.h"
 #include "agent/source/file_reader.h"
+#include "agent/source/source_metrics.h"
 #include "pipeline/stage/stage_list.h"
 
 namespace agent {
@@ -35,7 +36,8 @@ struct TailedFile {
 
   std::chrono::nanoseconds changed_at{0};  // monotonic: last growth, rotation or deletion that we saw
   std::chrono::nanoseconds next_look{0};   // monotonic: not polled before that
-  uint64_t lag_bytes = 0;                  // as counted in the source's gauge
+  std::shared_ptr<PathMetrics> path_metrics;
+  uint64_t lag_bytes = 0;  // as counted in the source's gauge
 
   bool has_more() const { return size_bytes > cursor.seen; }
   bool has_tail() const { return cursor.seen > cursor.position && !cursor.cut_line_at; }
