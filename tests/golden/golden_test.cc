@@ -2,7 +2,7 @@
 #include <cstdlib>
 #include <doctest/doctest.h>
 
-#include "golden_entries.h"
+#include "tests/golden/golden_entries.h"
 
 TEST_SUITE("golden") {
   TEST_CASE("golden: an object of version 1 opens and holds what was written") {

@@ -1,9 +1,9 @@
 #include <cstdlib>
 #include <doctest/doctest.h>
 
-#include "golden_frames.h"
 #include "server/ingest/push_decoder.h"
 #include "server/ingest/wal_segment.h"
+#include "tests/golden/golden_frames.h"
 
 TEST_SUITE("golden") {
   TEST_CASE("golden: a log segment of version 1 is read whole, and its pushes decode") {

@@ -2,7 +2,7 @@
 // servers left behind. usage: object_v1_writer FOLDER   (writes FOLDER/object_v1.lseg)
 #include <cstdio>
 
-#include "golden_entries.h"
+#include "tests/golden/golden_entries.h"
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;

@@ -2,7 +2,7 @@
 // left behind. usage: wal_v1_writer > wal_v1.wal
 #include <cstdio>
 
-#include "golden_frames.h"
+#include "tests/golden/golden_frames.h"
 
 int main() {
   constexpr uint64_t kSalt = 0x0123456789abcdef;
