@@ -35,7 +35,7 @@ Rows oldest(Rows rows, const PlanOptions& options) {
   return rows;
 }
 
-UnixNanos nanos(std::chrono::minutes minutes) { return std::chrono::nanoseconds(minutes).count(); }
+UnixNanos nanos(std::chrono::nanoseconds duration) { return duration.count(); }
 
 bool is_over(const Period& period, UnixNanos now, const PlanOptions& options) {
   return period.end_hour() <= hour_of(now - nanos(options.settle));
@@ -43,6 +43,15 @@ bool is_over(const Period& period, UnixNanos now, const PlanOptions& options) {
 
 // A factor of four in size makes the next class.
 int size_class(const ObjectRow& row) { return std::bit_width(row.summary.size >> 18) / 2; }
+
+// `l0`: oldest first.
+bool is_worth_a_merge(const Rows& l0, UnixNanos now, const PlanOptions& options) {
+  auto older_than = [&](size_t i, std::chrono::nanoseconds age) {
+    return i < l0.size() && l0[i].summary.object.time() <= now - nanos(age);
+  };
+  return l0.size() >= options.most_inputs || older_than(options.l0_trigger - 1, options.l0_rest) ||
+         (l0.size() >= 2 && older_than(0, options.l0_age));
+}
 
 // Of one period: many of one size, or, once it is over, all.
 Rows plan_period(const Period& period, const Rows& rows, UnixNanos now, const PlanOptions& options) {
@@ -61,8 +70,7 @@ Rows plan_period(const Period& period, const Rows& rows, UnixNanos now, const Pl
 std::vector<ObjectRow> plan_merge(const CatalogSnapshot& snapshot, UnixNanos now, const PlanOptions& options,
                                   const std::set<Ulid>& excluded) {
   Candidates found = candidates(snapshot, options, excluded);
-  bool old = found.l0.size() >= 2 && found.l0.front().summary.object.time() <= now - nanos(options.l0_age);
-  if (found.l0.size() >= options.l0_trigger || old) return oldest(std::move(found.l0), options);
+  if (is_worth_a_merge(found.l0, now, options)) return oldest(std::move(found.l0), options);
   for (const auto& [period, rows] : found.l2) {
     Rows plan = plan_period(period, rows, now, options);
     if (!plan.empty()) return plan;

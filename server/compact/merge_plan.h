@@ -19,6 +19,9 @@ struct PlanOptions {
   uint64_t target_bytes = 256ull << 20;  // objects of that size are finished
   std::chrono::minutes settle{70};       // after the end of a period: late entries have come
   std::chrono::minutes l0_age{10};       // from which two L0 objects are enough
+  // How old the l0_trigger oldest must be, unless there are most_inputs: in a burst, waiting for more of them halves
+  // how often an entry is rewritten.
+  std::chrono::seconds l0_rest{30};
 };
 
 // The inputs of the next merge, oldest first; empty: nothing to do. Objects in `excluded` are left alone.

@@ -48,6 +48,8 @@ TEST_SUITE("server/compact") {
     rows.push_back(row(7, 0, kMinute, kNow, kNow));
     CHECK(plan_merge(snapshot_of(rows), kNow, options, {}).size() == 8);
     CHECK(plan_merge(snapshot_of(rows), kNow, options, {rows[3].summary.object}).empty());
+    rows[7] = row(7, 0, 29'000'000'000, kNow, kNow);  // a burst: more will come
+    CHECK(plan_merge(snapshot_of(rows), kNow, options, {}).empty());
     options.most_inputs = 5;
     CHECK(ids(plan_merge(snapshot_of(rows), kNow, options, {})) == std::vector<uint64_t>{0, 1, 2, 3, 4});
 
