@@ -12,7 +12,8 @@ namespace pipeline {
 
 namespace {
 
-constexpr int64_t kMaxProgramBytes = 64 << 20;
+// The second only for expressions that do not fit the first: RE2 lets the cache of its automaton grow as far, too.
+constexpr int64_t kUsualBytes = 8 << 20, kMostBytes = 64 << 20;
 
 std::string_view go_reason(RE2::ErrorCode code) {
   switch (code) {
@@ -131,11 +132,15 @@ struct Regex::Program {
 Result<Regex> Regex::compile(std::string_view pattern, Dot dot) {
   RE2::Options options;
   options.set_log_errors(false);
-  options.set_max_mem(kMaxProgramBytes);
+  options.set_max_mem(kUsualBytes);
   options.set_dot_nl(dot == Dot::kAny);
   auto program = std::make_shared<Program>();
   program->pattern = pattern;
   program->re2 = std::make_unique<RE2>(with_go_names(pattern), options);
+  if (program->re2->error_code() == RE2::ErrorPatternTooLarge) {
+    options.set_max_mem(kMostBytes);
+    program->re2 = std::make_unique<RE2>(with_go_names(pattern), options);
+  }
   const RE2& re2 = *program->re2;
   if (!re2.ok()) {
     bool names_none = re2.error_code() == RE2::ErrorTrailingBackslash;

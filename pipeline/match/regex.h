@@ -2,7 +2,8 @@
 //
 // Life:    compiled once; a copy shares the compiled program.
 // Thread:  any; matching is const.
-// Limits:  a program may use 64 MiB (RE2's max_mem covers its DFA cache too); a larger one is `expression too large`.
+// Limits:  program and automaton cache take at most 8 MiB, 64 MiB for very large expressions; beyond that an expression
+//          is `expression too large`.
 // Errors:  kInvalid, "error parsing regexp: missing closing ): `a(b`", as Go's regexp/syntax words them.
 // Bytes:   a text that is not UTF-8 is matched as Go does: every bad byte is one U+FFFD character.
 #pragma once
