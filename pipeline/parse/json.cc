@@ -141,7 +141,7 @@ std::string_view trim(std::string_view text) {
 std::string_view build_name(std::string_view prefix, std::string_view name, bool underscore, Arena& arena) {
   char* begin = arena.allocate(prefix.size() + 1 + name.size());
   char* to = begin;
-  std::memcpy(to, prefix.data(), prefix.size());
+  if (!prefix.empty()) std::memcpy(to, prefix.data(), prefix.size());
   to += prefix.size();
   if (underscore) *to++ = '_';
   for (size_t at = 0; at < name.size();) {
