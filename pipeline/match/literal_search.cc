@@ -1,5 +1,6 @@
 #include "pipeline/match/literal_search.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <immintrin.h>
@@ -36,7 +37,8 @@ LiteralSearcher::LiteralSearcher(std::string_view literal, Case letters) : liter
   }
   auto commonness = [&](size_t i) {
     auto c = static_cast<uint8_t>(literal_[i]);
-    return case_ == Case::kIgnoreAscii && is_letter(c) ? uint8_t{255} : kCommonness[c];
+    if (case_ == Case::kExact || !is_letter(c)) return kCommonness[c];
+    return std::max(kCommonness[c], kCommonness[c ^ 0x20]);
   };
   for (size_t i = 1; i < literal_.size(); ++i) {
     if (commonness(i) < commonness(rare_[0])) rare_[0] = i;
