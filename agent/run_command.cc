@@ -48,7 +48,7 @@ struct Signals {
 // and its memory is counted in megabytes.
 void keep_heap_small() {
   ::mallopt(M_ARENA_MAX, 2);
-  ::mallopt(M_TRIM_THRESHOLD, 1 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 8 << 20);
   ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
 }
 
