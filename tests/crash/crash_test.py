@@ -177,6 +177,7 @@ labels = {{ job = "plain" }}
             print(f"kill {kill + 1}: {' and '.join(v.name for v in victims)}", flush=True)
         stop.set()
         writer.join()
+        server.wait_ready()  # the last start may not have waited for it
         got, wanted = wait_for(server, files, 30)
         print(f"{wanted} lines written, {got} found by counting, {sum(f.rotations for _, f in files)} rotations", flush=True)
         if got != wanted:
