@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -105,6 +106,11 @@ enum class Token : uint8_t {
 
 // As syntax errors call it: "$end", "IDENTIFIER", "|=", "by", "COUNT_OVER_TIME".
 std::string_view token_name(Token token);
+
+// Words in lower case: keywords everywhere, and keywords only in front of an opening parenthesis.
+std::optional<Token> find_reserved(std::string_view word);
+std::optional<Token> find_function(std::string_view word);
+std::optional<Token> find_operator(std::string_view text);
 
 // A token with where it stands and what it says.
 struct Lexeme {
