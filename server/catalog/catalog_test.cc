@@ -1,11 +1,13 @@
 #include "server/catalog/catalog.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <doctest/doctest.h>
 #include <filesystem>
 #include <map>
 #include <random>
 #include <set>
+#include <thread>
 
 #include "pipeline/db/database.h"
 
@@ -124,6 +126,25 @@ TEST_SUITE("server/catalog") {
     CHECK(fixture.catalog->swap(ids({77}), {}).error().code == Errc::kInvalid);
     fixture.reopen();
     CHECK(fixture.live() == std::set<uint64_t>{8});
+  }
+
+  TEST_CASE("catalogue: every snapshot taken while others commit and swap is one moment, never half a swap") {
+    CatalogFixture fixture;
+    REQUIRE(fixture.catalog->commit_l0(rows({1}), {}, 1));
+    std::atomic<bool> done{false};
+    std::thread writer([&] {
+      for (uint64_t id = 1; id < 60; ++id) { CHECK(fixture.catalog->swap(ids({id}), rows({id + 1}))); }
+      done = true;
+    });
+    uint64_t version = 0;
+    while (!done) {
+      auto snapshot = *fixture.catalog->snapshot();
+      CHECK(snapshot->objects.size() == 1);
+      CHECK(snapshot->objects[0].summary.object.low == snapshot->version);
+      CHECK(snapshot->version >= version);
+      version = snapshot->version;
+    }
+    writer.join();
   }
 
   TEST_CASE("catalogue: dead objects are named after the grace time, forgotten when told, and known until then") {

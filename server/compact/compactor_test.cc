@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <doctest/doctest.h>
 #include <filesystem>
+#include <functional>
 #include <future>
 
 #include "pipeline/base/log.h"
@@ -24,6 +25,7 @@ class UnsureCatalog final : public Catalog {
   explicit UnsureCatalog(std::unique_ptr<Catalog> inner) : inner_(std::move(inner)) {}
   enum class Next { kFine, kNotDone, kAnswerLost };
   Next next = Next::kFine;
+  std::function<void()> on_swap = [] {};  // on the compactor's thread
 
   Ulid cluster() const override { return inner_->cluster(); }
   Result<void> commit_l0(std::span<const ObjectRow> objects, std::span<const ProducerRange> batches,
@@ -33,6 +35,7 @@ class UnsureCatalog final : public Catalog {
   Result<void> swap(std::span<const Ulid> inputs, std::span<const ObjectRow> outputs) override {
     Next now = std::exchange(next, Next::kFine);
     if (now != Next::kNotDone) TRY(inner_->swap(inputs, outputs));
+    on_swap();
     if (now == Next::kFine) return {};
     return fail(Errc::kIo, "commit: input/output error");
   }
@@ -56,6 +59,8 @@ struct CompactFixture {
     REQUIRE(mkdtemp(path) != nullptr);
     folder = path;
     pipeline::set_log_level(pipeline::LogLevel::kError);
+    options.background = false;
+    options.interval = std::chrono::hours(1);
     restart();
   }
   ~CompactFixture() {
@@ -73,8 +78,6 @@ struct CompactFixture {
     REQUIRE_MESSAGE(opened, opened.error().message);
     catalog = std::make_unique<UnsureCatalog>(*std::move(opened));
     if (auto local = open_local_store(files, "/data")) store = *std::move(local);
-    options.background = false;
-    options.interval = std::chrono::hours(1);
     auto made = Compactor::open(*store, *catalog, clock, registry, options);
     if (made) compactor = *std::move(made);
   }
@@ -166,6 +169,23 @@ TEST_SUITE("server/compact") {
     REQUIRE(compact_all(*fixture.compactor));  // nothing left to do
     fixture.compactor->stop();
     CHECK(compact_all(*fixture.compactor).error().code == Errc::kCancelled);
+  }
+
+  TEST_CASE("compactor: merges by itself as soon as there are enough small objects") {
+    CompactFixture fixture;
+    fixture.compactor.reset();
+    for (int i = 0; i < 7; ++i) REQUIRE(fixture.ingest(i, i + 1));
+    fixture.options.background = true;
+    fixture.options.plan.l0_rest = std::chrono::seconds(0);
+    fixture.options.interval = std::chrono::milliseconds(1);
+    fixture.restart();
+    std::promise<void> swapped;
+    fixture.catalog->on_swap = [&] { swapped.set_value(); };
+    REQUIRE(fixture.ingest(7, 8));
+    swapped.get_future().get();
+    fixture.compactor->stop();
+    CHECK(fixture.live().size() < 8);
+    fixture.check_promises();
   }
 
   TEST_CASE("compactor: whatever happens to a swap, the live set is complete") {
