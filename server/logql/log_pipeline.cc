@@ -8,6 +8,7 @@
 #include "server/logql/color_codes.h"
 #include "server/logql/entry_filter.h"
 #include "server/logql/extractors.h"
+#include "server/logql/implied_text.h"
 #include "server/logql/label_results.h"
 #include "server/logql/line_form.h"
 #include "server/logql/needed_labels.h"
@@ -117,13 +118,17 @@ bool is_extractor(const Op& op) {
 
 struct LogPipeline::Program {
   Program(const std::vector<Stage>& stages, LabelUse label_use)
-      : needed(stages, label_use), deciding(NeededLabels::to_decide(stages)), use(std::move(label_use)) {}
+      : needed(stages, label_use),
+        deciding(NeededLabels::to_decide(stages)),
+        implied(ImpliedText::of(stages)),
+        use(std::move(label_use)) {}
 
   // All labels are needed of entries that are kept, few to decide: then the ops run twice for those, with `deciding`
   // first and with `needed` when the labels are asked for.
   bool runs_twice() const { return needed.all() && !deciding.all() && has_extractors; }
 
   NeededLabels needed, deciding;
+  std::optional<ImpliedText> implied;
   LabelUse use;
   pipeline::LineFilters leading;
   std::vector<Op> ops;
@@ -203,6 +208,7 @@ struct PipelineRun::State {
   std::string new_line;
   std::string_view stored_line, line;
   MetadataView metadata;
+  bool checks_implied = false;           // in this stream
   const NeededLabels* needed = nullptr;  // of the run under way
   bool complete = true;                  // labels hold all that is needed
 
@@ -333,6 +339,7 @@ PipelineRun::~PipelineRun() = default;
 
 void PipelineRun::begin_stream(const LabelSet& labels) {
   state_->labels.begin_stream(labels);
+  state_->checks_implied = state_->program.implied && state_->program.implied->applies_to(labels);
   state_->stream_id.reset();
   state_->metadata_ids.clear();
   state_->last_metadata = {};
@@ -351,6 +358,7 @@ bool PipelineRun::process(UnixNanos, std::string_view line, MetadataView metadat
   state.stored_line = state.line = line;
   state.metadata = metadata;
   if (state.checks_leading && !state.program.leading.keeps(line)) return false;
+  if (state.checks_implied && metadata.empty() && !state.program.implied->may_keep(line)) return false;
   if (state.program.ops.empty()) return true;
   state.complete = !state.program.runs_twice();
   return state.run_all(state.complete ? state.program.needed : state.program.deciding);

@@ -146,6 +146,28 @@ TEST_SUITE("server/logql") {
     CHECK(run("| a=~\"x.y\"", {{{"a", "x\ny"}}, {}, ""}) == "dropped");
   }
 
+  TEST_CASE("pipeline: an equality behind json holds wherever its value comes from") {
+    const Entry plain{{{"app", "foo"}}, {}, R"({"status":500,"b":{"c":"x-y"}})"};
+    CHECK(labels(R"(| json | status="500")", plain) == R"({app="foo", b_c="x-y", status="500"})");
+    CHECK(labels(R"(|= "x" | json | b_c="x-y" and status="500")", plain) == R"({app="foo", b_c="x-y", status="500"})");
+    CHECK(run(R"(| json | status="50")", plain) == "dropped");
+    CHECK(run(R"(| json | status="501")", plain) == "dropped");
+    CHECK(labels(R"(| json | status="501" or b_c="x-y")", plain) == R"({app="foo", b_c="x-y", status="500"})");
+    CHECK(labels(R"(| json | status="500")", {{{"app", "foo"}}, {}, R"({"status":"\u00350\u0030"})"}) ==
+          R"({app="foo", status="500"})");
+    CHECK(labels(R"(| json | p="a/b")", {{{"app", "foo"}}, {}, R"({"p":"a\/b"})"}) == R"({app="foo", p="a/b"})");
+    CHECK(labels(R"(| json | p="a b")", {{{"app", "foo"}},
+                                         {},
+                                         "{\"p\":\"a\xff"
+                                         "b\"}"}) == R"({app="foo", p="a b"})");
+    CHECK(labels(R"(| json | app="foo")", {{{"app", "foo"}}, {}, R"({"a":1})"}) == R"({a="1", app="foo"})");
+    CHECK(labels(R"(| json | sm="7")", {{{"app", "foo"}}, {{"sm", "7"}}, R"({"a":1})"}) ==
+          R"({a="1", app="foo", sm="7"})");
+    CHECK(labels(R"(| json | __error__="JSONParserErr")", {{{"app", "foo"}}, {}, "nope"}) != "dropped");
+    CHECK(labels(R"(| json | line_format "{{.a}}" | json | b="2")",
+                 {{{"app", "foo"}}, {}, R"({"a":"{\"b\":1}","b":2})"}) != "dropped");
+  }
+
   TEST_CASE("pipeline: filters see the error, and do not replace it") {
     const Entry broken{{{"app", "foo"}}, {}, "nope"};
     CHECK(run("| json | __error__=\"\"", broken) == "dropped");
