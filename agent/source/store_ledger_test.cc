@@ -1,0 +1,140 @@
+#include "agent/source/store_ledger.h"
+
+#include <doctest/doctest.h>
+
+#include "agent/checkpoint/checkpoint_store.h"
+#include "agent/sink/sink.h"
+#include "agent/source/testing/temp_folder.h"
+
+using namespace agent;
+using agent::testing::TempFolder;
+
+namespace {
+// A sink that knows positions and nothing else.
+class PositionSink final : public Sink {
+ public:
+  const std::string& name() const override { return name_; }
+  std::unique_ptr<SinkPort> open_port(std::function<void()>) override { return nullptr; }
+  const std::vector<BatchRecord>& unacked() const override { return unacked_; }
+  std::optional<FilePosition> position(FileId file) const override {
+    auto found = positions.find(file);
+    return found == positions.end() ? std::nullopt : std::optional(found->second);
+  }
+  void forget(FileId file) override { positions.erase(file), forgotten.push_back(file); }
+  void stop(std::chrono::nanoseconds, std::function<void()>) override {}
+
+  std::map<FileId, FilePosition> positions;
+  std::vector<FileId> forgotten;
+
+ private:
+  const std::string name_ = "sink";
+  const std::vector<BatchRecord> unacked_;
+};
+
+// One run of the agent over the same data folder.
+struct Run {
+  explicit Run(const TempFolder& folder) {
+    CheckpointStoreOptions options;
+    options.path = folder.at("checkpoints.db");
+    options.sinks = {"a", "b"};
+    auto opened = CheckpointStore::open(options, metrics);
+    REQUIRE(opened.has_value());
+    store = *std::move(opened);
+    ledger = std::make_unique<StoreLedger>(*store, std::vector<Sink*>{&a, &b});
+    source.name = "host";
+    source.sinks = {0, 1};
+  }
+
+  pipeline::Registry metrics;
+  std::unique_ptr<CheckpointStore> store;
+  PositionSink a, b;
+  std::unique_ptr<StoreLedger> ledger;
+  SourceOptions source;
+};
+
+const InodeKey kKey{1, 77};
+const std::string kHead(200, 'h');
+}  // namespace
+
+TEST_SUITE("agent/source") {
+  TEST_CASE("source: a file of a former run is resumed at the lowest position of its sinks") {
+    TempFolder folder;
+    FileId id;
+    {
+      Run run(folder);
+      CHECK_FALSE(run.ledger->find(run.source, kKey, "/l/a", kHead, 1000).has_value());
+      id = run.ledger->adopt(run.source, FileIdentity::of(kKey, "h"), "/l/a", 5);
+      run.ledger->update(id, FileIdentity::of(kKey, kHead));
+    }
+    Run run(folder);
+    CHECK(run.ledger->last_birth_order() == 5);
+    run.a.positions[id] = {id, 300, 7};
+    run.b.positions[id] = {id, 200, 9};
+    CHECK(run.ledger->knows(run.source, kKey));
+    auto known = run.ledger->find(run.source, kKey, "/elsewhere/a.1", kHead + "more", 1000);
+    REQUIRE(known.has_value());
+    CHECK(known->id == id);
+    CHECK(known->path == "/l/a");
+    CHECK(known->position == 200);
+    CHECK(known->last_read_time == 9);
+    CHECK_FALSE(run.ledger->knows(run.source, kKey));  // found once
+  }
+
+  TEST_CASE("source: another file at a known inode is not taken for the old one") {
+    TempFolder folder;
+    FileId id;
+    {
+      Run run(folder);
+      id = run.ledger->adopt(run.source, FileIdentity::of(kKey, kHead), "/l/a", 1);
+    }
+    Run run(folder);
+    run.a.positions[id] = {id, 300, 7};
+    CHECK_FALSE(run.ledger->find(run.source, kKey, "/l/a", "other content", 1000).has_value());
+    CHECK_FALSE(run.ledger->find(run.source, kKey, "/l/a", kHead, 250).has_value());  // shorter than what was read
+    SourceOptions other;
+    other.name = "pods";
+    CHECK_FALSE(run.ledger->find(other, kKey, "/l/a", kHead, 1000).has_value());
+    CHECK(run.ledger->find(run.source, kKey, "/l/a", kHead, 300).has_value());
+  }
+
+  TEST_CASE("source: a short fingerprint is believed only in the folder where the file was") {
+    TempFolder folder;
+    {
+      Run run(folder);
+      run.ledger->adopt(run.source, FileIdentity::of(kKey, ""), "/l/a", 1);
+    }
+    Run run(folder);
+    CHECK_FALSE(run.ledger->find(run.source, kKey, "/other/a", kHead, 1000).has_value());
+    CHECK(run.ledger->find(run.source, kKey, "/l/a.1", kHead, 1000).has_value());
+  }
+
+  TEST_CASE("source: a finished file is forgotten when every sink has all of it") {
+    TempFolder folder;
+    Run run(folder);
+    FileId id = run.ledger->adopt(run.source, FileIdentity::of(kKey, kHead), "/l/a", 1);
+    run.a.positions[id] = {id, 500, 0};
+    run.b.positions[id] = {id, 400, 0};
+    run.ledger->finished(id, 500);
+    run.ledger->sweep();
+    CHECK(run.a.forgotten.empty());
+    run.b.positions[id] = {id, 500, 0};
+    run.ledger->sweep();
+    CHECK(run.a.forgotten == std::vector<FileId>{id});
+    CHECK(run.b.forgotten == std::vector<FileId>{id});
+  }
+
+  TEST_CASE("source: known files that the first scan does not find are forgotten") {
+    TempFolder folder;
+    {
+      Run run(folder);
+      run.ledger->adopt(run.source, FileIdentity::of(kKey, kHead), "/l/a", 1);
+    }
+    {
+      Run run(folder);
+      run.ledger->first_scan_done();
+      run.ledger->sweep();
+    }
+    Run run(folder);
+    CHECK_FALSE(run.ledger->knows(run.source, kKey));
+  }
+}
