@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sys/stat.h>
 #include <tuple>
+#include <unistd.h>
 
 #include "pipeline/base/concat.h"
 #include "pipeline/base/hash.h"
@@ -166,7 +167,14 @@ void FileTable::settle() {
 
 void FileTable::first_scan_done() {
   first_scan_ = false;
-  ledger_.first_scan_done();
+  std::set<std::string> complete;
+  for (const SourceRules& source : sources_) {
+    const auto& folders = source.rules.folders();
+    bool listed = std::all_of(folders.begin(), folders.end(),
+                              [](const std::string& folder) { return ::access(folder.c_str(), R_OK | X_OK) == 0; });
+    if (listed) complete.insert(source.options->name);
+  }
+  ledger_.first_scan_done(complete);
   for (FileReceiver* reader : readers_) reader->scan_done(found_);
   found_.reset();
 }

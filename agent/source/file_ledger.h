@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -46,9 +47,10 @@ class FileLedger {
   // `file` is gone and was read to `end`: it is forgotten once every sink is past that.
   virtual void finished(FileId file, uint64_t end) = 0;
 
-  // The first scan is complete: known files that were not found are gone for good. What was not read of them is lost
-  // (their size is unknown, so this is said per file, not counted in bytes).
-  virtual void first_scan_done() = 0;
+  // The first scan is complete: known files of these sources that were not found are gone for good. What was not read
+  // of them is lost (their size is unknown, so this is said per file, not counted in bytes). Sources whose folders
+  // could not be listed (not mounted yet) are left out: their files may still be found.
+  virtual void first_scan_done(const std::set<std::string>& sources) = 0;
 
   virtual uint64_t last_birth_order() const = 0;  // the highest known at the start
 };

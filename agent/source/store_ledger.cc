@@ -111,15 +111,16 @@ void StoreLedger::finished(FileId file, uint64_t end) {
   endings_.push_back({file, end});
 }
 
-void StoreLedger::first_scan_done() {
+void StoreLedger::first_scan_done(const std::set<std::string>& sources) {
   std::lock_guard lock(mutex_);
-  for (const auto& [key, id] : unclaimed_) {
-    const FileRecord& record = records_.at(id);
+  std::erase_if(unclaimed_, [&](const auto& entry) {
+    const FileRecord& record = records_.at(entry.second);
+    if (!sources.contains(record.source)) return false;
     pipeline::log_info("file is gone since the last run; what was written to it after our last read is lost",
                        {{"source", record.source}, {"path", record.path}, {"inode", record.inode}});
-    endings_.push_back({id, 0});
-  }
-  unclaimed_.clear();
+    endings_.push_back({entry.second, 0});
+    return true;
+  });
 }
 
 uint64_t StoreLedger::last_birth_order() const { return last_birth_order_; }

@@ -26,7 +26,7 @@ class StoreLedger final : public FileLedger {
                uint64_t birth_order) override;
   void update(FileId file, const FileIdentity& identity) override;
   void finished(FileId file, uint64_t end) override;
-  void first_scan_done() override;
+  void first_scan_done(const std::set<std::string>& sources) override;
   uint64_t last_birth_order() const override;
 
   // Forgets finished files that every sink has; call it every few seconds and before the end.

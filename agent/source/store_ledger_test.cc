@@ -131,7 +131,10 @@ TEST_SUITE("agent/source") {
     }
     {
       Run run(folder);
-      run.ledger->first_scan_done();
+      run.ledger->first_scan_done({"other"});  // this source's folder is not mounted yet
+      CHECK(run.ledger->knows(run.source, kKey));
+      run.ledger->first_scan_done({"host"});
+      CHECK_FALSE(run.ledger->knows(run.source, kKey));
       run.ledger->sweep();
     }
     Run run(folder);

@@ -282,7 +282,7 @@ class ModelLedger final : public FileLedger {
     disk_.files[file].fingerprint_length = identity.fingerprint_bytes;
   }
   void finished(FileId file, uint64_t end) override { endings_.emplace_back(file, end); }
-  void first_scan_done() override { gone_ = unclaimed_.size(), unclaimed_.clear(); }
+  void first_scan_done(const std::set<std::string>&) override { unclaimed_.clear(); }
   uint64_t last_birth_order() const override {
     uint64_t last = 0;
     for (const auto& [id, record] : disk_.files) last = std::max(last, record.birth_order);
@@ -290,14 +290,12 @@ class ModelLedger final : public FileLedger {
   }
 
   std::vector<std::pair<FileId, uint64_t>> endings() const { return endings_; }
-  size_t gone() const { return gone_; }
 
  private:
   ModelDisk& disk_;
   const std::vector<std::unique_ptr<ModelSink>>& sinks_;
   std::set<FileId> unclaimed_;
   std::vector<std::pair<FileId, uint64_t>> endings_;
-  size_t gone_ = 0;
 };
 
 }  // namespace agent::testing
