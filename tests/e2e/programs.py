@@ -99,7 +99,7 @@ class Program:
             raise AssertionError(f"{path} {parameters}: {status} {body.decode(errors='replace')}")
         return json.loads(body)["data"]
 
-    def count(self, selector, at=None, window="24h"):
+    def count(self, selector, at=None, window="10y"):
         result = self.query("query", query=f"sum(count_over_time({selector}[{window}]))", time=str(at or time.time_ns() + 3600 * 10**9))["result"]
         return int(float(result[0]["value"][1])) if result else 0
 
@@ -124,6 +124,9 @@ listen = "127.0.0.1:{port}"
 
 [retention]
 period = "0"
+
+[limits]
+max_query_length = "0s"
 {extra}""", port)
 
 
