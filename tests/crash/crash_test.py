@@ -149,7 +149,7 @@ name = "plain"
 type = "file"
 path = ["{folder}/plain/*.log"]
 labels = {{ job = "plain" }}
-""", server.port, 'batch_wait = "200ms"\nbatch_bytes = "64KiB"\nretry = { min = "50ms", max = "500ms" }')
+""", server.port, sink='batch_wait = "200ms"\nbatch_bytes = "64KiB"\nretry = { min = "50ms", max = "500ms" }')
     stop = threading.Event()
 
     def write():

@@ -47,7 +47,7 @@ name = "plain"
 type = "file"
 path = ["{self.folder}/plain/**/*.log"]
 labels = {{ job = "plain" }}
-""", self.server.port, sink)
+""", self.server.port, sink=sink)
 
     def __enter__(self):
         self.server.start()
@@ -122,6 +122,7 @@ def rotation_and_vanishing_files():
             append(path, "".join(f"round {round_number} line {i}\n" for i in range(200)))
             os.rename(path, f"{path}.{round_number}")
         append(path, "last\n")
+        time.sleep(0.5)
         os.remove(f"{path}.0")
         brief = b.folder + "/plain/brief.log"
         append(brief, "gone in a moment\n")
