@@ -76,6 +76,8 @@ def check():
             seen += 1
             where = f"{path}:{number}: #include {m[2]}"
             if m[1] == '"' and not m[2].endswith(".pb.h"):
+                if m[2].endswith("_impl.h") and room_of(m[2]) != room_of(path):
+                    faults.append(f"{where}: an _impl.h is for the sources of its own room")
                 if "/" not in m[2] or not os.path.exists(os.path.join(ROOT, m[2])) and not os.path.exists(os.path.join(ROOT, m[2] + ".in")):
                     faults.append(f"{where}: written from the repository root, of a file that exists")
                 elif why := forbidden_arrow(path, m[2]):
@@ -83,7 +85,7 @@ def check():
                 continue
             for pattern, rooms in DOORS:
                 if re.fullmatch(pattern, m[2]):
-                    if path.endswith(".h") and not m[2].startswith("tl/"):
+                    if path.endswith(".h") and not path.endswith("_impl.h"):  # *_impl.h is for the sources of its own room
                         faults.append(f"{where}: no header shows a library's types")
                     elif room_of(path) not in rooms and not is_test:
                         faults.append(f"{where}: the door of this library is {' or '.join(rooms)}")
