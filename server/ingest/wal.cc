@@ -198,8 +198,12 @@ Result<void> Wal::write_group(std::span<WalFrame* const> group) {
 void Wal::undo_group(const Error& why) {
   failures_.add();
   auto truncated = file_->truncate(size_);
-  log_warn("wal: append failed",
-           {{"segment", path_}, {"error", why}, {"truncated", truncated ? "yes" : truncated.error().message}});
+  if (auto held = failure_log_.allow()) {
+    log_warn("wal: append failed", {{"segment", path_},
+                                    {"error", why},
+                                    {"truncated", truncated ? "yes" : truncated.error().message},
+                                    {"held_back", *held}});
+  }
   if (!truncated) {
     last_number_ = next_number_ - 1;
     seal();

@@ -17,6 +17,7 @@
 #include <string>
 
 #include "pipeline/base/file_system.h"
+#include "pipeline/base/log.h"
 #include "pipeline/base/metrics.h"
 #include "server/ingest/wal_frame.h"
 
@@ -78,6 +79,7 @@ class Wal {
   pipeline::Counter& bytes_;
   pipeline::Counter& frames_;
   pipeline::Counter& failures_;
+  pipeline::LogLimiter failure_log_;
   pipeline::Counter& replayed_;
   pipeline::Counter& skipped_;
   pipeline::Counter& cut_bytes_;
