@@ -56,8 +56,13 @@ Agent::Agent(Loop& loop, Registry& registry, Configuration configuration, AgentM
       registry_(registry),
       configuration_(std::move(configuration)),
       mode_(mode),
-      memory_(configuration_.memory_limit_bytes),
-      sweep_(loop, [this] { ledger_->sweep(); }) {}
+      memory_(std::make_shared<MemoryBudget>(configuration_.memory_limit_bytes)),
+      sweep_(loop, [this] { ledger_->sweep(); }) {
+  registry.gauge_callback("skidway_agent_memory_used_bytes", "Blocks, open batches and waiting bodies together.",
+                          [memory = memory_] { return static_cast<double>(memory->used_bytes()); });
+  registry.gauge("skidway_agent_memory_limit_bytes", "What they may use together (memory_limit).")
+      .set(static_cast<int64_t>(memory_->limit_bytes()));
+}
 
 // Readers go before the sinks whose ports they hold, the store before the sinks its last answers are for.
 Agent::~Agent() {
@@ -85,7 +90,7 @@ Result<void> Agent::open_store() {
 Result<void> Agent::build_sinks() {
   for (const SinkOptions& options : configuration_.sinks) {
     if (options.type == SinkType::kLoki) {
-      TRY_LET(auto sink, LokiSink::create(loop_, options, *store_, memory_, clock_, registry_));
+      TRY_LET(auto sink, LokiSink::create(loop_, options, *store_, *memory_, clock_, registry_));
       sinks_.push_back(std::move(sink));
       continue;
     }
@@ -108,7 +113,7 @@ void Agent::build_sources() {
 void Agent::build_readers(const std::vector<std::shared_ptr<const SourceOptions>>& sources) {
   discovery_ = std::make_unique<Discovery>(loop_, sources, *ledger_, registry_);
   for (size_t i = 0; i < configuration_.workers; i++) {
-    auto reader = std::make_unique<FileReader>(FileReaderOptions{}, sources, *ledger_, memory_, clock_, registry_);
+    auto reader = std::make_unique<FileReader>(FileReaderOptions{}, sources, *ledger_, *memory_, clock_, registry_);
     reader->set_ports(open_ports([reader = reader.get()] { reader->wake(); }));
     discovery_->add_reader(*reader);
     readers_.push_back(std::move(reader));
@@ -118,7 +123,7 @@ void Agent::build_readers(const std::vector<std::shared_ptr<const SourceOptions>
 
 void Agent::build_stdin(std::shared_ptr<const SourceOptions> source) {
   stdin_target_ = make_stdin_target(*source);
-  stdin_ = std::make_unique<StdinReader>(STDIN_FILENO, source, stdin_target_->labels, memory_, clock_, registry_);
+  stdin_ = std::make_unique<StdinReader>(STDIN_FILENO, source, stdin_target_->labels, *memory_, clock_, registry_);
   stdin_->set_ports(open_ports([this] { stdin_->wake(); }));
 }
 

@@ -84,7 +84,7 @@ class Agent {
   const Configuration configuration_;
   const AgentMode mode_;
   const pipeline::SystemClock clock_;
-  MemoryBudget memory_;
+  const std::shared_ptr<MemoryBudget> memory_;  // the registry reads it too
   std::optional<pipeline::FolderLock> lock_;
   std::unique_ptr<CheckpointStore> store_;
   std::vector<std::unique_ptr<Sink>> sinks_;

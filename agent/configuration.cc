@@ -4,6 +4,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "agent/sink/push_request.h"
 #include "agent/sink_configuration.h"
 #include "agent/source_configuration.h"
 
@@ -98,23 +99,6 @@ Result<Configuration> load_configuration(const std::string& path, Needs needs) {
   std::stringstream text;
   text << file.rdbuf();
   return read(document, text.str(), needs);
-}
-
-std::string hide_secrets(std::string_view text) {
-  std::string out;
-  for (;;) {
-    size_t begin = text.find("://");
-    if (begin == std::string_view::npos) return out.append(text);
-    begin += 3;
-    size_t end = std::min(text.find_first_of("/?#\"' \t\r\n", begin), text.size());
-    size_t at = text.substr(0, end).rfind('@');
-    out.append(text.substr(0, begin));
-    if (at != std::string_view::npos && at >= begin) {
-      out.append("***");
-      begin = at;
-    }
-    text.remove_prefix(begin);
-  }
 }
 
 }  // namespace agent

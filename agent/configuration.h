@@ -32,7 +32,4 @@ pipeline::Result<Configuration> parse_configuration(
     std::string_view text, const std::string& name, Needs needs,
     const pipeline::ConfigDocument::Environment& environment = pipeline::ConfigDocument::process_environment());
 
-// `text` with passwords in URLs replaced by ***.
-std::string hide_secrets(std::string_view text);
-
 }  // namespace agent

@@ -92,7 +92,7 @@ Result<HttpClientRequest> make_push_request(const SinkOptions& options, const st
 }
 
 PushAnswer judge_answer(const Result<HttpClientResponse>& response) {
-  if (!response) return {PushAnswer::Kind::kRetry, 0, response.error().message, std::nullopt};
+  if (!response) return {PushAnswer::Kind::kRetry, 0, hide_secrets(response.error().message), std::nullopt};
   int status = response->status;
   if (status >= 200 && status < 300) return {PushAnswer::Kind::kAcked, status, "", std::nullopt};
   bool later = status == 408 || status == 429 || status >= 500;
@@ -107,6 +107,23 @@ std::string host_of(const std::string& url) {
   if (begin == std::string::npos) return "";
   std::string authority = url.substr(begin + 3, url.find_first_of("/?#", begin + 3) - begin - 3);
   return authority.substr(authority.rfind('@') + 1);
+}
+
+std::string hide_secrets(std::string_view text) {
+  std::string out;
+  for (;;) {
+    size_t begin = text.find("://");
+    if (begin == std::string_view::npos) return out.append(text);
+    begin += 3;
+    size_t end = std::min(text.find_first_of("/?#\"' \t\r\n", begin), text.size());
+    size_t at = text.substr(0, end).rfind('@');
+    out.append(text.substr(0, begin));
+    if (at != std::string_view::npos && at >= begin) {
+      out.append("***");
+      begin = at;
+    }
+    text.remove_prefix(begin);
+  }
 }
 
 }  // namespace agent

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "agent/sink/closed_batch.h"
 #include "agent/sink/sink_options.h"
@@ -30,5 +31,8 @@ PushAnswer judge_answer(const pipeline::Result<pipeline::HttpClientResponse>& re
 
 // "logs.example.com:3100" of a URL; empty where there is none.
 std::string host_of(const std::string& url);
+
+// `text` with users and passwords in URLs replaced by ***: for logs and pages.
+std::string hide_secrets(std::string_view text);
 
 }  // namespace agent

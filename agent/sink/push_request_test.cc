@@ -111,6 +111,13 @@ TEST_SUITE("agent/sink") {
     CHECK(host_of("nonsense") == "");
   }
 
+  TEST_CASE("push request: users and passwords in URLs are hidden, wherever the text came from") {
+    CHECK(hide_secrets("url = \"http://u:p@ss@h/x?y=@\"\nb = 'https://h/'\n") ==
+          "url = \"http://***@h/x?y=@\"\nb = 'https://h/'\n");
+    CHECK(judge_answer(pipeline::fail(Errc::kUnavailable, "POST http://u:p@h/: refused")).text ==
+          "POST http://***@h/: refused");
+  }
+
   TEST_CASE("backoff: doubles, stays between its bounds, and never passes the highest") {
     Backoff low(500ms, 30s), high(500ms, 30s);
     std::chrono::nanoseconds expected = 500ms;

@@ -25,7 +25,9 @@ SinkMetrics::SinkMetrics(Registry& r, std::string sink, std::string host)
       waiting_bytes_(r.gauge("skidway_agent_sink_waiting_bytes", "Bytes of their lines.", labels())),
       in_flight_(r.gauge("skidway_agent_sink_in_flight_batches", "Batches sent or waiting for a retry.", labels())),
       queued_batches_(r.gauge("skidway_agent_sink_queued_batches", "Closed batches without an answer.", labels())),
-      queued_bytes_(r.gauge("skidway_agent_sink_queued_body_bytes", "Bytes of their bodies, compressed.", labels())) {}
+      queued_bytes_(r.gauge("skidway_agent_sink_queued_body_bytes", "Bytes of their bodies, compressed.", labels())) {
+  for (const char* reason : {"rejected", "no_labels"}) dropped(reason, {}, "");  // there from the start, with 0
+}
 
 MetricLabels SinkMetrics::labels(std::string_view name, std::string_view value) const {
   MetricLabels out{{"sink", sink_}};
