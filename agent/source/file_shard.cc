@@ -104,8 +104,8 @@ std::optional<std::chrono::nanoseconds> FileShard::turn() {
     next_check_ = now + options_.check_every;
     check_quiet_files(now);
   }
-  bool more = false;
-  if (reading_) more = rebuild_some() | read_dirty(now);
+  bool more = reading_ && rebuild_some();
+  if (reading_ && read_dirty(now)) more = true;
 
   now = clock_.monotonic();
   std::optional<nanoseconds> rest;
