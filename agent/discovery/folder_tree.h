@@ -57,8 +57,6 @@ class FolderTree {
   FolderWatch watch_;
   std::map<std::string, Folder> folders_;
   uint64_t scan_number_ = 0;
-  uint32_t moved_cookie_ = 0;  // of the last name that vanished by a rename
-  std::string moved_from_;     // that name's path
   bool said_unwatched_ = false;
   std::set<std::string> absent_;      // roots that are not there
   std::set<std::string> unreadable_;  // said once
