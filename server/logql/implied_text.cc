@@ -12,6 +12,8 @@ bool stays_as_written(std::string_view value) {
          std::all_of(value.begin(), value.end(), [](char c) { return c > ' ' && c <= '~' && c != '"' && c != '\\'; });
 }
 
+bool is_letter_or_digit(char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'); }
+
 const LabelMatcher* find_equality(const LabelFilter& filter) {
   if (filter.kind == LabelFilter::Kind::kAnd) {
     for (const LabelFilter& operand : filter.operands)
@@ -40,6 +42,14 @@ std::optional<ImpliedText> ImpliedText::of(const std::vector<Stage>& stages) {
   return std::nullopt;
 }
 
-bool ImpliedText::may_keep(std::string_view line) const { return value_.is_in(line) || escape_.is_in(line); }
+bool ImpliedText::may_keep(std::string_view line) const {
+  const size_t length = value_.literal().size();
+  for (size_t at = value_.find(line); at != std::string_view::npos; at = value_.find(line, at + 1)) {
+    // A whole value has quotes, a colon, a comma, a bracket or a space beside it.
+    const bool begins = at == 0 || !is_letter_or_digit(line[at - 1]);
+    if (begins && (at + length == line.size() || !is_letter_or_digit(line[at + length]))) return true;
+  }
+  return escape_.is_in(line);
+}
 
 }  // namespace server

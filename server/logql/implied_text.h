@@ -1,5 +1,5 @@
 // ImpliedText: what a line must contain so that an equality behind `json` can hold: {...} | json | status="500" keeps
-// no line without 500 in it. Looking for a text costs a fraction of parsing the line.
+// no line without 500 in it, as a whole value. Looking for a text costs a fraction of parsing the line.
 //
 // Right only for entries that have no label of that name from elsewhere: applies_to() and no structured metadata.
 // Thread: any (immutable).

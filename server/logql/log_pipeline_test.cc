@@ -152,6 +152,8 @@ TEST_SUITE("server/logql") {
     CHECK(labels(R"(|= "x" | json | b_c="x-y" and status="500")", plain) == R"({app="foo", b_c="x-y", status="500"})");
     CHECK(run(R"(| json | status="50")", plain) == "dropped");
     CHECK(run(R"(| json | status="501")", plain) == "dropped");
+    CHECK(labels(R"(| json | s="500")", {{{"app", "foo"}}, {}, R"({"t":15002,"s": 500 })"}) ==
+          R"({app="foo", s="500", t="15002"})");
     CHECK(labels(R"(| json | status="501" or b_c="x-y")", plain) == R"({app="foo", b_c="x-y", status="500"})");
     CHECK(labels(R"(| json | status="500")", {{{"app", "foo"}}, {}, R"({"status":"\u00350\u0030"})"}) ==
           R"({app="foo", status="500"})");
