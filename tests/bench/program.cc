@@ -89,6 +89,7 @@ Program::Program(const Folder& folder, std::vector<std::string> arguments, uint1
   std::vector<char*> argv;
   for (std::string& a : arguments) argv.push_back(a.data());
   argv.push_back(nullptr);
+  (void)pipeline::http_fetch({.url = url("/ready")});  // nobody there: the first request only makes the client start up
   started_ = now_seconds();
   pid_ = fork();
   if (pid_ < 0) fatal("fork failed");
