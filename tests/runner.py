@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs all tests of a build and counts them: unit test programs (doctest cases), then the scripts that drive the real programs.
 
-usage: runner.py --build DIR [--unit-only] [--suite NAME]... [PATTERN]
+usage: runner.py --build DIR [--unit-only] [--make] [--suite NAME]... [PATTERN]
+  --make   first builds the unit test programs that will be run, and nothing else
 The last line is "N passed, M failed".
 """
 import argparse
@@ -60,6 +61,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
     parser.add_argument("--unit-only", action="store_true")
+    parser.add_argument("--make", action="store_true")
     parser.add_argument("--suite", action="append", default=[])
     parser.add_argument("pattern", nargs="?", default="")
     args = parser.parse_args()
@@ -67,6 +69,8 @@ def main():
     listed = json.loads(subprocess.run(["meson", "introspect", "--tests", args.build], capture_output=True, text=True, check=True).stdout)
     units = [(t["name"], t["cmd"], dict(env, **t["env"])) for t in listed
              if args.pattern in t["name"] and (not args.suite or any(s.split(":")[-1] in args.suite for s in t["suite"]))]
+    if args.make:
+        subprocess.run(["ninja", "-C", args.build, "--quiet", *sorted({os.path.relpath(argv[0], env["SKIDWAY_BUILD"]) for _, argv, _ in units})], check=True)
     jobs = [(name, argv, env) for name, argv in SCRIPTS if args.pattern in name and not args.unit_only]
     passed = failed = 0
 
