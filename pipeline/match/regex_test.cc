@@ -149,7 +149,7 @@ TEST_CASE("regex: literals never contradict the expression, on random expression
       // "a|(?i:a)": there the literals are right and it is not.
       bool re2_forgets = pattern.find("(?i") != std::string::npos && pattern.find('|') != std::string::npos;
       if (r->is_literals_only() && !re2_forgets) REQUIRE(matched == contains);
-      if (!r->literal_values().empty()) {
+      if (!r->literal_values().empty() && !re2_forgets) {
         bool listed =
             std::find(r->literal_values().begin(), r->literal_values().end(), text) != r->literal_values().end();
         REQUIRE(r->full_match(text) == listed);
