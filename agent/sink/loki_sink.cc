@@ -99,7 +99,7 @@ Compression LokiSink::encoding() const {
 void LokiSink::take(std::unique_ptr<ClosedBatch> batch) {
   std::shared_ptr<ClosedBatch> shared = std::move(batch);
   account(*shared, 1);
-  auto when_recorded = [this, weak = std::weak_ptr<LokiSink*>(self_), &loop = loop_, shared](Result<void> recorded) {
+  auto when_recorded = [weak = std::weak_ptr<LokiSink*>(self_), &loop = loop_, shared](Result<void> recorded) {
     if (!recorded) return;  // the store is closing: the bytes are read again at the next start
     loop.post([weak, shared] {
       if (auto self = weak.lock()) (*self)->ready(shared);

@@ -56,8 +56,7 @@ struct ModelDisk {
 class ModelSink {
  public:
   ModelSink(ModelDisk& disk, size_t index, ModelServer& server)
-      : disk_(disk),
-        mine_(disk.sinks[index]),
+      : mine_(disk.sinks[index]),
         server_(server),
         kept_(resume()),
         progress_(mine_.positions, [this](FilePosition first) { mine_.positions[first.file] = first; }) {
@@ -224,7 +223,6 @@ class ModelSink {
     return false;
   }
 
-  ModelDisk& disk_;
   ModelDisk::OfSink& mine_;
   ModelServer& server_;
   const KeptRanges kept_;
