@@ -26,9 +26,8 @@ DOORS = [
     (r"zlib\.h", ["pipeline/codec"]),
     (r"zstd.*\.h", ["pipeline/codec"]),
     (r"re2/.*", ["pipeline/match"]),
-    (r"simdjson\.h", ["pipeline/parse", "pipeline/codec"]),
+    (r"simdjson\.h", ["pipeline/codec"]),
     (r"xxhash\.h", ["pipeline/base"]),
-    (r"date/.*", ["pipeline/parse"]),
     (r"CLI/.*", ["agent", "server", "server/cli"]),
 ]
 
