@@ -42,10 +42,17 @@ void ParseRun::note(std::string message) {
   if (!noted_) noted_ = std::move(message);
 }
 
-// Each level of parentheses costs stack.
+// Each level costs stack, here and wherever the tree is walked.
 Result<void> ParseRun::enter() {
   constexpr int kDeepest = 200;  // a sanitizer build needs some 20 KiB of stack for each
   if (++depth_ > kDeepest) return fail(parse_error("expression nests too deeply"));
+  return {};
+}
+
+// A chain of operators is a tree as deep as the chain is long.
+Result<void> ParseRun::count_join() {
+  constexpr int kMostJoins = 1000;
+  if (++joins_ > kMostJoins) return fail(parse_error("expression has too many operators"));
   return {};
 }
 
@@ -273,12 +280,20 @@ LabelFilter both_or_either(LabelFilter::Kind kind, LabelFilter left, LabelFilter
 
 // `or` binds at level 1, `and` at 2. A comma, or nothing at all, takes everything to its right as its right side.
 Result<LabelFilter> ParseRun::label_filter(int lowest) {
+  TRY(enter());
+  TRY_LET(LabelFilter out, label_filter_chain(lowest));
+  leave();
+  return out;
+}
+
+Result<LabelFilter> ParseRun::label_filter_chain(int lowest) {
   using Kind = LabelFilter::Kind;
   TRY_LET(LabelFilter left, label_filter_operand());
   for (;;) {
     const Token here = token();
     if (here == Token::kComma || here == Token::kIdentifier || here == Token::kOpenParen) {
       take(Token::kComma);
+      TRY(count_join());
       TRY_LET(LabelFilter right, label_filter(0));
       left = both_or_either(Kind::kAnd, std::move(left), std::move(right));
       continue;
@@ -286,23 +301,20 @@ Result<LabelFilter> ParseRun::label_filter(int lowest) {
     const int level = here == Token::kOr ? 1 : here == Token::kAnd ? 2 : 0;
     if (level == 0 || level < lowest) return left;
     advance();
+    TRY(count_join());
     TRY_LET(LabelFilter right, label_filter(level + 1));
     left = both_or_either(level == 1 ? Kind::kOr : Kind::kAnd, std::move(left), std::move(right));
   }
 }
 
 Result<LabelFilter> ParseRun::label_filter_operand() {
-  TRY(enter());
   if (take(Token::kOpenParen)) {
     TRY_LET(LabelFilter inner, label_filter(0));
     if (!take(Token::kCloseParen)) return fail(unexpected());
-    leave();
     return inner;
   }
   if (token() != Token::kIdentifier) return fail(unexpected({Token::kIdentifier, Token::kOpenParen}));
-  TRY_LET(LabelFilter out, compared_label(advance().text));
-  leave();
-  return out;
+  return compared_label(advance().text);
 }
 
 // What follows the name in a label filter.

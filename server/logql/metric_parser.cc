@@ -150,10 +150,18 @@ Result<Expr> ParseRun::query() {
 
 // Precedence climbing; only ^ takes its own kind on the right.
 Result<Expr> ParseRun::expression(int lowest) {
+  TRY(enter());
+  TRY_LET(Expr out, operators(lowest));
+  leave();
+  return out;
+}
+
+Result<Expr> ParseRun::operators(int lowest) {
   TRY_LET(Expr left, operand());
   for (;;) {
     const auto level = binary_level(token());
     if (!level || level->level < lowest) return left;
+    TRY(count_join());
     advance();
     BinaryOperation operation;
     operation.op = level->op;
@@ -203,38 +211,33 @@ Result<Expr> ParseRun::join(Expr left, BinaryOperation operation, Expr right) {
 }
 
 Result<Expr> ParseRun::operand() {
-  TRY(enter());
-  Result<Expr> out = [&]() -> Result<Expr> {
-    if (range_op(token())) return range_aggregation();
-    if (vector_op(token())) return vector_aggregation();
-    switch (token()) {
-      case Token::kOpenBrace: {
-        LogExpr log;
-        TRY_LET(log.selector, selector());
-        TRY(stages(log.stages, nullptr));
-        return Expr{std::move(log)};
-      }
-      case Token::kOpenParen: {
-        advance();
-        TRY_LET(Expr inner, expression(0));
-        if (!take(Token::kCloseParen)) return fail(unexpected());
-        return inner;
-      }
-      case Token::kNumber:
-      case Token::kAdd:
-      case Token::kSubtract: {
-        TRY_LET(const double value, number());
-        return Expr{Literal{value}};
-      }
-      case Token::kLabelReplace: return label_replace();
-      case Token::kVector: return vector();
-      case Token::kVariants:
-        return fail(pipeline::Errc::kInvalid, "multi variant queries are disabled for this instance");
-      default: return fail(unexpected());
+  if (range_op(token())) return range_aggregation();
+  if (vector_op(token())) return vector_aggregation();
+  switch (token()) {
+    case Token::kOpenBrace: {
+      LogExpr log;
+      TRY_LET(log.selector, selector());
+      TRY(stages(log.stages, nullptr));
+      return Expr{std::move(log)};
     }
-  }();
-  leave();
-  return out;
+    case Token::kOpenParen: {
+      advance();
+      TRY_LET(Expr inner, expression(0));
+      if (!take(Token::kCloseParen)) return fail(unexpected());
+      return inner;
+    }
+    case Token::kNumber:
+    case Token::kAdd:
+    case Token::kSubtract: {
+      TRY_LET(const double value, number());
+      return Expr{Literal{value}};
+    }
+    case Token::kLabelReplace: return label_replace();
+    case Token::kVector: return vector();
+    case Token::kVariants:
+      return fail(pipeline::Errc::kInvalid, "multi variant queries are disabled for this instance");
+    default: return fail(unexpected());
+  }
 }
 
 // An expression where a log expression alone will not do: only an operator could go on after it.

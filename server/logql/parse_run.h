@@ -45,6 +45,7 @@ class ParseRun {
   void note(std::string message);
   Result<void> enter();
   void leave() { --depth_; }
+  Result<void> count_join();
 
   // --- log expressions
   Result<Selector> selector();
@@ -60,6 +61,7 @@ class ParseRun {
   Result<Stage> label_format();
   Result<std::vector<NamedLabel>> named_labels();
   Result<LabelFilter> label_filter(int lowest);
+  Result<LabelFilter> label_filter_chain(int lowest);
   Result<LabelFilter> label_filter_operand();
   Result<LabelFilter> compared_label(std::string name);
   Result<std::string> ip_argument();
@@ -68,6 +70,7 @@ class ParseRun {
 
   // --- metric expressions
   Result<Expr> expression(int lowest);
+  Result<Expr> operators(int lowest);
   Result<Expr> operand();
   Result<Expr> metric();
   Result<Expr> join(Expr left, BinaryOperation operation, Expr right);
@@ -87,7 +90,7 @@ class ParseRun {
 
   std::vector<Lexeme> lexemes_;
   size_t at_ = 0;
-  int depth_ = 0;
+  int depth_ = 0, joins_ = 0;
   std::optional<std::string> noted_;
 };
 

@@ -2,7 +2,8 @@
 //
 // Errors:  kInvalid, with Loki's texts: `parse error at line 1, col 11: syntax error: unexpected $end, expecting } or
 //          ,` for what the grammar refuses, `parse error : ...` for what has no meaning. Only the first is told.
-// Limits:  a query of 131072 bytes or more is refused; nesting deeper than 200 parentheses too.
+// Limits:  a query of 131072 bytes or more is refused; so are more than 200 levels of nesting and more
+//          than 1000 operators.
 // Thread:  any.
 #pragma once
 

@@ -257,6 +257,21 @@ TEST_SUITE("server/logql") {
     CHECK(parsed(std::string(100000, '(')) == "parse error : expression nests too deeply");
     const std::string deep = std::string(190, '(') + "1" + std::string(190, ')');
     CHECK(parsed(deep) == "1");
+    auto repeated = [](std::string_view start, std::string_view piece, int times) {
+      std::string out(start);
+      for (int i = 0; i < times; ++i) out += piece;
+      return out;
+    };
+    constexpr std::string_view kTooDeep = "parse error : expression nests too deeply";
+    constexpr std::string_view kTooMany = "parse error : expression has too many operators";
+    CHECK(parsed(repeated("1", "^1", 60000)) == kTooDeep);
+    CHECK(parsed(repeated("vector(1)", "+vector(1)", 10000)) == kTooMany);
+    CHECK(parsed(repeated("vector(1)", "+vector(1)", 900)).ends_with("vector(1))"));
+    CHECK(parsed(repeated("{a=\"x\"} | ", "a=1 ", 30000)) == kTooDeep);
+    CHECK(parsed(repeated("{a=\"x\"} | a=1", " or a=1", 10000)) == kTooMany);
+    CHECK(parsed(repeated("{a=\"x\"} | ", "(", 10000)) == kTooDeep);
+    CHECK(parsed(repeated("rate(", "(", 10000)) == kTooDeep);
+    CHECK(parsed(repeated("", "sum(", 10000)) == kTooDeep);
   }
 
   TEST_CASE("parser: selectors alone") {
