@@ -235,16 +235,20 @@ TEST_CASE("ingest: a numbered batch is stored once, also across restarts and flu
 TEST_CASE("ingest: a second copy that comes while the first is on its way waits for its outcome") {
   IngestHouse house;
   std::string number = concat(kProducer, "/1/1");
+  auto disk = house.files.hold();
   auto first = house.begin(body_of("x", {"one"}), number);
   auto second = house.begin(body_of("x", {"copy"}), number);
+  disk.unlock();
   CHECK(house.wait(first).status == 204);
   CHECK(house.wait(second).status == 204);
   CHECK(house.lines() == Lines{{"one", 1}});
 
   number = concat(kProducer, "/1/2");
   house.files.fail_at(house.files.operations() + 1);  // the sync
+  disk = house.files.hold();
   first = house.begin(body_of("x", {"two"}), number);
   second = house.begin(body_of("x", {"two"}), number);
+  disk.unlock();
   auto answer = house.wait(first);
   CHECK(answer.status == 503);
   CHECK(answer.headers.get("Retry-After") == "1");

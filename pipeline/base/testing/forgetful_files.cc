@@ -114,6 +114,8 @@ bool ForgetfulFiles::power_is_off() const {
   return off_;
 }
 
+std::unique_lock<std::mutex> ForgetfulFiles::hold() { return std::unique_lock(mutex_); }
+
 uint64_t ForgetfulFiles::operations() const {
   std::lock_guard lock(mutex_);
   return operations_;

@@ -39,6 +39,8 @@ class ForgetfulFiles final : public FileSystem {
   void fill_disk_after(uint64_t bytes);   // appends beyond answer kOverLimit
   bool power_is_off() const;
   uint64_t operations() const;  // so far, since the last restart
+  // While it is held, every other call waits: a test decides what else happens before an operation ends.
+  [[nodiscard]] std::unique_lock<std::mutex> hold();
   // Power comes back. Files opened before stay dead. Counting starts at 0, no trouble is planned.
   void restart(std::optional<uint64_t> seed = std::nullopt);
 
