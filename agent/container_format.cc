@@ -24,22 +24,26 @@ std::unique_ptr<Stage> stage_named(std::string_view name) {
 }  // namespace
 
 struct ContainerFormatStage::Memory final : StageMemory {
+  const pipeline::StageUse use;
   const Stage* format = nullptr;  // null: no line was seen yet
   std::unique_ptr<StageMemory> of_format;
 
+  explicit Memory(pipeline::StageUse used) : use(used) {}
   std::optional<uint64_t> open_from() const override { return of_format ? of_format->open_from() : std::nullopt; }
 };
 
 ContainerFormatStage::ContainerFormatStage() : cri_(stage_named("cri")), docker_(stage_named("docker")) {}
 
-std::unique_ptr<StageMemory> ContainerFormatStage::make_memory() const { return std::make_unique<Memory>(); }
+std::unique_ptr<StageMemory> ContainerFormatStage::make_memory(pipeline::StageUse use) const {
+  return std::make_unique<Memory>(use);
+}
 
 void ContainerFormatStage::process(Batch& batch, StageMemory& memory, DropCounts& drops) const {
   auto& m = static_cast<Memory&>(memory);
   if (!m.format) {
     if (batch.empty()) return;
     m.format = batch.lines[0].starts_with('{') ? docker_.get() : cri_.get();
-    m.of_format = m.format->make_memory();
+    m.of_format = m.format->make_memory(m.use);
   }
   m.format->process(batch, *m.of_format, drops);
 }

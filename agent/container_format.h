@@ -14,7 +14,7 @@ class ContainerFormatStage final : public pipeline::Stage {
  public:
   ContainerFormatStage();
 
-  std::unique_ptr<pipeline::StageMemory> make_memory() const override;
+  std::unique_ptr<pipeline::StageMemory> make_memory(pipeline::StageUse use) const override;
   void process(pipeline::Batch& batch, pipeline::StageMemory& memory, pipeline::DropCounts& drops) const override;
   void flush(pipeline::Batch& batch, pipeline::StageMemory& memory, pipeline::DropCounts& drops) const override;
   void add_reads(pipeline::FieldNames& reads) const override;

@@ -73,7 +73,7 @@ void Rebuilder::hand_on(FileId id, const FoundFile& file, States& states, Rebuil
   const auto& stages = sources_[file.source]->stages;
   if (stages) {
     auto& state = states[id];
-    if (!state) state = stages->make_state();
+    if (!state) state = stages->make_state(pipeline::StageUse::kRebuild);
     stages->process(batch_, *state, drops_);
   }
   if (!batch_.empty()) out.append(batch_, id);

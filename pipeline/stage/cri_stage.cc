@@ -67,7 +67,7 @@ class CriStage final : public Stage {
  public:
   explicit CriStage(CriOptions options) : options_(options) {}
 
-  std::unique_ptr<StageMemory> make_memory() const override { return std::make_unique<CriMemory>(); }
+  std::unique_ptr<StageMemory> make_memory(StageUse) const override { return std::make_unique<CriMemory>(); }
   void add_reads(FieldNames&) const override {}
   void set_later_reads(const FieldNames& later) override {
     for (size_t i = 0; i < std::size(kNames); ++i) wanted_[i] = later.has(kNames[i]);

@@ -15,7 +15,7 @@ struct DockerMemory final : StageMemory {
 
 class DockerStage final : public Stage {
  public:
-  std::unique_ptr<StageMemory> make_memory() const override { return std::make_unique<DockerMemory>(); }
+  std::unique_ptr<StageMemory> make_memory(StageUse) const override { return std::make_unique<DockerMemory>(); }
   void add_reads(FieldNames&) const override {}
   void set_later_reads(const FieldNames& later) override {
     output_wanted_ = later.has("output"), stream_wanted_ = later.has("stream"), time_wanted_ = later.has("timestamp");

@@ -28,7 +28,7 @@ class DropStage final : public Stage {
  public:
   explicit DropStage(DropOptions options) : options_(std::move(options)) {}
 
-  std::unique_ptr<StageMemory> make_memory() const override { return std::make_unique<DropMemory>(); }
+  std::unique_ptr<StageMemory> make_memory(StageUse) const override { return std::make_unique<DropMemory>(); }
   void add_reads(FieldNames& reads) const override {
     reads.names.insert(options_.sources.begin(), options_.sources.end());
   }

@@ -61,7 +61,7 @@ class JsonStage final : public Stage {
  public:
   explicit JsonStage(JsonOptions options) : options_(std::move(options)) {}
 
-  std::unique_ptr<StageMemory> make_memory() const override { return std::make_unique<JsonMemory>(); }
+  std::unique_ptr<StageMemory> make_memory(StageUse) const override { return std::make_unique<JsonMemory>(); }
   void add_reads(FieldNames& reads) const override {
     if (!options_.source.empty()) reads.names.insert(options_.source);
   }

@@ -23,7 +23,7 @@ struct LabelMemory final : StageMemory {
 // A stage whose outcome depends on the label set alone.
 class SetStage : public Stage {
  public:
-  std::unique_ptr<StageMemory> make_memory() const override { return std::make_unique<LabelMemory>(); }
+  std::unique_ptr<StageMemory> make_memory(StageUse) const override { return std::make_unique<LabelMemory>(); }
   void add_reads(FieldNames&) const override {}
 
   void process(Batch& batch, StageMemory& stage_memory, DropCounts&) const override {

@@ -19,6 +19,7 @@ struct MatchMemory final : StageMemory {
   std::vector<Verdict> verdicts;  // of the matchers, by label set
 
   std::optional<uint64_t> open_from() const override { return nested ? nested->open_from() : std::nullopt; }
+  std::optional<UnixNanos> due() const override { return nested ? nested->due() : std::nullopt; }
 };
 
 class MatchStage final : public Stage {
@@ -27,9 +28,9 @@ class MatchStage final : public Stage {
   MatchStage(Selector selector, std::unique_ptr<StageList> nested, std::string reason)
       : selector_(std::move(selector)), nested_(std::move(nested)), reason_(std::move(reason)) {}
 
-  std::unique_ptr<StageMemory> make_memory() const override {
+  std::unique_ptr<StageMemory> make_memory(StageUse use) const override {
     auto memory = std::make_unique<MatchMemory>();
-    if (nested_) memory->nested = nested_->make_state();
+    if (nested_) memory->nested = nested_->make_state(use);
     return memory;
   }
   void add_reads(FieldNames& reads) const override {
@@ -62,6 +63,9 @@ class MatchStage final : public Stage {
 
   void flush(Batch& batch, StageMemory& stage_memory, DropCounts& drops) const override {
     if (nested_) nested_->flush(batch, *static_cast<MatchMemory&>(stage_memory).nested, drops);
+  }
+  void expire(Batch& batch, StageMemory& stage_memory, UnixNanos now, DropCounts& drops) const override {
+    if (nested_) nested_->expire(batch, *static_cast<MatchMemory&>(stage_memory).nested, now, drops);
   }
 
  private:

@@ -20,7 +20,7 @@ class RegexStage final : public Stage {
   RegexStage(Regex regex, std::string source, bool sets_labels)
       : regex_(std::move(regex)), source_(std::move(source)), sets_labels_(sets_labels) {}
 
-  std::unique_ptr<StageMemory> make_memory() const override { return std::make_unique<RegexMemory>(); }
+  std::unique_ptr<StageMemory> make_memory(StageUse) const override { return std::make_unique<RegexMemory>(); }
   void add_reads(FieldNames& reads) const override {
     if (!source_.empty()) reads.names.insert(source_);
   }

@@ -3,6 +3,9 @@
 // A stage is read-only after it is built and may be shared; what it remembers between batches (open partial lines, last
 // timestamps, scratch space) lives in a StageMemory made by it, with one owner. What a stage without such a memory does
 // to an entry depends only on the line, its labels and its read time, so that a batch can be built again after a crash.
+// A stage with a memory that cuts or joins by time goes by the read times of the lines, never by a clock, for the same
+// reason: expire() only hands on earlier what the next line would hand on. What is shared by all files of a source (a
+// rate, a counter) lives in the stage behind a lock that is taken once per batch.
 //
 // A stage that cannot do its work on an entry leaves it as it is. It touches only active rows (Batch::active).
 // Thread:  process() and flush(): the worker that owns the memory; different memories on different threads at a time.
@@ -24,6 +27,14 @@ class StageMemory {
   virtual ~StageMemory() = default;
   // The first byte of the tailed file that is in an entry not yet handed on.
   virtual std::optional<uint64_t> open_from() const { return std::nullopt; }
+  // The wall clock time at which expire() has something to hand on.
+  virtual std::optional<UnixNanos> due() const { return std::nullopt; }
+};
+
+// What the lines are for that go through a memory.
+enum class StageUse : uint8_t {
+  kLive,     // lines read for the first time
+  kRebuild,  // lines of a recorded batch, all of which were kept: nothing is dropped by chance or rate, nothing counted
 };
 
 // Names of extracted values that later stages look at: a stage need not make others.
@@ -38,13 +49,16 @@ class Stage {
  public:
   virtual ~Stage() = default;
 
-  virtual std::unique_ptr<StageMemory> make_memory() const { return std::make_unique<StageMemory>(); }
+  virtual std::unique_ptr<StageMemory> make_memory(StageUse) const { return std::make_unique<StageMemory>(); }
 
   // Rewrites `batch` in place. `memory` is one of make_memory(). Entries removed are added to `drops` with a reason.
   virtual void process(Batch& batch, StageMemory& memory, DropCounts& drops) const = 0;
 
   // The input has ended: appends what the memory still holds to `batch`, and forgets it.
   virtual void flush(Batch& batch, StageMemory& memory, DropCounts& drops) const;
+
+  // Appends what `memory` has held until `now` at the latest, as StageMemory::due() announced, and forgets it.
+  virtual void expire(Batch& batch, StageMemory& memory, UnixNanos now, DropCounts& drops) const;
 
   // Adds the names of the extracted values this stage looks at.
   virtual void add_reads(FieldNames& reads) const = 0;
@@ -53,6 +67,7 @@ class Stage {
 };
 
 inline void Stage::flush(Batch&, StageMemory&, DropCounts&) const {}
+inline void Stage::expire(Batch&, StageMemory&, UnixNanos, DropCounts&) const {}
 inline void Stage::set_later_reads(const FieldNames&) {}
 
 }  // namespace pipeline

@@ -16,6 +16,15 @@ std::optional<uint64_t> StageState::open_from() const {
   return lowest;
 }
 
+std::optional<UnixNanos> StageState::due() const {
+  std::optional<UnixNanos> first;
+  for (const std::unique_ptr<StageMemory>& memory : memories_) {
+    auto due = memory->due();
+    if (due && (!first || *due < *first)) first = due;
+  }
+  return first;
+}
+
 StageList::StageList(std::vector<std::unique_ptr<Stage>> stages) : stages_(std::move(stages)) {
   set_later_reads(FieldNames());
 }
@@ -40,9 +49,9 @@ void StageList::set_later_reads(const FieldNames& later) {
   }
 }
 
-std::unique_ptr<StageState> StageList::make_state() const {
+std::unique_ptr<StageState> StageList::make_state(StageUse use) const {
   auto state = std::make_unique<StageState>();
-  for (const std::unique_ptr<Stage>& stage : stages_) state->memories_.push_back(stage->make_memory());
+  for (const std::unique_ptr<Stage>& stage : stages_) state->memories_.push_back(stage->make_memory(use));
   return state;
 }
 
@@ -51,14 +60,25 @@ void StageList::process(Batch& batch, StageState& state, DropCounts& drops) cons
   for (size_t i = 0; i < stages_.size() && !batch.empty(); ++i) stages_[i]->process(batch, *state.memories_[i], drops);
 }
 
-void StageList::flush(Batch& batch, StageState& state, DropCounts& drops) const {
+// Entries that `hand_on` adds for a stage go through the stages behind it; what is in `batch` already has been through.
+template <class HandOn>
+void StageList::run_late(Batch& batch, StageState& state, DropCounts& drops, HandOn hand_on) const {
   INVARIANT(state.memories_.size() == stages_.size());
-  batch.push_mask(std::vector<uint8_t>(batch.size(), 0));  // what is there already has been through
+  batch.push_mask(std::vector<uint8_t>(batch.size(), 0));
   for (size_t i = 0; i < stages_.size(); ++i) {
     if (!batch.empty()) stages_[i]->process(batch, *state.memories_[i], drops);
-    stages_[i]->flush(batch, *state.memories_[i], drops);
+    hand_on(*stages_[i], *state.memories_[i]);
   }
   batch.pop_mask();
+}
+
+void StageList::flush(Batch& batch, StageState& state, DropCounts& drops) const {
+  run_late(batch, state, drops, [&](const Stage& stage, StageMemory& memory) { stage.flush(batch, memory, drops); });
+}
+
+void StageList::expire(Batch& batch, StageState& state, UnixNanos now, DropCounts& drops) const {
+  run_late(batch, state, drops,
+           [&](const Stage& stage, StageMemory& memory) { stage.expire(batch, memory, now, drops); });
 }
 
 }  // namespace pipeline

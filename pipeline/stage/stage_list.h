@@ -29,6 +29,8 @@ class StageState {
  public:
   // The first byte of the file that is in an entry not yet handed on: a checkpoint never passes it.
   std::optional<uint64_t> open_from() const;
+  // The wall clock time at which StageList::expire() has something to hand on.
+  std::optional<UnixNanos> due() const;
 
  private:
   friend class StageList;
@@ -45,7 +47,7 @@ class StageList {
 
   bool empty() const { return stages_.empty(); }
   size_t size() const { return stages_.size(); }
-  std::unique_ptr<StageState> make_state() const;
+  std::unique_ptr<StageState> make_state(StageUse use = StageUse::kLive) const;
 
   // Rewrites `batch` in place. Stages that need a clock take the read time of the entry's last origin.
   void process(Batch& batch, StageState& state, DropCounts& drops) const;
@@ -54,10 +56,17 @@ class StageList {
   // in the batch's arena. The state is then as fresh.
   void flush(Batch& batch, StageState& state, DropCounts& drops) const;
 
+  // The same for what has been held until `now` at the latest (a multiline block whose next line does not come). The
+  // state keeps the rest.
+  void expire(Batch& batch, StageState& state, UnixNanos now, DropCounts& drops) const;
+
   void add_reads(FieldNames& reads) const;
   void set_later_reads(const FieldNames& later);  // for nested lists; the outermost one has told its stages when built
 
  private:
+  template <class HandOn>
+  void run_late(Batch& batch, StageState& state, DropCounts& drops, HandOn hand_on) const;
+
   std::vector<std::unique_ptr<Stage>> stages_;
 };
 

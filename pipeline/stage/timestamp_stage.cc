@@ -62,7 +62,7 @@ class TimestampStage final : public Stage {
  public:
   explicit TimestampStage(TimestampOptions options) : options_(std::move(options)) {}
 
-  std::unique_ptr<StageMemory> make_memory() const override { return std::make_unique<TimestampMemory>(); }
+  std::unique_ptr<StageMemory> make_memory(StageUse) const override { return std::make_unique<TimestampMemory>(); }
   void add_reads(FieldNames& reads) const override { reads.names.insert(options_.source); }
 
   void process(Batch& batch, StageMemory& stage_memory, DropCounts&) const override {
