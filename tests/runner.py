@@ -18,10 +18,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 TIMEOUT = 1500  # seconds for one program; the longest takes a few minutes under a sanitizer
 
-# Scripts print what they do and last "N passed, M failed". In order: the quick ones first.
+# Scripts print what they do and last "N passed, M failed". In order: the quick ones first. "{build}" is the build's folder.
 SCRIPTS = [
     ["layout", [sys.executable, f"{HERE}/layout_test.py"]],
     ["configs", [sys.executable, f"{HERE}/configs_test.py"]],
+    ["stage conformance", [sys.executable, f"{HERE}/conformance/stages/run.py", "--agent", "{build}/agent/skidway-agent",
+                           "--suite", "relabel", "--suite", "glob", "--suite", "timefmt"]],
     ["wrong input", [sys.executable, f"{HERE}/e2e/wrong_input_test.py"]],
     ["path", [sys.executable, f"{HERE}/e2e/path_test.py"]],
     ["full disk", [sys.executable, f"{HERE}/crash/full_disk_test.py"]],
@@ -71,7 +73,7 @@ def main():
              if args.pattern in t["name"] and (not args.suite or any(s.split(":")[-1] in args.suite for s in t["suite"]))]
     if args.make:
         subprocess.run(["ninja", "-C", args.build, "--quiet", *sorted({os.path.relpath(argv[0], env["SKIDWAY_BUILD"]) for _, argv, _ in units})], check=True)
-    jobs = [(name, argv, env) for name, argv in SCRIPTS if args.pattern in name and not args.unit_only]
+    jobs = [(name, [word.replace("{build}", env["SKIDWAY_BUILD"]) for word in argv], env) for name, argv in SCRIPTS if args.pattern in name and not args.unit_only]
     passed = failed = 0
 
     def report(name, outcome):
