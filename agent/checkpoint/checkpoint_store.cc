@@ -91,13 +91,13 @@ class CheckpointStore::Worker {
   FileId next_file() { return {next_file_.fetch_add(1, std::memory_order_relaxed)}; }
 
   enum class When { kSoon, kAtOnce };
-  void add(std::optional<CheckpointOperation> operation, Done done, When when) {
+  void add(std::vector<CheckpointOperation> operations, Done done, When when) {
     bool wake;
     {
       std::lock_guard lock(mutex_);
       bool idle = waiting_.empty() && dones_.empty();
       if (idle) oldest_ = Steady::now();
-      if (operation) waiting_.push_back(std::move(*operation));
+      for (auto& operation : operations) waiting_.push_back(std::move(operation));
       if (done) dones_.push_back(std::move(done));
       wake = idle || (when == When::kAtOnce && !at_once_);
       at_once_ |= when == When::kAtOnce;
@@ -192,23 +192,26 @@ FileId CheckpointStore::add_file(FileRecord record) {
 }
 
 void CheckpointStore::update_file(FileId file, FileRecord record) {
-  worker_->add(PutFile{file, std::move(record)}, nullptr, Worker::When::kSoon);
+  worker_->add({PutFile{file, std::move(record)}}, nullptr, Worker::When::kSoon);
 }
 
-void CheckpointStore::forget_file(FileId file) { worker_->add(ForgetFile{file}, nullptr, Worker::When::kSoon); }
+void CheckpointStore::forget_file(FileId file) { worker_->add({ForgetFile{file}}, nullptr, Worker::When::kSoon); }
 
-void CheckpointStore::put_record(const std::string& sink, std::shared_ptr<const BatchRecord> record, Done done) {
-  worker_->add(PutRecord{sink, std::move(record)}, std::move(done), Worker::When::kAtOnce);
+void CheckpointStore::put_records(const std::string& sink, std::vector<std::shared_ptr<const BatchRecord>> records,
+                                  Done done) {
+  std::vector<CheckpointOperation> operations;
+  for (auto& record : records) operations.push_back(PutRecord{sink, std::move(record)});
+  worker_->add(std::move(operations), std::move(done), Worker::When::kAtOnce);
 }
 
 void CheckpointStore::ack(const std::string& sink, BatchNumber number) {
-  worker_->add(AckBatch{sink, number}, nullptr, Worker::When::kSoon);
+  worker_->add({AckBatch{sink, number}}, nullptr, Worker::When::kSoon);
 }
 
 void CheckpointStore::save_positions(const std::string& sink, std::vector<FilePosition> positions) {
-  worker_->add(SavePositions{sink, std::move(positions)}, nullptr, Worker::When::kSoon);
+  worker_->add({SavePositions{sink, std::move(positions)}}, nullptr, Worker::When::kSoon);
 }
 
-void CheckpointStore::flush(Done done) { worker_->add(std::nullopt, std::move(done), Worker::When::kAtOnce); }
+void CheckpointStore::flush(Done done) { worker_->add({}, std::move(done), Worker::When::kAtOnce); }
 
 }  // namespace agent

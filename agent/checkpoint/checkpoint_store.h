@@ -48,9 +48,9 @@ class CheckpointStore {
   void update_file(FileId file, FileRecord record);  // a new path, a longer fingerprint
   void forget_file(FileId file);                     // and its positions: it is gone and everything of it is acked
 
-  // `done` is called on the store's worker (post it to where it belongs) once the record is on disk: only then may the
-  // batch be sent for the first time.
-  void put_record(const std::string& sink, std::shared_ptr<const BatchRecord> record, Done done);
+  // All or none. `done` is called on the store's worker (post it to where it belongs) once the records are on disk:
+  // only then may their batches be sent for the first time.
+  void put_records(const std::string& sink, std::vector<std::shared_ptr<const BatchRecord>> records, Done done);
   void ack(const std::string& sink, BatchNumber number);
   // Acked records of `sink` that lie below its positions are deleted in the same transaction.
   void save_positions(const std::string& sink, std::vector<FilePosition> positions);

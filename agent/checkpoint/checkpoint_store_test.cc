@@ -55,7 +55,7 @@ struct StoreFolder {
   const SinkResume& hub() const { return store->resume().sinks.at("hub"); }
   Result<void> put(std::shared_ptr<const BatchRecord> record) {
     std::promise<Result<void>> done;
-    store->put_record("hub", std::move(record), [&](Result<void> r) { done.set_value(std::move(r)); });
+    store->put_records("hub", {std::move(record)}, [&](Result<void> r) { done.set_value(std::move(r)); });
     return done.get_future().get();
   }
   void flush() {
@@ -253,7 +253,7 @@ TEST_SUITE("agent/checkpoint") {
     REQUIRE(other);
     REQUIRE(other->execute("ALTER TABLE batches RENAME TO hidden"));
     std::promise<Result<void>> done;
-    f.store->put_record("hub", record_of({1, 1}, {1}, 0, 30), [&](Result<void> r) { done.set_value(std::move(r)); });
+    f.store->put_records("hub", {record_of({1, 1}, {1}, 0, 30)}, [&](Result<void> r) { done.set_value(std::move(r)); });
     auto answer = done.get_future();
     while (f.registry
                ->counter("skidway_agent_checkpoint_failures_total",

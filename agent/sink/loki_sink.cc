@@ -96,17 +96,23 @@ Compression LokiSink::encoding() const {
   return options_.compression == Compression::kAuto ? Compression::kSnappy : options_.compression;
 }
 
-void LokiSink::take(std::unique_ptr<ClosedBatch> batch) {
-  std::shared_ptr<ClosedBatch> shared = std::move(batch);
-  account(*shared, 1);
+void LokiSink::take(std::vector<std::unique_ptr<ClosedBatch>> batches) {
+  std::vector<std::shared_ptr<ClosedBatch>> shared;
+  std::vector<std::shared_ptr<const BatchRecord>> records;
+  for (auto& batch : batches) {
+    account(*batch, 1);
+    if (!batch->rebuilt && !batch->record->segments.empty()) records.push_back(batch->record);
+    shared.push_back(std::move(batch));
+  }
   auto when_recorded = [weak = std::weak_ptr<LokiSink*>(self_), &loop = loop_, shared](Result<void> recorded) {
     if (!recorded) return;  // the store is closing: the bytes are read again at the next start
     loop.post([weak, shared] {
-      if (auto self = weak.lock()) (*self)->ready(shared);
+      if (auto self = weak.lock())
+        for (auto& batch : shared) (*self)->ready(batch);
     });
   };
-  if (shared->rebuilt || shared->record->segments.empty()) return when_recorded({});
-  store_.put_record(options_.name, shared->record, std::move(when_recorded));
+  if (records.empty()) return when_recorded({});
+  store_.put_records(options_.name, std::move(records), std::move(when_recorded));
 }
 
 void LokiSink::give_up(const BatchRecord& record, Progress::Hold hold, const std::vector<FileId>& files) {

@@ -65,7 +65,7 @@ class LokiSink final : public Sink, private BatchTaker {
   // BatchTaker, on the shards' threads
   BatchNumber next_number() override;
   Compression encoding() const override;
-  void take(std::unique_ptr<ClosedBatch> batch) override;
+  void take(std::vector<std::unique_ptr<ClosedBatch>> batches) override;
   void give_up(const BatchRecord& record, Progress::Hold hold, const std::vector<FileId>& files) override;
   bool full() const override;
   void progressed() override { saver_.progressed(); }

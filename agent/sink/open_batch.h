@@ -62,8 +62,8 @@ class OpenBatch {
   std::string encode(Compression compression) const;
   void empty_streams();
 
-  const std::string tenant_;
-  const uint64_t keep_bytes_;
+  std::string tenant_;
+  uint64_t keep_bytes_;
   std::deque<Stream> streams_;
   std::unordered_map<std::string_view, uint32_t> by_labels_;  // views into streams_
   std::vector<uint32_t> used_;                                // streams of this batch, in order

@@ -1,7 +1,6 @@
 #include "agent/sink/push_port.h"
 
-#include "pipeline/base/invariant.h"
-#include "pipeline/base/log.h"
+#include <utility>
 
 namespace agent {
 
@@ -12,11 +11,20 @@ using pipeline::Metadata;
 
 namespace {
 constexpr uint64_t kEntryOverheadBytes = 24;  // time, tags and lengths of an entry in wire form
-constexpr size_t kIdleTenants = 16;           // empty open batches kept for tenants that may come again
 
 std::span<const Metadata> metadata_of(const Batch& batch, size_t row) {
   if (!batch.has_metadata()) return {};
   return batch.metadata(row);
+}
+
+// Behind the last row that is made of a line which the row before it is made of too.
+size_t group_end(const Batch& batch, size_t row) {
+  for (;; row++) {
+    if (row + 1 == batch.size()) return row + 1;
+    const ByteRange* own = &batch.origins[batch.origin_begin[row]];
+    uint64_t next = batch.origins[batch.origin_begin[row + 1]].begin;
+    if (next != own->begin && next != own[batch.origin_count[row] - 1].begin) return row + 1;
+  }
 }
 
 std::unique_ptr<ClosedBatch> make_closed(OpenBatch::Content content, BatchNumber number, const std::string& tenant,
@@ -44,9 +52,13 @@ void PushPort::append(const Batch& batch, const FilePosition& passed) {
   renew(*batch.label_sets);
   const KeptRanges::OfFile* kept = passed.file ? parts_.kept.of(passed.file) : nullptr;
   taken_ = unlabelled_ = {};
-  for (size_t row = 0; row < batch.size(); row++) {
+  for (size_t row = 0, end = 0; row < batch.size(); row = end) {
+    end = group_end(batch, row);
     if (kept && kept->has(batch.origins[batch.origin_begin[row]])) continue;
-    add(batch, row, passed.file);
+    if (end == row + 1) [[likely]]
+      add(batch, row, passed.file);
+    else
+      add_group(batch, row, end, passed.file);
   }
   parts_.metrics.take({taken_.entries + unlabelled_.entries, taken_.bytes + unlabelled_.bytes});
   if (unlabelled_.entries > 0) parts_.metrics.dropped("no_labels", unlabelled_, parts_.options.tenant);
@@ -79,30 +91,74 @@ PushPort::Target& PushPort::target(const LabelTable& table, LabelTable::Id id) {
 PushPort::Open& PushPort::open_for(const std::string& tenant) {
   for (auto& open : opens_)
     if (open->batch.tenant() == tenant) return *open;
-  if (opens_.size() > kIdleTenants) {
-    std::erase_if(opens_, [](auto& open) { return open->batch.empty(); });
-    targets_.assign(targets_.size(), {});
+  Open* used = opens_.size() < kMostOpenBatches ? nullptr : open_to_reuse();
+  if (!used) return *opens_.emplace_back(new Open{OpenBatch(tenant, parts_.options.batch_bytes)});
+  used->batch = OpenBatch(tenant, parts_.options.batch_bytes);
+  return *used;
+}
+
+// An open batch that is empty, or is made so; null: all are pinned.
+PushPort::Open* PushPort::open_to_reuse() {
+  Open* first = nullptr;
+  for (auto& open : opens_) {
+    if (open->pinned) continue;
+    if (open->batch.empty()) {
+      first = open.get();
+      break;
+    }
+    if (!first || open->due < first->due) first = open.get();
   }
-  return *opens_.emplace_back(new Open{OpenBatch(tenant, parts_.options.batch_bytes)});
+  if (!first) return nullptr;
+  if (!first->batch.empty()) close(*first);
+  targets_.assign(targets_.size(), {});
+  return first;
+}
+
+bool PushPort::has_room(const Open& open, uint64_t bytes) const {
+  return open.batch.empty() || open.batch.size_bytes() + bytes <= parts_.options.batch_bytes;
 }
 
 void PushPort::add(const Batch& batch, size_t row, FileId file) {
-  std::string_view line = batch.lines[row];
   Target* to = &target(*batch.label_sets, batch.labels[row]);
-  if (to->nowhere) [[unlikely]] {
+  if (!to->nowhere && !has_room(*to->open, batch.lines[row].size() + kEntryOverheadBytes)) {
+    close(*to->open);
+    to = &target(*batch.label_sets, batch.labels[row]);
+  }
+  add_to(*to, batch, row, file);
+}
+
+void PushPort::add_group(const Batch& batch, size_t begin, size_t end, FileId file) {
+  group_opens_.clear();
+  for (size_t row = begin; row < end; row++) {
+    Target& to = target(*batch.label_sets, batch.labels[row]);
+    if (to.nowhere || to.open->pinned) continue;
+    to.open->pinned = true;
+    group_opens_.push_back(to.open);
+  }
+  uint64_t bytes = 0;  // more than any one of the batches gets, where there are several tenants
+  for (size_t row = begin; row < end; row++) bytes += batch.lines[row].size() + kEntryOverheadBytes;
+  for (Open* open : group_opens_)
+    if (!has_room(*open, bytes)) close(*open);
+  for (size_t row = begin; row < end; row++) add_to(target(*batch.label_sets, batch.labels[row]), batch, row, file);
+  for (Open* open : group_opens_) {
+    open->pinned = false;
+    open->noted_end = 0;
+    if (group_opens_.size() > 1) open->tied = true;
+  }
+}
+
+void PushPort::add_to(Target& to, const Batch& batch, size_t row, FileId file) {
+  std::string_view line = batch.lines[row];
+  if (to.nowhere) [[unlikely]] {
     unlabelled_.entries++, unlabelled_.bytes += line.size();
     return;
   }
-  Open& open = *to->open;
-  if (open.batch.size_bytes() + line.size() + kEntryOverheadBytes > parts_.options.batch_bytes && !open.batch.empty()) {
-    close(open);
-    to = &target(*batch.label_sets, batch.labels[row]);
-  }
+  Open& open = *to.open;
   if (open.batch.empty()) {
     open.hold = parts_.progress.new_hold();
     open.due = parts_.clock.monotonic() + parts_.options.batch_wait;
   }
-  open.batch.add(to->stream, batch.times[row], line, metadata_of(batch, row));
+  open.batch.add(to.stream, batch.times[row], line, metadata_of(batch, row));
   if (file) note_origins(open, batch, row, file);
   taken_.entries++, taken_.bytes += line.size();
 }
@@ -116,8 +172,11 @@ const std::shared_ptr<const std::string>& PushPort::record_labels(const LabelTab
 void PushPort::note_origins(Open& open, const Batch& batch, size_t row, FileId file) {
   const auto& labels = record_labels(*batch.label_sets, batch.first_labels[row]);
   const ByteRange* origin = &batch.origins[batch.origin_begin[row]];
-  for (const ByteRange* end = origin + batch.origin_count[row]; origin != end; origin++)
+  for (const ByteRange* end = origin + batch.origin_count[row]; origin != end; origin++) {
+    if (origin->begin < open.noted_end) continue;
     if (open.batch.note(file, labels, *origin)) parts_.progress.hold(open.hold, file, origin->begin);
+    if (open.pinned) open.noted_end = origin->begin + 1;
+  }
 }
 
 void PushPort::count_memory(Open& open) {
@@ -127,13 +186,19 @@ void PushPort::count_memory(Open& open) {
   open.counted_bytes = now;
 }
 
-void PushPort::close(Open& open) {
+void PushPort::close(Open& first) {
   Compression encoding = parts_.taker.encoding();
-  auto closed = make_closed(open.batch.take(encoding), parts_.taker.next_number(), open.batch.tenant(), encoding,
-                            parts_.clock.monotonic());
-  closed->hold = open.hold;
-  count_memory(open);
-  parts_.taker.take(std::move(closed));
+  std::vector<std::unique_ptr<ClosedBatch>> batches;
+  bool tied = std::exchange(first.tied, false);
+  for (auto& open : opens_) {
+    if (open.get() != &first && !(tied && std::exchange(open->tied, false))) continue;
+    auto closed = make_closed(open->batch.take(encoding), parts_.taker.next_number(), open->batch.tenant(), encoding,
+                              parts_.clock.monotonic());
+    closed->hold = open->hold;
+    count_memory(*open);
+    batches.push_back(std::move(closed));
+  }
+  parts_.taker.take(std::move(batches));
 }
 
 std::optional<std::chrono::nanoseconds> PushPort::deadline() const {
@@ -166,12 +231,15 @@ class PushPort::RebuiltBatch final : public Rebuild {
   const BatchRecord& record() const override { return record_; }
 
   void append(const Batch& batch, FileId file) override {
-    const LabelTable& table = *batch.label_sets;
-    outgoing_.renew(table);
-    for (size_t row = 0; row < batch.size(); row++) {
-      const OutgoingStream& stream = outgoing_.at(table, batch.labels[row]);
-      if (stream.labels.empty()) continue;
-      batch_.add(batch_.stream(stream.text), batch.times[row], batch.lines[row], metadata_of(batch, row));
+    outgoing_.renew(*batch.label_sets);
+    for (size_t begin = 0, end = 0; begin < batch.size(); begin = end) {
+      end = group_end(batch, begin);
+      bool shared = end > begin + 1 && has_mine(batch, begin, end);
+      for (size_t row = begin; row < end; row++) {
+        const OutgoingStream& stream = outgoing_.at(*batch.label_sets, batch.labels[row]);
+        if (stream.labels.empty() || (shared && stream.tenant != record_.tenant)) continue;
+        batch_.add(batch_.stream(stream.text), batch.times[row], batch.lines[row], metadata_of(batch, row));
+      }
     }
     (void)file;  // the record says what the batch is made of
   }
@@ -188,10 +256,19 @@ class PushPort::RebuiltBatch final : public Rebuild {
     closed->rebuilt = true;
     closed->files = std::move(files);
     parts_.metrics.rebuilt(closed->volume);
-    parts_.taker.take(std::move(closed));
+    std::vector<std::unique_ptr<ClosedBatch>> batches;
+    batches.push_back(std::move(closed));
+    parts_.taker.take(std::move(batches));
   }
 
  private:
+  // Has an entry of this group the tenant of the record? Then the others went into batches of theirs.
+  bool has_mine(const Batch& batch, size_t begin, size_t end) {
+    for (size_t row = begin; row < end; row++)
+      if (outgoing_.at(*batch.label_sets, batch.labels[row]).tenant == record_.tenant) return true;
+    return false;
+  }
+
   const PushPortParts& parts_;
   const BatchRecord& record_;
   OutgoingLabels outgoing_;

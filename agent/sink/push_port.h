@@ -1,10 +1,13 @@
 // PushPort: the end of one shard at one Loki sink: fills open batches (one per tenant), closes them by size or time,
 // and builds unacked batches of an earlier run again.
 //
+// Entries made of one line (split_json) are a group: they enter one batch, so that its record, which names lines, gives
+// the same entries again. Where they have several tenants, the batches of these are closed and recorded together.
+//
 // Thread:  the shard's, but full(): any.
-// Limits:  an open batch has at most batch_bytes (a single larger entry travels alone). Entries without any label,
-// which
-//          no server takes, are dropped and counted (reason="no_labels").
+// Limits:  an open batch has at most batch_bytes (a single larger entry or group travels alone). At most
+//          kMostOpenBatches are open, unless one line has more tenants: the one that is due first makes room. Entries
+//          without any label, which no server takes, are dropped and counted (reason="no_labels").
 #pragma once
 
 #include <memory>
@@ -29,7 +32,8 @@ class BatchTaker {
   virtual ~BatchTaker() = default;
   virtual BatchNumber next_number() = 0;
   virtual Compression encoding() const = 0;  // of the next batch; not kAuto
-  virtual void take(std::unique_ptr<ClosedBatch> batch) = 0;
+  // Batches whose records are written all or none.
+  virtual void take(std::vector<std::unique_ptr<ClosedBatch>> batches) = 0;
   // A batch of an earlier run of which nothing is left.
   virtual void give_up(const BatchRecord& record, Progress::Hold hold, const std::vector<FileId>& files) = 0;
   virtual bool full() const = 0;
@@ -50,6 +54,8 @@ struct PushPortParts {
 
 class PushPort final : public SinkPort {
  public:
+  static constexpr size_t kMostOpenBatches = 32;  // with 1 MiB each half of the default memory_limit
+
   explicit PushPort(const PushPortParts& parts);
   ~PushPort() override;
 
@@ -67,6 +73,9 @@ class PushPort final : public SinkPort {
     Progress::Hold hold = 0;
     std::chrono::nanoseconds due{0};
     uint64_t counted_bytes = 0;  // in the memory budget
+    bool tied = false;           // shares a line with the other tied ones: they are closed together
+    bool pinned = false;         // of the group being added: makes no room for others
+    uint64_t noted_end = 0;      // of the group being added: lines that begin below this are in the record
   };
   // Where entries with one label set go.
   struct Target {
@@ -78,16 +87,21 @@ class PushPort final : public SinkPort {
   void renew(const pipeline::LabelTable& table);
   Target& target(const pipeline::LabelTable& table, pipeline::LabelTable::Id id);
   Open& open_for(const std::string& tenant);
+  Open* open_to_reuse();
   void add(const pipeline::Batch& batch, size_t row, FileId file);
+  void add_group(const pipeline::Batch& batch, size_t begin, size_t end, FileId file);
+  void add_to(Target& to, const pipeline::Batch& batch, size_t row, FileId file);
+  bool has_room(const Open& open, uint64_t bytes) const;
   const std::shared_ptr<const std::string>& record_labels(const pipeline::LabelTable& table,
                                                           pipeline::LabelTable::Id id);
   void note_origins(Open& open, const pipeline::Batch& batch, size_t row, FileId file);
-  void close(Open& open);
+  void close(Open& open);  // and those tied to it
   void count_memory(Open& open);
 
   const PushPortParts parts_;
   OutgoingLabels outgoing_;
   std::vector<std::unique_ptr<Open>> opens_;                       // one per tenant
+  std::vector<Open*> group_opens_;                                 // scratch of add_group()
   std::vector<Target> targets_;                                    // by label set
   std::vector<std::shared_ptr<const std::string>> record_labels_;  // by label set
   SinkMetrics::Volume taken_, unlabelled_;                         // of the running append()

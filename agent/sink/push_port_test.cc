@@ -24,7 +24,11 @@ struct Taker final : BatchTaker {
 
   BatchNumber next_number() override { return {1, ++seq}; }
   Compression encoding() const override { return Compression::kIdentity; }
-  void take(std::unique_ptr<ClosedBatch> batch) override { batches.push_back(std::move(batch)); }
+  std::vector<size_t> taken_together;
+  void take(std::vector<std::unique_ptr<ClosedBatch>> closed) override {
+    taken_together.push_back(closed.size());
+    for (auto& batch : closed) batches.push_back(std::move(batch));
+  }
   void give_up(const BatchRecord& record, Progress::Hold, const std::vector<FileId>&) override {
     given_up.push_back(record.number);
   }
@@ -160,6 +164,79 @@ TEST_SUITE("agent/sink") {
     CHECK(entries[0].line == "1");
     CHECK(entries[1].line == "3");
     CHECK(entries[2].line == "4");
+  }
+
+  TEST_CASE("push port: entries made of one line are never divided over two batches") {
+    Fixture f;
+    f.options.batch_bytes = 300;
+    f.open();
+    for (uint64_t line = 0; line < 10; line++)
+      for (int part = 0; part < 3; part++)
+        f.add(R"({app="api"})", "0123456789012345678901234567",
+              {line * 100, line * 100 + 100, 1 + static_cast<int64_t>(line)});
+    f.append({1}, 1000);
+    f.port->close_all();
+    uint64_t entries = 0;
+    CHECK(f.taker.batches.size() > 3);
+    for (auto& batch : f.taker.batches) {
+      CHECK(batch->volume.entries % 3 == 0);
+      entries += batch->volume.entries;
+      for (const RecordSegment& segment : batch->record->segments)
+        for (size_t i = 1; i < segment.ranges.size(); i++) CHECK(segment.ranges[i].begin >= segment.ranges[i - 1].end);
+    }
+    CHECK(entries == 30);
+  }
+
+  TEST_CASE("push port: a line whose entries have two tenants is recorded for both at once, and rebuilt for each") {
+    Fixture f;
+    f.options.batch_bytes = 1000;
+    f.open();
+    auto add_line = [&](Batch& batch, LabelTable& table) {
+      for (const char* tenant : {"a", "b", "a"})
+        batch.add(tenant, 5, table.intern(LabelSet::from({{"app", "x"}, {"__tenant_id__", tenant}})), {0, 10, 5});
+    };
+    std::string large(2000, 'x');
+    add_line(f.batch, f.table);
+    f.append({1}, 10);
+    f.add(R"({app="x", __tenant_id__="b"})", large, {10, 20, 6});  // closes b
+    f.append({1}, 20);
+    CHECK(f.taker.taken_together == std::vector<size_t>{2});
+    f.port->close_all();
+    REQUIRE(f.taker.batches.size() == 3);
+    CHECK(f.taker.batches[0]->volume.entries + f.taker.batches[1]->volume.entries == 3);
+
+    auto first = std::exchange(f.taker.batches, {});
+    for (size_t i = 0; i < 2; i++) {
+      f.holds[first[i]->number] = f.progress.new_hold();
+      auto rebuild = f.port->rebuild(*first[i]->record);
+      REQUIRE(first[i]->record->segments.size() == 1);
+      CHECK(first[i]->record->segments[0].ranges.size() == 1);
+      LabelTable table;
+      Batch again(table);
+      add_line(again, table);
+      rebuild->append(again, {1});
+      rebuild->finish();
+      CHECK(f.taker.batches.back()->tenant == first[i]->tenant);
+      CHECK(*f.taker.batches.back()->body == *first[i]->body);
+    }
+  }
+
+  TEST_CASE("push port: many tenants have a bounded number of open batches, the one due first makes room") {
+    Fixture f;
+    f.open();
+    size_t tenants = PushPort::kMostOpenBatches + 10;
+    for (size_t i = 0; i < tenants; i++) {
+      std::string labels = R"({app="x", __tenant_id__="t)" + std::to_string(i) + R"("})";
+      f.add(labels.c_str(), "line", {i * 5, i * 5 + 5, static_cast<int64_t>(i + 1)});
+      f.append({1}, i * 5 + 5);
+      f.clock.advance(1ms);
+    }
+    REQUIRE(f.taker.batches.size() == 10);
+    for (size_t i = 0; i < 10; i++) CHECK(f.taker.batches[i]->tenant == "t" + std::to_string(i));
+    f.port->close_all();
+    REQUIRE(f.taker.batches.size() == tenants);
+    for (auto& batch : f.taker.batches) CHECK(batch->record->tenant == batch->tenant);
+    CHECK(f.memory.used_bytes() == 0);
   }
 
   TEST_CASE("push port: bytes of no file are in no record") {

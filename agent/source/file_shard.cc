@@ -1,6 +1,7 @@
 #include "agent/source/file_shard.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "pipeline/base/invariant.h"
 
@@ -104,6 +105,7 @@ std::optional<std::chrono::nanoseconds> FileShard::turn() {
     next_check_ = now + options_.check_every;
     check_quiet_files(now);
   }
+  expire_held();
   bool more = reading_ && rebuild_some();
   if (reading_ && read_dirty(now)) more = true;
 
@@ -123,6 +125,7 @@ std::optional<std::chrono::nanoseconds> FileShard::turn() {
   }
   if (!active_.empty()) until(next_look_);
   if (!files_.empty()) until(next_check_);
+  if (!holding_.empty()) until(now + nanoseconds(std::max<int64_t>(next_due_ - clock_.wall(), 0)));
   if (!dirty_.empty() || rebuilder_) until(now + options_.poll_every);  // a port is full; its wake() may come first
   if (more) rest = 0ns;
   return rest;
@@ -328,6 +331,7 @@ bool FileShard::read_block(TailedFile& tailed, Tail tail) {
     if (tailed.stage_state && !batch_.empty()) {
       source_of(tailed).stages->process(batch_, *tailed.stage_state, drops_);
       metrics.add(drops_);
+      note_due(tailed);
     }
     hand_on(tailed);
   }
@@ -339,6 +343,32 @@ void FileShard::hand_on(TailedFile& tailed) {
   FilePosition passed{tailed.file.id, tailed.cursor.position, last_read_time_};
   if (tailed.stage_state) passed.position = std::min(passed.position, tailed.stage_state->open_from().value_or(~0ULL));
   for (size_t sink : source_of(tailed).sinks) ports_[sink]->append(batch_, passed);
+}
+
+// --- what stages hold for a time
+
+void FileShard::note_due(TailedFile& tailed) {
+  auto due = tailed.stage_state->due();
+  if (!due) return;
+  next_due_ = holding_.empty() ? *due : std::min(next_due_, *due);
+  if (!std::exchange(tailed.holding, true)) holding_.push_back(&tailed);
+}
+
+void FileShard::expire_held() {
+  pipeline::UnixNanos now = clock_.wall();
+  if (holding_.empty() || now < next_due_) return;
+  last_read_time_ = std::max(last_read_time_, now);  // what is read from now on came too late
+  for (TailedFile* tailed : std::exchange(holding_, {})) {
+    tailed->holding = false;
+    auto due = tailed->stage_state->due();
+    if (due && *due <= now) {
+      batch_.clear();
+      source_of(*tailed).stages->expire(batch_, *tailed->stage_state, now, drops_);
+      metrics_[tailed->file.source]->add(drops_);
+      hand_on(*tailed);
+    }
+    note_due(*tailed);
+  }
 }
 
 // The fingerprint grows with the file. While it is short each read is told: it must cover what was read, or a file at a
@@ -402,6 +432,7 @@ void FileShard::forget(TailedFile& tailed) {
   size_t source = tailed.file.source;
   std::erase(active_, &tailed);
   std::erase(dirty_, &tailed);
+  std::erase(holding_, &tailed);
   for (auto [it, last] = by_inode_.equal_range(key); it != last; ++it) {
     if (it->second != &tailed) continue;
     by_inode_.erase(it);

@@ -3,6 +3,9 @@
 //
 //   look (poll, or told by QuietWatch) -> dirty -> read up to kBlocksPerTurn blocks of each, in birth order -> quiet
 //
+// What a stage holds back (a multiline block) is handed on when StageState::due() has come; lines read later have later
+// read times, so that a rebuild, which goes by those, cuts at the same place.
+//
 // A file that was written to within `quiet_after` is looked at with fstat every `poll_every`: cheaper than one event
 // per write. A quiet one is watched. A file of a lineage waits until its elders are at rest and read to their end.
 //
@@ -71,6 +74,8 @@ class FileShard final : public FileReceiver {
   [[nodiscard]] bool read_some(TailedFile& tailed);
   bool read_block(TailedFile& tailed, Tail tail);
   void hand_on(TailedFile& tailed);
+  void note_due(TailedFile& tailed);
+  void expire_held();
 
   void finish_if_possible(TailedFile& tailed);
   void flush_stages(TailedFile& tailed);
@@ -108,12 +113,14 @@ class FileShard final : public FileReceiver {
   std::unordered_map<std::string, std::vector<TailedFile*>> lineages_;  // in birth order
   std::vector<TailedFile*> active_;                                     // polled
   std::vector<TailedFile*> dirty_;
+  std::vector<TailedFile*> holding_;  // their stages hold entries until StageState::due()
   std::vector<uint64_t> tokens_;
 
   bool reading_ = false;  // scan_done() was called
   pipeline::UnixNanos last_read_time_ = 0;
-  nanoseconds next_look_{0};   // of the active files
-  nanoseconds next_check_{0};  // of all files
+  nanoseconds next_look_{0};          // of the active files
+  nanoseconds next_check_{0};         // of all files
+  pipeline::UnixNanos next_due_ = 0;  // of holding_; wall clock
   pipeline::LogLimiter read_errors_;
 };
 

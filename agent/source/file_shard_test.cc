@@ -4,6 +4,7 @@
 
 #include "agent/source/testing/model_sink.h"
 #include "agent/source/testing/temp_folder.h"
+#include "pipeline/stage/stage_list.h"
 
 using namespace agent;
 using namespace agent::testing;
@@ -13,14 +14,66 @@ using pipeline::LabelSet;
 using pipeline::Registry;
 
 namespace {
+// Joins lines until one begins with '>' or was read more than a second after the one before it.
+class Joining final : public pipeline::Stage {
+ public:
+  struct Memory final : pipeline::StageMemory {
+    std::string text;
+    std::vector<pipeline::ByteRange> origins;
+    std::optional<uint64_t> open_from() const override {
+      return origins.empty() ? std::nullopt : std::optional<uint64_t>(origins[0].begin);
+    }
+    std::optional<pipeline::UnixNanos> due() const override {
+      return origins.empty() ? std::nullopt : std::optional(origins.back().read_time + 1'000'000'000);
+    }
+  };
+  std::unique_ptr<pipeline::StageMemory> make_memory(pipeline::StageUse) const override {
+    return std::make_unique<Memory>();
+  }
+  void process(pipeline::Batch& batch, pipeline::StageMemory& memory, pipeline::DropCounts& drops) const override {
+    auto& m = static_cast<Memory&>(memory);
+    size_t lines = batch.size();
+    std::vector<pipeline::ByteRange> origins(batch.origins.begin(), batch.origins.end());
+    for (size_t i = 0; i < lines; ++i) {
+      bool late = !m.origins.empty() && origins[i].read_time > m.origins.back().read_time + 1'000'000'000;
+      if (batch.lines[i].starts_with('>') || late) flush(batch, memory, drops);
+      m.text += (m.text.empty() ? "" : "|") + std::string(batch.lines[i]);
+      m.origins.push_back(origins[i]);
+    }
+    std::vector<uint8_t> keep(batch.size(), 1);
+    std::fill_n(keep.begin(), lines, uint8_t{0});
+    batch.retain(keep);
+  }
+  void flush(pipeline::Batch& batch, pipeline::StageMemory& memory, pipeline::DropCounts&) const override {
+    auto& m = static_cast<Memory&>(memory);
+    if (m.origins.empty()) return;
+    batch.insert(batch.size(), batch.arena.copy(m.text), m.origins[0].read_time,
+                 batch.label_sets->intern(LabelSet::from({{"a", "b"}})), m.origins);
+    m.text.clear(), m.origins.clear();
+  }
+  void expire(pipeline::Batch& batch, pipeline::StageMemory& memory, pipeline::UnixNanos now,
+              pipeline::DropCounts& drops) const override {
+    if (memory.due().value_or(now + 1) <= now) flush(batch, memory, drops);
+  }
+  void add_reads(pipeline::FieldNames&) const override {}
+};
+
+std::shared_ptr<const pipeline::StageList> joining() {
+  std::vector<std::unique_ptr<pipeline::Stage>> stages;
+  stages.push_back(std::make_unique<Joining>());
+  return std::make_shared<const pipeline::StageList>(std::move(stages));
+}
+
 // One shard, one source, one sink, driven by hand.
 class Shard final : public ReaderEvents {
  public:
-  explicit Shard(size_t max_line_bytes = kDefaultMaxLineBytes) {
+  explicit Shard(size_t max_line_bytes = kDefaultMaxLineBytes,
+                 std::shared_ptr<const pipeline::StageList> stages = nullptr) {
     auto options = std::make_shared<SourceOptions>();
     options->name = "test";
     options->sinks = {0};
     options->max_line_bytes = max_line_bytes;
+    options->stages = std::move(stages);
     source_ = options;
     disk.sinks.resize(1);
     sinks_.push_back(std::make_unique<ModelSink>(disk, 0, server));
@@ -319,5 +372,40 @@ TEST_SUITE("agent/source") {
     s.memory.release(1 << 30);
     s.pass(250ms);
     CHECK(s.delivered() == Lines{"one"});
+  }
+
+  TEST_CASE("source: a block that a stage holds goes on when its time has come, with all its lines") {
+    Shard s(kDefaultMaxLineBytes, joining());
+    s.folder.append("a", ">one\ntwo\n");
+    s.offer("a", "a");
+    s.start();
+    s.settle();
+    CHECK(s.delivered().empty());
+    auto rest = s.shard->turn();
+    REQUIRE(rest.has_value());
+    CHECK(*rest <= 1s);
+    CHECK(s.sink().position({1})->position == 0);  // nothing below an open block is passed
+    s.clock.advance(900ms);
+    s.settle();
+    CHECK(s.delivered().empty());
+    s.clock.advance(101ms);
+    s.settle();
+    CHECK(s.delivered() == Lines{">one|two"});
+    CHECK(s.sink().position({1})->position == 9);
+  }
+
+  TEST_CASE("source: what is written after a block's time is a block of its own, also if the clock goes back") {
+    Shard s(kDefaultMaxLineBytes, joining());
+    s.folder.append("a", ">one\n");
+    s.offer("a", "a");
+    s.start();
+    s.settle();
+    s.clock.advance(2s);
+    s.settle();
+    s.clock.jump_wall(-5s);
+    s.folder.append("a", "two\n");
+    s.pass(250ms);
+    s.pass(10s);
+    CHECK(s.delivered() == Lines{">one", "two"});
   }
 }

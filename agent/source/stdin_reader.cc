@@ -61,6 +61,7 @@ class StdinReader::Impl {
     bool ended = false;
     while (!ended && !stopping_) {
       close_due();
+      expire_held();
       bool room = !must_wait();
       if (!wait(room)) continue;
       if (room) ended = !read_some();
@@ -82,6 +83,17 @@ class StdinReader::Impl {
     }
   }
 
+  // What a stage holds back until a time that has come goes on; lines read later have later read times.
+  void expire_held() {
+    auto due = state_ ? state_->due() : std::nullopt;
+    pipeline::UnixNanos now = clock_.wall();
+    if (!due || *due > now) return;
+    last_read_time_ = std::max(last_read_time_, now);
+    batch_.clear();
+    source_->stages->expire(batch_, *state_, now, drops_);
+    hand_on();
+  }
+
   // Until there is input (if `for_input`), a batch is due or somebody wakes us. True: input.
   bool wait(bool for_input) {
     std::chrono::nanoseconds timeout = std::chrono::seconds(1);
@@ -89,6 +101,8 @@ class StdinReader::Impl {
       auto deadline = ports[sink]->deadline();
       if (deadline) timeout = std::min(timeout, *deadline - clock_.monotonic());
     }
+    if (auto due = state_ ? state_->due() : std::nullopt)
+      timeout = std::min(timeout, std::chrono::nanoseconds(*due - clock_.wall()));
     timeout = std::max(timeout, std::chrono::nanoseconds(0));
     pollfd fds[2] = {{wake_fd_, POLLIN, 0}, {for_input ? fd_ : -1, POLLIN, 0}};
     timespec spec{timeout.count() / 1'000'000'000, timeout.count() % 1'000'000'000};

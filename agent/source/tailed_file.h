@@ -33,6 +33,7 @@ struct TailedFile {
   bool failed = false;   // the last read failed
   bool dirty = false;    // in the shard's list of files with something to read
   bool waits = false;    // dirty, and stands still because a sink is full
+  bool holding = false;  // in the shard's list of files whose stages hold entries for a time
 
   std::chrono::nanoseconds changed_at{0};  // monotonic: last growth, rotation or deletion that we saw
   std::chrono::nanoseconds next_look{0};   // monotonic: not polled before that
