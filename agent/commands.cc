@@ -113,7 +113,10 @@ int test_pipeline(const CommonFlags& flags, const TestFlags& test) {
   pipeline::DropCounts drops;
   auto outcome = test_source(**source, test, drops);
   std::fflush(stdout);
-  if (test.metrics) std::fprintf(stderr, "# metrics\n%s", pipeline::stage_metrics_text(drops).c_str());
+  if (test.metrics) {
+    std::string text = pipeline::stage_metrics_text(*(*source)->stages, pipeline::SystemClock().wall(), drops);
+    std::fprintf(stderr, "# metrics\n%s", text.c_str());
+  }
   return outcome ? 0 : refuse(outcome.error());
 }
 

@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "pipeline/base/metric_page.h"
+
 namespace pipeline {
 
 class Counter {
@@ -59,8 +61,6 @@ class Histogram {
 // 1 ms to 10 s, for requests and syncs.
 std::vector<double> latency_buckets();
 
-using MetricLabels = std::vector<std::pair<std::string, std::string>>;
-
 class Registry {
  public:
   // The same name and labels give the same object. One name has one type and one help text (an INVARIANT).
@@ -76,12 +76,29 @@ class Registry {
   // Forgets one series (a file that is gone). References to it become invalid.
   void remove(std::string_view name, const MetricLabels& labels);
 
+  // Calls `add` at each render(), from the thread that renders and under the registry's lock: for those who keep their
+  // numbers themselves. It ends with the object returned, which must not outlive the registry.
+  class Collector {
+   public:
+    ~Collector();
+    Collector(const Collector&) = delete;
+    Collector& operator=(const Collector&) = delete;
+
+   private:
+    friend class Registry;
+    Collector(Registry* registry, uint64_t id) : registry_(registry), id_(id) {}
+    Registry* registry_;
+    uint64_t id_;
+  };
+  std::unique_ptr<Collector> collect(std::function<void(MetricPage&)> add);
+
   // Families sorted by name, series by labels; ends with a newline.
   std::string render() const;
 
  private:
-  enum class Type { kCounter, kGauge, kHistogram };
+  using Type = MetricType;
   struct Series {
+    MetricLabels labels;
     std::unique_ptr<Counter> counter;
     std::unique_ptr<Gauge> gauge;
     std::unique_ptr<Histogram> histogram;
@@ -95,7 +112,9 @@ class Registry {
   Series& series(std::string_view name, std::string_view help, Type type, const MetricLabels& labels);
 
   mutable std::mutex mutex_;
-  std::map<std::string, Family, std::less<>> families_;  // under mutex_
+  std::map<std::string, Family, std::less<>> families_;              // under mutex_
+  std::map<uint64_t, std::function<void(MetricPage&)>> collectors_;  // under mutex_
+  uint64_t last_collector_ = 0;                                      // under mutex_
 };
 
 }  // namespace pipeline

@@ -30,4 +30,36 @@ TEST_SUITE("base") {
     registry.counter("skidway_x_total", "Things.", {{"a", "1"}, {"b", "2"}}).add();
     CHECK(registry.counter("skidway_x_total", "Things.", {{"b", "2"}, {"a", "1"}}).value() == 1);
   }
+
+  TEST_CASE("base: a page has one heading for a family that several places add to") {
+    MetricPage page;
+    page.set_labels({{"source", "web"}, {"reason", "not this"}});
+    page.add("x_total", "Things\nand \\.", MetricType::kCounter, {{"reason", "old"}}, 3u);
+    page.set_labels({{"source", "db"}});
+    page.add("x_total", "Other words.", MetricType::kCounter, {}, 0.5);
+    page.add("x_total", "Another type.", MetricType::kGauge, {}, 7);
+    CHECK(page.text() ==
+          "# HELP x_total Things\\nand \\\\.\n# TYPE x_total counter\n"
+          "x_total{reason=\"old\",source=\"web\"} 3\nx_total{source=\"db\"} 0.5\n");
+    CHECK(MetricPage().text().empty());
+  }
+
+  TEST_CASE("base: a collector adds to every render until it ends") {
+    Registry registry;
+    registry.counter("a_total", "A.", {{"k", "1"}}).add();
+    auto collector = registry.collect([](MetricPage& page) {
+      page.set_labels({{"from", "collector"}});
+      page.add("a_total", "A.", MetricType::kCounter, {}, 2);
+      page.add_histogram("h", "H.", {}, {1}, {1, 1}, 7.5);
+    });
+    auto second = registry.collect([](MetricPage& page) { page.add("z", "Z.", MetricType::kGauge, {}, -1); });
+    CHECK(registry.render() ==
+          "# HELP a_total A.\n# TYPE a_total counter\na_total{k=\"1\"} 1\na_total{from=\"collector\"} 2\n"
+          "# HELP h H.\n# TYPE h histogram\nh_bucket{from=\"collector\",le=\"1\"} 1\n"
+          "h_bucket{from=\"collector\",le=\"+Inf\"} 2\nh_sum{from=\"collector\"} 7.5\nh_count{from=\"collector\"} 2\n"
+          "# HELP z Z.\n# TYPE z gauge\nz -1\n");
+    collector.reset();
+    second.reset();
+    CHECK(registry.render() == "# HELP a_total A.\n# TYPE a_total counter\na_total{k=\"1\"} 1\n");
+  }
 }

@@ -67,6 +67,9 @@ class MatchStage final : public Stage {
   void expire(Batch& batch, StageMemory& stage_memory, UnixNanos now, DropCounts& drops) const override {
     if (nested_) nested_->expire(batch, *static_cast<MatchMemory&>(stage_memory).nested, now, drops);
   }
+  void append_metrics(MetricPage& page, UnixNanos now) const override {
+    if (nested_) nested_->append_metrics(page, now);
+  }
 
  private:
   bool matches(const Batch& batch, size_t row, MatchMemory& memory) const {

@@ -17,6 +17,7 @@
 #include <set>
 #include <string>
 
+#include "pipeline/base/metric_page.h"
 #include "pipeline/model/batch.h"
 #include "pipeline/stage/drop_counts.h"
 
@@ -60,6 +61,10 @@ class Stage {
   // Appends what `memory` has held until `now` at the latest, as StageMemory::due() announced, and forgets it.
   virtual void expire(Batch& batch, StageMemory& memory, UnixNanos now, DropCounts& drops) const;
 
+  // Adds what the stage counts, other than DropCounts, under Alloy's names. `now`: series that nothing was added to for
+  // as long as the user said end. Nothing is counted for memories of StageUse::kRebuild. Thread: any.
+  virtual void append_metrics(MetricPage& page, UnixNanos now) const;
+
   // Adds the names of the extracted values this stage looks at.
   virtual void add_reads(FieldNames& reads) const = 0;
   // Told once, before any process(): what the stages after this one look at.
@@ -68,6 +73,7 @@ class Stage {
 
 inline void Stage::flush(Batch&, StageMemory&, DropCounts&) const {}
 inline void Stage::expire(Batch&, StageMemory&, UnixNanos, DropCounts&) const {}
+inline void Stage::append_metrics(MetricPage&, UnixNanos) const {}
 inline void Stage::set_later_reads(const FieldNames&) {}
 
 }  // namespace pipeline

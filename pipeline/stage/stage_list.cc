@@ -37,6 +37,10 @@ std::shared_ptr<const StageList> StageList::build(const ConfigTable& owner, std:
   return std::make_shared<StageList>(std::move(stages));
 }
 
+void StageList::append_metrics(MetricPage& page, UnixNanos now) const {
+  for (const std::unique_ptr<Stage>& stage : stages_) stage->append_metrics(page, now);
+}
+
 void StageList::add_reads(FieldNames& reads) const {
   for (const std::unique_ptr<Stage>& stage : stages_) stage->add_reads(reads);
 }

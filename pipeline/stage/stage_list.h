@@ -60,6 +60,10 @@ class StageList {
   // state keeps the rest.
   void expire(Batch& batch, StageState& state, UnixNanos now, DropCounts& drops) const;
 
+  // Adds what the stages count themselves (metrics, limit, truncate, redact), under Alloy's names; DropCounts are not
+  // among it. Thread: any, also while others process.
+  void append_metrics(MetricPage& page, UnixNanos now) const;
+
   void add_reads(FieldNames& reads) const;
   void set_later_reads(const FieldNames& later);  // for nested lists; the outermost one has told its stages when built
 

@@ -1,91 +1,17 @@
 // The stages one by one, from configuration to entries.
 #include <doctest/doctest.h>
 
-#include "pipeline/base/time_format.h"
-#include "pipeline/stage/stage_list.h"
 #include "pipeline/stage/stage_table.h"
 #include "pipeline/stage/test_run.h"
+#include "pipeline/stage/testing/test_pipeline.h"
 
 TEST_SUITE_BEGIN("stage");
 
 using namespace pipeline;
-
-namespace {
-
-constexpr UnixNanos kNow = 1'795'219'200'000'000'000;  // 2026-11-21T00:00:00Z
-
-// Lines through the stages of a configuration: what comes out, one text an entry.
-class Pipeline {
- public:
-  explicit Pipeline(const std::string& toml) : document_(*ConfigDocument::parse(toml, "t.toml")) {
-    stages_ = StageList::build(document_.root(), "stage");
-    auto finished = document_.finish();
-    if (!finished) error_ = finished.error().message;
-    if (finished) state_ = stages_->make_state();
-  }
-
-  const std::string& error() const { return error_; }
-
-  std::vector<std::string> run(const std::vector<std::string>& lines,
-                               const LabelSet& labels = LabelSet::from({{"job", "t"}})) {
-    batch_.clear();
-    for (const std::string& line : lines) {
-      batch_.add(batch_.arena.copy(line), kNow, table_.intern(labels), {position_, position_ + line.size() + 1, kNow});
-      position_ += line.size() + 1;
-    }
-    stages_->process(batch_, *state_, drops_);
-    return texts();
-  }
-  std::vector<std::string> flush() {
-    batch_.clear();
-    stages_->flush(batch_, *state_, drops_);
-    return texts();
-  }
-  std::string origins(size_t row) const {
-    std::string out;
-    for (uint32_t k = 0; k < batch_.origin_count[row]; ++k) {
-      const ByteRange& range = batch_.origins[batch_.origin_begin[row] + k];
-      out += concat("[", range.begin, ",", range.end, ")");
-    }
-    return out;
-  }
-  std::optional<uint64_t> open_from() const { return state_->open_from(); }
-  DropCounts& drops() { return drops_; }
-  LabelTable& table() { return table_; }
-  const Batch& batch() const { return batch_; }
-
- private:
-  // {labels} line, with the time in front where it is not the read time
-  std::vector<std::string> texts() const {
-    std::vector<std::string> out;
-    for (size_t i = 0; i < batch_.size(); ++i) {
-      std::string time = batch_.times[i] == kNow ? "" : format_rfc3339(batch_.times[i]) + " ";
-      out.push_back(concat(time, table_.text(batch_.labels[i]), " ", batch_.lines[i]));
-    }
-    return out;
-  }
-
-  ConfigDocument document_;
-  std::shared_ptr<const StageList> stages_;
-  std::unique_ptr<StageState> state_;
-  LabelTable table_;
-  Batch batch_{table_};
-  DropCounts drops_;
-  uint64_t position_ = 0;
-  std::string error_;
-};
-
-using Texts = std::vector<std::string>;
-
-std::string stage(std::string_view type, std::string_view rest = "") {
-  return concat("[[stage]]\ntype = \"", type, "\"\n", rest, "\n");
-}
-std::string error_of(std::string_view type, std::string_view rest = "") { return Pipeline(stage(type, rest)).error(); }
-
-}  // namespace
+using namespace pipeline::testing;
 
 TEST_CASE("cri: whole lines get their time, stream and content; others pass") {
-  Pipeline p(stage("cri"));
+  TestPipeline p(stage("cri"));
   CHECK(p.run({"2026-11-01T10:00:00.5Z stdout F hello", "2026-11-01T10:00:01Z stderr F", "no cri", "bad stdout F x"}) ==
         Texts{R"(2026-11-01T10:00:00.5Z {job="t", stream="stdout"} hello)",
               R"(2026-11-01T10:00:01Z {job="t", stream="stderr"} )", R"({job="t"} no cri)",
@@ -94,7 +20,7 @@ TEST_CASE("cri: whole lines get their time, stream and content; others pass") {
 }
 
 TEST_CASE("cri: joins partial lines per stream, with all their places, across batches") {
-  Pipeline p(stage("cri"));
+  TestPipeline p(stage("cri"));
   CHECK(p.run({"2026-11-01T10:00:00Z stdout P a1 ", "2026-11-01T10:00:00Z stderr P e1 "}).empty());
   CHECK(p.open_from() == 0);
   CHECK(p.run({"2026-11-01T10:00:01Z stdout P a2 ", "2026-11-01T10:00:02Z stdout F a3",
@@ -113,7 +39,7 @@ TEST_CASE("cri: joins partial lines per stream, with all their places, across ba
 TEST_CASE("cri: the ranges of a joined entry give the same entry again with a fresh state") {
   const Texts lines = {"2026-11-01T10:00:00Z stdout P a", "2026-11-01T10:00:00Z stderr F x",
                        "2026-11-01T10:00:01Z stdout F b"};
-  Pipeline first(stage("cri")), again(stage("cri"));
+  TestPipeline first(stage("cri")), again(stage("cri"));
   Texts whole = first.run(lines);
   REQUIRE(whole.size() == 2);
   CHECK(again.run({lines[0], lines[2]}) == Texts{whole[1]});
@@ -121,7 +47,7 @@ TEST_CASE("cri: the ranges of a joined entry give the same entry again with a fr
 }
 
 TEST_CASE("cri: what is open at the end of the input is handed on") {
-  Pipeline p(stage("cri") + stage("static_labels", "values = { a = \"b\" }"));
+  TestPipeline p(stage("cri") + stage("static_labels", "values = { a = \"b\" }"));
   CHECK(p.run({"2026-11-01T10:00:00Z stdout P cut "}).empty());
   CHECK(p.flush() == Texts{R"(2026-11-01T10:00:00Z {a="b", job="t", stream="stdout"} cut )"});
   CHECK(p.origins(0) == "[0,35)");
@@ -130,12 +56,12 @@ TEST_CASE("cri: what is open at the end of the input is handed on") {
 }
 
 TEST_CASE("cri: too many open lines are passed on in their place, a line that never ends too") {
-  Pipeline p(stage("cri", "max_partial_lines = 1"));
+  TestPipeline p(stage("cri", "max_partial_lines = 1"));
   CHECK(p.run({"2026-11-01T10:00:00Z stdout P a", "2026-11-01T10:00:01Z stderr P b",
                "2026-11-01T10:00:02Z stderr F c"}) == Texts{R"(2026-11-01T10:00:00Z {job="t", stream="stdout"} a)",
                                                             R"(2026-11-01T10:00:02Z {job="t", stream="stderr"} bc)"});
   CHECK(p.drops().cri_partials_flushed == 1);
-  Pipeline endless(stage("cri"));
+  TestPipeline endless(stage("cri"));
   std::string piece = "2026-11-01T10:00:00Z stdout P " + std::string(1 << 20, 'x');
   CHECK(endless.run({piece, piece, piece, piece}).empty());
   CHECK(endless.run({piece}).size() == 1);
@@ -143,54 +69,54 @@ TEST_CASE("cri: too many open lines are passed on in their place, a line that ne
 }
 
 TEST_CASE("cri: extracted values are there for whoever reads them") {
-  Pipeline p(stage("cri") + stage("labels", "values = { flags = \"\", t = \"time\" }"));
+  TestPipeline p(stage("cri") + stage("labels", "values = { flags = \"\", t = \"time\" }"));
   CHECK(p.run({"2026-11-01T10:00:00Z stdout F x"}) ==
         Texts{R"(2026-11-01T10:00:00Z {flags="F", job="t", stream="stdout", t="2026-11-01T10:00:00Z"} x)"});
-  CHECK(Pipeline(stage("cri")).run({"2026-11-01T10:00:00Z stdout F x"}).size() == 1);
+  CHECK(TestPipeline(stage("cri")).run({"2026-11-01T10:00:00Z stdout F x"}).size() == 1);
 }
 
 TEST_CASE("docker: takes the log out of its JSON") {
-  Pipeline p(stage("docker"));
+  TestPipeline p(stage("docker"));
   CHECK(p.run({R"({"log":"a\n","stream":"stdout","time":"2026-11-01T10:00:00Z"})", "x"}) ==
         Texts{"2026-11-01T10:00:00Z {job=\"t\", stream=\"stdout\"} a\n", R"({job="t"} x)"});
 }
 
 TEST_CASE("json, labels, output: values by their types") {
-  Pipeline p(stage("json", "expressions = { level = \"\", n = \"a.n\", o = \"a\", nil = \"nope\", t = \"ok\" }") +
-             stage("labels", "values = { level = \"\", n = \"\", nil = \"\", t = \"\" }") +
-             stage("output", "source = \"o\""));
+  TestPipeline p(stage("json", "expressions = { level = \"\", n = \"a.n\", o = \"a\", nil = \"nope\", t = \"ok\" }") +
+                 stage("labels", "values = { level = \"\", n = \"\", nil = \"\", t = \"\" }") +
+                 stage("output", "source = \"o\""));
   CHECK(p.run({R"({"level":"warn","a":{"n":1e3},"ok":true})", "plain", "[1]"}) ==
         Texts{R"({job="t", level="warn", n="1000", t="true"} {"n":1000})", R"({job="t"} plain)", R"({job="t"} [1])"});
-  Pipeline source(stage("json", "expressions = { inner = \"\" }") +
-                  stage("json", "expressions = { x = \"\" }\nsource = \"inner\"") +
-                  stage("labels", "values = { x = \"\" }"));
+  TestPipeline source(stage("json", "expressions = { inner = \"\" }") +
+                      stage("json", "expressions = { x = \"\" }\nsource = \"inner\"") +
+                      stage("labels", "values = { x = \"\" }"));
   CHECK(source.run({R"({"inner":"{\"x\":5}"})"}) == Texts{R"({job="t", x="5"} {"inner":"{\"x\":5}"})"});
-  Pipeline strict(stage("json", "expressions = { a = \"\" }\ndrop_malformed = true"));
+  TestPipeline strict(stage("json", "expressions = { a = \"\" }\ndrop_malformed = true"));
   CHECK(strict.run({"{}", "{", "null"}) == Texts{R"({job="t"} {})", R"({job="t"} null)"});
 }
 
 TEST_CASE("regex: named groups, also as labels") {
-  Pipeline p(stage("regex", "expression = '(?P<a>\\w+) (?:(?P<b>\\d+)|x)'\nlabels_from_groups = true"));
+  TestPipeline p(stage("regex", "expression = '(?P<a>\\w+) (?:(?P<b>\\d+)|x)'\nlabels_from_groups = true"));
   CHECK(p.run({"foo 12", "foo x", "-"}) ==
         Texts{R"({a="foo", b="12", job="t"} foo 12)", R"({a="foo", b="", job="t"} foo x)", R"({job="t"} -)"});
 }
 
 TEST_CASE("labels: static, dropped, kept") {
-  Pipeline p(stage("static_labels", "values = { a = \"1\", e = \"\" }") +
-             stage("label_drop", "values = [\"job\", \"none\"]"));
+  TestPipeline p(stage("static_labels", "values = { a = \"1\", e = \"\" }") +
+                 stage("label_drop", "values = [\"job\", \"none\"]"));
   CHECK(p.run({"x"}) == Texts{R"({a="1"} x)"});
-  Pipeline keep(stage("label_keep", "values = [\"b\"]"));
+  TestPipeline keep(stage("label_keep", "values = [\"b\"]"));
   CHECK(keep.run({"x"}, LabelSet::from({{"a", "1"}, {"b", "2"}})) == Texts{R"({b="2"} x)"});
 }
 
 TEST_CASE("timestamp: parsed times, fudged duplicates and failures") {
-  Pipeline p(stage("regex", "expression = '^(?P<t>\\S+)'") +
-             stage("timestamp", "source = \"t\"\nformat = \"Unix\"\nfallback_formats = [\"2006-01-02\"]"));
+  TestPipeline p(stage("regex", "expression = '^(?P<t>\\S+)'") +
+                 stage("timestamp", "source = \"t\"\nformat = \"Unix\"\nfallback_formats = [\"2006-01-02\"]"));
   CHECK(p.run({"x", "100", "100", "bad", "100", "2024-05-06"}) ==
         Texts{R"({job="t"} x)", R"(1970-01-01T00:01:40Z {job="t"} 100)",
               R"(1970-01-01T00:01:40.000000001Z {job="t"} 100)", R"(1970-01-01T00:01:40.000000002Z {job="t"} bad)",
               R"(1970-01-01T00:01:40.000000003Z {job="t"} 100)", R"(2024-05-06T00:00:00Z {job="t"} 2024-05-06)"});
-  Pipeline plain(
+  TestPipeline plain(
       stage("regex", "expression = '^(?P<t>\\S+)'") +
       stage(
           "timestamp",
@@ -200,23 +126,24 @@ TEST_CASE("timestamp: parsed times, fudged duplicates and failures") {
 }
 
 TEST_CASE("drop: all conditions must hold, drops are counted by reason") {
-  Pipeline p(stage("drop", "expression = \"debug\"\nlonger_than = \"8B\"\ndrop_counter_reason = \"noise\""));
+  TestPipeline p(stage("drop", "expression = \"debug\"\nlonger_than = \"8B\"\ndrop_counter_reason = \"noise\""));
   CHECK(p.run({"debug it all", "debug", "information"}) == Texts{R"({job="t"} debug)", R"({job="t"} information)"});
   REQUIRE(p.drops().counts().size() == 1);
   CHECK(p.drops().counts()[0].reason == "noise");
   CHECK(p.drops().counts()[0].lines == 1);
   CHECK(p.drops().counts()[0].bytes == 12);
-  Pipeline old(stage("cri") + stage("drop", "older_than = \"24h\""));
+  TestPipeline old(stage("cri") + stage("drop", "older_than = \"24h\""));
   CHECK(old.run({"2026-11-01T10:00:00Z stdout F old", "2026-11-20T10:00:00Z stdout F new"}).size() == 1);
-  Pipeline value(stage("regex", "expression = '^(?P<a>\\w)(?P<b>\\w)?$'") +
-                 stage("drop", "source = \"a,b\"\nvalue = \"x;y\""));
+  TestPipeline value(stage("regex", "expression = '^(?P<a>\\w)(?P<b>\\w)?$'") +
+                     stage("drop", "source = \"a,b\"\nvalue = \"x;y\""));
   CHECK(value.run({"xy", "x", "xyz"}) == Texts{R"({job="t"} x)", R"({job="t"} xyz)"});
-  CHECK(stage_metrics_text(p.drops()).find("loki_process_dropped_lines_total{reason=\"noise\"} 1\n") !=
-        std::string::npos);
+  CHECK(
+      stage_metrics_text(p.stages(), kNow, p.drops()).find("loki_process_dropped_lines_total{reason=\"noise\"} 1\n") !=
+      std::string::npos);
 }
 
 TEST_CASE("match: nested stages see only what matches, order stays") {
-  Pipeline p(R"(
+  TestPipeline p(R"(
 [[stage]]
 type = "match"
 selector = '{job="t"} |= "GET"'
@@ -239,7 +166,7 @@ drop_counter_reason = "other"
 }
 
 TEST_CASE("match: partial lines inside, and the labels of now among the extracted values") {
-  Pipeline p(R"(
+  TestPipeline p(R"(
 [[stage]]
 type = "static_labels"
 values = { app = "late" }
@@ -278,7 +205,7 @@ TEST_CASE("stages: faults are told with their place and words") {
   CHECK(error_of("timestamp", "source = \"t\"\nformat = \"Unix\"\nlocation = \"Mars\"") ==
         "t.toml:1:1: invalid location specified: %v: unknown time zone Mars");
   CHECK(error_of("labels", "values = { a = [] }") != "");
-  CHECK(Pipeline("[[stage]]\nx = 1\n").error().find("missing required attribute \"type\"") != std::string::npos);
+  CHECK(TestPipeline("[[stage]]\nx = 1\n").error().find("missing required attribute \"type\"") != std::string::npos);
 }
 
 TEST_CASE("match: selectors are refused as upstream words it") {

@@ -1,6 +1,7 @@
 #include "pipeline/stage/test_run.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "pipeline/match/glob.h"
 #include "pipeline/parse/go_time.h"
@@ -56,6 +57,9 @@ Result<void> test_stages(const StageList& stages, UnixNanos now, const ReadLine&
     stages.process(batch, *state, drops);
     write_batch(batch, out);
   }
+  batch.clear();
+  stages.expire(batch, *state, std::numeric_limits<UnixNanos>::max(), drops);
+  write_batch(batch, out);
   return {};
 }
 
@@ -102,22 +106,18 @@ Result<void> test_time(const std::string& layout, const std::string& location, U
   return {};
 }
 
-std::string stage_metrics_text(const DropCounts& drops) {
-  std::string out;
-  auto family = [&](std::string_view name, std::string_view help) {
-    out += concat("# HELP ", name, " ", help, "\n# TYPE ", name, " counter\n");
-  };
-  family("loki_process_dropped_lines_total", "Lines dropped by stages, by reason.");
+std::string stage_metrics_text(const StageList& stages, UnixNanos now, const DropCounts& drops) {
+  MetricPage page;
   for (const DropCounts::Count& count : drops.counts()) {
-    out += "loki_process_dropped_lines_total{reason=";
-    append_quoted(out, count.reason);
-    out += concat("} ", count.lines, "\n");
+    page.add("loki_process_dropped_lines_total", "Lines dropped by stages, by reason.", MetricType::kCounter,
+             {{"reason", count.reason}}, count.lines);
   }
-  family("loki_process_cri_partial_lines_flushed_total", "CRI partial lines passed on before their end.");
-  out += concat("loki_process_cri_partial_lines_flushed_total ", drops.cri_partials_flushed, "\n");
-  family("loki_process_cri_lines_truncated_total", "CRI lines cut to max_partial_line_size.");
-  out += concat("loki_process_cri_lines_truncated_total ", drops.cri_lines_truncated, "\n");
-  return out;
+  page.add("loki_process_cri_partial_lines_flushed_total", "CRI partial lines passed on before their end.",
+           MetricType::kCounter, {}, drops.cri_partials_flushed);
+  page.add("loki_process_cri_lines_truncated_total", "CRI lines cut to max_partial_line_size.", MetricType::kCounter,
+           {}, drops.cri_lines_truncated);
+  stages.append_metrics(page, now);
+  return page.text();
 }
 
 }  // namespace pipeline

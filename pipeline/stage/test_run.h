@@ -19,12 +19,12 @@ namespace pipeline {
 using ReadLine = std::function<std::optional<std::string>()>;  // without the newline; nothing: the end
 using WriteText = std::function<void(std::string_view)>;
 
-// Entries through the stages. `now` is the read time of all. Open partial lines are dropped at the end, as upstream
-// does.
+// Entries through the stages. `now` is the read time of all. What stages hold back until more lines or time come is
+// handed on at the end, but for open partial CRI lines: those are dropped, as upstream does.
 Result<void> test_stages(const StageList& stages, UnixNanos now, const ReadLine& in, const WriteText& out,
                          DropCounts& drops);
 // Their counts in the Prometheus text form, under Alloy's names: what --metrics prints behind the line `# metrics`.
-std::string stage_metrics_text(const DropCounts& drops);
+std::string stage_metrics_text(const StageList& stages, UnixNanos now, const DropCounts& drops);
 // {"labels":{...}} -> {"labels":{...}} or {"dropped":true}.
 Result<void> test_relabel(const RelabelRules& rules, const ReadLine& in, const WriteText& out);
 // Paths -> those that match a pattern and no exclusion.
