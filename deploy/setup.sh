@@ -12,7 +12,7 @@ build_packages=(
   libsqlite3-dev libtomlplusplus-dev libcli11-dev libexpected-dev tzdata
   doctest-dev libprotobuf-dev protobuf-compiler
 )
-test_packages=(clang-format-14 clang-19 openssl procps util-linux mount)
+test_packages=(clang-format-14 clang-19 libclang-rt-19-dev openssl procps util-linux mount)
 
 packages=("${build_packages[@]}")
 [[ "${1:-}" == --tests ]] && packages+=("${test_packages[@]}")

@@ -186,7 +186,9 @@ class Checker {
     return at_ > begin;
   }
 
+  // A number that no double can hold is refused, as Go does.
   bool number() {
+    const char* whole = at_;
     if (*at_ == '-') ++at_;
     const char* begin = at_;
     if (!digits() || (*begin == '0' && at_ - begin > 1)) return false;
@@ -194,9 +196,11 @@ class Checker {
     if (at_ < end_ && (*at_ | 0x20) == 'e') {
       ++at_;
       if (at_ < end_ && (*at_ == '+' || *at_ == '-')) ++at_;
-      return digits();
+      if (!digits()) return false;
+    } else if (at_ - whole < 300) {
+      return true;
     }
-    return true;
+    return std::isfinite(json_number({whole, static_cast<size_t>(at_ - whole)}));
   }
 
   // Behind a value: true at a comma (then at the next token), false at `close` or a fault (then `bad_` is set).

@@ -75,9 +75,9 @@ struct JsonMember {
   JsonValue value;
 };
 
-// `text` as one value with nothing but white space around it, checked all through as encoding/json does (RFC 8259);
-// nothing: malformed. The members of a top-level object are appended to `members` on the way (also of one that turns
-// out to be malformed).
+// `text` as one value with nothing but white space around it, checked all through as encoding/json does (RFC 8259; a
+// number beyond the range of a double is a fault too); nothing: malformed. The members of a top-level object are
+// appended to `members` on the way (also of one that turns out to be malformed).
 std::optional<JsonValue> check_json(std::string_view text, std::vector<JsonMember>* members = nullptr);
 
 // The members of an object or the elements of an array, in order; appended. `value` came from a checked document.

@@ -103,6 +103,13 @@ TEST_CASE("json: checks as RFC 8259") {
   }
 }
 
+TEST_CASE("json: a number that no double can hold is malformed") {
+  for (const std::string& good : std::vector<std::string>{"1e308", "-1e308", "1e-400", "0e999", std::string(300, '9')})
+    CHECK_MESSAGE(check_json(good).has_value(), good);
+  for (const std::string& bad : std::vector<std::string>{"1e309", "-1e400", "[1E+999]", std::string(310, '9')})
+    CHECK_MESSAGE(!check_json(bad).has_value(), bad);
+}
+
 TEST_CASE("json: reads nothing outside a text cut anywhere") {
   std::string whole = R"({"a":"x\u00e9\"","b":{"c":[1,-2.5e3,"d"]},"e":true,"ffffffffffffffffffffffffffff":null})";
   REQUIRE(check_json(whole).has_value());
