@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <map>
+#include <optional>
 #include <re2/re2.h>
 
+#include "pipeline/match/path_matcher.h"
 #include "pipeline/match/regex_literals.h"
 #include "pipeline/model/quoted_text.h"
 
@@ -92,11 +95,34 @@ struct Mended {
 
 }  // namespace
 
+// Whether PathMatcher is worth trying: where it gives up time and again it is left out for most texts.
+class Trust {
+ public:
+  bool is_given() {
+    int doubt = doubt_.load(std::memory_order_relaxed);
+    if (doubt < kMostDoubt) return true;
+    doubt_.store(doubt - 1, std::memory_order_relaxed);
+    return false;
+  }
+  void disappoint() { doubt_.fetch_add(kDisappointment, std::memory_order_relaxed); }
+  void confirm() {
+    if (int doubt = doubt_.load(std::memory_order_relaxed); doubt > 0) {
+      doubt_.store(doubt - 1, std::memory_order_relaxed);
+    }
+  }
+
+ private:
+  static constexpr int kDisappointment = 16, kMostDoubt = 256;  // at most one text in 17 is tried in vain
+  std::atomic<int> doubt_{0};
+};
+
 struct Regex::Program {
   std::string pattern;
   std::unique_ptr<RE2> re2;
+  std::optional<PathMatcher> path;
   std::vector<std::string> names;
   RegexLiterals literals;
+  mutable Trust trust;  // any thread
 
   bool search(std::string_view text, RE2::Anchor anchor, std::span<std::string_view> groups) const {
     if (text.data() == nullptr) text = "";
@@ -116,14 +142,32 @@ struct Regex::Program {
   static constexpr size_t kUsualGroups = 16;
 
   bool search_utf8(std::string_view text, RE2::Anchor anchor, std::span<std::string_view> groups) const {
+    size_t count = std::min(groups.size(), names.size());
+    if (!search_known(text, anchor, groups.first(count))) return false;
+    for (std::string_view& group : groups.subspan(count)) group = {};
+    return true;
+  }
+
+  bool search_known(std::string_view text, RE2::Anchor anchor, std::span<std::string_view> groups) const {
+    if (path && trust.is_given()) {
+      auto verdict = anchor == RE2::UNANCHORED ? path->find(text, groups) : path->full_find(text, groups);
+      if (verdict != PathMatcher::Verdict::kGaveUp) {
+        trust.confirm();
+        return verdict == PathMatcher::Verdict::kYes;
+      }
+      trust.disappoint();
+    }
+    return search_by_re2(text, anchor, groups);
+  }
+
+  bool search_by_re2(std::string_view text, RE2::Anchor anchor, std::span<std::string_view> groups) const {
     re2::StringPiece piece(text.data(), text.size());
     if (groups.empty()) return re2->Match(piece, 0, text.size(), anchor, nullptr, 0);
     std::array<re2::StringPiece, kUsualGroups> usual;
     std::vector<re2::StringPiece> many;
     re2::StringPiece* found = usual.data();
     if (groups.size() > kUsualGroups) many.resize(groups.size()), found = many.data();
-    size_t count = std::min(groups.size(), names.size());
-    if (!re2->Match(piece, 0, text.size(), anchor, found, static_cast<int>(count))) return false;
+    if (!re2->Match(piece, 0, text.size(), anchor, found, static_cast<int>(groups.size()))) return false;
     for (size_t i = 0; i < groups.size(); ++i) groups[i] = {found[i].data(), found[i].size()};
     return true;
   }
@@ -150,6 +194,7 @@ Result<Regex> Regex::compile(std::string_view pattern, Dot dot) {
   program->names.resize(static_cast<size_t>(re2.NumberOfCapturingGroups()) + 1);
   for (const auto& [index, name] : re2.CapturingGroupNames()) program->names[static_cast<size_t>(index)] = name;
   program->literals = find_literals(pattern);
+  program->path = PathMatcher::compile(pattern, dot == Dot::kAny);
   return Regex(std::move(program));
 }
 
