@@ -55,9 +55,10 @@ void report_unknown(ConfigState& state, const ConfigNode& table, bool is_root) {
       std::sort(known.begin(), known.end());
       remedy = concat("known are ", listed(known));
     }
-    state.add_error(child->key_position,
-                    concat("unknown key \"", child->key, "\"", is_root ? std::string() : concat(" in ", table.title)),
-                    std::move(remedy));
+    std::string what =
+        concat("unknown key \"", child->key, "\"", is_root ? std::string() : concat(" in ", table.title));
+    if (!table.unknown_name.empty()) what = concat(table.unknown_name, " \"", child->key, "\"");
+    state.add_error(child->key_position, std::move(what), std::move(remedy));
   }
 }
 

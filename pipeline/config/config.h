@@ -62,6 +62,12 @@ class ConfigErrors {
 
 enum class ConfigKind { kAbsent, kString, kInteger, kNumber, kBoolean, kTime, kArray, kTable };
 
+// One value as it stands in the file, on one line: "text", 12, true, ["a", "b"], {"key" = 1}.
+struct ConfigValue {
+  ConfigKind kind = ConfigKind::kAbsent;
+  std::string text;
+};
+
 struct ConfigNode;   // config_node.h, for config/ only
 struct ConfigState;  // likewise
 
@@ -95,6 +101,9 @@ class ConfigTable {
   ConfigTable table(std::string_view key) const;
   // An array of tables ([[key]]), or one table; absent: none.
   std::vector<ConfigTable> tables(std::string_view key) const;
+  // A value as it is, for those who check kinds themselves; and the elements of an array or the values of a table.
+  ConfigValue value(std::string_view key) const;
+  std::vector<ConfigValue> elements(std::string_view key) const;
   // Every key in the order of the file. Asking for it does not make the keys known.
   std::vector<std::string> keys() const;
 
@@ -102,6 +111,8 @@ class ConfigTable {
   // Unknown keys of this table (and of tables in it nobody asked for) are no errors: for tables whose kind is wrong
   // anyway.
   void ignore_rest() const;
+  // What an unknown key of this table is called in its error, instead of `unknown key "x" in [table]`: `what "x"`.
+  void name_unknown_keys(std::string_view what) const;
 
   // --- errors found by the caller
   void error_at(std::string_view key, std::string what, std::string remedy = "") const;  // at the key, else the table

@@ -28,6 +28,7 @@ struct ConfigNode {
   std::vector<std::string> asked;  // of a table: every key there was a question about
   bool opened = false;             // of a table: questions were asked inside, so unknown keys in it count
   bool free_form = false;          // of a table: its keys are the user's own
+  std::string unknown_name;        // of a table: what unknown keys are called in errors; empty: the usual
 
   ConfigNode* child(std::string_view name) const {
     for (const auto& c : children) {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 
 #include "pipeline/base/concat.h"
 #include "pipeline/base/quantity.h"
@@ -23,6 +24,36 @@ std::string_view kind_text(ConfigKind kind) {
 }
 
 std::string quoted(std::string_view text) { return concat("\"", text, "\""); }
+
+void append_value(std::string& out, const ConfigNode& node) {
+  switch (node.kind) {
+    case ConfigKind::kAbsent: return;
+    case ConfigKind::kString: out += quoted(node.text); return;
+    case ConfigKind::kTime: out += node.text; return;
+    case ConfigKind::kInteger: out += std::to_string(node.integer); return;
+    case ConfigKind::kBoolean: out += node.boolean ? "true" : "false"; return;
+    case ConfigKind::kNumber: {
+      char buffer[40];
+      out.append(buffer, std::to_chars(buffer, buffer + sizeof buffer, node.number).ptr);
+      return;
+    }
+    default: break;
+  }
+  const bool is_array = node.kind == ConfigKind::kArray;
+  out += is_array ? '[' : '{';
+  for (const auto& child : node.children) {
+    if (child != node.children.front()) out += ", ";
+    if (!is_array) out += concat(quoted(child->key), " = ");
+    append_value(out, *child);
+  }
+  out += is_array ? ']' : '}';
+}
+
+ConfigValue value_of(const ConfigNode& node) {
+  ConfigValue value{node.kind, {}};
+  append_value(value.text, node);
+  return value;
+}
 
 constexpr std::string_view kString = "a string", kStrings = "a string or an array of strings";
 
@@ -245,6 +276,19 @@ std::vector<ConfigTable> ConfigTable::tables(std::string_view key) const {
   return out;
 }
 
+ConfigValue ConfigTable::value(std::string_view key) const {
+  const ConfigNode* node = find(key);
+  return node == nullptr ? ConfigValue() : value_of(*node);
+}
+
+std::vector<ConfigValue> ConfigTable::elements(std::string_view key) const {
+  std::vector<ConfigValue> out;
+  if (const ConfigNode* node = find(key)) {
+    for (const auto& child : node->children) out.push_back(value_of(*child));
+  }
+  return out;
+}
+
 std::vector<std::string> ConfigTable::keys() const {
   std::vector<std::string> out;
   for (const auto& child : node_->children) out.push_back(child->key);
@@ -253,6 +297,7 @@ std::vector<std::string> ConfigTable::keys() const {
 
 bool ConfigTable::present() const { return node_->kind == ConfigKind::kTable; }
 void ConfigTable::ignore_rest() const { node_->free_form = true; }
+void ConfigTable::name_unknown_keys(std::string_view what) const { node_->unknown_name = what; }
 std::string ConfigTable::title() const { return node_->title; }
 
 void ConfigTable::error_at(std::string_view key, std::string what, std::string remedy) const {

@@ -256,6 +256,27 @@ open = "${A"
           "agent.toml:2:5: ${OPEN:- has no closing }; write $${ for a literal ${");
   }
 
+  TEST_CASE("config: a value can be had as it stands in the file, with those inside") {
+    auto document = *ConfigDocument::parse("a = [\"x\", [1, 2.5]]\nb = {k = true, \"l m\" = {}}\nc = 2024-05-06", "t");
+    ConfigTable root = document.root();
+    CHECK(root.value("a").kind == ConfigKind::kArray);
+    CHECK(root.value("a").text == "[\"x\", [1, 2.5]]");
+    CHECK(root.value("b").text == "{\"k\" = true, \"l m\" = {}}");
+    CHECK(root.value("c").kind == ConfigKind::kTime);
+    CHECK(root.value("nope").kind == ConfigKind::kAbsent);
+    REQUIRE(root.elements("b").size() == 2);
+    CHECK(root.elements("b")[0].text == "true");
+    CHECK(root.elements("c").empty());
+  }
+
+  TEST_CASE("config: a table may have its own words for unknown keys") {
+    auto document = *ConfigDocument::parse("[a]\nzz = 1", "t");
+    ConfigTable a = document.root().table("a");
+    a.name_unknown_keys("unrecognized attribute name");
+    a.has("zy");
+    CHECK(document.finish().error().message == "t:2:1: unrecognized attribute name \"zz\"; did you mean \"zy\"?");
+  }
+
   TEST_CASE("config: unknown keys count only in tables somebody asked about, and not where the rest is ignored") {
     ConfigDocument document = parsed("[a]\nx = 1\n[b]\ny = 1\nz = 2\n[c]\nd = { e = 1 }\n");
     ConfigTable root = document.root();

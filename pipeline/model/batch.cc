@@ -78,6 +78,10 @@ const FieldColumn* Batch::find_field(std::string_view name) const {
   return nullptr;
 }
 
+void Batch::clear_fields(size_t i) {
+  for (size_t k = 0; k < fields_used_; ++k) fields_[k].values[i] = FieldValue{};
+}
+
 FieldValue Batch::value(size_t i, std::string_view name) const {
   const FieldColumn* column = find_field(name);
   if (column != nullptr && column->values[i].kind != FieldValue::Kind::kAbsent) return column->values[i];

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -92,7 +93,10 @@ class Batch {
   // the next call.
   FieldColumn& field(std::string_view name);
   const FieldColumn* find_field(std::string_view name) const;
-  const std::vector<FieldColumn>& fields() const { return fields_; }
+  // Those in use; a column may be all absent.
+  std::span<const FieldColumn> fields() const { return {fields_.data(), fields_used_}; }
+  // Makes every extracted value of entry i absent.
+  void clear_fields(size_t i);
 
   // What stages see under `name` for entry i: the extracted value, else the label of that name at the start.
   FieldValue value(size_t i, std::string_view name) const;

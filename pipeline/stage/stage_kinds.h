@@ -5,7 +5,18 @@
 
 namespace pipeline {
 
-extern const StageKind kCriStage, kDockerStage, kJsonStage, kRegexStage, kLabelsStage, kStaticLabelsStage,
-    kLabelDropStage, kLabelKeepStage, kTimestampStage, kOutputStage, kDropStage, kMatchStage;
+extern const StageKind kCriStage;
+extern const StageKind kDockerStage;
+extern const StageKind kDropStage;
+extern const StageKind kJsonStage;
+extern const StageKind kLabelDropStage;
+extern const StageKind kLabelKeepStage;
+extern const StageKind kLabelsStage;
+extern const StageKind kMatchStage;
+extern const StageKind kMultilineStage;
+extern const StageKind kOutputStage;
+extern const StageKind kRegexStage;
+extern const StageKind kStaticLabelsStage;
+extern const StageKind kTimestampStage;
 
 }  // namespace pipeline

@@ -192,10 +192,9 @@ values = { streams = "stream" }
 }
 
 TEST_CASE("stages: faults are told with their place and words") {
-  CHECK(error_of("cry") == "t.toml:2:8: unknown stage \"cry\"; did you mean \"cri\"?");
-  CHECK(error_of("multiline", "firstline = 'x'") == "t.toml:2:8: stage \"multiline\" is not supported yet");
+  CHECK(error_of("cry") == "t.toml:2:8: unrecognized block name \"stage.cry\"; did you mean \"cri\"?");
   CHECK(error_of("cri", "max_partial_lines = 0") == "t.toml:1:1: max_partial_lines must be greater than 0");
-  CHECK(error_of("cri", "max_lines = 1").find("unknown key \"max_lines\"") != std::string::npos);
+  CHECK(error_of("cri", "max_lines = 1").find("unrecognized attribute name \"max_lines\"") != std::string::npos);
   CHECK(error_of("regex").find("missing required attribute \"expression\"") != std::string::npos);
   CHECK(error_of("regex", "expression = '('") ==
         "t.toml:1:1: could not compile regular expression: error parsing regexp: missing closing ): `(`");
@@ -232,7 +231,6 @@ TEST_CASE("stage table: every argument has a help text and a readable default") 
       CHECK_MESSAGE(!argument.help.empty(), argument.name);
       CHECK_MESSAGE(!argument_type_name(argument.type).empty(), argument.name);
     }
-    for (std::string_view later : later_stage_names()) CHECK(later != kind.name);
   }
 }
 

@@ -1,6 +1,6 @@
 #include "pipeline/stage/testing/test_pipeline.h"
 
-#include <algorithm>
+#include <cstdio>
 
 #include "pipeline/base/invariant.h"
 #include "pipeline/base/time_format.h"
@@ -15,22 +15,35 @@ TestPipeline::TestPipeline(const std::string& toml, StageUse use)
   if (finished) state_ = stages_->make_state(use);
 }
 
-void TestPipeline::add(const TestLine& line, ByteRange origin) {
-  batch_.add(batch_.arena.copy(line.text), line.read_time, table_.intern(line.labels), origin);
-  for (const auto& [name, value] : line.metadata) {
-    batch_.mutable_metadata(batch_.size() - 1).push_back({batch_.arena.copy(name), batch_.arena.copy(value)});
+// A test that runs lines expects its configuration to be right.
+StageState& TestPipeline::state() const {
+  if (!state_) std::fprintf(stderr, "%s\n", error_.c_str());
+  INVARIANT(state_);
+  return *state_;
+}
+
+void TestPipeline::add(const std::vector<TestLine>& lines, const std::vector<ByteRange>& origins) {
+  for (size_t i = 0; i < lines.size(); ++i) {
+    batch_.add(batch_.arena.copy(lines[i].text), lines[i].read_time, table_.intern(lines[i].labels), origins[i]);
+  }
+  for (size_t i = 0; i < lines.size(); ++i) {
+    for (const auto& [name, value] : lines[i].metadata) {
+      batch_.mutable_metadata(i).push_back({batch_.arena.copy(name), batch_.arena.copy(value)});
+    }
   }
 }
 
 Texts TestPipeline::run_lines(const std::vector<TestLine>& lines) {
   batch_.clear();
+  std::vector<ByteRange> origins;
   for (const TestLine& line : lines) {
     history_.emplace_back(position_, line);
     const uint64_t end = position_ + line.text.size() + 1;
-    add(line, {.begin = position_, .end = end, .read_time = line.read_time});
+    origins.push_back({.begin = position_, .end = end, .read_time = line.read_time});
     position_ = end;
   }
-  stages_->process(batch_, *state_, drops_);
+  add(lines, origins);
+  stages_->process(batch_, state(), drops_);
   return texts();
 }
 
@@ -42,7 +55,7 @@ Texts TestPipeline::run(const Texts& lines, const LabelSet& labels) {
 
 Texts TestPipeline::flush() {
   batch_.clear();
-  stages_->flush(batch_, *state_, drops_);
+  stages_->flush(batch_, state(), drops_);
   return texts();
 }
 
@@ -56,17 +69,20 @@ Texts TestPipeline::rebuild(size_t row) const {
   TestPipeline again(toml_, StageUse::kRebuild);
   std::vector<ByteRange> origins(batch_.origins.begin() + batch_.origin_begin[row],
                                  batch_.origins.begin() + batch_.origin_begin[row] + batch_.origin_count[row]);
+  std::vector<TestLine> lines;
+  std::vector<ByteRange> places;
   for (const ByteRange& range : origins) {
     // A range of several lines gives them read times one after the other, as in a record.
     UnixNanos time = range.read_time;
     for (const auto& [begin, line] : history_) {
       if (begin < range.begin || begin >= range.end) continue;
-      TestLine read = line;
-      read.read_time = time++;
-      again.add(read, {.begin = begin, .end = begin + line.text.size() + 1, .read_time = read.read_time});
+      lines.push_back(line);
+      lines.back().read_time = time;
+      places.push_back({.begin = begin, .end = begin + line.text.size() + 1, .read_time = time++});
     }
   }
-  again.stages_->process(again.batch_, *again.state_, again.drops_);
+  again.add(lines, places);
+  again.stages_->process(again.batch_, again.state(), again.drops_);
   Texts out = again.texts();
   Texts late = again.flush();
   out.insert(out.end(), late.begin(), late.end());

@@ -52,8 +52,9 @@ class TestPipeline {
   const StageList& stages() const { return *stages_; }
 
  private:
-  void add(const TestLine& line, ByteRange origin);
+  void add(const std::vector<TestLine>& lines, const std::vector<ByteRange>& origins);
   Texts texts() const;
+  StageState& state() const;
 
   const std::string toml_;
   ConfigDocument document_;
