@@ -31,9 +31,10 @@ class Walk {
         end_(text.data() + text.size()),
         work_(static_cast<int64_t>(kWithGroups ? 8 * text.size() + 512 : 2 * text.size() + 256)) {}
 
-  Verdict search() {
-    if (program_.begins_at_text) return from(begin_);
-    for (const char* start = begin_;;) {
+  // For matches that begin at `start` or later.
+  Verdict search(const char* start) {
+    if (program_.begins_at_text) return start == begin_ ? from(begin_) : Verdict::kNo;
+    for (;;) {
       start = program_.before.skip(begin_, start, end_);
       if (start == end_ && !program_.first[kAtEnd]) return Verdict::kNo;
       Verdict verdict = from(start);
@@ -253,10 +254,11 @@ class Walk {
   std::array<Place, kMaxPlaces> places_;
 };
 
-Verdict run(const PathProgram& program, std::string_view text, std::span<std::string_view> groups) {
-  if (groups.empty()) return Walk<false>(program, text, 0).search();
+Verdict run(const PathProgram& program, std::string_view text, std::span<std::string_view> groups, size_t from) {
+  const char* start = text.data() + from;
+  if (groups.empty()) return Walk<false>(program, text, 0).search(start);
   Walk<true> walk(program, text, groups.size());
-  Verdict verdict = walk.search();
+  Verdict verdict = walk.search(start);
   if (verdict == Verdict::kYes) walk.fill(groups);
   return verdict;
 }
@@ -271,11 +273,11 @@ std::optional<PathMatcher> PathMatcher::compile(std::string_view pattern, bool d
   return PathMatcher(*std::move(search), *std::move(full));
 }
 
-Verdict PathMatcher::find(std::string_view text, std::span<std::string_view> groups) const {
-  return run(search_, text, groups);
+Verdict PathMatcher::find(std::string_view text, std::span<std::string_view> groups, size_t from) const {
+  return run(search_, text, groups, from);
 }
 Verdict PathMatcher::full_find(std::string_view text, std::span<std::string_view> groups) const {
-  return run(full_, text, groups);
+  return run(full_, text, groups, 0);
 }
 
 }  // namespace pipeline

@@ -25,7 +25,7 @@ class PathMatcher {
   static std::optional<PathMatcher> compile(std::string_view pattern, bool dot_is_any);
 
   // `text` is UTF-8. As Regex::find and Regex::full_find; without groups less work is allowed, as RE2 is then fast.
-  Verdict find(std::string_view text, std::span<std::string_view> groups) const;
+  Verdict find(std::string_view text, std::span<std::string_view> groups, size_t from = 0) const;
   Verdict full_find(std::string_view text, std::span<std::string_view> groups) const;
 
  private:

@@ -124,11 +124,12 @@ struct Regex::Program {
   RegexLiterals literals;
   mutable Trust trust;  // any thread
 
-  bool search(std::string_view text, RE2::Anchor anchor, std::span<std::string_view> groups) const {
+  bool search(std::string_view text, RE2::Anchor anchor, std::span<std::string_view> groups, size_t from = 0) const {
     if (text.data() == nullptr) text = "";
-    if (is_ascii(text) || is_valid_utf8(text)) return search_utf8(text, anchor, groups);
+    if (is_ascii(text) || is_valid_utf8(text)) return search_utf8(text, anchor, groups, from);
     Mended mended(text);
-    if (!search_utf8(mended.text, anchor, groups)) return false;
+    auto mended_from = std::lower_bound(mended.source.begin(), mended.source.end(), from) - mended.source.begin();
+    if (!search_utf8(mended.text, anchor, groups, static_cast<size_t>(mended_from))) return false;
     for (std::string_view& group : groups) {
       if (group.data() == nullptr) continue;
       auto begin = static_cast<size_t>(group.data() - mended.text.data());
@@ -141,33 +142,33 @@ struct Regex::Program {
  private:
   static constexpr size_t kUsualGroups = 16;
 
-  bool search_utf8(std::string_view text, RE2::Anchor anchor, std::span<std::string_view> groups) const {
+  bool search_utf8(std::string_view text, RE2::Anchor anchor, std::span<std::string_view> groups, size_t from) const {
     size_t count = std::min(groups.size(), names.size());
-    if (!search_known(text, anchor, groups.first(count))) return false;
+    if (!search_known(text, anchor, groups.first(count), from)) return false;
     for (std::string_view& group : groups.subspan(count)) group = {};
     return true;
   }
 
-  bool search_known(std::string_view text, RE2::Anchor anchor, std::span<std::string_view> groups) const {
+  bool search_known(std::string_view text, RE2::Anchor anchor, std::span<std::string_view> groups, size_t from) const {
     if (path && trust.is_given()) {
-      auto verdict = anchor == RE2::UNANCHORED ? path->find(text, groups) : path->full_find(text, groups);
+      auto verdict = anchor == RE2::UNANCHORED ? path->find(text, groups, from) : path->full_find(text, groups);
       if (verdict != PathMatcher::Verdict::kGaveUp) {
         trust.confirm();
         return verdict == PathMatcher::Verdict::kYes;
       }
       trust.disappoint();
     }
-    return search_by_re2(text, anchor, groups);
+    return search_by_re2(text, anchor, groups, from);
   }
 
-  bool search_by_re2(std::string_view text, RE2::Anchor anchor, std::span<std::string_view> groups) const {
+  bool search_by_re2(std::string_view text, RE2::Anchor anchor, std::span<std::string_view> groups, size_t from) const {
     re2::StringPiece piece(text.data(), text.size());
-    if (groups.empty()) return re2->Match(piece, 0, text.size(), anchor, nullptr, 0);
+    if (groups.empty()) return re2->Match(piece, from, text.size(), anchor, nullptr, 0);
     std::array<re2::StringPiece, kUsualGroups> usual;
     std::vector<re2::StringPiece> many;
     re2::StringPiece* found = usual.data();
     if (groups.size() > kUsualGroups) many.resize(groups.size()), found = many.data();
-    if (!re2->Match(piece, 0, text.size(), anchor, found, static_cast<int>(groups.size()))) return false;
+    if (!re2->Match(piece, from, text.size(), anchor, found, static_cast<int>(groups.size()))) return false;
     for (size_t i = 0; i < groups.size(); ++i) groups[i] = {found[i].data(), found[i].size()};
     return true;
   }
@@ -206,8 +207,8 @@ const std::vector<std::string>& Regex::literal_values() const { return program_-
 
 bool Regex::full_match(std::string_view text) const { return program_->search(text, RE2::ANCHOR_BOTH, {}); }
 bool Regex::partial_match(std::string_view text) const { return program_->search(text, RE2::UNANCHORED, {}); }
-bool Regex::find(std::string_view text, std::span<std::string_view> groups) const {
-  return program_->search(text, RE2::UNANCHORED, groups);
+bool Regex::find(std::string_view text, std::span<std::string_view> groups, size_t from) const {
+  return from <= text.size() && program_->search(text, RE2::UNANCHORED, groups, from);
 }
 bool Regex::full_find(std::string_view text, std::span<std::string_view> groups) const {
   return program_->search(text, RE2::ANCHOR_BOTH, groups);

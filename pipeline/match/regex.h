@@ -45,7 +45,8 @@ class Regex {
 
   // The first match anywhere in `text` (find) or of all of it (full_find). Fills the first groups.size() groups with
   // views into `text`; a group that took no part has data() == nullptr. On false the groups are untouched.
-  bool find(std::string_view text, std::span<std::string_view> groups) const;
+  // `from`: matches begin there at the earliest; what is before still counts for ^ and \b.
+  bool find(std::string_view text, std::span<std::string_view> groups, size_t from = 0) const;
   bool full_find(std::string_view text, std::span<std::string_view> groups) const;
 
   // Appends `form` with $1, ${1}, $name, ${name} and $$ replaced, as Go's Expand does: an unbraced name is the longest

@@ -71,6 +71,24 @@ TEST_CASE("regex: a byte that is not UTF-8 is one character, and groups point in
   CHECK(groups[1] == "\xc3\xa9");
 }
 
+TEST_CASE("regex: goes on behind a match, and still knows what was before") {
+  std::vector<std::string_view> groups(1);
+  std::string text =
+      "\xff"
+      "ab ab";
+  Regex r = regex("ab");
+  REQUIRE(r.find(text, groups, 1));
+  CHECK(groups[0].data() == text.data() + 1);
+  REQUIRE(r.find(text, groups, 2));
+  CHECK(groups[0].data() == text.data() + 4);
+  CHECK_FALSE(r.find(text, groups, 5));
+  CHECK_FALSE(regex("^ab").find("abab", groups, 2));
+  CHECK_FALSE(regex("\\bab").find("abab", groups, 2));
+  CHECK_FALSE(regex("(?:^ab)|\\pL{5}").find("abab", groups, 2));  // by RE2
+  CHECK(regex("b*").find("ab", groups, 2));
+  CHECK_FALSE(regex("b*").find("ab", groups, 3));
+}
+
 TEST_CASE("regex: expands replacements as Go's Expand") {
   Regex r = regex("(?P<first>\\w+) (\\w+)( never)?");
   std::vector<std::string_view> groups(r.group_count());
