@@ -18,17 +18,17 @@ std::bitset<256> bytes_of(const CharClass& characters, bool with_beyond) {
 }
 
 // Bytes by which a character of the class may begin.
-FirstBytes first_of(const CharClass& characters) {
-  FirstBytes out;
+NextBytes first_of(const CharClass& characters) {
+  NextBytes out;
   for (size_t c = 0; c < 0x80; ++c) out[c] = characters.has(static_cast<uint8_t>(c));
   for (size_t c = 0xc0; c < 0x100; ++c) out[c] = characters.beyond != Beyond::kNone;
   return out;
 }
 
-FirstBytes anything() { return FirstBytes().set(); }
+NextBytes anything() { return NextBytes().set(); }
 
-FirstBytes first_of(const RegexNode& node, const FirstBytes& next) {
-  FirstBytes out;
+NextBytes first_of(const RegexNode& node, const NextBytes& next) {
+  NextBytes out;
   switch (node.kind) {
     case Kind::kText: return node.text.empty() ? next : out.set(static_cast<uint8_t>(node.text[0]));
     case Kind::kClass: return first_of(node.characters);
@@ -76,7 +76,7 @@ class Compiler {
   }
 
  private:
-  uint32_t add(const PathStep& step, const FirstBytes& first) {
+  uint32_t add(const PathStep& step, const NextBytes& first) {
     if (program_.steps.size() >= PathProgram::kMaxSteps) failed_ = true;
     program_.steps.push_back(step);
     first_.push_back(first);
@@ -101,7 +101,7 @@ class Compiler {
 
   uint32_t text(const std::string& text, uint32_t next) {
     if (text.empty()) return next;
-    FirstBytes first;
+    NextBytes first;
     first.set(static_cast<uint8_t>(text[0]));
     if (text.size() == 1) return add({.op = Op::kByte, .byte = text[0], .next = next}, first);
     program_.texts.push_back(text);
@@ -150,7 +150,7 @@ class Compiler {
     return at;
   }
 
-  void set_ways(uint32_t at, uint32_t preferred, const FirstBytes& first, uint32_t other, const FirstBytes& second) {
+  void set_ways(uint32_t at, uint32_t preferred, const NextBytes& first, uint32_t other, const NextBytes& second) {
     PathStep& step = program_.steps[at];
     step.next = preferred, step.other = other;
     PathProgram::Fork& ways = program_.forks[step.index];
@@ -184,7 +184,7 @@ class Compiler {
 
   // x* begins at the fork, x+ at the body.
   uint32_t loop(const RegexNode& node, uint32_t next) {
-    FirstBytes body_first = first_of(node.parts[0], anything());
+    NextBytes body_first = first_of(node.parts[0], anything());
     uint32_t at =
         add({.op = Op::kFork, .index = static_cast<uint32_t>(program_.forks.size())}, body_first | first_[next]);
     program_.forks.emplace_back();
@@ -204,7 +204,7 @@ class Compiler {
   }
 
   uint32_t run(const CharClass& characters, const RegexNode& node, uint32_t next) {
-    FirstBytes in_class = first_of(characters), first = in_class;
+    NextBytes in_class = first_of(characters), first = in_class;
     if (node.least == 0) first |= first_[next];
     PathStep step{.op = Op::kRun, .next = next, .index = class_index(characters)};
     step.least = static_cast<uint32_t>(node.least);
@@ -214,7 +214,7 @@ class Compiler {
     if (!forced) {
       step.op = node.greedy ? Op::kGreedy : Op::kLazy;
       step.tries = static_cast<uint32_t>(program_.tries.size());
-      FirstBytes leave = first_[next];
+      NextBytes leave = first_[next];
       for (size_t c = 0x80; c < 0xc0; ++c) leave.reset(c);  // never inside a character
       std::bitset<256> between = bytes_of(characters, characters.beyond == Beyond::kAll);
       for (size_t c = 0; c < 256; ++c) between[c] = between[c] && !leave[c];
@@ -251,7 +251,7 @@ class Compiler {
   }
 
   PathProgram& program_;
-  std::vector<FirstBytes> first_;  // by step
+  std::vector<NextBytes> first_;  // by step
   std::vector<CharClass> known_;   // by class
   bool failed_ = false;
 };

@@ -21,7 +21,7 @@ namespace pipeline {
 
 // The next byte, or kAtEnd, by which a way can begin.
 constexpr size_t kAtEnd = 256;
-using FirstBytes = std::bitset<257>;
+using NextBytes = std::bitset<257>;
 
 struct PathStep {
   enum class Op : uint8_t {
@@ -59,7 +59,7 @@ struct PathClass {
 
 // Where a run that gives back or takes more may be left: at a byte of `first` where `text` follows.
 struct PathTry {
-  FirstBytes first;
+  NextBytes first;
   std::string text;
   ByteScanner between;  // lazy: over bytes of the class that cannot begin what follows
 };
@@ -84,7 +84,7 @@ class PathProgram {
 
   uint32_t begin = 0;
   bool begins_at_text = false;      // no match begins elsewhere
-  FirstBytes first;                 // by which a match can begin
+  NextBytes first;                 // by which a match can begin
   ByteScanner before{{}};           // over all other bytes, and those inside a character
   std::optional<uint32_t> leading;  // the class of an unlimited run that is the first thing in it
 

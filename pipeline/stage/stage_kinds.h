@@ -15,6 +15,7 @@ extern const StageKind kLabelsStage;
 extern const StageKind kMatchStage;
 extern const StageKind kMultilineStage;
 extern const StageKind kOutputStage;
+extern const StageKind kRedactStage;
 extern const StageKind kRegexStage;
 extern const StageKind kStaticLabelsStage;
 extern const StageKind kTimestampStage;

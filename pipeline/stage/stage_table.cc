@@ -38,7 +38,7 @@ std::span<const StageKind> stage_kinds() {
   static const std::array kKinds = {
       // clang-format off: one a line
       kCriStage,   kDockerStage,    kDropStage,   kJsonStage,  kLabelDropStage,    kLabelKeepStage, kLabelsStage,
-      kMatchStage, kMultilineStage, kOutputStage, kRegexStage, kStaticLabelsStage, kTimestampStage,
+      kMatchStage, kMultilineStage, kOutputStage, kRedactStage, kRegexStage, kStaticLabelsStage, kTimestampStage,
       // clang-format on
   };
   return kKinds;
