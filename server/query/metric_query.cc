@@ -181,7 +181,7 @@ class RangeScan {
     LabelResults::Id series = run_.labels();
     stats_.lines_after_filters += rows_.size();
     if (sums_.counts_bytes()) {
-      for (uint32_t row : rows_) sums_.add(series, entries.time(row), entries.line(row).size());
+      for (uint32_t row : rows_) sums_.add(series, entries.time(row), entries.line_size(row));
       return;
     }
     times_.clear();

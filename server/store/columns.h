@@ -74,7 +74,8 @@ struct EntrySlice {
   size_t size() const { return times.size(); }
   bool empty() const { return times.empty(); }
   UnixNanos time(size_t i) const { return times[i]; }
-  std::string_view line(size_t i) const { return {text + offsets[i], offsets[i + 1] - offsets[i]}; }
+  size_t line_size(size_t i) const { return offsets[i + 1] - offsets[i]; }  // also where `text` is not there
+  std::string_view line(size_t i) const { return {text + offsets[i], line_size(i)}; }
   MetadataView metadata(size_t i) const {
     if (metadata_offsets.empty()) return {};
     return MetadataView({metadata_text + metadata_offsets[i], metadata_offsets[i + 1] - metadata_offsets[i]});
