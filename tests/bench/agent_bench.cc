@@ -1,6 +1,7 @@
-// agent_bench: rows A1, A2, A3 and A7: what the agent costs in CPU and memory, on this machine, with the real program.
+// agent_bench: rows A1, A2, A3, A5 and A7: what the agent costs in CPU and memory, on this machine, with the real
+// program.
 //
-//   agent_bench [a1|a2|a3|a7]... [--bytes N] [--seconds N] [--agent PATH]
+//   agent_bench [a1|a2|a3|a5|a7]... [--bytes N] [--seconds N] [--agent PATH]
 //
 // The agent runs alone on the first CPU; corpus, sink and this program are on the second. A figure is printed only if
 // every line arrived exactly once.
@@ -11,6 +12,7 @@
 
 #include "pipeline/base/concat.h"
 #include "pipeline/base/quantity.h"
+#include "tests/bench/block_corpus.h"
 #include "tests/bench/cri_tree.h"
 #include "tests/bench/program.h"
 #include "tests/bench/push_sink.h"
@@ -31,7 +33,7 @@ struct Options {
   std::string agent = sibling_program("agent/skidway-agent");
 };
 
-constexpr std::string_view kUsage = "usage: agent_bench [a1|a2|a3|a7]... [--bytes N] [--seconds N] [--agent PATH]";
+constexpr std::string_view kUsage = "usage: agent_bench [a1|a2|a3|a5|a7]... [--bytes N] [--seconds N] [--agent PATH]";
 
 Options parse(int argc, char** argv) {
   Options options;
@@ -44,13 +46,13 @@ Options parse(int argc, char** argv) {
       options.seconds = std::atof(value), ++i;
     } else if (word == "--agent") {
       options.agent = value, ++i;
-    } else if (word == "a1" || word == "a2" || word == "a3" || word == "a7") {
+    } else if (word == "a1" || word == "a2" || word == "a3" || word == "a5" || word == "a7") {
       options.rows.emplace_back(word);
     } else {
       fatal(kUsage);
     }
   }
-  if (options.rows.empty()) options.rows = {"a1", "a2", "a3", "a7"};
+  if (options.rows.empty()) options.rows = {"a1", "a2", "a3", "a5", "a7"};
   return options;
 }
 
@@ -171,6 +173,47 @@ void measure_a3(const Options& options, Report& report) {
   report.add("a3", "RSS peak", peak / kMiB, "MiB");
 }
 
+constexpr std::string_view kAccessStages = R"re(
+[[source.stage]]
+type = 'regex'
+expression = '^(?P<ip>\S+) (?P<ident>\S+) (?P<user>\S+) \[(?P<time>[^\]]+)\] "(?P<method>\S+) (?P<path>\S+) (?P<protocol>[^"]+)" (?P<status>\d+) (?P<size>\d+) "(?P<referer>[^"]*)" "(?P<agent>[^"]*)"'
+[[source.stage]]
+type = 'labels'
+values = { method = '', status = '' }
+)re";
+
+// An access log of a web server, taken apart into eleven fields, two of which become labels.
+void measure_a5(const Options& options, Report& report) {
+  Folder folder;
+  EntrySums sums;
+  uint64_t bytes = 0;
+  std::string path = folder.path() + "/access.log";
+  FILE* file = std::fopen(path.c_str(), "w");
+  if (file == nullptr) fatal(concat("open ", path));
+  BlockCorpus corpus;
+  const uint64_t pod_hash = pipeline::hash64("web");
+  while (bytes < options.bytes) {
+    std::string line = corpus.access_line();
+    std::fwrite(line.data(), 1, line.size(), file);
+    bytes += line.size();
+    sums.add(pod_hash, std::string_view(line).substr(0, line.size() - 1));
+  }
+  std::fclose(file);
+  PushSink sink;
+  AgentRun agent(options, folder,
+                 concat("type = \"file\"\npath = [\"", path,
+                        "\"]\nstart_at = \"beginning\"\nlabels = { pod = \"web\" }\n", kAccessStages),
+                 push_sink(sink));
+  if (!sink.wait_lines(sums.lines, kPatience)) agent.program().check_alive();
+  double cpu = agent.program().cpu_seconds(), peak = static_cast<double>(agent.program().peak_rss());
+  agent.program().stop();
+  expect_equal(sums, sink.received().sums);
+  report.add("a5", "bytes read per CPU second", static_cast<double>(bytes) / cpu / 1e6, "MB/s");
+  report.add("a5", "lines per CPU second", static_cast<double>(sums.lines) / cpu / 1e6, "M/s");
+  report.add("a5", "CPU", cpu, "s");
+  report.add("a5", "RSS peak", peak / kMiB, "MiB");
+}
+
 // A hundred files in which nothing happens.
 void measure_a7(const Options& options, Report& report) {
   Folder folder;
@@ -209,6 +252,7 @@ int main(int argc, char** argv) {
     if (row == "a1") measure_a1(options, report);
     if (row == "a2") measure_a2(options, report);
     if (row == "a3") measure_a3(options, report);
+    if (row == "a5") measure_a5(options, report);
     if (row == "a7") measure_a7(options, report);
   }
   report.print_json();
