@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unistd.h>
 
+#include "agent/configuration_change.h"
 #include "agent/sink/direct_sink.h"
 #include "agent/sink/loki_sink.h"
 #include "pipeline/base/file_system.h"
@@ -22,28 +23,11 @@ namespace {
 constexpr std::chrono::seconds kSweepEvery{5};
 constexpr std::chrono::hours kForEver{24 * 365};
 
-// Every entry is printed once, as its source's first sink would get it.
-Configuration for_dry_run(Configuration c) {
-  for (SinkOptions& sink : c.sinks) sink.type = SinkType::kStdout;
-  for (auto& source : c.sources) {
-    SourceOptions first = *source;
-    if (first.sinks.size() > 1) first.sinks.erase(first.sinks.begin() + 1, first.sinks.end());
-    source = std::make_shared<const SourceOptions>(std::move(first));
-  }
-  return c;
-}
-
-std::vector<std::shared_ptr<const SourceOptions>> file_sources(const Configuration& c) {
-  std::vector<std::shared_ptr<const SourceOptions>> out;
-  for (auto& source : c.sources)
-    if (source->type != SourceType::kStdin) out.push_back(source);
-  return out;
-}
 }  // namespace
 
 Result<std::unique_ptr<Agent>> Agent::create(Loop& loop, Registry& registry, Configuration configuration,
                                              AgentMode mode) {
-  if (mode == AgentMode::kDryRun) configuration = for_dry_run(std::move(configuration));
+  if (mode == AgentMode::kDryRun) configuration = dry_run_of(std::move(configuration));
   std::unique_ptr<Agent> agent(new Agent(loop, registry, std::move(configuration), mode));
   TRY(agent->open_store());
   TRY(agent->build_sinks());
@@ -89,31 +73,34 @@ Result<void> Agent::open_store() {
 
 Result<void> Agent::build_sinks() {
   for (const SinkOptions& options : configuration_.sinks) {
-    if (options.type == SinkType::kLoki) {
-      TRY_LET(auto sink, LokiSink::create(loop_, options, *store_, *memory_, clock_, registry_));
-      sinks_.push_back(std::move(sink));
-      continue;
-    }
-    int fd = options.type == SinkType::kStdout ? STDOUT_FILENO : DirectSink::kNoFd;
-    auto broken = [this](Error error) { loop_.post([this, error] { sink_broken(error); }); };
-    sinks_.push_back(std::make_unique<DirectSink>(loop_, options, fd, broken, *store_, registry_));
+    TRY_LET(auto sink, make_sink(options));
+    sinks_.push_back(std::move(sink));
   }
   return {};
 }
 
+Result<std::unique_ptr<Sink>> Agent::make_sink(const SinkOptions& options) {
+  if (options.type == SinkType::kLoki) {
+    TRY_LET(auto sink, LokiSink::create(loop_, options, *store_, *memory_, clock_, registry_));
+    return std::unique_ptr<Sink>(std::move(sink));
+  }
+  int fd = options.type == SinkType::kStdout ? STDOUT_FILENO : DirectSink::kNoFd;
+  auto broken = [this](Error error) { loop_.post([this, error] { sink_broken(error); }); };
+  return std::unique_ptr<Sink>(std::make_unique<DirectSink>(loop_, options, fd, broken, *store_, registry_));
+}
+
 void Agent::build_sources() {
-  std::vector<Sink*> sinks;
-  for (auto& sink : sinks_) sinks.push_back(sink.get());
-  ledger_ = std::make_unique<StoreLedger>(*store_, sinks);
-  if (auto files = file_sources(configuration_); !files.empty()) build_readers(files);
+  ledger_ = std::make_unique<StoreLedger>(*store_, sink_pointers());
+  files_ = readable_ = file_sources(configuration_);
+  if (!files_.empty()) build_readers();
   for (auto& source : configuration_.sources)
     if (source->type == SourceType::kStdin) build_stdin(source);
 }
 
-void Agent::build_readers(const std::vector<std::shared_ptr<const SourceOptions>>& sources) {
-  discovery_ = std::make_unique<Discovery>(loop_, sources, *ledger_, registry_);
+void Agent::build_readers() {
+  discovery_ = std::make_unique<Discovery>(loop_, files_, *ledger_, registry_);
   for (size_t i = 0; i < configuration_.workers; i++) {
-    auto reader = std::make_unique<FileReader>(FileReaderOptions{}, sources, *ledger_, *memory_, clock_, registry_);
+    auto reader = std::make_unique<FileReader>(FileReaderOptions{}, files_, *ledger_, *memory_, clock_, registry_);
     reader->set_ports(open_ports([reader = reader.get()] { reader->wake(); }));
     discovery_->add_reader(*reader);
     readers_.push_back(std::move(reader));
@@ -122,6 +109,7 @@ void Agent::build_readers(const std::vector<std::shared_ptr<const SourceOptions>
 }
 
 void Agent::build_stdin(std::shared_ptr<const SourceOptions> source) {
+  stdin_source_ = source;
   stdin_target_ = make_stdin_target(*source);
   stdin_ = std::make_unique<StdinReader>(STDIN_FILENO, source, stdin_target_->labels, *memory_, clock_, registry_);
   stdin_->set_ports(open_ports([this] { stdin_->wake(); }));
@@ -129,26 +117,24 @@ void Agent::build_stdin(std::shared_ptr<const SourceOptions> source) {
 
 std::vector<std::unique_ptr<SinkPort>> Agent::open_ports(std::function<void()> on_room) {
   std::vector<std::unique_ptr<SinkPort>> ports;
-  for (auto& sink : sinks_) ports.push_back(sink->open_port(on_room));
+  for (auto& sink : sinks_) ports.push_back(sink ? sink->open_port(on_room) : nullptr);
   return ports;
 }
 
 void Agent::share_rebuilds() {
   std::vector<std::vector<RebuildJob>> jobs(readers_.size());
   size_t next = 0;
-  for (size_t port = 0; port < sinks_.size(); port++)
+  for (size_t port = 0; port < sinks_.size(); port++) {
+    if (!sinks_[port]) continue;
     for (const BatchRecord& record : sinks_[port]->unacked()) jobs[next++ % jobs.size()].push_back({port, &record});
+  }
   if (next > 0) log_info("batches of the last run are not acknowledged: they are sent again", {{"batches", next}});
   for (size_t i = 0; i < readers_.size(); i++) readers_[i]->set_rebuilds(std::move(jobs[i]));
 }
 
 void Agent::start(Ended ended) {
   ended_ = std::move(ended);
-  for (auto& reader : readers_) reader->start(*discovery_);
-  if (discovery_) {
-    discovery_->start();
-    sweep_.start_repeating(kSweepEvery);
-  }
+  if (discovery_) start_readers();
   if (stdin_)
     stdin_->start([this] {
       loop_.post([this] {
@@ -156,6 +142,12 @@ void Agent::start(Ended ended) {
       });
     });
   started_ = true;
+}
+
+void Agent::start_readers() {
+  for (auto& reader : readers_) reader->start(*discovery_);
+  discovery_->start();
+  sweep_.start_repeating(kSweepEvery);
 }
 
 void Agent::stop(std::chrono::nanoseconds patience) {
@@ -166,16 +158,20 @@ void Agent::stop(std::chrono::nanoseconds patience) {
   if (discovery_) discovery_->stop();
   if (stdin_) stdin_->stop();
   for (auto& reader : readers_) reader->stop();
-  sinks_running_ = sinks_.size();
+  sinks_running_ = retiring_.size();
+  for (auto& sink : sinks_) sinks_running_ += sink ? 1 : 0;
   stop_sinks(patience);
-  if (sinks_.empty()) finish();
+  if (sinks_running_ == 0) finish();
 }
 
 void Agent::stop_sinks(std::chrono::nanoseconds patience) {
-  for (auto& sink : sinks_)
+  for (auto& sink : retiring_) sink->stop(patience, [] {});  // retire() has said what follows
+  for (auto& sink : sinks_) {
+    if (!sink) continue;
     sink->stop(patience, [this] {
       if (--sinks_running_ == 0) finish();
     });
+  }
 }
 
 void Agent::sink_broken(Error error) {

@@ -50,6 +50,12 @@ class Agent {
   // `ended` is called once: after stop(), after the end of standard input if that is the only source, or with the error
   // of a sink that cannot go on.
   void start(Ended ended);
+  // Goes over to another configuration, each reader between two of its blocks. What did not change goes on untouched:
+  // readers with their positions, sinks with their queues. Blocks the loop for as long as a reader needs for a turn.
+  // Errors: kInvalid: all that cannot change while running, or that cannot be used, one a line; kUnavailable: not now.
+  // Nothing has changed then.
+  pipeline::Result<void> change(Configuration next, const std::string& name);
+
   // Sources stop, open batches are closed and sent, acks are awaited for `patience`, checkpoints are saved. Calling it
   // again shortens the wait.
   void stop(std::chrono::nanoseconds patience);
@@ -70,28 +76,43 @@ class Agent {
   Agent(pipeline::Loop& loop, pipeline::Registry& registry, Configuration configuration, AgentMode mode);
   pipeline::Result<void> open_store();
   pipeline::Result<void> build_sinks();
+  pipeline::Result<std::unique_ptr<Sink>> make_sink(const SinkOptions& options);
   void build_sources();
-  void build_readers(const std::vector<std::shared_ptr<const SourceOptions>>& sources);
+  void build_readers();
+  void start_readers();
   void build_stdin(std::shared_ptr<const SourceOptions> source);
   std::vector<std::unique_ptr<SinkPort>> open_ports(std::function<void()> on_room);
   void share_rebuilds();
+
+  // change(), in agent_change.cc
+  struct SinkPlan;
+  pipeline::Result<SinkPlan> plan_sinks(const Configuration& next);
+  void change_sources(const Configuration& next, const SinkPlan& plan);
+  void change_stdin(const Configuration& next, const SinkPlan& plan);
+  void retire(size_t slot);
+  std::vector<Sink*> sink_pointers() const;
+
   void sink_broken(pipeline::Error error);
   void stop_sinks(std::chrono::nanoseconds patience);
   void finish();
 
   pipeline::Loop& loop_;
   pipeline::Registry& registry_;
-  const Configuration configuration_;
+  Configuration configuration_;
   const AgentMode mode_;
   const pipeline::SystemClock clock_;
   const std::shared_ptr<MemoryBudget> memory_;  // the registry reads it too
   std::optional<pipeline::FolderLock> lock_;
   std::unique_ptr<CheckpointStore> store_;
-  std::vector<std::unique_ptr<Sink>> sinks_;
+  std::vector<std::unique_ptr<Sink>> sinks_;                    // by slot (configuration_change.h); null: removed
+  std::vector<std::unique_ptr<Sink>> retiring_;                 // removed, and still sending what they have
+  std::vector<std::shared_ptr<const SourceOptions>> files_;     // file sources by slot; null: removed
+  std::vector<std::shared_ptr<const SourceOptions>> readable_;  // the same, removed ones kept: readers may need them
   std::unique_ptr<StoreLedger> ledger_;
   std::vector<std::unique_ptr<FileReader>> readers_;
   std::unique_ptr<Discovery> discovery_;
   std::unique_ptr<StdinReader> stdin_;
+  std::shared_ptr<const SourceOptions> stdin_source_;
   std::optional<Target> stdin_target_;
   pipeline::Timer sweep_;
 

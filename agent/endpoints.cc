@@ -17,7 +17,7 @@ using pipeline::Registry;
 using pipeline::Result;
 
 namespace {
-HttpResponse ready(const HttpRequest& request, const Agent& agent) {
+HttpResponse ready(const HttpRequest& request, const Agent& agent, const Reloader& reloader) {
   std::string unready = agent.unready();
   int status = unready.empty() ? 200 : 503;
   auto form = HttpForm::of(request);
@@ -25,7 +25,18 @@ HttpResponse ready(const HttpRequest& request, const Agent& agent) {
     return HttpResponse::text(status, unready.empty() ? "ready\n" : concat(unready, "\n"));
   std::string out;
   for (const Agent::Check& check : agent.checks()) out += concat(check.passed ? "ok   " : "wait ", check.name, "\n");
+  if (reloader.fault())
+    out +=
+        concat("warn the last reload failed, the configuration of before goes on:\n", reloader.fault()->message, "\n");
   return HttpResponse::text(status, out);
+}
+
+HttpResponse reload(Reloader& reloader) {
+  auto outcome = reloader.reload();
+  if (outcome) return HttpResponse::text(200, "config reloaded\n");
+  int status = outcome.error().code == pipeline::Errc::kInvalid ? 400 : 503;
+  if (outcome.error().code == pipeline::Errc::kNotFound || outcome.error().code == pipeline::Errc::kIo) status = 500;
+  return HttpResponse::text(status, concat(outcome.error().message, "\n"));
 }
 
 HttpResponse targets(const HttpRequest& request, const Agent& agent) {
@@ -40,10 +51,14 @@ HttpResponse targets(const HttpRequest& request, const Agent& agent) {
 }
 }  // namespace
 
-Result<std::unique_ptr<HttpServer>> serve_endpoints(pipeline::Loop& loop, Registry& registry, Agent& agent) {
+Result<std::unique_ptr<HttpServer>> serve_endpoints(pipeline::Loop& loop, Registry& registry, Agent& agent,
+                                                    Reloader& reloader) {
   pipeline::HttpRouter router;
   router.route("GET", "/ready",
-               [&agent](HttpRequest request, HttpResponder responder) { responder.send(ready(request, agent)); });
+               [&](HttpRequest request, HttpResponder responder) { responder.send(ready(request, agent, reloader)); });
+  for (const char* method : {"POST", "GET"})
+    router.route(method, "/-/reload",
+                 [&reloader](HttpRequest, HttpResponder responder) { responder.send(reload(reloader)); });
   router.route("GET", "/metrics", [&registry](HttpRequest, HttpResponder responder) {
     responder.send({200, {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}}, registry.render()});
   });

@@ -7,6 +7,7 @@
 #include "agent/configuration.h"
 #include "agent/endpoints.h"
 #include "agent/process_metrics.h"
+#include "agent/reloader.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/version.h"
 #include "pipeline/loop/signal_watcher.h"
@@ -18,7 +19,6 @@ using pipeline::Error;
 using pipeline::HttpServer;
 using pipeline::log_error;
 using pipeline::log_info;
-using pipeline::log_warn;
 using pipeline::Loop;
 using pipeline::Registry;
 using pipeline::Result;
@@ -28,12 +28,12 @@ namespace {
 constexpr std::chrono::seconds kPatience{
     10};  // for acks after the first TERM; what is missing is sent at the next start
 
-// TERM and INT stop; the second one at once. HUP would reload.
+// TERM and INT stop; the second one at once. HUP reloads.
 struct Signals {
-  Signals(Loop& loop, Agent& agent)
+  Signals(Loop& loop, Agent& agent, Reloader& reloader)
       : term(loop, SIGTERM, [&] { stop(agent); }),
         interrupt(loop, SIGINT, [&] { stop(agent); }),
-        hang_up(loop, SIGHUP, [] { log_warn("reloading is not supported yet: restart to use a new configuration"); }) {}
+        hang_up(loop, SIGHUP, [&] { (void)reloader.reload(); }) {}  // which logs what it came to
 
   void stop(Agent& agent) {
     agent.stop(first ? std::chrono::nanoseconds(kPatience) : std::chrono::nanoseconds(0));
@@ -62,15 +62,25 @@ void say_start(const Configuration& c) {
       log_info("labels of pods come from the path only: the Kubernetes API is not asked", {{"source", source->name}});
 }
 
-Result<void> run(Loop& loop, Registry& registry, Configuration configuration, AgentMode mode) {
+Result<Configuration> load(const CommonFlags& flags) {
+  TRY_LET(Configuration configuration, load_configuration(flags.config, Needs::kSinks));
+  if (!flags.data_dir.empty()) configuration.data_dir = flags.data_dir;
+  return configuration;
+}
+
+Result<void> run(Loop& loop, Registry& registry, const CommonFlags& flags, Configuration configuration,
+                 AgentMode mode) {
   say_start(configuration);
+  pipeline::SystemClock clock;
   TRY_LET(auto agent, Agent::create(loop, registry, std::move(configuration), mode));
+  Reloader reloader(
+      *agent, flags.config, [&] { return load(flags); }, clock, registry);
   std::unique_ptr<HttpServer> server;
   if (mode == AgentMode::kDeliver) {
-    TRY_LET(server, serve_endpoints(loop, registry, *agent));
+    TRY_LET(server, serve_endpoints(loop, registry, *agent, reloader));
     log_info("listening", {{"address", server->address()}});
   }
-  Signals signals(loop, *agent);
+  Signals signals(loop, *agent, reloader);
   Result<void> outcome;
   agent->start([&](Result<void> ended) {
     outcome = std::move(ended);
@@ -82,12 +92,11 @@ Result<void> run(Loop& loop, Registry& registry, Configuration configuration, Ag
 }  // namespace
 
 int run_agent(const CommonFlags& flags, bool dry_run) {
-  auto configuration = load_configuration(flags.config, Needs::kSinks);
+  auto configuration = load(flags);
   if (!configuration) {
     std::fprintf(stderr, "%s\n", configuration.error().message.c_str());
     return 2;
   }
-  if (!flags.data_dir.empty()) configuration->data_dir = flags.data_dir;
   keep_heap_small();
   ::signal(SIGPIPE, SIG_IGN);
   raise_open_file_limit();
@@ -99,7 +108,8 @@ int run_agent(const CommonFlags& flags, bool dry_run) {
     return 1;
   }
   (*loop)->export_metrics(registry, "skidway_agent");
-  auto outcome = run(**loop, registry, std::move(*configuration), dry_run ? AgentMode::kDryRun : AgentMode::kDeliver);
+  auto outcome =
+      run(**loop, registry, flags, std::move(*configuration), dry_run ? AgentMode::kDryRun : AgentMode::kDeliver);
   if (!outcome) log_error("stopped", {{"error", outcome.error()}});
   if (outcome) log_info("stopped");
   return outcome ? 0 : 1;

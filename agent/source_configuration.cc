@@ -116,6 +116,8 @@ SourceOptions read_source(const ConfigTable& table, const std::vector<std::strin
   source.name = table.required_string("name");
   source.sinks = read_sinks(table, sink_names);
   source.labels = read_labels(table, "labels");
+  source.relabel_text = table.canonical("relabel");
+  source.stages_text = table.canonical("stage");
   source.relabel = std::make_shared<const pipeline::RelabelRules>(pipeline::read_relabel_rules(table, "relabel"));
   if (!read_type(table, source)) {
     table.ignore_rest();

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <cstdio>
+#include <future>
 #include <mutex>
 #include <thread>
 #include <unistd.h>
@@ -23,6 +24,7 @@ using pipeline::Result;
 
 namespace {
 constexpr std::chrono::seconds kRetryAfter{1};
+constexpr std::chrono::seconds kPatience{5};
 
 struct Opened {
   CheckpointTables tables;
@@ -88,6 +90,20 @@ class CheckpointStore::Worker {
   }
 
   const Resume& resume() const { return resume_; }
+  Result<void> add_sink(const std::string& name) {
+    auto answer = std::make_shared<std::promise<Result<SinkResume>>>();
+    auto future = answer->get_future();
+    add(
+        {},
+        [this, name, answer](Result<void> before) {
+          answer->set_value(before ? tables_.add_sink(name) : Result<SinkResume>(fail(before.error())));
+        },
+        When::kAtOnce);
+    if (future.wait_for(kPatience) != std::future_status::ready)
+      return fail(Errc::kUnavailable, "the checkpoint store does not answer: is its disk full?");
+    TRY_LET(resume_.sinks[name], future.get());
+    return {};
+  }
   FileId next_file() { return {next_file_.fetch_add(1, std::memory_order_relaxed)}; }
 
   enum class When { kSoon, kAtOnce };
@@ -150,7 +166,7 @@ class CheckpointStore::Worker {
     for (Done& done : std::exchange(group_dones_, {})) done({});
   }
 
-  const Resume resume_;
+  Resume resume_;                           // not the worker's
   CheckpointTables tables_;                 // worker, after the constructor
   std::vector<CheckpointOperation> group_;  // worker: being written, or failed and to be written again
   std::vector<Done> group_dones_;           // worker
@@ -184,6 +200,8 @@ Result<std::unique_ptr<CheckpointStore>> CheckpointStore::open(CheckpointStoreOp
 }
 
 const Resume& CheckpointStore::resume() const { return worker_->resume(); }
+
+Result<void> CheckpointStore::add_sink(const std::string& name) { return worker_->add_sink(name); }
 
 FileId CheckpointStore::add_file(FileRecord record) {
   FileId file = worker_->next_file();

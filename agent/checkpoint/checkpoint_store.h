@@ -40,8 +40,13 @@ class CheckpointStore {
                                                                  pipeline::Registry& registry);
   ~CheckpointStore();
 
-  // What was there at open(); does not change. Batches of SinkResume::records that are not acked must be rebuilt.
+  // What was there at open(), and at add_sink(). Batches of SinkResume::records that are not acked must be rebuilt.
+  // Thread: that of add_sink().
   const Resume& resume() const;
+
+  // A sink that begins later than the others: resume() then has what is there of it, its epoch raised. Waits for the
+  // store's worker. kUnavailable: it does not answer (the disk is stuck or full).
+  pipeline::Result<void> add_sink(const std::string& name);
 
   // The id is valid at once; the row is on disk before any record or position that names it.
   FileId add_file(FileRecord record);

@@ -81,6 +81,27 @@ void run_and_kill(const std::function<void()>& work) {
 }
 
 TEST_SUITE("agent/checkpoint") {
+  TEST_CASE("checkpoint: a sink added later has a number of its own, and finds what it left") {
+    StoreFolder f;
+    f.reopen();
+    REQUIRE(f.store->add_sink("later").has_value());
+    const SinkResume& first = f.store->resume().sinks.at("later");
+    CHECK(first.producer.epoch == 1);
+    CHECK(first.records.empty());
+    std::promise<Result<void>> done;
+    f.store->put_records("later", {record_of({1, 1}, {1}, 0, 30)},
+                         [&](Result<void> r) { done.set_value(std::move(r)); });
+    REQUIRE(done.get_future().get().has_value());
+    f.store->save_positions("later", {{{1}, 30, 5}});
+    std::string uuid = first.producer.uuid;
+    REQUIRE(f.store->add_sink("later").has_value());
+    const SinkResume& again = f.store->resume().sinks.at("later");
+    CHECK(again.producer.uuid == uuid);
+    CHECK(again.producer.epoch == 2);
+    REQUIRE(again.records.size() == 1);
+    CHECK(again.positions.at({1}).position == 30);
+  }
+
   TEST_CASE("store: a new folder starts with a new producer, and each start raises its epoch") {
     StoreFolder f;
     f.reopen();

@@ -108,6 +108,15 @@ Result<Resume> CheckpointTables::load(const std::vector<std::string>& sinks) {
   return resume;
 }
 
+Result<SinkResume> CheckpointTables::add_sink(const std::string& name) {
+  SinkResume sink;
+  TRY_LET(auto transaction, db_.begin());
+  TRY_LET(int64_t id, start_producer(name, sink.producer));
+  TRY(load_sink(name, id, sink));
+  TRY(transaction.commit());
+  return sink;
+}
+
 Result<void> CheckpointTables::load_files(Resume& resume) {
   TRY_LET(Statement all, db_.prepare("SELECT * FROM files"));
   for (;;) {

@@ -56,6 +56,8 @@ class CheckpointTables {
 
   // Reads everything and raises the epoch of each of `sinks`, durably. kCorrupt: a row that makes no sense.
   pipeline::Result<Resume> load(const std::vector<std::string>& sinks);
+  // The same for one sink, later. Nothing of it may be waiting to be written.
+  pipeline::Result<SinkResume> add_sink(const std::string& name);
   uint64_t first_free_file_id() const { return first_free_file_id_; }  // after load()
 
   // All or nothing, durable when it returns.

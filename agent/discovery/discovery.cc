@@ -24,13 +24,15 @@ namespace {
 constexpr std::chrono::seconds kRescanEvery = 10s;  // inotify may miss what a network file system does
 constexpr std::chrono::seconds kPollEvery = 1s;     // folders without a watch
 
+SourceRules compile_rules(const std::shared_ptr<const SourceOptions>& source) {
+  auto rules = PathRules::compile(*source);
+  if (!rules) pipeline::log_error("source has a bad pattern", {{"source", source->name}, {"error", rules.error()}});
+  return {.options = source, .rules = rules ? *std::move(rules) : PathRules()};
+}
+
 std::vector<SourceRules> compile_rules(const std::vector<std::shared_ptr<const SourceOptions>>& sources) {
   std::vector<SourceRules> all;
-  for (const auto& source : sources) {
-    auto rules = PathRules::compile(*source);
-    if (!rules) pipeline::log_error("source has a bad pattern", {{"source", source->name}, {"error", rules.error()}});
-    all.push_back({source, rules ? *std::move(rules) : PathRules()});
-  }
+  for (const auto& source : sources) all.push_back(compile_rules(source));
   return all;
 }
 }  // namespace
@@ -83,6 +85,28 @@ class Discovery::Impl {
     alive_.reset();
   }
 
+  void change_sources(const std::vector<std::shared_ptr<const SourceOptions>>& sources,
+                      const std::function<void()>& between) {
+    std::set<size_t> changed, fresh;
+    for (size_t i = 0; i < sources.size(); ++i) {
+      if (i >= sources_.size()) {
+        sources_.push_back(compile_rules(sources[i]));
+        fresh.insert(i), changed.insert(i);
+      } else if (sources[i] == nullptr) {
+        sources_[i].rules = PathRules();
+        sources_[i].removed = true;
+        changed.insert(i);
+      } else if (sources[i] != sources_[i].options) {
+        sources_[i] = compile_rules(sources[i]);
+        changed.insert(i);
+      }
+    }
+    files_.change_sources(changed, fresh);
+    between();
+    scan();
+    files_.changed_sources_scanned();
+  }
+
   // Thread: any.
   void post_finished(InodeKey key, size_t source) {
     loop_.post([weak = self_, key, source] {
@@ -123,7 +147,7 @@ class Discovery::Impl {
   }
 
   pipeline::Loop& loop_;
-  const std::vector<SourceRules> sources_;
+  std::vector<SourceRules> sources_;
   FileTable files_;
   FolderTree tree_;
   std::optional<pipeline::FdWatcher> watcher_;
@@ -146,6 +170,10 @@ Discovery::~Discovery() { stop(); }
 void Discovery::add_reader(FileReceiver& reader) { impl_->files().add_reader(reader); }
 void Discovery::start() { impl_->start(); }
 void Discovery::stop() { impl_->stop(); }
+void Discovery::change_sources(std::vector<std::shared_ptr<const SourceOptions>> sources,
+                               const std::function<void()>& between) {
+  impl_->change_sources(sources, between);
+}
 bool Discovery::first_scan_done() const { return impl_->scanned(); }
 std::vector<Target> Discovery::targets() const { return impl_->files().targets(); }
 void Discovery::file_finished(InodeKey key, size_t source) { impl_->post_finished(key, source); }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +43,10 @@ class Discovery final : public ReaderEvents {
   void add_reader(FileReceiver& reader);  // before start(); a file goes to a reader by the hash of its lineage
   void start();
   void stop();
+
+  // The sources are others now, by index as before, new ones behind; null: removed. Withdraws and relabels files, calls
+  // `between`, then scans and offers what is new.
+  void change_sources(std::vector<std::shared_ptr<const SourceOptions>> sources, const std::function<void()>& between);
   bool first_scan_done() const;
 
   std::vector<Target> targets() const;  // sorted by source and path

@@ -46,7 +46,7 @@ std::vector<size_t> FileTable::sources_wanting(const std::string& path) const {
 std::vector<size_t> FileTable::sources_knowing(InodeKey key) const {
   std::vector<size_t> knowing;
   for (size_t i = 0; i < sources_.size(); ++i) {
-    if (ledger_.knows(*sources_[i].options, key)) knowing.push_back(i);
+    if (!sources_[i].removed && ledger_.knows(*sources_[i].options, key)) knowing.push_back(i);
   }
   return knowing;
 }
@@ -165,6 +165,56 @@ void FileTable::settle() {
   changed_.clear();
 }
 
+void FileTable::change_sources(const std::set<size_t>& changed, const std::set<size_t>& fresh) {
+  scanned_first_ = fresh;
+  for (auto it = files_.begin(); it != files_.end();) {
+    auto& [key, held] = *it;
+    withdraw_unwanted(key, held, changed);
+    it = held.offers.empty() ? files_.erase(it) : std::next(it);
+  }
+  auto is_changed = [&](const Target& target) {
+    return std::any_of(changed.begin(), changed.end(),
+                       [&](size_t source) { return sources_[source].options->name == target.source; });
+  };
+  for (auto& [path, name] : names_) std::erase_if(name.refused, is_changed);
+  std::erase_if(names_, [&](const auto& entry) {  // what is not read is looked at again
+    return !entry.second.open || !files_.contains(entry.second.key);
+  });
+  held_gauge_.set(static_cast<int64_t>(files_.size()));
+}
+
+void FileTable::withdraw_unwanted(InodeKey key, Held& held, const std::set<size_t>& changed) {
+  std::erase_if(held.offers, [&](Offer& offer) {
+    if (!changed.contains(offer.source) || still_wanted(key, held, offer)) return false;
+    if (offer.reader != nullptr) offer.reader->withdraw(key, offer.source);
+    return true;
+  });
+  if (held.offers.empty()) return;
+  held.wanted_by.clear();
+  for (const std::string& name : held.names)
+    for (size_t source : sources_wanting(name))
+      if (std::none_of(held.offers.begin(), held.offers.end(), [&](auto& o) { return o.source == source; }))
+        held.wanted_by.push_back(source);
+  std::sort(held.wanted_by.begin(), held.wanted_by.end());
+  held.wanted_by.erase(std::unique(held.wanted_by.begin(), held.wanted_by.end()), held.wanted_by.end());
+  held.only_if_known = false;
+  if (!held.wanted_by.empty()) fresh_.push_back(key);
+}
+
+// By its name, or by the one under which it was first seen; then its reader gets its labels.
+bool FileTable::still_wanted(InodeKey key, const Held& held, Offer& offer) {
+  const auto& [options, rules, removed] = sources_[offer.source];
+  bool matches = rules.matches(held.path) || std::any_of(held.names.begin(), held.names.end(),
+                                                         [&](const std::string& name) { return rules.matches(name); });
+  if (!matches) return false;
+  Target target = make_target(*options, offer.target.path);
+  if (target.state != "active") return false;
+  if (target.labels != offer.target.labels && offer.reader != nullptr)
+    offer.reader->relabel(key, offer.source, target.labels);
+  offer.target = std::move(target);
+  return true;
+}
+
 void FileTable::first_scan_done() {
   first_scan_ = false;
   std::set<std::string> complete;
@@ -206,7 +256,7 @@ void FileTable::offer_fresh() {
 
 void FileTable::offer(const Candidate& candidate) {
   Held& held = files_.at(candidate.key);
-  const auto& [options, rules] = sources_[candidate.source];
+  const auto& [options, rules, removed] = sources_[candidate.source];
   const std::string& path = candidate.known ? candidate.known->path : held.path;
   Target target = make_target(*options, path);
   if (target.state != "active") {
@@ -232,7 +282,8 @@ void FileTable::offer(const Candidate& candidate) {
   } else {
     file.fresh = true;
     file.birth_order = ++last_birth_order_;
-    file.position = start_position(*options, held);
+    bool there_before = first_scan_ || scanned_first_.contains(candidate.source);
+    file.position = there_before ? start_position(*options, held) : 0;
     file.id = ledger_.adopt(*options, file.identity, path, file.birth_order);
   }
   FileReceiver* reader = readers_.empty() ? nullptr : readers_[pipeline::hash64(file.lineage) % readers_.size()];
@@ -245,7 +296,7 @@ void FileTable::offer(const Candidate& candidate) {
 
 // After the last newline of a file that is there at the first scan and to be read from its end; otherwise 0.
 uint64_t FileTable::start_position(const SourceOptions& options, const Held& held) const {
-  if (!first_scan_ || options.start_at != StartAt::kEnd) return 0;
+  if (options.start_at != StartAt::kEnd) return 0;
   uint64_t from = held.size_bytes - std::min(held.size_bytes, kLineSearchBytes);
   std::string end(held.size_bytes - from, '\0');
   auto size = held.handle->read_at(from, end.data(), end.size());

@@ -29,6 +29,7 @@ namespace agent {
 struct SourceRules {
   std::shared_ptr<const SourceOptions> options;
   PathRules rules;
+  bool removed = false;  // by a change of the configuration; the rules match nothing
 };
 
 class FileTable {
@@ -47,6 +48,12 @@ class FileTable {
 
   void settle();
   void first_scan_done();
+
+  // These sources (by index) have other options than before; one that was removed has rules that match nothing. Files
+  // that they want no more are withdrawn from the readers, others get their new labels. A scan and settle() then offer
+  // what they want now; for those in `fresh` it is the first scan.
+  void change_sources(const std::set<size_t>& changed, const std::set<size_t>& fresh);
+  void changed_sources_scanned() { scanned_first_.clear(); }
   void finished(InodeKey key, size_t source);
 
   std::vector<Target> targets() const;
@@ -92,6 +99,8 @@ class FileTable {
     bool only_if_known = false;
   };
   void open(const std::string& path, Wish wish);
+  [[nodiscard]] bool still_wanted(InodeKey key, const Held& held, Offer& offer);
+  void withdraw_unwanted(InodeKey key, Held& held, const std::set<size_t>& changed);
   void refuse(const std::string& path, size_t source, std::string reason);
   void attach(const std::string& path, InodeKey key);
   void detach(const std::string& path, Name& name);
@@ -111,6 +120,7 @@ class FileTable {
   std::set<InodeKey> changed_;         // names came or went
   uint64_t last_birth_order_ = 0;
   bool first_scan_ = true;
+  std::set<size_t> scanned_first_;  // sources whose first scan this is, after a change
   std::shared_ptr<FoundFiles> found_ = std::make_shared<FoundFiles>();  // of the first scan
 
   pipeline::Gauge& held_gauge_;

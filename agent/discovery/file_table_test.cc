@@ -40,6 +40,21 @@ class Finder final : public FileReceiver {
     table->first_scan_done();
   }
   void scan() { tree->scan(), table->settle(); }
+  // Sources were added behind, or the options of one replaced.
+  void change(const std::set<size_t>& changed, const std::set<size_t>& fresh) {
+    for (size_t i : changed) {
+      if (i >= rules_.size()) rules_.resize(i + 1);
+      rules_[i] = {options_[i], *PathRules::compile(*options_[i])};
+    }
+    table->change_sources(changed, fresh);
+    scan();
+    table->changed_sources_scanned();
+  }
+  SourceOptions& replace_source(size_t i) {
+    auto options = std::make_shared<SourceOptions>(*options_[i]);
+    options_[i] = options;
+    return *options;
+  }
   void follow() {
     std::vector<FolderWatch::Event> events;
     REQUIRE(tree->watch().take(events));
@@ -58,6 +73,14 @@ class Finder final : public FileReceiver {
   }
   void rotated(InodeKey key) override { told.push_back("rotated " + name_of(key)); }
   void gone(InodeKey key) override { told.push_back("gone " + name_of(key)); }
+  void withdraw(InodeKey key, size_t source) override {
+    told.push_back("withdraw " + name_of(key) + " from " + std::to_string(source));
+    for (const auto& file : offered)
+      if (file.identity.key == key && file.source == source) ledger->release(file.id, 3);
+  }
+  void relabel(InodeKey key, size_t, pipeline::LabelSet labels) override {
+    told.push_back("relabel " + name_of(key) + " " + labels.text());
+  }
 
   std::vector<std::string> take() { return std::exchange(told, {}); }
 
@@ -320,5 +343,34 @@ TEST_SUITE("agent/discovery") {
     CHECK(targets[0].state == "dropped");
     f.scan();
     CHECK(f.table->targets().size() == 1);
+  }
+
+  TEST_CASE("discovery: after a change files are withdrawn, relabelled and found, and resume where reading stopped") {
+    Finder f;
+    f.folder.append("a.log", "one\n");
+    f.folder.append("b.log", "one\n");
+    f.folder.append("c.txt", "one\n");
+    f.add_source("logs", SourceType::kFile, f.folder.at("*.log"));
+    f.start();
+    f.take();
+    f.replace_source(0).labels = {{"team", "x"}};
+    f.change({0}, {});
+    auto told = f.take();
+    REQUIRE(told.size() == 2);
+    CHECK(told[0].starts_with("relabel "));
+    CHECK(told[0].find("team=\"x\"") != std::string::npos);
+
+    f.replace_source(0).paths = {f.folder.at("a.log")};
+    f.change({0}, {});
+    CHECK(f.take() == std::vector<std::string>{"withdraw b.log from 0"});
+
+    f.replace_source(0).paths = {f.folder.at("*.log"), f.folder.at("*.txt")};
+    f.change({0}, {});
+    CHECK(f.take() == std::vector<std::string>{"offer b.log from 3", "offer c.txt"});
+
+    f.add_source("again", SourceType::kFile, f.folder.at("a.log")).start_at = StartAt::kEnd;
+    f.change({1}, {1});
+    CHECK(f.take() == std::vector<std::string>{"offer a.log from 4"});
+    CHECK(f.table->targets().size() == 4);
   }
 }

@@ -37,6 +37,7 @@ class DirectSink::Port final : public SinkPort {
     sink_.progress_.pass(passed);
     sink_.saver_.progressed();
   }
+  const KeptRanges::OfFile* kept(FileId file) const override { return sink_.kept_.of(file); }
   bool full() const override { return sink_.is_broken_; }
   std::optional<std::chrono::nanoseconds> deadline() const override { return std::nullopt; }
   void close_due(std::chrono::nanoseconds) override {}
@@ -61,12 +62,13 @@ DirectSink::DirectSink(pipeline::Loop& loop, SinkOptions options, int fd, Broken
                        pipeline::Registry& registry)
     : loop_(loop),
       options_(std::move(options)),
+      name_(options_.name),
       fd_(fd),
       broken_(std::move(broken)),
       metrics_(registry, options_.name, ""),
       kept_(store.resume().sinks.at(options_.name)),
       progress_(store.resume().sinks.at(options_.name).positions,
-                [this, &store](FilePosition first) { store.save_positions(options_.name, {first}); }),
+                [this, &store](FilePosition first) { store.save_positions(name_, {first}); }),
       saver_(loop, store, options_.name, progress_) {}
 
 std::unique_ptr<SinkPort> DirectSink::open_port(std::function<void()>) { return std::make_unique<Port>(*this); }
@@ -77,13 +79,17 @@ bool DirectSink::write(std::string_view text) {
     ssize_t n = ::write(fd_, text.data(), text.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
-      pipeline::Error error = pipeline::system_error(pipeline::concat("sink \"", options_.name, "\": write"), errno);
+      pipeline::Error error = pipeline::system_error(pipeline::concat("sink \"", name_, "\": write"), errno);
       if (!is_broken_.exchange(true)) broken_(std::move(error));
       return false;
     }
     text.remove_prefix(static_cast<size_t>(n));
   }
   return true;
+}
+
+pipeline::Result<std::function<void()>> DirectSink::prepare_change(SinkOptions options) {
+  return std::function<void()>([this, options = std::move(options)] { options_ = options; });
 }
 
 void DirectSink::stop(std::chrono::nanoseconds, std::function<void()> done) {

@@ -34,9 +34,10 @@ class DirectSink final : public Sink {
   DirectSink(pipeline::Loop& loop, SinkOptions options, int fd, Broken broken, CheckpointStore& store,
              pipeline::Registry& registry);
 
-  const std::string& name() const override { return options_.name; }
+  const std::string& name() const override { return name_; }
   std::unique_ptr<SinkPort> open_port(std::function<void()> on_room) override;
   const std::vector<BatchRecord>& unacked() const override { return unacked_; }
+  pipeline::Result<std::function<void()>> prepare_change(SinkOptions options) override;
   std::optional<FilePosition> position(FileId file) const override { return progress_.position(file); }
   void forget(FileId file) override { progress_.forget(file); }
   void stop(std::chrono::nanoseconds patience, std::function<void()> done) override;
@@ -46,7 +47,8 @@ class DirectSink final : public Sink {
   bool write(std::string_view text);  // false: broken
 
   pipeline::Loop& loop_;
-  const SinkOptions options_;
+  SinkOptions options_;  // loop; the name never changes
+  const std::string name_;
   const int fd_;
   const Broken broken_;
   SinkMetrics metrics_;

@@ -48,29 +48,34 @@ Result<std::unique_ptr<LokiSink>> LokiSink::create(pipeline::Loop& loop, SinkOpt
 LokiSink::LokiSink(pipeline::Loop& loop, SinkOptions options, CheckpointStore& store, MemoryBudget& memory,
                    const pipeline::Clock& clock, pipeline::Registry& registry, std::unique_ptr<HttpClient> client)
     : loop_(loop),
+      name_(options.name),
       options_(std::move(options)),
+      compression_(options_.compression),
+      most_closed_(kQueueFactor * options_.max_in_flight),
       store_(store),
       memory_(memory),
       clock_(clock),
-      metrics_(registry, options_.name, host_of(options_.url)),
-      resume_(store.resume().sinks.at(options_.name)),
-      kept_(resume_),
-      progress_(resume_.positions, [this](FilePosition first) { store_.save_positions(options_.name, {first}); }),
-      saver_(loop, store, options_.name, progress_),
+      metrics_(registry, name_, host_of(options_.url)),
+      producer_(store.resume().sinks.at(name_).producer),
+      kept_(store.resume().sinks.at(name_)),
+      progress_(store.resume().sinks.at(name_).positions,
+                [this](FilePosition first) { store_.save_positions(name_, {first}); }),
+      saver_(loop, store, name_, progress_),
       client_(std::move(client)),
       self_(std::make_shared<LokiSink*>(this)) {
-  hold_unacked();
+  hold_unacked(store.resume().sinks.at(name_));
 }
 
 LokiSink::~LokiSink() {
   stopped_ = true;
   client_->close();
+  for (auto& client : old_clients_) client->close();
   for (const InFlight& flight : in_flight_) account(*flight.batch, -1);
   for (const auto& batch : ready_) account(*batch, -1);
 }
 
-void LokiSink::hold_unacked() {
-  for (const BatchRecord& record : resume_.records) {
+void LokiSink::hold_unacked(const SinkResume& resume) {
+  for (const BatchRecord& record : resume.records) {
     if (record.acked) continue;
     unacked_.push_back(record);
     Progress::Hold hold = progress_.new_hold();
@@ -88,12 +93,11 @@ std::unique_ptr<SinkPort> LokiSink::open_port(std::function<void()> on_room) {
 
 // --- from the shards
 
-BatchNumber LokiSink::next_number() {
-  return {resume_.producer.epoch, last_seq_.fetch_add(1, std::memory_order_relaxed) + 1};
-}
+BatchNumber LokiSink::next_number() { return {producer_.epoch, last_seq_.fetch_add(1, std::memory_order_relaxed) + 1}; }
 
 Compression LokiSink::encoding() const {
-  return options_.compression == Compression::kAuto ? Compression::kSnappy : options_.compression;
+  Compression wanted = compression_.load(std::memory_order_relaxed);
+  return wanted == Compression::kAuto ? Compression::kSnappy : wanted;
 }
 
 void LokiSink::take(std::vector<std::unique_ptr<ClosedBatch>> batches) {
@@ -112,19 +116,19 @@ void LokiSink::take(std::vector<std::unique_ptr<ClosedBatch>> batches) {
     });
   };
   if (records.empty()) return when_recorded({});
-  store_.put_records(options_.name, std::move(records), std::move(when_recorded));
+  store_.put_records(name_, std::move(records), std::move(when_recorded));
 }
 
 void LokiSink::give_up(const BatchRecord& record, Progress::Hold hold, const std::vector<FileId>& files) {
   log_warn("batch of an earlier run given up: its files are gone",
-           {{"sink", options_.name}, {"epoch", record.number.epoch}, {"seq", record.number.seq}});
+           {{"sink", name_}, {"epoch", record.number.epoch}, {"seq", record.number.seq}});
   progress_.release(hold, files);
   post([number = record.number](LokiSink& sink) { sink.saver_.acked(number); });
 }
 
 bool LokiSink::full() const {
   uint64_t batches = outstanding_batches_.load(std::memory_order_relaxed);
-  return batches >= kQueueFactor * options_.max_in_flight || (batches > 0 && memory_.exceeded()) ||
+  return batches >= most_closed_.load(std::memory_order_relaxed) || (batches > 0 && memory_.exceeded()) ||
          window_full_.load(std::memory_order_relaxed);
 }
 
@@ -164,7 +168,7 @@ void LokiSink::send_more() {
 
 void LokiSink::send(InFlight& flight) {
   if (stopped_) return;
-  auto request = make_push_request(options_, resume_.producer.uuid, *flight.batch);
+  auto request = make_push_request(options_, producer_.uuid, *flight.batch);
   flight.sent_at = clock_.monotonic();
   if (!request) return on_answer(flight, judge_answer(pipeline::fail(request.error())));
   client_->send(std::move(*request), [this, &flight](Result<HttpClientResponse> response) {
@@ -196,7 +200,7 @@ void LokiSink::retry(InFlight& flight, const PushAnswer& answer) {
   flight.repetitions++;
   metrics_.retry(flight.batch->tenant);
   if (auto held = retry_limiter_.allow())
-    log_warn("sink retry", {{"sink", options_.name},
+    log_warn("sink retry", {{"sink", name_},
                             {"attempt", flight.repetitions},
                             {"delay", pipeline::format_duration(delay)},
                             {"error", answer.text},
@@ -208,7 +212,7 @@ void LokiSink::reject(InFlight& flight, std::string_view reason, const PushAnswe
   const ClosedBatch& batch = *flight.batch;
   metrics_.dropped(reason, batch.volume, batch.tenant);
   if (auto held = reject_limiter_.allow())
-    log_warn("batch dropped", {{"sink", options_.name},
+    log_warn("batch dropped", {{"sink", name_},
                                {"reason", reason},
                                {"entries", batch.volume.entries},
                                {"tenant", batch.tenant},
@@ -241,6 +245,34 @@ void LokiSink::call_on_room() {
   for (auto& on_room : on_room_) on_room();
 }
 
+// --- a change of the configuration
+
+Result<std::function<void()>> LokiSink::prepare_change(SinkOptions options) {
+  std::shared_ptr<HttpClient> client = client_;
+  bool same = options.tls == options_.tls && options.timeout == options_.timeout &&
+              options.max_in_flight == options_.max_in_flight;
+  if (!same) {
+    auto made = make_client(loop_, options);
+    if (!made) return pipeline::fail(made.error().within(concat("sink \"", name_, "\"")));
+    client = std::move(*made);
+  }
+  return std::function<void()>(
+      [this, options = std::move(options), client = std::move(client)] { change(options, client); });
+}
+
+void LokiSink::change(SinkOptions options, std::shared_ptr<HttpClient> client) {
+  std::erase_if(old_clients_, [](auto& old) { return old->running() == 0; });
+  if (client != client_) old_clients_.push_back(std::exchange(client_, std::move(client)));
+  options_ = std::move(options);
+  compression_ = options_.compression;
+  most_closed_ = kQueueFactor * options_.max_in_flight;
+  metrics_.set_host(host_of(options_.url));
+  on_room_.clear();
+  for (InFlight& flight : in_flight_)
+    if (flight.timer.active()) flight.timer.start(std::chrono::nanoseconds(0));  // the far side may be another one
+  send_more();
+}
+
 // --- the end
 
 void LokiSink::stop(std::chrono::nanoseconds patience, std::function<void()> done) {
@@ -257,8 +289,9 @@ void LokiSink::finish_stop() {
   stop_timer_.reset();
   if (uint64_t left = outstanding_batches_; left > 0)
     log_warn("stopping with batches not acknowledged: they are sent at the next start",
-             {{"sink", options_.name}, {"batches", left}});
+             {{"sink", name_}, {"batches", left}});
   client_->close();
+  for (auto& client : old_clients_) client->close();
   for (InFlight& flight : in_flight_) flight.timer.stop();
   saver_.save();
   loop_.post(std::exchange(stop_done_, nullptr));

@@ -49,18 +49,19 @@ class LokiSink final : public Sink, private BatchTaker {
                                                             const pipeline::Clock& clock, pipeline::Registry& registry);
   ~LokiSink() override;
 
-  const std::string& name() const override { return options_.name; }
+  const std::string& name() const override { return name_; }
   std::unique_ptr<SinkPort> open_port(std::function<void()> on_room) override;
   const std::vector<BatchRecord>& unacked() const override { return unacked_; }
   std::optional<FilePosition> position(FileId file) const override { return progress_.position(file); }
   void forget(FileId file) override { progress_.forget(file); }
+  pipeline::Result<std::function<void()>> prepare_change(SinkOptions options) override;
   void stop(std::chrono::nanoseconds patience, std::function<void()> done) override;
 
  private:
   struct InFlight;
   LokiSink(pipeline::Loop& loop, SinkOptions options, CheckpointStore& store, MemoryBudget& memory,
            const pipeline::Clock& clock, pipeline::Registry& registry, std::unique_ptr<pipeline::HttpClient> client);
-  void hold_unacked();
+  void hold_unacked(const SinkResume& resume);
 
   // BatchTaker, on the shards' threads
   BatchNumber next_number() override;
@@ -82,15 +83,19 @@ class LokiSink final : public Sink, private BatchTaker {
   void account(const ClosedBatch& batch, int64_t sign);
   void update_window();
   void call_on_room();
+  void change(SinkOptions options, std::shared_ptr<pipeline::HttpClient> client);
   void finish_stop();
 
   pipeline::Loop& loop_;
-  const SinkOptions options_;
+  const std::string name_;
+  SinkOptions options_;                   // loop
+  std::atomic<Compression> compression_;  // of options_, for the shards
+  std::atomic<uint64_t> most_closed_;     // likewise: kQueueFactor * max_in_flight
   CheckpointStore& store_;
   MemoryBudget& memory_;
   const pipeline::Clock& clock_;
   SinkMetrics metrics_;
-  const SinkResume& resume_;
+  const Producer producer_;
   const KeptRanges kept_;
   Progress progress_;
   std::vector<BatchRecord> unacked_;                     // constant after the constructor
@@ -100,7 +105,8 @@ class LokiSink final : public Sink, private BatchTaker {
   std::atomic<bool> window_full_{false};
 
   PositionSaver saver_;
-  std::unique_ptr<pipeline::HttpClient> client_;
+  std::shared_ptr<pipeline::HttpClient> client_;
+  std::vector<std::shared_ptr<pipeline::HttpClient>> old_clients_;  // before a change; their requests are awaited
   std::deque<std::shared_ptr<ClosedBatch>> ready_;
   std::list<InFlight> in_flight_;
   std::vector<std::function<void()>> on_room_;

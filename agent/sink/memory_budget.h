@@ -15,11 +15,12 @@ class MemoryBudget {
   void add(uint64_t bytes) { used_.fetch_add(bytes, std::memory_order_relaxed); }
   void release(uint64_t bytes) { used_.fetch_sub(bytes, std::memory_order_relaxed); }
   uint64_t used_bytes() const { return used_.load(std::memory_order_relaxed); }
-  uint64_t limit_bytes() const { return limit_bytes_; }
-  bool exceeded() const { return used_bytes() > limit_bytes_; }
+  uint64_t limit_bytes() const { return limit_bytes_.load(std::memory_order_relaxed); }
+  void set_limit(uint64_t bytes) { limit_bytes_.store(bytes, std::memory_order_relaxed); }
+  bool exceeded() const { return used_bytes() > limit_bytes(); }
 
  private:
-  const uint64_t limit_bytes_;
+  std::atomic<uint64_t> limit_bytes_;
   std::atomic<uint64_t> used_{0};
 };
 

@@ -42,7 +42,11 @@ std::unique_ptr<ClosedBatch> make_closed(OpenBatch::Content content, BatchNumber
 }
 }  // namespace
 
-PushPort::PushPort(const PushPortParts& parts) : parts_(parts), outgoing_(parts.options.labels, parts.options.tenant) {}
+PushPort::PushPort(const PushPortParts& parts)
+    : options_(parts.options),
+      parts_{options_,     parts.taker,   parts.progress, parts.kept,
+             parts.memory, parts.metrics, parts.clock,    parts.rebuild_holds},
+      outgoing_(options_.labels, options_.tenant) {}
 
 PushPort::~PushPort() {
   for (auto& open : opens_) parts_.memory.release(open->counted_bytes), parts_.metrics.leave(open->batch.volume());

@@ -40,7 +40,7 @@ class BatchTaker {
   virtual void progressed() = 0;  // a reader has passed bytes
 };
 
-// All outlive the port.
+// All outlive the port, which keeps a copy of the options.
 struct PushPortParts {
   const SinkOptions& options;
   BatchTaker& taker;
@@ -60,6 +60,7 @@ class PushPort final : public SinkPort {
   ~PushPort() override;
 
   void append(const pipeline::Batch& batch, const FilePosition& passed) override;
+  const KeptRanges::OfFile* kept(FileId file) const override { return parts_.kept.of(file); }
   bool full() const override { return parts_.taker.full(); }
   std::optional<std::chrono::nanoseconds> deadline() const override;
   void close_due(std::chrono::nanoseconds now) override;
@@ -98,6 +99,7 @@ class PushPort final : public SinkPort {
   void close(Open& open);  // and those tied to it
   void count_memory(Open& open);
 
+  const SinkOptions options_;
   const PushPortParts parts_;
   OutgoingLabels outgoing_;
   std::vector<std::unique_ptr<Open>> opens_;                       // one per tenant

@@ -16,6 +16,8 @@
 #include <string>
 
 #include "agent/checkpoint/records.h"
+#include "agent/sink/kept_ranges.h"
+#include "agent/sink/sink_options.h"
 #include "pipeline/base/result.h"
 #include "pipeline/model/batch.h"
 
@@ -46,6 +48,10 @@ class SinkPort {
   // origin of `batch` carries its read time. Entries that this sink has already (covered by a kept record, or below its
   // position at the start) are left out here. With passed.file == 0 no record is kept.
   virtual void append(const pipeline::Batch& batch, const FilePosition& passed) = 0;
+
+  // Bytes of an earlier run that this sink has already; null: none of this file. append() leaves out entries made of
+  // them; a line that every sink of its source has need not go through the stages at all.
+  virtual const KeptRanges::OfFile* kept(FileId file) const = 0;
 
   // Too much waits: stop reading for this sink until `on_room` (given to open_port) is called. append() still works.
   // Thread: any.
@@ -78,6 +84,11 @@ class Sink {
   // any.
   virtual std::optional<FilePosition> position(FileId file) const = 0;
   virtual void forget(FileId file) = 0;  // Thread: any. Before CheckpointStore::forget_file.
+
+  // Other options for a running sink of the same name and type. Nothing happens yet; what is given back makes the
+  // change: what waits is sent with the new options, and every port is to be replaced by one opened after that.
+  // kInvalid: a file of the options cannot be used.
+  virtual pipeline::Result<std::function<void()>> prepare_change(SinkOptions options) = 0;
 
   // Sends what the ports have closed (close_all() on every port first) and calls `done` on the loop, once, when all of
   // it is acked, or after `patience`; then nothing more is sent: what has no ack stays in the store for the next start.

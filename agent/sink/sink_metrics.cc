@@ -29,6 +29,16 @@ SinkMetrics::SinkMetrics(Registry& r, std::string sink, std::string host)
   for (const char* reason : {"rejected", "no_labels"}) dropped(reason, {}, "");  // there from the start, with 0
 }
 
+void SinkMetrics::set_host(std::string host) {
+  std::lock_guard lock(mutex_);
+  host_ = std::move(host);
+}
+
+std::string SinkMetrics::host() const {
+  std::lock_guard lock(mutex_);
+  return host_;
+}
+
 MetricLabels SinkMetrics::labels(std::string_view name, std::string_view value) const {
   MetricLabels out{{"sink", sink_}};
   if (!name.empty()) out.emplace_back(name, value);
@@ -53,8 +63,9 @@ void SinkMetrics::sent(Volume v, uint64_t body_bytes, const std::string&) {
   leave(v);
   batches_.add();
   sent_entries_.add(v.entries), sent_bytes_.add(v.bytes), sent_body_bytes_.add(body_bytes);
-  if (host_.empty()) return;
-  MetricLabels host{{"host", host_}};
+  std::string far = host();
+  if (far.empty()) return;
+  MetricLabels host{{"host", far}};
   registry_.counter("promtail_sent_entries_total", "Entries acknowledged, under Promtail's name.", host).add(v.entries);
   registry_.counter("promtail_sent_bytes_total", "Body bytes acknowledged, under Promtail's name.", host)
       .add(body_bytes);
@@ -69,8 +80,9 @@ void SinkMetrics::dropped(std::string_view reason, Volume v, const std::string& 
       .add(v.entries);
   registry_.counter("skidway_agent_sink_dropped_bytes_total", "Bytes of their lines, by reason.", by_reason)
       .add(v.bytes);
-  if (host_.empty()) return;
-  MetricLabels host{{"host", host_}, {"reason", std::string(reason)}, {"tenant", tenant}};
+  std::string far = host();
+  if (far.empty()) return;
+  MetricLabels host{{"host", far}, {"reason", std::string(reason)}, {"tenant", tenant}};
   registry_.counter("promtail_dropped_entries_total", "Entries given up, under Promtail's name.", host).add(v.entries);
   registry_.counter("promtail_dropped_bytes_total", "Bytes given up, under Promtail's name.", host).add(v.bytes);
 }
@@ -82,19 +94,21 @@ void SinkMetrics::request(int status, double seconds) {
                  "Time from a push request to its answer, by status (none: no answer).", pipeline::latency_buckets(),
                  labels("status", code))
       .observe(seconds);
-  if (host_.empty()) return;
+  std::string far = host();
+  if (far.empty()) return;
   registry_
       .histogram("promtail_request_duration_seconds", "Time of push requests, under Promtail's name.",
-                 pipeline::latency_buckets(), {{"host", host_}, {"status_code", status == 0 ? "-1" : code}})
+                 pipeline::latency_buckets(), {{"host", far}, {"status_code", status == 0 ? "-1" : code}})
       .observe(seconds);
 }
 
 void SinkMetrics::retry(const std::string& tenant) {
   retries_.add();
-  if (host_.empty()) return;
+  std::string far = host();
+  if (far.empty()) return;
   registry_
       .counter("promtail_batch_retries_total", "Requests repeated, under Promtail's name.",
-               {{"host", host_}, {"tenant", tenant}})
+               {{"host", far}, {"tenant", tenant}})
       .add();
 }
 

@@ -16,6 +16,8 @@ class SinkMetrics {
   // `host`: of the sink's URL, the label of the names that Promtail dashboards use; may be empty.
   SinkMetrics(pipeline::Registry& registry, std::string sink, std::string host);
 
+  void set_host(std::string host);
+
   struct Volume {
     uint64_t entries = 0;
     uint64_t bytes = 0;  // of the lines
@@ -34,7 +36,11 @@ class SinkMetrics {
   pipeline::MetricLabels labels(std::string_view name = {}, std::string_view value = {}) const;
 
   pipeline::Registry& registry_;
-  const std::string sink_, host_;
+  std::string host() const;
+
+  const std::string sink_;
+  mutable std::mutex mutex_;
+  std::string host_;  // under mutex_
   pipeline::Counter& in_entries_;
   pipeline::Counter& in_bytes_;
   pipeline::Counter& sent_entries_;

@@ -18,16 +18,19 @@ struct RetryOptions {
   std::chrono::nanoseconds max = std::chrono::seconds(30);
   uint64_t max_retries = 0;             // 0: for ever
   std::chrono::nanoseconds max_age{0};  // from the closing of the batch; 0: for ever
+  bool operator==(const RetryOptions&) const = default;
 };
 
 struct SinkTls {
   std::string ca_file, cert_file, key_file, server_name;
+  bool operator==(const SinkTls&) const = default;
 };
 
 // Files are read again for each request, so a renewed secret needs no restart.
 struct SinkAuth {
   std::string username, password_file;
   std::string bearer_token_file;
+  bool operator==(const SinkAuth&) const = default;
 };
 
 struct SinkOptions {
@@ -47,6 +50,7 @@ struct SinkOptions {
   RetryOptions retry;
   SinkTls tls;
   SinkAuth auth;
+  bool operator==(const SinkOptions&) const = default;
 };
 
 }  // namespace agent

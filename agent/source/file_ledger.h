@@ -30,8 +30,8 @@ class FileLedger {
  public:
   virtual ~FileLedger() = default;
 
-  // Is any file of this source known at this inode? Asked for names that match no pattern: a file may have been rotated
-  // while the agent was down.
+  // Is any file of this source known at this inode, apart from released ones? Asked for names that match no pattern: a
+  // file may have been rotated while the agent was down.
   virtual bool knows(const SourceOptions& source, InodeKey key) const = 0;
 
   // The known file at `key` whose identity matches `head` (the longest fingerprint of several) and that has not become
@@ -43,6 +43,10 @@ class FileLedger {
   virtual FileId adopt(const SourceOptions& source, const FileIdentity& identity, const std::string& path,
                        uint64_t birth_order) = 0;
   virtual void update(FileId file, const FileIdentity& identity) = 0;  // the fingerprint has grown
+
+  // The reader lets go of a file that it has read, and handed to the sinks, up to `position`: a source of the same name
+  // may find it again.
+  virtual void release(FileId file, uint64_t position) = 0;
 
   // `file` is gone and was read to `end`: it is forgotten once every sink is past that.
   virtual void finished(FileId file, uint64_t end) = 0;

@@ -53,6 +53,20 @@ class FileReader::Impl {
     return true;
   }
 
+  void hold() {
+    std::lock_guard lock(mutex_);
+    held_ = true;
+  }
+  void release() {
+    {
+      std::lock_guard lock(mutex_);
+      held_ = false;
+    }
+    auto done = std::make_shared<std::promise<void>>();
+    auto future = done->get_future();
+    if (post([done] { done->set_value(); })) future.wait();
+  }
+
   void wake() {
     uint64_t one = 1;
     [[maybe_unused]] ssize_t written = ::write(wake_fd_, &one, sizeof(one));  // full: it is awake already
@@ -68,7 +82,7 @@ class FileReader::Impl {
       commands.clear();
       {
         std::lock_guard lock(mutex_);
-        commands.swap(commands_);
+        if (!held_ || stopping_) commands.swap(commands_);
         if (stopping_) break;
       }
       for (Command& command : commands) command();
@@ -96,6 +110,7 @@ class FileReader::Impl {
   std::mutex mutex_;
   std::vector<Command> commands_;  // under mutex_
   bool stopping_ = false;          // under mutex_
+  bool held_ = false;              // under mutex_: commands wait for the rest of a change
 };
 
 FileReader::FileReader(FileReaderOptions options, std::vector<std::shared_ptr<const SourceOptions>> sources,
@@ -131,7 +146,31 @@ void FileReader::gone(InodeKey key) {
   impl_->post([impl = impl_.get(), key] { impl->shard.gone(key); });
 }
 
+void FileReader::withdraw(InodeKey key, size_t source) {
+  impl_->post([impl = impl_.get(), key, source] { impl->shard.withdraw(key, source); });
+}
+
+void FileReader::relabel(InodeKey key, size_t source, pipeline::LabelSet labels) {
+  impl_->post([impl = impl_.get(), key, source, labels = std::move(labels)]() mutable {
+    impl->shard.relabel(key, source, std::move(labels));
+  });
+}
+
+void FileReader::hold() { impl_->hold(); }
+void FileReader::release() { impl_->release(); }
+
+void FileReader::change(ReaderChange change) {
+  impl_->post([impl = impl_.get(), change = std::move(change)]() mutable { impl->shard.change(std::move(change)); });
+}
+
 void FileReader::wake() { impl_->wake(); }
+
+FoundFiles FileReader::found() const {
+  auto answer = std::make_shared<std::promise<FoundFiles>>();
+  auto future = answer->get_future();
+  bool posted = impl_->post([impl = impl_.get(), answer] { answer->set_value(impl->shard.found()); });
+  return posted ? future.get() : FoundFiles();
+}
 
 std::vector<FileReader::Progress> FileReader::progress() const {
   auto answer = std::make_shared<std::promise<std::vector<Progress>>>();

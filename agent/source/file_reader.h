@@ -74,6 +74,22 @@ class FileReceiver {
   virtual void scan_done(std::shared_ptr<const FoundFiles> found) = 0;  // the first scan is complete: rebuild and read
   virtual void rotated(InodeKey key) = 0;                               // has a rotated name now
   virtual void gone(InodeKey key) = 0;                                  // deleted, or moved out of sight
+  // The source wants this file no more: what the stages hold is handed on, and the ledger told where reading stopped.
+  virtual void withdraw(InodeKey key, size_t source) = 0;
+  virtual void relabel(InodeKey key, size_t source, pipeline::LabelSet labels) = 0;  // of the target, for later lines
+};
+
+// A change of the configuration, as far as a reader is concerned. It takes effect between two blocks.
+struct ReaderChange {
+  std::vector<std::shared_ptr<const SourceOptions>> sources;  // by index, as before; new ones behind
+  std::vector<size_t> restaged;                               // those whose stages are others than before
+  struct Port {
+    size_t index = 0;
+    std::unique_ptr<SinkPort> port;  // null: the sink is there no more
+  };
+  std::vector<Port> ports;  // new ones, and in place of old ones, whose batches are closed before
+  std::vector<RebuildJob> rebuilds;
+  std::shared_ptr<const FoundFiles> found;  // for the rebuilds
 };
 
 struct FileReaderOptions {
@@ -98,7 +114,18 @@ class FileReader final : public FileReceiver {
   void scan_done(std::shared_ptr<const FoundFiles> found) override;
   void rotated(InodeKey key) override;
   void gone(InodeKey key) override;
+  void withdraw(InodeKey key, size_t source) override;
+  void relabel(InodeKey key, size_t source, pipeline::LabelSet labels) override;
   void wake();  // a port has room again
+
+  // What is told between hold() and release() takes effect at once, between two blocks. change() closes open batches of
+  // the ports it concerns, so that no batch holds entries of two configurations; what old stages hold is read again for
+  // the new ones. release() returns when all of it is done (a block's time; the reader never waits for its caller).
+  void hold();
+  void change(ReaderChange change);
+  void release();
+
+  FoundFiles found() const;  // the files it has now
 
   // How far each file is, for /targets and whereis.
   struct Progress {

@@ -58,6 +58,7 @@ void FileShard::offer(OfferedFile offer) {
   metrics_[tailed.file.source]->open_files.add(1);
   tailed.path_metrics = path_metrics(tailed);
   tailed.changed_at = now;
+  note_kept(tailed);
   if (fresh) {
     batch_.clear();
     hand_on(tailed);  // the sinks note where reading starts
@@ -116,6 +117,7 @@ std::optional<std::chrono::nanoseconds> FileShard::turn() {
     rest = rest ? std::min(*rest, wait) : wait;
   };
   for (const auto& port : ports_) {
+    if (!port) continue;  // its sink was removed
     auto deadline = port->deadline();
     if (deadline && *deadline <= now) {
       port->close_due(now);
@@ -132,7 +134,8 @@ std::optional<std::chrono::nanoseconds> FileShard::turn() {
 }
 
 void FileShard::close() {
-  for (const auto& port : ports_) port->close_all();
+  for (const auto& port : ports_)
+    if (port) port->close_all();
 }
 
 bool FileShard::rebuild_some() {
@@ -240,6 +243,7 @@ void FileShard::start_over(TailedFile& tailed) {
   node.key() = tailed.file.id;
   files_.insert(std::move(node));
   tailed.cursor = Cursor{};
+  tailed.kept_end = 0;
   batch_.clear();
   hand_on(tailed);
 }
@@ -328,6 +332,8 @@ bool FileShard::read_block(TailedFile& tailed, Tail tail) {
   metrics.cut_bytes.add(outcome->cut_bytes);
   if (outcome->lines > 0 || outcome->bytes > 0) {
     update_identity(tailed);
+    if (tailed.kept_end > 0) [[unlikely]]
+      leave_out_kept(tailed);
     if (tailed.stage_state && !batch_.empty()) {
       source_of(tailed).stages->process(batch_, *tailed.stage_state, drops_);
       metrics.add(drops_);
@@ -339,8 +345,10 @@ bool FileShard::read_block(TailedFile& tailed, Tail tail) {
   return !outcome->at_end;
 }
 
-void FileShard::hand_on(TailedFile& tailed) {
-  FilePosition passed{tailed.file.id, tailed.cursor.position, last_read_time_};
+void FileShard::hand_on(TailedFile& tailed) { hand_on(tailed, tailed.cursor.position); }
+
+void FileShard::hand_on(TailedFile& tailed, uint64_t position) {
+  FilePosition passed{tailed.file.id, position, last_read_time_};
   if (tailed.stage_state) passed.position = std::min(passed.position, tailed.stage_state->open_from().value_or(~0ULL));
   for (size_t sink : source_of(tailed).sinks) ports_[sink]->append(batch_, passed);
 }
@@ -425,15 +433,22 @@ void FileShard::flush_stages(TailedFile& tailed) {
 }
 
 void FileShard::forget(TailedFile& tailed) {
+  InodeKey key = tailed.file.identity.key;
+  size_t source = tailed.file.source;
+  // Discovery lets the inode go before we close it: a new file at the same inode is then known to be new.
+  std::shared_ptr<FileHandle> handle = tailed.file.handle;
+  drop(tailed);
+  events_->file_finished(key, source);
+}
+
+void FileShard::drop(TailedFile& tailed) {
   SourceMetrics& metrics = *metrics_[tailed.file.source];
   metrics.open_files.add(-1);
   metrics.lag_bytes.add(-static_cast<int64_t>(tailed.lag_bytes));
-  InodeKey key = tailed.file.identity.key;
-  size_t source = tailed.file.source;
   std::erase(active_, &tailed);
   std::erase(dirty_, &tailed);
   std::erase(holding_, &tailed);
-  for (auto [it, last] = by_inode_.equal_range(key); it != last; ++it) {
+  for (auto [it, last] = by_inode_.equal_range(tailed.file.identity.key); it != last; ++it) {
     if (it->second != &tailed) continue;
     by_inode_.erase(it);
     break;
@@ -441,10 +456,7 @@ void FileShard::forget(TailedFile& tailed) {
   auto lineage = lineages_.find(tailed.file.lineage);
   std::erase(lineage->second, &tailed);
   if (lineage->second.empty()) lineages_.erase(lineage);
-  // Discovery lets the inode go before we close it: a new file at the same inode is then known to be new.
-  std::shared_ptr<FileHandle> handle = tailed.file.handle;
   files_.erase(tailed.file.id);
-  events_->file_finished(key, source);
 }
 
 std::vector<FileReader::Progress> FileShard::progress() const {

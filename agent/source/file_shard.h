@@ -46,6 +46,10 @@ class FileShard final : public FileReceiver {
   void scan_done(std::shared_ptr<const FoundFiles> found) override;
   void rotated(InodeKey key) override;
   void gone(InodeKey key) override;
+  void withdraw(InodeKey key, size_t source) override;
+  void relabel(InodeKey key, size_t source, pipeline::LabelSet labels) override;
+  void change(ReaderChange change);
+  FoundFiles found() const;
 
   // Does what is due, reading up to kBlocksPerTurn blocks of each file. Returns how long it may rest (0: there is more
   // to do; nothing: until something happens: wake() of a port, a write seen by watch_fd(), or one of the calls above).
@@ -74,12 +78,21 @@ class FileShard final : public FileReceiver {
   [[nodiscard]] bool read_some(TailedFile& tailed);
   bool read_block(TailedFile& tailed, Tail tail);
   void hand_on(TailedFile& tailed);
+  void hand_on(TailedFile& tailed, uint64_t position);  // that was passed
   void note_due(TailedFile& tailed);
   void expire_held();
+
+  void close_ports(const std::vector<size_t>& ports);
+  void restage(TailedFile& tailed, const pipeline::StageList* old_stages);
+  void read_again(TailedFile& tailed, const std::vector<pipeline::ByteRange>& lines);
+  [[nodiscard]] TailedFile* find(InodeKey key, size_t source);
+  void note_kept(TailedFile& tailed);
+  void leave_out_kept(TailedFile& tailed);
 
   void finish_if_possible(TailedFile& tailed);
   void flush_stages(TailedFile& tailed);
   void forget(TailedFile& tailed);
+  void drop(TailedFile& tailed);
   void update_identity(TailedFile& tailed);
   void count_lag(TailedFile& tailed);
   std::shared_ptr<PathMetrics> path_metrics(const TailedFile& tailed) const;
@@ -89,7 +102,7 @@ class FileShard final : public FileReceiver {
   const SourceOptions& source_of(const TailedFile& tailed) const { return *sources_[tailed.file.source]; }
 
   const FileReaderOptions options_;
-  const std::vector<std::shared_ptr<const SourceOptions>> sources_;
+  std::vector<std::shared_ptr<const SourceOptions>> sources_;
   FileLedger& ledger_;
   MemoryBudget& memory_;
   const pipeline::Clock& clock_;

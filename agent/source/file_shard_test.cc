@@ -87,6 +87,7 @@ class Shard final : public ReaderEvents {
   }
 
   ModelSink& sink() { return *sinks_[0]; }
+  std::shared_ptr<const SourceOptions> source() const { return source_; }
 
   InodeKey offer(const std::string& name, const std::string& lineage) {
     auto handle = FileHandle::open(folder.at(name));
@@ -125,6 +126,16 @@ class Shard final : public ReaderEvents {
     std::vector<std::string> lines;
     for (const auto& entry : server.entries()) lines.push_back(entry.line);
     return lines;
+  }
+  // The one source goes over to other stages.
+  void restage(std::shared_ptr<const pipeline::StageList> stages) {
+    auto options = std::make_shared<SourceOptions>(*source_);
+    options->stages = std::move(stages);
+    source_ = options;
+    ReaderChange change;
+    change.sources = {source_};
+    change.restaged = {0};
+    shard->change(std::move(change));
   }
   void file_finished(InodeKey key, size_t) override { finished.push_back(key); }
 
@@ -407,5 +418,79 @@ TEST_SUITE("agent/source") {
     s.pass(250ms);
     s.pass(10s);
     CHECK(s.delivered() == Lines{">one", "two"});
+  }
+
+  TEST_CASE("source: lines that old stages hold are given to the new ones, once") {
+    Shard s(kDefaultMaxLineBytes, joining());
+    s.folder.append("a", ">one\ntwo\n>three\nfour\n");
+    s.offer("a", "a");
+    s.start();
+    s.settle();
+    s.restage(nullptr);
+    CHECK(s.delivered() == Lines{">one|two", ">three", "four"});
+    CHECK(s.sink().position({1})->position == 21);
+    s.folder.append("a", "five\n>six\n");
+    s.pass(250ms);
+    s.restage(joining());
+    s.folder.append("a", "seven\n>eight\n");
+    s.pass(250ms);
+    s.restage(joining());
+    CHECK(s.delivered() == Lines{">one|two", ">three", "four", "five", ">six", "seven"});
+    s.pass(2s);
+    CHECK(s.delivered().back() == ">eight");
+  }
+
+  TEST_CASE("source: no batch has entries of old and new stages") {
+    Shard s(kDefaultMaxLineBytes, nullptr);
+    s.folder.append("a", "one\n");
+    s.offer("a", "a");
+    s.start();
+    s.settle();
+    s.restage(joining());
+    s.folder.append("a", ">two\n>three\n");
+    s.pass(250ms);
+    s.delivered();
+    CHECK(s.server.batches.size() == 2);
+  }
+
+  TEST_CASE("source: what old stages hold of a file that was truncated goes on as it is") {
+    Shard s(kDefaultMaxLineBytes, joining());
+    s.folder.append("a", ">one\ntwo\n");
+    s.offer("a", "a");
+    s.start();
+    s.settle();
+    s.folder.truncate("a");
+    s.restage(nullptr);
+    CHECK(s.delivered() == Lines{">one|two"});
+  }
+
+  TEST_CASE("source: a withdrawn file hands on what stages hold and can be found again where reading stopped") {
+    Shard s(kDefaultMaxLineBytes, joining());
+    s.folder.append("a", ">one\ntwo\nthr");
+    InodeKey key = s.offer("a", "a");
+    s.start();
+    s.settle();
+    s.shard->withdraw(key, 0);
+    CHECK(s.delivered() == Lines{">one|two"});
+    CHECK(s.shard->progress().empty());
+    auto known = s.ledger->find(*s.source(), key, s.folder.at("a"), ">one\ntwo\nthr", 12);
+    REQUIRE(known.has_value());
+    CHECK(known->position == 9);
+  }
+
+  TEST_CASE("source: a relabelled file gives later lines its new labels") {
+    Shard s;
+    s.folder.append("a", "one\n");
+    InodeKey key = s.offer("a", "a");
+    s.start();
+    s.settle();
+    s.shard->relabel(key, 0, LabelSet::from({{"team", "x"}}));
+    s.folder.append("a", "two\n");
+    s.pass(250ms);
+    s.delivered();
+    auto entries = s.server.entries();
+    REQUIRE(entries.size() == 2);
+    CHECK(entries[0].labels == "{lineage=\"a\"}");
+    CHECK(entries[1].labels == "{team=\"x\"}");
   }
 }

@@ -13,18 +13,20 @@ Rebuilder::Rebuilder(const std::vector<std::shared_ptr<const SourceOptions>>& so
     : sources_(sources),
       metrics_(metrics),
       lost_bytes_(lost_bytes),
-      files_(std::move(files)),
+      files_(*files),
       block_(block),
       labels_(labels),
       batch_(labels) {}
+
+void Rebuilder::add_files(const FoundFiles& files) { files_.insert(files.begin(), files.end()); }
 
 void Rebuilder::rebuild(const BatchRecord& record, SinkPort& port) {
   std::unique_ptr<Rebuild> out = port.rebuild(record);
   States states;
   for (const RecordSegment& segment : record.segments) {
-    auto file = files_->find(segment.file);
+    auto file = files_.find(segment.file);
     uint64_t lost = 0;
-    if (file != files_->end()) {
+    if (file != files_.end()) {
       LabelTable::Id labels = labels_.intern(LabelSet::parse(*segment.labels).value_or(LabelSet()));
       for (const LineRange& range : segment.ranges) {
         lost += read_range(segment.file, file->second, labels, range, states, *out);
@@ -40,7 +42,7 @@ void Rebuilder::rebuild(const BatchRecord& record, SinkPort& port) {
     }
   }
   for (auto& [id, state] : states) {
-    const FoundFile& file = files_->at(id);
+    const FoundFile& file = files_.at(id);
     batch_.clear();
     sources_[file.source]->stages->flush(batch_, *state, drops_);
     if (!batch_.empty()) out->append(batch_, id);

@@ -23,6 +23,7 @@ class Rebuilder {
             std::shared_ptr<const FoundFiles> files, BlockReader& block, pipeline::LabelTable& labels);
 
   void rebuild(const BatchRecord& record, SinkPort& port);
+  void add_files(const FoundFiles& files);  // found since
 
  private:
   using States = std::map<FileId, std::unique_ptr<pipeline::StageState>>;
@@ -35,7 +36,7 @@ class Rebuilder {
   const std::vector<std::shared_ptr<const SourceOptions>>& sources_;
   const std::vector<std::unique_ptr<SourceMetrics>>& metrics_;
   pipeline::Counter& lost_bytes_;
-  const std::shared_ptr<const FoundFiles> files_;
+  FoundFiles files_;
   BlockReader& block_;
   pipeline::LabelTable& labels_;
   pipeline::Batch batch_;

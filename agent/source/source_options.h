@@ -32,6 +32,7 @@ struct SourceOptions {
   std::map<std::string, std::string> labels;  // added to every target, after relabelling
   std::shared_ptr<const pipeline::RelabelRules> relabel;  // may be absent
   std::shared_ptr<const pipeline::StageList> stages;      // may be absent
+  std::string relabel_text, stages_text;                  // as configured; equal texts do the same
   std::vector<size_t> sinks;                              // indices into the program's list of sinks
   size_t max_line_bytes = kDefaultMaxLineBytes;           // 1 KiB .. 16 MiB; the rest of a longer line is cut, counted
 };

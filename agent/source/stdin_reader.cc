@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <future>
+#include <mutex>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <thread>
@@ -40,9 +42,49 @@ class StdinReader::Impl {
 
   void start(std::function<void()> ended) {
     thread_ = std::thread([this, ended = std::move(ended)] {
-      if (run()) ended();
+      bool at_end = run();
+      {
+        std::lock_guard lock(mutex_);
+        over_ = true;
+        if (change_) std::exchange(change_, nullptr)();
+      }
+      if (at_end) ended();
     });
   }
+
+  void change(std::function<void()> change) {
+    std::promise<void> done;
+    {
+      std::lock_guard lock(mutex_);
+      if (over_) return change();
+      change_ = [&] {
+        change();
+        done.set_value();
+      };
+    }
+    wake();
+    done.get_future().wait();
+  }
+
+  void apply(std::shared_ptr<const SourceOptions> source, pipeline::LabelSet labels,
+             std::vector<ReaderChange::Port> changed) {
+    bool restaged = source->stages != source_->stages;
+    if (restaged && state_) {
+      batch_.clear();
+      source_->stages->flush(batch_, *state_, drops_);
+      hand_on();
+    }
+    for (size_t sink : source_->sinks)
+      if (ports[sink]) ports[sink]->close_all();
+    for (ReaderChange::Port& port : changed) {
+      if (port.index >= ports.size()) ports.resize(port.index + 1);
+      ports[port.index] = std::move(port.port);
+    }
+    source_ = std::move(source);
+    target_labels_ = std::move(labels);
+    if (restaged) state_ = source_->stages ? source_->stages->make_state() : nullptr;
+  }
+
   void stop() {
     stopping_ = true;
     wake();
@@ -60,6 +102,7 @@ class StdinReader::Impl {
   bool run() {
     bool ended = false;
     while (!ended && !stopping_) {
+      take_change();
       close_due();
       expire_held();
       bool room = !must_wait();
@@ -69,6 +112,15 @@ class StdinReader::Impl {
     if (ended) finish();
     for (size_t sink : source_->sinks) ports[sink]->close_all();
     return ended;
+  }
+
+  void take_change() {
+    std::function<void()> change;
+    {
+      std::lock_guard lock(mutex_);
+      change = std::exchange(change_, nullptr);
+    }
+    if (change) change();
   }
 
   bool must_wait() const {
@@ -182,8 +234,8 @@ class StdinReader::Impl {
   static constexpr size_t kLabelTableLimit = 65'536;
 
   const int fd_;
-  const std::shared_ptr<const SourceOptions> source_;
-  const pipeline::LabelSet target_labels_;
+  std::shared_ptr<const SourceOptions> source_;
+  pipeline::LabelSet target_labels_;
   MemoryBudget& memory_;
   const pipeline::Clock& clock_;
   SourceMetrics metrics_;
@@ -198,6 +250,9 @@ class StdinReader::Impl {
   pipeline::UnixNanos last_read_time_ = 0;
   const int wake_fd_;
   std::atomic<bool> stopping_{false};
+  std::mutex mutex_;
+  std::function<void()> change_;  // under mutex_: to be called by the thread
+  bool over_ = false;             // under mutex_: the thread reads no more
   std::thread thread_;
 };
 
@@ -211,5 +266,10 @@ void StdinReader::set_ports(std::vector<std::unique_ptr<SinkPort>> ports) { impl
 void StdinReader::start(std::function<void()> ended) { impl_->start(std::move(ended)); }
 void StdinReader::stop() { impl_->stop(); }
 void StdinReader::wake() { impl_->wake(); }
+
+void StdinReader::change(std::shared_ptr<const SourceOptions> source, pipeline::LabelSet labels,
+                         std::vector<ReaderChange::Port> ports) {
+  impl_->change([&] { impl_->apply(std::move(source), std::move(labels), std::move(ports)); });
+}
 
 }  // namespace agent

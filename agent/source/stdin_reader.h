@@ -12,6 +12,7 @@
 
 #include "agent/sink/memory_budget.h"
 #include "agent/sink/sink.h"
+#include "agent/source/file_reader.h"
 #include "agent/source/source_options.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/metrics.h"
@@ -30,6 +31,11 @@ class StdinReader {
   void start(std::function<void()> ended);
   void stop();
   void wake();  // a port has room again. Thread: any.
+
+  // As FileReader::change(), for its one source: what old stages hold is flushed, for it cannot be read again. Returns
+  // when it is done.
+  void change(std::shared_ptr<const SourceOptions> source, pipeline::LabelSet labels,
+              std::vector<ReaderChange::Port> ports);
 
  private:
   class Impl;

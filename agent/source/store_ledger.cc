@@ -32,7 +32,7 @@ StoreLedger::StoreLedger(CheckpointStore& store, std::vector<Sink*> sinks) : sto
 bool StoreLedger::knows(const SourceOptions& source, InodeKey key) const {
   std::lock_guard lock(mutex_);
   for (auto [it, last] = unclaimed_.equal_range(key); it != last; ++it) {
-    if (records_.at(it->second).source == source.name) return true;
+    if (records_.at(it->second).source == source.name && !released_.contains(it->second)) return true;
   }
   return false;
 }
@@ -54,6 +54,10 @@ std::optional<KnownFile> StoreLedger::find(const SourceOptions& source, InodeKey
   if (best == unclaimed_.end()) return std::nullopt;
   KnownFile known = known_file(best->second, source);
   unclaimed_.erase(best);
+  if (auto released = released_.find(known.id); released != released_.end()) {
+    known.position = released->second;  // what is below is on its way, perhaps not acknowledged
+    released_.erase(released);
+  }
   return known;
 }
 
@@ -106,6 +110,19 @@ void StoreLedger::update(FileId file, const FileIdentity& identity) {
   store_.update_file(file, std::move(record));
 }
 
+void StoreLedger::release(FileId file, uint64_t position) {
+  std::lock_guard lock(mutex_);
+  auto found = records_.find(file);
+  if (found == records_.end()) return;
+  unclaimed_.emplace(InodeKey{found->second.dev, found->second.inode}, file);
+  released_[file] = position;
+}
+
+void StoreLedger::set_sinks(std::vector<Sink*> sinks) {
+  std::lock_guard lock(mutex_);
+  sinks_ = std::move(sinks);
+}
+
 void StoreLedger::finished(FileId file, uint64_t end) {
   std::lock_guard lock(mutex_);
   endings_.push_back({file, end});
@@ -127,6 +144,7 @@ uint64_t StoreLedger::last_birth_order() const { return last_birth_order_; }
 
 bool StoreLedger::all_sinks_past(const Ending& ending) const {
   return std::all_of(sinks_.begin(), sinks_.end(), [&](const Sink* sink) {
+    if (sink == nullptr) return true;
     auto position = sink->position(ending.file);
     return !position || position->position >= ending.end;
   });
@@ -134,8 +152,10 @@ bool StoreLedger::all_sinks_past(const Ending& ending) const {
 
 void StoreLedger::sweep() {
   std::vector<FileId> done;
+  std::vector<Sink*> sinks;
   {
     std::lock_guard lock(mutex_);
+    sinks = sinks_;
     std::erase_if(endings_, [&](const Ending& ending) {
       if (!all_sinks_past(ending)) return false;
       done.push_back(ending.file);
@@ -144,7 +164,8 @@ void StoreLedger::sweep() {
     });
   }
   for (FileId file : done) {
-    for (Sink* sink : sinks_) sink->forget(file);
+    for (Sink* sink : sinks)
+      if (sink != nullptr) sink->forget(file);
     store_.forget_file(file);
   }
 }

@@ -25,9 +25,13 @@ class StoreLedger final : public FileLedger {
   FileId adopt(const SourceOptions& source, const FileIdentity& identity, const std::string& path,
                uint64_t birth_order) override;
   void update(FileId file, const FileIdentity& identity) override;
+  void release(FileId file, uint64_t position) override;
   void finished(FileId file, uint64_t end) override;
   void first_scan_done(const std::set<std::string>& sources) override;
   uint64_t last_birth_order() const override;
+
+  // After a change of the configuration; null: that sink is there no more.
+  void set_sinks(std::vector<Sink*> sinks);
 
   // Forgets finished files that every sink has; call it every few seconds and before the end.
   void sweep();
@@ -42,9 +46,10 @@ class StoreLedger final : public FileLedger {
   bool all_sinks_past(const Ending& ending) const;
 
   CheckpointStore& store_;
-  const std::vector<Sink*> sinks_;
   uint64_t last_birth_order_ = 0;  // set once
   mutable std::mutex mutex_;
+  std::vector<Sink*> sinks_;                             // under mutex_
+  std::unordered_map<FileId, uint64_t> released_;        // under mutex_: of this run, unclaimed, and where to resume
   std::unordered_multimap<InodeKey, FileId> unclaimed_;  // under mutex_: of former runs, not found yet
   std::unordered_map<FileId, FileRecord> records_;       // under mutex_: files in use
   std::vector<Ending> endings_;                          // under mutex_

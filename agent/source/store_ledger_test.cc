@@ -22,6 +22,9 @@ class PositionSink final : public Sink {
   }
   void forget(FileId file) override { positions.erase(file), forgotten.push_back(file); }
   void stop(std::chrono::nanoseconds, std::function<void()>) override {}
+  pipeline::Result<std::function<void()>> prepare_change(SinkOptions) override {
+    return std::function<void()>([] {});
+  }
 
   std::map<FileId, FilePosition> positions;
   std::vector<FileId> forgotten;

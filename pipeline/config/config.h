@@ -107,6 +107,9 @@ class ConfigTable {
   // Every key in the order of the file. Asking for it does not make the keys known.
   std::vector<std::string> keys() const;
 
+  // What stands at `key`, variables replaced: equal texts mean equal values. Not TOML. Absent: "".
+  std::string canonical(std::string_view key) const;
+
   bool present() const;
   // Unknown keys of this table (and of tables in it nobody asked for) are no errors: for tables whose kind is wrong
   // anyway.

@@ -55,6 +55,13 @@ ConfigValue value_of(const ConfigNode& node) {
   return value;
 }
 
+void append_canonical(std::string& out, const ConfigNode& node) {
+  out += concat(node.key.size(), ":", node.key, "=", static_cast<int>(node.kind), ";", node.text.size(), ":", node.text,
+                ";", node.integer, ";", node.boolean ? 1 : 0, ";", std::to_string(node.number), "{");
+  for (const auto& child : node.children) append_canonical(out, *child);
+  out += "}";
+}
+
 constexpr std::string_view kString = "a string", kStrings = "a string or an array of strings";
 
 }  // namespace
@@ -292,6 +299,12 @@ std::vector<ConfigValue> ConfigTable::elements(std::string_view key) const {
 std::vector<std::string> ConfigTable::keys() const {
   std::vector<std::string> out;
   for (const auto& child : node_->children) out.push_back(child->key);
+  return out;
+}
+
+std::string ConfigTable::canonical(std::string_view key) const {
+  std::string out;
+  if (const ConfigNode* node = node_->child(key)) append_canonical(out, *node);
   return out;
 }
 

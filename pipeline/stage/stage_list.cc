@@ -80,6 +80,12 @@ void StageList::flush(Batch& batch, StageState& state, DropCounts& drops) const 
   run_late(batch, state, drops, [&](const Stage& stage, StageMemory& memory) { stage.flush(batch, memory, drops); });
 }
 
+void StageList::take_held(Batch& batch, StageState& state) const {
+  INVARIANT(state.memories_.size() == stages_.size());
+  DropCounts drops;  // nothing is given up
+  for (size_t i = 0; i < stages_.size(); ++i) stages_[i]->flush(batch, *state.memories_[i], drops);
+}
+
 void StageList::expire(Batch& batch, StageState& state, UnixNanos now, DropCounts& drops) const {
   run_late(batch, state, drops,
            [&](const Stage& stage, StageMemory& memory) { stage.expire(batch, memory, now, drops); });

@@ -64,6 +64,10 @@ class StageList {
   // among it. Thread: any, also while others process.
   void append_metrics(MetricPage& page, UnixNanos now) const;
 
+  // Appends what each stage of `state` holds, without sending it through the stages behind; its origins name the raw
+  // lines. For a change of the stages: these lines are then given to others. The state is done with.
+  void take_held(Batch& batch, StageState& state) const;
+
   void add_reads(FieldNames& reads) const;
   void set_later_reads(const FieldNames& later);  // for nested lists; the outermost one has told its stages when built
 

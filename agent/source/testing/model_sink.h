@@ -140,6 +140,7 @@ class ModelSink {
    public:
     explicit Port(ModelSink& sink) : sink_(sink) {}
     void append(const pipeline::Batch& batch, const FilePosition& passed) override { sink_.append(batch, passed); }
+    const KeptRanges::OfFile* kept(FileId file) const override { return sink_.kept_.of(file); }
     bool full() const override { return sink_.full; }
     std::optional<std::chrono::nanoseconds> deadline() const override { return std::nullopt; }
     void close_due(std::chrono::nanoseconds) override {}
@@ -243,7 +244,9 @@ class ModelLedger final : public FileLedger {
   bool knows(const SourceOptions& source, InodeKey key) const override {
     for (FileId id : unclaimed_) {
       const FileRecord& record = disk_.files.at(id);
-      if (record.source == source.name && record.dev == key.device && record.inode == key.inode) return true;
+      if (!released_.contains(id) && record.source == source.name && record.dev == key.device &&
+          record.inode == key.inode)
+        return true;
     }
     return false;
   }
@@ -264,7 +267,9 @@ class ModelLedger final : public FileLedger {
       if (known.position > size_bytes) continue;
       if (!best || best->identity.fingerprint_bytes < identity.fingerprint_bytes) best = known;
     }
-    if (best) unclaimed_.erase(best->id);
+    if (!best) return best;
+    unclaimed_.erase(best->id);
+    if (auto released = released_.extract(best->id)) best->position = released.mapped();
     return best;
   }
   FileId adopt(const SourceOptions& source, const FileIdentity& identity, const std::string& path,
@@ -278,6 +283,10 @@ class ModelLedger final : public FileLedger {
   void update(FileId file, const FileIdentity& identity) override {
     disk_.files[file].fingerprint = identity.fingerprint;
     disk_.files[file].fingerprint_length = identity.fingerprint_bytes;
+  }
+  void release(FileId file, uint64_t position) override {
+    unclaimed_.insert(file);
+    released_[file] = position;
   }
   void finished(FileId file, uint64_t end) override { endings_.emplace_back(file, end); }
   void first_scan_done(const std::set<std::string>&) override { unclaimed_.clear(); }
@@ -293,6 +302,7 @@ class ModelLedger final : public FileLedger {
   ModelDisk& disk_;
   const std::vector<std::unique_ptr<ModelSink>>& sinks_;
   std::set<FileId> unclaimed_;
+  std::map<FileId, uint64_t> released_;
   std::vector<std::pair<FileId, uint64_t>> endings_;
 };
 

@@ -1,0 +1,152 @@
+// Agent::change(): another configuration while the agent runs. What has to happen is worked out and tried first
+// (configuration_change.h, Sink::prepare_change); then everything is done at once.
+#include <algorithm>
+
+#include "agent/agent.h"
+#include "agent/configuration_change.h"
+#include "pipeline/base/log.h"
+
+namespace agent {
+
+using pipeline::concat;
+using pipeline::Errc;
+using pipeline::fail;
+using pipeline::log_info;
+using pipeline::Result;
+
+namespace {
+constexpr std::chrono::seconds kRetirement{60};  // for the acks of a sink that was removed
+}
+
+struct Agent::SinkPlan {
+  std::vector<size_t> slots;                   // of each sink of the next configuration
+  std::vector<std::function<void()>> changes;  // of running ones
+  std::vector<size_t> new_ports;               // slots whose ports are others afterwards
+  std::vector<std::unique_ptr<Sink>> added;    // for the slots behind the last
+  std::vector<size_t> removed;
+};
+
+Result<void> Agent::change(Configuration next, const std::string& name) {
+  if (!started_ || stopping_) return fail(Errc::kUnavailable, "the agent is starting or stopping; try again");
+  if (mode_ == AgentMode::kDryRun) next = dry_run_of(std::move(next));
+  TRY(check_change(configuration_, next, name));
+  TRY_LET(SinkPlan plan, plan_sinks(next));
+  for (auto& change : plan.changes) change();
+  for (auto& sink : plan.added) sinks_.push_back(std::move(sink));
+  ledger_->set_sinks(sink_pointers());
+  change_sources(next, plan);
+  change_stdin(next, plan);
+  for (size_t slot : plan.removed) retire(slot);
+  ledger_->set_sinks(sink_pointers());
+  memory_->set_limit(next.memory_limit_bytes);
+  registry_.gauge("skidway_agent_memory_limit_bytes", "What they may use together (memory_limit).")
+      .set(static_cast<int64_t>(memory_->limit_bytes()));
+  configuration_ = std::move(next);
+  return {};
+}
+
+Result<Agent::SinkPlan> Agent::plan_sinks(const Configuration& next) {
+  SinkPlan plan;
+  for (const SinkOptions& options : next.sinks) {
+    auto called = [&](const auto& sink) { return sink && sink->name() == options.name; };
+    auto running = std::find_if(sinks_.begin(), sinks_.end(), called);
+    if (running == sinks_.end()) {
+      if (std::any_of(retiring_.begin(), retiring_.end(), called))
+        return fail(Errc::kUnavailable,
+                    concat("sink \"", options.name, "\" was removed a moment ago and is still sending; try again"));
+      TRY(store_->add_sink(options.name));
+      TRY_LET(auto sink, make_sink(options));
+      plan.new_ports.push_back(sinks_.size() + plan.added.size());
+      plan.slots.push_back(plan.new_ports.back());
+      plan.added.push_back(std::move(sink));
+      continue;
+    }
+    auto slot = static_cast<size_t>(running - sinks_.begin());
+    plan.slots.push_back(slot);
+    auto before = std::find_if(configuration_.sinks.begin(), configuration_.sinks.end(),
+                               [&](const SinkOptions& o) { return o.name == options.name; });
+    if (before != configuration_.sinks.end() && *before == options) continue;
+    TRY_LET(auto change, (*running)->prepare_change(options));
+    plan.changes.push_back(std::move(change));
+    plan.new_ports.push_back(slot);
+  }
+  for (size_t slot = 0; slot < sinks_.size(); slot++)
+    if (sinks_[slot] && std::find(plan.slots.begin(), plan.slots.end(), slot) == plan.slots.end())
+      plan.removed.push_back(slot);
+  return plan;
+}
+
+namespace {
+// New ports of one reader. Those of removed sinks are null.
+std::vector<ReaderChange::Port> change_ports(const std::vector<std::unique_ptr<Sink>>& sinks,
+                                             const std::vector<size_t>& fresh, const std::vector<size_t>& removed,
+                                             const std::function<void()>& on_room) {
+  std::vector<ReaderChange::Port> ports;
+  for (size_t slot : fresh) ports.push_back({slot, sinks[slot]->open_port(on_room)});
+  for (size_t slot : removed) ports.push_back({slot, nullptr});
+  return ports;
+}
+}  // namespace
+
+void Agent::change_sources(const Configuration& next, const SinkPlan& plan) {
+  SourceChange change = plan_sources(files_, file_sources(next), plan.slots);
+  files_ = std::move(change.sources);
+  readable_.resize(files_.size());
+  for (size_t slot = 0; slot < files_.size(); slot++)
+    if (files_[slot]) readable_[slot] = files_[slot];
+  if (!discovery_) {
+    if (files_.empty()) return;
+    build_readers();
+    return start_readers();
+  }
+  ReaderChange first;  // of the first reader: it builds again what an added sink left unacked at an earlier time
+  for (size_t slot : plan.new_ports)
+    if (slot + plan.added.size() >= sinks_.size())
+      for (const BatchRecord& record : sinks_[slot]->unacked()) first.rebuilds.push_back({slot, &record});
+  if (!first.rebuilds.empty()) {
+    auto found = std::make_shared<FoundFiles>();
+    for (auto& reader : readers_) found->merge(reader->found());
+    first.found = std::move(found);
+  }
+  for (auto& reader : readers_) reader->hold();
+  discovery_->change_sources(files_, [&] {
+    for (auto& reader : readers_) {
+      ReaderChange mine = std::exchange(first, {});
+      mine.sources = readable_;
+      mine.restaged = change.restaged;
+      mine.ports = change_ports(sinks_, plan.new_ports, plan.removed, [reader = reader.get()] { reader->wake(); });
+      reader->change(std::move(mine));
+    }
+  });
+  for (auto& reader : readers_) reader->release();
+}
+
+void Agent::change_stdin(const Configuration& next, const SinkPlan& plan) {
+  if (!stdin_) return;
+  for (auto& source : next.sources) {
+    if (source->type != SourceType::kStdin) continue;
+    SourceChange change = plan_sources({stdin_source_}, {source}, plan.slots);
+    stdin_source_ = change.sources[0];
+    stdin_target_ = make_stdin_target(*stdin_source_);
+    stdin_->change(stdin_source_, stdin_target_->labels,
+                   change_ports(sinks_, plan.new_ports, plan.removed, [this] { stdin_->wake(); }));
+  }
+}
+
+// Its ports are gone by now; it sends what it has.
+void Agent::retire(size_t slot) {
+  Sink* sink = retiring_.emplace_back(std::move(sinks_[slot])).get();
+  log_info("sink removed", {{"sink", sink->name()}});
+  sink->stop(kRetirement, [this, sink] {
+    std::erase_if(retiring_, [&](auto& s) { return s.get() == sink; });
+    if (stopping_ && --sinks_running_ == 0) finish();
+  });
+}
+
+std::vector<Sink*> Agent::sink_pointers() const {
+  std::vector<Sink*> sinks;
+  for (auto& sink : sinks_) sinks.push_back(sink.get());
+  return sinks;
+}
+
+}  // namespace agent
