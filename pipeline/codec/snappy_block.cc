@@ -1,10 +1,10 @@
 #include "pipeline/codec/snappy_block.h"
 
-#include <algorithm>
-#include <snappy-sinksource.h>
 #include <snappy.h>
 
+#include "pipeline/base/varint.h"
 #include "pipeline/codec/size_limit.h"
+#include "pipeline/codec/snappy_encoder.h"
 
 namespace pipeline {
 
@@ -14,53 +14,33 @@ namespace {
 // found out before its output is allocated.
 constexpr uint64_t kMaxExpansion = 22;
 
-class FragmentSource final : public snappy::Source {
- public:
-  explicit FragmentSource(std::span<const std::string_view> fragments) : rest_(fragments) {
-    for (std::string_view fragment : fragments) available_ += fragment.size();
-    drop_finished();
-  }
-  size_t Available() const override { return available_; }
-  const char* Peek(size_t* size) override {
-    *size = rest_.empty() ? 0 : rest_[0].size() - used_;
-    return rest_.empty() ? nullptr : rest_[0].data() + used_;
-  }
-  void Skip(size_t n) override {
-    available_ -= n;
-    while (n > 0) {
-      size_t step = std::min(n, rest_[0].size() - used_);
-      used_ += step, n -= step;
-      drop_finished();
-    }
-  }
-
- private:
-  void drop_finished() {
-    while (!rest_.empty() && used_ == rest_[0].size()) rest_ = rest_.subspan(1), used_ = 0;
-  }
-
-  std::span<const std::string_view> rest_;
-  size_t used_ = 0;  // of rest_[0]
-  size_t available_ = 0;
-};
-
-class StringSink final : public snappy::Sink {
- public:
-  explicit StringSink(std::string& out) : out_(out) {}
-  void Append(const char* bytes, size_t n) override { out_.append(bytes, n); }
-
- private:
-  std::string& out_;
-};
+// A fragment of this size is encoded where it lies; shorter ones are joined first, so that each can look back into the
+// ones before.
+constexpr size_t kOwnPartBytes = 32 << 10;
 
 }  // namespace
 
 std::string snappy_compress(std::span<const std::string_view> fragments) {
-  FragmentSource source(fragments);
-  std::string out;
-  out.reserve(source.Available() / 2 + 64);  // logs shrink to a third
-  StringSink sink(out);
-  snappy::Compress(&source, &sink);
+  size_t size = 0;
+  for (std::string_view fragment : fragments) size += fragment.size();
+  std::string out, joined;
+  out.reserve(size / 3 + 64);
+  append_varint(out, size);
+  SnappyEncoder encoder;
+  auto end_joined = [&] {
+    encoder.append(out, joined);
+    joined.clear();
+  };
+  for (std::string_view fragment : fragments) {
+    bool is_own_part = fragment.size() >= kOwnPartBytes;
+    if (is_own_part || joined.size() >= kOwnPartBytes) end_joined();
+    if (is_own_part) {
+      encoder.append(out, fragment);
+    } else {
+      joined.append(fragment);
+    }
+  }
+  end_joined();
   return out;
 }
 

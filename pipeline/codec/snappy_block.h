@@ -13,7 +13,8 @@
 
 namespace pipeline {
 
-// One block of all fragments in order, as if they were joined (they are not). Below 4 GiB in sum.
+// One block of all fragments in order: decoded, it is their join. The same fragments give the same bytes; fragments of
+// 32 KiB and more are not copied. By our own encoder (snappy_encoder.h). Below 4 GiB in sum.
 std::string snappy_compress(std::span<const std::string_view> fragments);
 std::string snappy_compress(std::string_view bytes);
 
