@@ -91,6 +91,15 @@ struct Mended {
     }
     source.push_back(original.size());
   }
+
+  // Groups that look into `text` made to look into the original.
+  void translate(std::string_view original, std::span<std::string_view> groups) const {
+    for (std::string_view& group : groups) {
+      if (group.data() == nullptr) continue;
+      auto begin = static_cast<size_t>(group.data() - text.data());
+      group = original.substr(source[begin], source[begin + group.size()] - source[begin]);
+    }
+  }
 };
 
 }  // namespace
@@ -130,17 +139,39 @@ struct Regex::Program {
     Mended mended(text);
     auto mended_from = std::lower_bound(mended.source.begin(), mended.source.end(), from) - mended.source.begin();
     if (!search_utf8(mended.text, anchor, groups, static_cast<size_t>(mended_from))) return false;
-    for (std::string_view& group : groups) {
-      if (group.data() == nullptr) continue;
-      auto begin = static_cast<size_t>(group.data() - mended.text.data());
-      size_t from = mended.source[begin], to = mended.source[begin + group.size()];
-      group = text.substr(from, to - from);
-    }
+    mended.translate(text, groups);
     return true;
+  }
+
+  void each_match(std::string_view text, const Visit& visit) const {
+    if (text.data() == nullptr) text = "";
+    if (is_ascii(text) || is_valid_utf8(text)) return each_match_utf8(text, visit);
+    Mended mended(text);
+    std::vector<std::string_view> translated;
+    each_match_utf8(mended.text, [&](std::span<const std::string_view> groups) {
+      translated.assign(groups.begin(), groups.end());
+      mended.translate(text, translated);
+      return visit(translated);
+    });
   }
 
  private:
   static constexpr size_t kUsualGroups = 16;
+
+  void each_match_utf8(std::string_view text, const Visit& visit) const {
+    std::vector<std::string_view> groups(names.size());
+    size_t last_end = std::string_view::npos;
+    for (size_t at = 0; at <= text.size();) {
+      if (!search_utf8(text, RE2::UNANCHORED, groups, at)) return;
+      auto begin = static_cast<size_t>(groups[0].data() - text.data());
+      size_t end = begin + groups[0].size();
+      bool counts = begin != end || begin != last_end;
+      at = end;
+      if (begin == end) at < text.size() ? void(take_utf8(text, at)) : void(++at);
+      last_end = end;
+      if (counts && !visit(groups)) return;
+    }
+  }
 
   bool search_utf8(std::string_view text, RE2::Anchor anchor, std::span<std::string_view> groups, size_t from) const {
     size_t count = std::min(groups.size(), names.size());
@@ -213,6 +244,8 @@ bool Regex::find(std::string_view text, std::span<std::string_view> groups, size
 bool Regex::full_find(std::string_view text, std::span<std::string_view> groups) const {
   return program_->search(text, RE2::ANCHOR_BOTH, groups);
 }
+
+void Regex::each_match(std::string_view text, const Visit& visit) const { program_->each_match(text, visit); }
 
 namespace {
 

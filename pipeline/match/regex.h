@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -48,6 +49,11 @@ class Regex {
   // `from`: matches begin there at the earliest; what is before still counts for ^ and \b.
   bool find(std::string_view text, std::span<std::string_view> groups, size_t from = 0) const;
   bool full_find(std::string_view text, std::span<std::string_view> groups) const;
+
+  // Every match from the left, as Go's FindAll: an empty match right behind another one does not count; ^ and \b see
+  // the whole text. Ends where `visit`, called with all groups, answers false.
+  using Visit = std::function<bool(std::span<const std::string_view> groups)>;
+  void each_match(std::string_view text, const Visit& visit) const;
 
   // Appends `form` with $1, ${1}, $name, ${name} and $$ replaced, as Go's Expand does: an unbraced name is the longest
   // run of letters, digits and _; an unknown group is empty; a malformed $ stays.

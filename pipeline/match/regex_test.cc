@@ -89,6 +89,28 @@ TEST_CASE("regex: goes on behind a match, and still knows what was before") {
   CHECK_FALSE(regex("b*").find("ab", groups, 3));
 }
 
+TEST_CASE("regex: finds every match as Go does") {
+  auto all = [](std::string_view pattern, std::string_view text) {
+    std::string out;
+    Regex::compile(pattern)->each_match(text, [&](std::span<const std::string_view> groups) {
+      out += concat("[", groups[0], "]");
+      return out.size() < 20;
+    });
+    return out;
+  };
+  CHECK(all("a+", "baaac a") == "[aaa][a]");
+  CHECK(all("x*", "axb") == "[][x][]");  // no empty match right behind another one
+  CHECK(all("^a", "aaa") == "[a]");
+  CHECK(all("\\b", "ab c") == "[][][][]");
+  CHECK(all("", "\xc3\xa9") == "[][]");
+  CHECK(all("b",
+            "\xff"
+            "b\xff"
+            "b") == "[b][b]");
+  CHECK(all("none", "text") == "");
+  CHECK(all("a", "aaaaaaaaaaaaaaa") == "[a][a][a][a][a][a][a]");  // ended by the visitor
+}
+
 TEST_CASE("regex: expands replacements as Go's Expand") {
   Regex r = regex("(?P<first>\\w+) (\\w+)( never)?");
   std::vector<std::string_view> groups(r.group_count());

@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <locale.h>
 #include <utility>
-#include <wctype.h>
 
 #include "pipeline/base/digest.h"
-#include "pipeline/model/quoted_text.h"
+#include "pipeline/model/letter_case.h"
 
 namespace pipeline {
 
@@ -125,24 +123,6 @@ Result<void> check(const RelabelConfig& config, RelabelAction action) {
   return {};
 }
 
-// As Go's strings.ToLower and ToUpper: each character by itself, bad bytes as U+FFFD.
-std::string with_case(std::string_view text, bool upper) {
-  static const locale_t kUnicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);  // absent: ASCII only
-  std::string out;
-  for (size_t at = 0; at < text.size();) {
-    auto code = static_cast<wint_t>(take_utf8(text, at));
-    if (code < 0x80 || kUnicode == nullptr) {
-      char c = static_cast<char>(code);
-      bool turns = upper ? c >= 'a' && c <= 'z' : c >= 'A' && c <= 'Z';
-      if (code < 0x80 && turns) code ^= 0x20;
-    } else {
-      code = upper ? towupper_l(code, kUnicode) : towlower_l(code, kUnicode);
-    }
-    append_utf8(out, static_cast<uint32_t>(code));
-  }
-  return out;
-}
-
 uint64_t hash_modulo(std::string_view value, uint64_t modulus) {
   std::array<uint8_t, 16> digest = md5(value);
   uint64_t number = 0;
@@ -216,8 +196,8 @@ bool RelabelRule::apply(LabelBuilder& labels) const {
     case RelabelAction::kLabelMap: map_names(labels); break;
     case RelabelAction::kLabelDrop: remove_names(labels, true); break;
     case RelabelAction::kLabelKeep: remove_names(labels, false); break;
-    case RelabelAction::kLowercase: labels.set(config_.target_label, with_case(value, false)); break;
-    case RelabelAction::kUppercase: labels.set(config_.target_label, with_case(value, true)); break;
+    case RelabelAction::kLowercase: labels.set(config_.target_label, to_lower(value)); break;
+    case RelabelAction::kUppercase: labels.set(config_.target_label, to_upper(value)); break;
   }
   return true;
 }
