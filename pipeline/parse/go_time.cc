@@ -7,117 +7,15 @@
 #include <utility>
 
 #include "pipeline/base/time_format.h"
+#include "pipeline/parse/go_time_elements.h"
 
 namespace pipeline {
 
+using namespace go_time;
+
 namespace {
 
-// The elements of a layout, after Go's time/format.go.
-enum Kind : uint8_t {
-  kLongMonth,
-  kMonth,
-  kNumMonth,
-  kZeroMonth,
-  kLongWeekday,
-  kWeekday,
-  kDay,
-  kUnderDay,
-  kZeroDay,
-  kUnderYearDay,
-  kZeroYearDay,
-  kHour,
-  kHour12,
-  kZeroHour12,
-  kMinute,
-  kZeroMinute,
-  kSecond,
-  kZeroSecond,
-  kLongYear,
-  kYear,
-  kPM,
-  kpm,
-  kZoneName,
-  // zones; those with Z take a plain Z too
-  kZ4,
-  kZ6,
-  kZColon,
-  kZ2,
-  kZColonSeconds,
-  kN4,
-  kN6,
-  kNColon,
-  kN2,
-  kNColonSeconds,
-  kFraction0,
-  kFraction9
-};
-
-using Element = GoTimeLayout::Element;
-
 bool is_digit(std::string_view text, size_t i) { return i < text.size() && text[i] >= '0' && text[i] <= '9'; }
-bool begins_lower(std::string_view text) { return !text.empty() && text[0] >= 'a' && text[0] <= 'z'; }
-
-constexpr std::pair<std::string_view, Kind> kFixed[] = {  // longer ones first
-    {"2006", kLongYear},
-    {"002", kZeroYearDay},
-    {"__2", kUnderYearDay},
-    {"-07:00:00", kNColonSeconds},
-    {"-070000", kN6},
-    {"-07:00", kNColon},
-    {"-0700", kN4},
-    {"-07", kN2},
-    {"Z07:00:00", kZColonSeconds},
-    {"Z070000", kZ6},
-    {"Z07:00", kZColon},
-    {"Z0700", kZ4},
-    {"Z07", kZ2},
-    {"MST", kZoneName},
-    {"PM", kPM},
-    {"pm", kpm},
-    {"01", kZeroMonth},
-    {"02", kZeroDay},
-    {"03", kZeroHour12},
-    {"04", kZeroMinute},
-    {"05", kZeroSecond},
-    {"06", kYear},
-    {"15", kHour},
-    {"1", kNumMonth},
-    {"2", kDay},
-    {"3", kHour12},
-    {"4", kMinute},
-    {"5", kSecond}};
-
-// The element that begins at `layout`, and its length; 0: none does.
-size_t element_at(std::string_view layout, Element& out) {
-  auto found = [&](Kind kind, size_t length) {
-    out.kind = kind;
-    return length;
-  };
-  if (layout.starts_with("January")) return found(kLongMonth, 7);
-  if (layout.starts_with("Jan") && !begins_lower(layout.substr(3))) return found(kMonth, 3);
-  if (layout.starts_with("Monday")) return found(kLongWeekday, 6);
-  if (layout.starts_with("Mon") && !begins_lower(layout.substr(3))) return found(kWeekday, 3);
-  if (layout.starts_with("_2") && !layout.starts_with("_2006")) return found(kUnderDay, 2);
-  if (layout[0] == '.' || layout[0] == ',') {
-    char digit = layout.size() > 1 ? layout[1] : 0;
-    if (digit != '0' && digit != '9') return 0;
-    size_t end = 1;
-    while (end < layout.size() && layout[end] == digit) ++end;
-    if (is_digit(layout, end)) return 0;
-    out.digits = static_cast<uint8_t>(std::min<size_t>(end - 1, 255));
-    return found(digit == '0' ? kFraction0 : kFraction9, end);
-  }
-  for (const auto& [text, kind] : kFixed) {
-    if (layout.starts_with(text)) return found(kind, text.size());
-  }
-  return 0;
-}
-
-constexpr std::array<std::string_view, 12> kMonths = {"January",   "February", "March",    "April",
-                                                      "May",       "June",     "July",     "August",
-                                                      "September", "October",  "November", "December"};
-constexpr std::array<std::string_view, 7> kWeekdays = {"Sunday",   "Monday", "Tuesday", "Wednesday",
-                                                       "Thursday", "Friday", "Saturday"};
 
 bool is_leap(int64_t year) { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
 unsigned days_in(unsigned month, int64_t year) {

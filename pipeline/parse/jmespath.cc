@@ -1,122 +1,23 @@
 #include "pipeline/parse/jmespath.h"
 
-#include <charconv>
+#include "pipeline/parse/jmespath_node.h"
 
 namespace pipeline {
 
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool begins_identifier(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+using Node = JmesNode;
 
-class JmesParser {
- public:
-  explicit JmesParser(std::string_view text) : text_(text) {}
-
-  Result<std::vector<JmesPath::Step>> run() {
-    skip_space();
-    for (bool first = true; at_ < text_.size(); first = false, skip_space()) {
-      char c = text_[at_];
-      if (c == '[') {
-        TRY(bracket());
-      } else if (first) {
-        TRY(identifier());
-      } else if (c == '.') {
-        ++at_;
-        skip_space();
-        TRY(identifier());
-      } else {
-        return unknown();
-      }
-    }
-    if (steps_.empty()) return fault("incomplete expression");
-    return std::move(steps_);
-  }
-
- private:
-  void skip_space() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || (text_[at_] >= '\t' && text_[at_] <= '\r'))) ++at_;
-  }
-  tl::unexpected<Error> fault(std::string_view what) const {
-    return fail(Errc::kInvalid, concat("could not compile JMES expression: ", text_, ": ", what));
-  }
-  tl::unexpected<Error> later(std::string_view form) const {
-    return fail(Errc::kInvalid, concat("not supported yet: ", form, " in the JMESPath expression ", text_));
-  }
-  // What stands at at_ is no identifier, dot or index: a form that comes later, or no JMESPath at all.
-  tl::unexpected<Error> unknown() const {
-    if (at_ >= text_.size()) return fault("incomplete expression");
-    switch (text_[at_]) {
-      case '*': return later("a wildcard");
-      case '|': return later("a pipe or an or-expression");
-      case '(': return later("a function call");
-      case '{': return later("a multi-select hash");
-      case '`': return later("a JSON literal");
-      case '\'': return later("a raw string");
-      case '@': return later("the current node @");
-      case '&': return later("an expression reference");
-      case '=':
-      case '!':
-      case '<':
-      case '>': return later("a comparison");
-      default: break;
-    }
-    return fault(concat("unexpected character '", text_.substr(at_, 1), "' at position ", at_));
-  }
-
-  Result<void> identifier() {
-    if (at_ < text_.size() && text_[at_] == '"') {
-      size_t end = at_ + 1;
-      while (end < text_.size() && text_[end] != '"') end += text_[end] == '\\' ? 2 : 1;
-      if (end >= text_.size()) return fault("unclosed quoted identifier");
-      auto checked = check_json(text_.substr(at_, end + 1 - at_));
-      Arena arena;
-      auto name = checked ? json_text(*checked, arena) : std::nullopt;
-      if (!name) return fault("invalid quoted identifier");
-      steps_.emplace_back(std::string(*name));
-      at_ = end + 1;
-      return {};
-    }
-    if (at_ < text_.size() && text_[at_] == '[') return later("a multi-select list");
-    if (at_ >= text_.size() || !begins_identifier(text_[at_])) return unknown();
-    size_t begin = at_;
-    while (at_ < text_.size() && (begins_identifier(text_[at_]) || is_digit(text_[at_]))) ++at_;
-    steps_.emplace_back(std::string(text_.substr(begin, at_ - begin)));
-    skip_space();
-    if (at_ < text_.size() && text_[at_] == '(') return unknown();
-    return {};
-  }
-
-  Result<void> bracket() {
-    ++at_;
-    skip_space();
-    if (at_ >= text_.size()) return fault("incomplete expression");
-    char c = text_[at_];
-    if (c == '?') return later("a filter");
-    if (c == ']') return later("a flatten expression");
-    if (c == '*') return later("a wildcard");
-    if (c == ':') return later("a slice");
-    if (c != '-' && !is_digit(c)) {
-      if (begins_identifier(c) || c == '"') return later("a multi-select list");
-      return unknown();
-    }
-    int64_t index = 0;
-    const char* begin = text_.data() + at_;
-    auto [end, error] = std::from_chars(begin, text_.data() + text_.size(), index);
-    if (error != std::errc()) return fault("invalid index");
-    at_ += static_cast<size_t>(end - begin);
-    skip_space();
-    if (at_ < text_.size() && text_[at_] == ':') return later("a slice");
-    if (at_ >= text_.size() || text_[at_] != ']') return fault("expected ]");
-    ++at_;
-    steps_.emplace_back(index);
-    return {};
-  }
-
-  std::string_view text_;
-  size_t at_ = 0;
-  std::vector<JmesPath::Step> steps_;
-};
+// The steps of an expression of keys and indices; false: it has more than these.
+bool append_steps(const Node& node, std::vector<JmesPath::Step>& steps) {
+  if (node.kind == Node::Kind::kField) return steps.emplace_back(node.text), true;
+  if (node.kind == Node::Kind::kIndex) return steps.emplace_back(node.index), true;
+  if (node.kind != Node::Kind::kChain) return false;
+  const Node& left = *node.children[0];
+  // [0] alone is looked up in the current node
+  bool begins = left.kind == Node::Kind::kCurrent && node.children[1]->kind == Node::Kind::kIndex;
+  return (begins || append_steps(left, steps)) && append_steps(*node.children[1], steps);
+}
 
 JsonValue take_step(const JsonValue& from, const JmesPath::Step& step) {
   JsonValue found;
@@ -141,8 +42,11 @@ JsonValue take_step(const JsonValue& from, const JmesPath::Step& step) {
 }  // namespace
 
 Result<JmesPath> JmesPath::compile(std::string_view expression) {
+  auto tree = parse_jmespath(expression);
+  if (!tree) return fail(tree.error().within("could not compile JMES expression"));
   JmesPath path;
-  TRY_LET(path.steps_, JmesParser(expression).run());
+  if (!append_steps(*(*tree)->root, path.steps_)) path.steps_.clear();
+  path.tree_ = *std::move(tree);
   return path;
 }
 
@@ -153,6 +57,36 @@ JsonValue JmesPath::search(const JsonValue& document) const { return search_belo
 JsonValue JmesPath::search_below(JsonValue top) const {
   for (size_t i = 1; i < steps_.size(); ++i) top = take_step(top, steps_[i]);
   return top;
+}
+
+Result<TemplateValue> JmesPath::run(const TemplateValue& document, TemplateMemory& memory) const {
+  return JmesSearch(document, memory).run(*tree_->root, document);
+}
+
+void append_compact_json(std::string& out, const TemplateValue& value) {
+  using Kind = TemplateValue::Kind;
+  switch (value.kind()) {
+    case Kind::kText: return append_compact_text(out, value.as_text());
+    case Kind::kNumber: return append_compact_number(out, value.as_number());
+    case Kind::kBool: return void(out.append(value.as_bool() ? "true" : "false"));
+    case Kind::kList:
+      out.push_back('[');
+      for (const TemplateValue& item : value.as_list()) {
+        if (&item != value.as_list().begin()) out.push_back(',');
+        append_compact_json(out, item);
+      }
+      return out.push_back(']');
+    case Kind::kMap:
+      out.push_back('{');
+      for (const TemplateMap::Member& member : value.as_map()) {
+        if (&member != value.as_map().begin()) out.push_back(',');
+        append_compact_text(out, member.name);
+        out.push_back(':');
+        append_compact_json(out, member.value);
+      }
+      return out.push_back('}');
+    default: out.append("null");
+  }
 }
 
 }  // namespace pipeline

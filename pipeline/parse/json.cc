@@ -330,9 +330,7 @@ double json_number(std::string_view raw) {
   return number;
 }
 
-namespace {
-
-void append_escaped(std::string& out, std::string_view text) {
+void append_compact_text(std::string& out, std::string_view text) {
   constexpr char kHex[] = "0123456789abcdef";
   auto escape = [&](uint32_t code) {
     out.append("\\u");
@@ -359,7 +357,7 @@ void append_escaped(std::string& out, std::string_view text) {
 }
 
 // As Go's fast JSON writers: shortest digits, an exponent (of two digits at least) outside [1e-6, 1e21).
-void append_number(std::string& out, double number) {
+void append_compact_number(std::string& out, double number) {
   double size = std::fabs(number);
   if (size == 0 || (size >= 1e-6 && size < 1e21)) return append_plain_number(out, number);
   char buffer[40];
@@ -367,13 +365,11 @@ void append_number(std::string& out, double number) {
   out.append(buffer, static_cast<size_t>(end - buffer));
 }
 
-}  // namespace
-
 void append_compact_json(std::string& out, const JsonValue& value) {
   Arena arena;
   switch (value.kind) {
-    case JsonKind::kNumber: return append_number(out, json_number(value.raw));
-    case JsonKind::kString: return append_escaped(out, json_text(value, arena).value_or(""));
+    case JsonKind::kNumber: return append_compact_number(out, json_number(value.raw));
+    case JsonKind::kString: return append_compact_text(out, json_text(value, arena).value_or(""));
     case JsonKind::kArray: {
       std::vector<JsonValue> elements;
       json_elements(value, elements);
@@ -395,7 +391,7 @@ void append_compact_json(std::string& out, const JsonValue& value) {
       for (bool first = true; const auto& [name, member] : sorted) {
         if (!first) out.push_back(',');
         first = false;
-        append_escaped(out, name);
+        append_compact_text(out, name);
         out.push_back(':');
         append_compact_json(out, *member);
       }

@@ -91,6 +91,10 @@ bool json_equals(const JsonValue& string, std::string_view text);
 // and \u0026, numbers as doubles.
 void append_compact_json(std::string& out, const JsonValue& value);
 
+// The pieces of append_compact_json: a text in quotes, and a number.
+void append_compact_text(std::string& out, std::string_view text);
+void append_compact_number(std::string& out, double number);
+
 // As Go's strconv.FormatFloat(number, 'f', -1, 64): the shortest digits that read back as `number`, no exponent.
 void append_plain_number(std::string& out, double number);
 

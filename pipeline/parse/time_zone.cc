@@ -282,6 +282,10 @@ Result<TimeZone> TimeZone::load(std::string_view name) {
 
 int32_t TimeZone::offset_at(int64_t unix_seconds) const { return tables_ ? tables_->at(unix_seconds).type->offset : 0; }
 
+std::string_view TimeZone::name_at(int64_t unix_seconds) const {
+  return tables_ ? std::string_view(tables_->at(unix_seconds).type->name) : "UTC";
+}
+
 int64_t TimeZone::instant_of(int64_t local) const {
   if (!tables_) return local;
   Tables::Period period = tables_->at(local);  // a first guess, mostly right

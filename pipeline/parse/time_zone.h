@@ -22,6 +22,8 @@ class TimeZone {
 
   // Seconds east of UTC at that instant (seconds since 1970).
   int32_t offset_at(int64_t unix_seconds) const;
+  // The abbreviation in use at that instant, such as CEST. Valid as long as a copy of this zone is.
+  std::string_view name_at(int64_t unix_seconds) const;
   // The instant at which clocks here show `local` (seconds since 1970 as if it were UTC). Where clocks skip or repeat
   // an hour, as Go's time.Date chooses.
   int64_t instant_of(int64_t local) const;
