@@ -130,4 +130,10 @@ int test_time(const std::string& layout, const std::string& location) {
   return outcome ? 0 : refuse(outcome.error());
 }
 
+int test_template(const std::string& text, const std::string& functions) {
+  auto table = functions == "logql" ? pipeline::TemplateFunctions::kLogql : pipeline::TemplateFunctions::kStage;
+  auto outcome = pipeline::test_template(text, table, pipeline::SystemClock().wall(), read_line, write_text);
+  return outcome ? 0 : refuse(outcome.error());
+}
+
 }  // namespace agent

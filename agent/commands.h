@@ -25,5 +25,6 @@ struct TestFlags {
 int test_pipeline(const CommonFlags& flags, const TestFlags& test);
 int test_glob(const std::vector<std::string>& patterns, const std::vector<std::string>& excludes);
 int test_time(const std::string& layout, const std::string& location);
+int test_template(const std::string& text, const std::string& functions);  // stage or logql
 
 }  // namespace agent

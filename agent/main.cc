@@ -24,6 +24,7 @@ struct Flags {
   std::string log_level = "info";
   std::vector<std::string> patterns, excludes;
   std::string layout, location;
+  std::string text, functions = "stage";
 };
 
 struct Commands {
@@ -32,6 +33,7 @@ struct Commands {
   CLI::App* test;
   CLI::App* glob;
   CLI::App* time;
+  CLI::App* text;
 };
 
 Commands describe(CLI::App& app, Flags& f) {
@@ -64,12 +66,17 @@ Commands describe(CLI::App& app, Flags& f) {
   c.time = c.test->add_subcommand("time", "Values in on stdin, unix nanoseconds or `error` out");
   c.time->add_option("--layout", f.layout, "Name (RFC3339, Unix, ...) or Go layout")->required();
   c.time->add_option("--location", f.location, "Time zone where the value has none, for example Europe/Berlin");
+  c.text = c.test->add_subcommand("template", "JSON objects in on stdin, what a Go template makes of them out");
+  c.text->add_option("--template", f.text, "Go template, for example '{{ .user | upper }}'")->required();
+  c.text->add_option("--funcs", f.functions, "Its functions: those of the template stage or of LogQL")
+      ->check(CLI::IsMember({"stage", "logql"}));
   return c;
 }
 
 int dispatch(const Commands& c, const Flags& f) {
   if (c.glob->parsed()) return agent::test_glob(f.patterns, f.excludes);
   if (c.time->parsed()) return agent::test_time(f.layout, f.location);
+  if (c.text->parsed()) return agent::test_template(f.text, f.functions);
   if (f.common.config.empty()) {
     std::fprintf(stderr, "no configuration; add --config FILE (skidway-agent --help has examples)\n");
     return 2;

@@ -29,7 +29,10 @@ struct JsonMemory final : StageMemory {
   std::vector<JsonMember> members;
   std::vector<uint8_t> keep;
   std::vector<FieldColumn*> columns;
+  TemplateMemory values;  // of documents that more than paths are looked up in
 };
+
+constexpr size_t kValueBytes = 8 << 20, kValueBytesPerByte = 64;  // of the values of one document
 
 // A whole number whose own text is what printing the double would give.
 bool is_plain_integer(std::string_view raw) {
@@ -57,9 +60,28 @@ FieldValue field_of(const JsonValue& value, Arena& arena) {
   }
 }
 
+FieldValue field_of(const TemplateValue& value, Arena& arena) {
+  using Kind = TemplateValue::Kind;
+  switch (value.kind()) {
+    case Kind::kText: return text_field(arena.copy(value.as_text()));
+    case Kind::kNumber: return {.kind = FieldValue::Kind::kNumber, .text = {}, .number = value.as_number()};
+    case Kind::kBool: return {.kind = FieldValue::Kind::kBool, .text = {}, .number = value.as_bool() ? 1.0 : 0.0};
+    case Kind::kMissing:
+    case Kind::kNil: return {.kind = FieldValue::Kind::kNull, .text = {}};
+    default: {
+      std::string compact;
+      append_compact_json(compact, value);
+      return text_field(arena.copy(compact));
+    }
+  }
+}
+
 class JsonStage final : public Stage {
  public:
-  explicit JsonStage(JsonOptions options) : options_(std::move(options)) {}
+  explicit JsonStage(JsonOptions options)
+      : options_(std::move(options)),
+        has_expressions_(std::any_of(options_.extractions.begin(), options_.extractions.end(),
+                                     [](const Extraction& extraction) { return !extraction.path.is_path(); })) {}
 
   std::unique_ptr<StageMemory> make_memory(StageUse) const override { return std::make_unique<JsonMemory>(); }
   void add_reads(FieldNames& reads) const override {
@@ -102,6 +124,7 @@ class JsonStage final : public Stage {
   void extract(Batch& batch, size_t row, const JsonValue& document, JsonMemory& memory) const {
     for (size_t k = 0; k < options_.extractions.size(); ++k) {
       const JmesPath& path = options_.extractions[k].path;
+      if (!path.is_path()) continue;
       JsonValue value;
       if (const std::string* key = path.top_key()) {
         for (const JsonMember& member : memory.members) {
@@ -112,6 +135,19 @@ class JsonStage final : public Stage {
         value = path.search(document);
       }
       memory.columns[k]->values[row] = field_of(value, batch.arena);
+    }
+    if (has_expressions_) run_expressions(batch, row, document, memory);
+  }
+
+  // Those that are no paths. What fails leaves its value as it was.
+  void run_expressions(Batch& batch, size_t row, const JsonValue& document, JsonMemory& memory) const {
+    memory.values.clear(kValueBytes + document.raw.size() * kValueBytesPerByte);
+    auto values = value_of_json(document, memory.values);
+    if (!values) return;
+    for (size_t k = 0; k < options_.extractions.size(); ++k) {
+      if (options_.extractions[k].path.is_path()) continue;
+      auto found = options_.extractions[k].path.run(*values, memory.values);
+      if (found) memory.columns[k]->values[row] = field_of(*found, batch.arena);
     }
   }
 
@@ -127,6 +163,7 @@ class JsonStage final : public Stage {
   }
 
   const JsonOptions options_;
+  const bool has_expressions_;
 };
 
 constexpr StageArgument kArguments[] = {

@@ -18,6 +18,7 @@ extern const StageKind kOutputStage;
 extern const StageKind kRedactStage;
 extern const StageKind kRegexStage;
 extern const StageKind kStaticLabelsStage;
+extern const StageKind kTemplateStage;
 extern const StageKind kTimestampStage;
 
 }  // namespace pipeline

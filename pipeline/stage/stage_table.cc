@@ -36,9 +36,22 @@ void refuse_unknown(const ConfigTable& table, const std::string& type) {
 
 std::span<const StageKind> stage_kinds() {
   static const std::array kKinds = {
-      // clang-format off: one a line
-      kCriStage,   kDockerStage,    kDropStage,   kJsonStage,  kLabelDropStage,    kLabelKeepStage, kLabelsStage,
-      kMatchStage, kMultilineStage, kOutputStage, kRedactStage, kRegexStage, kStaticLabelsStage, kTimestampStage,
+      // clang-format off
+      kCriStage,
+      kDockerStage,
+      kDropStage,
+      kJsonStage,
+      kLabelDropStage,
+      kLabelKeepStage,
+      kLabelsStage,
+      kMatchStage,
+      kMultilineStage,
+      kOutputStage,
+      kRedactStage,
+      kRegexStage,
+      kStaticLabelsStage,
+      kTemplateStage,
+      kTimestampStage,
       // clang-format on
   };
   return kKinds;

@@ -106,6 +106,31 @@ Result<void> test_time(const std::string& layout, const std::string& location, U
   return {};
 }
 
+Result<void> test_template(const std::string& text, TemplateFunctions functions, UnixNanos now, const ReadLine& in,
+                           const WriteText& out) {
+  TRY_LET(GoTemplate compiled, GoTemplate::parse("test", text, functions));
+  TemplateRun run;
+  TemplateMemory memory;
+  while (auto line = in()) {
+    if (line->empty()) continue;
+    auto json = check_json(*line);
+    if (!json || json->kind != JsonKind::kObject) return fail(Errc::kInvalid, "the data is no JSON object: " + *line);
+    memory.clear(run.limits().memory_bytes);
+    TRY_LET(TemplateValue data, value_of_json(*json, memory, true));
+    std::vector<TemplateValue> fields;
+    for (const std::string& name : compiled.fields()) {
+      const TemplateValue* found = data.as_map().find(name);
+      fields.push_back(found != nullptr ? *found : TemplateValue());
+    }
+    std::string result, answer;
+    auto outcome = compiled.run({.fields = fields, .all = &data.as_map(), .now = now, .timestamp = now}, run, result);
+    answer = outcome ? "{\"text\":" : "{\"error\":";
+    append_json(answer, TemplateValue::text(outcome ? result : outcome.error().message), false);
+    out(answer + "}\n");
+  }
+  return {};
+}
+
 std::string stage_metrics_text(const StageList& stages, UnixNanos now, const DropCounts& drops) {
   MetricPage page;
   for (const DropCounts::Count& count : drops.counts()) {

@@ -12,6 +12,7 @@
 
 #include "pipeline/base/result.h"
 #include "pipeline/match/relabel.h"
+#include "pipeline/parse/go_template.h"
 #include "pipeline/stage/stage_list.h"
 
 namespace pipeline {
@@ -33,5 +34,9 @@ Result<void> test_glob(const std::vector<std::string>& patterns, const std::vect
 // Values -> Unix nanoseconds or `error`. `layout` is a name, a numeric form or a Go layout; `location` a zone's name.
 Result<void> test_time(const std::string& layout, const std::string& location, UnixNanos now, const ReadLine& in,
                        const WriteText& out);
+// JSON objects -> {"text":...} or {"error":...}: a Go template run on each. Numbers without fraction and exponent are
+// int.
+Result<void> test_template(const std::string& text, TemplateFunctions functions, UnixNanos now, const ReadLine& in,
+                           const WriteText& out);
 
 }  // namespace pipeline
