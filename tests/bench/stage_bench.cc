@@ -63,6 +63,32 @@ type = 'regex'
 expression = '^(?P<ip>\S+) (?P<ident>\S+) (?P<user>\S+) \[(?P<time>[^\]]+)\] "(?P<method>\S+) (?P<path>\S+) (?P<protocol>[^"]+)" (?P<status>\d+) (?P<size>\d+) "(?P<referer>[^"]*)" "(?P<agent>[^"]*)"'
 )re",
        [](BlockCorpus& c) { return c.access_line(); }, [](const Batch& b) { return has_fields(b, 11); }},
+      {"json: 3 fields, one to a label", R"([[stage]]
+type = 'json'
+expressions = { level = '', status = 'status_code', host = '' }
+[[stage]]
+type = 'labels'
+values = { level = '' }
+)",
+       [](BlockCorpus& c) { return c.json_line(); }, [](const Batch& b) { return has_labels(b, "level"); }},
+      {"template: one field and a text", R"([[stage]]
+type = 'template'
+source = 'out'
+template = '{{ .pod }}: {{ .Entry }}'
+[[stage]]
+type = 'output'
+source = 'out'
+)",
+       [](BlockCorpus& c) { return c.text_line(); }, [](const Batch& b) { return contains(b, "b: "); }},
+      {"template with a function and a branch", R"([[stage]]
+type = 'template'
+source = 'namespace'
+template = '{{ if eq .Value "b" }}x{{ else }}{{ .Value | ToUpper }}{{ end }}'
+[[stage]]
+type = 'labels'
+values = { namespace = '' }
+)",
+       [](BlockCorpus& c) { return c.text_line(); }, [](const Batch& b) { return has_labels(b, "namespace"); }},
       {"level: regex without an anchor, then a label", R"re([[stage]]
 type = 'regex'
 expression = '(?P<level>[A-Z]+) request (?P<id>\d+)'
