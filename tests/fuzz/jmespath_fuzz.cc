@@ -1,4 +1,4 @@
-// JMESPath: the first line is the expression, the rest the document.
+// JMESPath: the first line is the expression, the rest the document. A path found in the text is what a run finds.
 #include "pipeline/parse/jmespath.h"
 #include "tests/fuzz/demand.h"
 
@@ -12,6 +12,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   auto document = check_json(rest);
-  if (document) expression->search(*document);
+  if (!document) return 0;
+  TemplateMemory memory;
+  memory.clear(8 << 20);
+  auto values = value_of_json(*document, memory);
+  if (!values) return 0;
+  auto found = expression->run(*values, memory);
+  if (!found) return 0;
+  std::string by_values, by_text;
+  append_compact_json(by_values, *found);
+  if (!expression->is_path()) return 0;
+  append_compact_json(by_text, expression->search(*document));
+  fuzz::demand(by_values == by_text, "both ways find the same");
   return 0;
 }
