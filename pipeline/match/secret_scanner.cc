@@ -146,19 +146,17 @@ void SecretScanner::find_pattern(size_t index, std::string_view line, std::vecto
   const Pattern& pattern = patterns_[index];
   auto is_in = [&](const LiteralSearcher& literal) { return literal.is_in(line); };
   if (!pattern.literals.empty() && std::none_of(pattern.literals.begin(), pattern.literals.end(), is_in)) return;
-  std::vector<std::string_view> groups(pattern.regex.group_count());
-  for (size_t from = 0; pattern.regex.find(line, groups, from);) {
-    auto end = static_cast<size_t>(groups[0].data() + groups[0].size() - line.data());
+  pattern.regex.each_match(line, [&](std::span<const std::string_view> groups) {
     bool has_groups = false;
     auto add = [&](std::string_view group) {
       auto begin = static_cast<size_t>(group.data() - line.data());
       if (!group.empty()) spans.push_back({begin, begin + group.size(), kSecretTypes + index});
       has_groups = has_groups || !group.empty();
     };
-    for (size_t g = 1; g < groups.size(); ++g) add(groups[g]);
+    for (std::string_view group : groups.subspan(1)) add(group);
     if (!has_groups) add(groups[0]);
-    from = groups[0].empty() ? end + 1 : end;
-  }
+    return true;
+  });
 }
 
 }  // namespace pipeline
