@@ -92,7 +92,9 @@ class VerbWriter {
       out_.append("<nil>");
     } else {
       out_.append(go_type(value)).push_back('=');
-      append_go_value(out_, value);
+      Verb plain = verb_;  // with its width and flags
+      plain.letter = 'v';
+      VerbWriter(out_, plain).value(value, 1);
     }
     out_.push_back(')');
   }

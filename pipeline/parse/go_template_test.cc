@@ -176,6 +176,8 @@ TEST_SUITE("parse") {
         t.text(
             R"({{ printf "%[2]d %[1]d" 1 2 }} {{ printf "%*d" 5 1 }} {{ printf "%[5]d" 1 }} {{ printf "%s" .nil }})") ==
         "2 1     1 %!d(BADINDEX) %!s(<nil>)");
+    CHECK(t.text(R"({{ printf "%6.2f|%-5d|%5d" 3 "x" (list "a" 1) }} {{ html .nil }})") ==
+          "%!f(int=    03)|%!d(string=x    )|[%!d(string=    a)     1] &lt;no value&gt;");
     CHECK(t.text(R"({{ printf "%v %d %s" .list .list .map }} {{ printf "%#v" "a" }} {{ printf "%t %v" true nil }})") ==
           "[a b c] [%!d(string=a) %!d(string=b) %!d(string=c)] map[k:map[d:x]] \"a\" true <nil>");
   }
@@ -192,6 +194,10 @@ TEST_SUITE("parse") {
         t.text(
             R"({{ snakecase "FirstName" }} {{ snakecase "HTTPServer" }} {{ kebabcase "FirstName" }} {{ camelcase "http_server" }})") ==
         "first_name http_server first-name HttpServer");
+    CHECK(
+        t.text(
+            R"({{ snakecase "http2xx" }} {{ snakecase "Bld4Floor3rd" }} {{ snakecase "HTTP20xOK" }} {{ snakecase "GO PATH" }})") ==
+        "http_2xx bld4_floor_3rd http_20x_ok go_path");
     CHECK(
         t.text(
             R"({{ trimAll "$" "$5$" }}{{ trimSuffix "-" "a-" }}{{ trim " b " }}{{ nospace "a b" }}{{ initials "First Try" }})") ==

@@ -122,7 +122,7 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
 }
 
 // A word ends at a connector, before an upper-case letter behind a lower-case one, before the last of several
-// upper-case letters with a lower-case one behind it, and before digits behind a word of several letters.
+// upper-case letters with a lower-case one behind it, and before digits that are followed by a lower-case letter.
 std::string joined_words(std::string_view text, char connector) {
   std::vector<uint32_t> all = characters(text);
   std::string out;
@@ -140,6 +140,11 @@ std::string joined_words(std::string_view text, char connector) {
       bool starts = is_upper_letter(c) &&
                     ((is_lower_letter(before)) || (is_upper_letter(before) && lower_follows) || (is_digit(before)));
       bool number = is_digit(c) && !is_digit(before) && i >= 2 && !is_connector(all[i - 2]) && !is_digit(all[i - 2]);
+      if (number) {
+        size_t behind = i;
+        while (behind < all.size() && is_digit(all[behind])) ++behind;
+        number = behind < all.size() && is_lower_letter(all[behind]);
+      }
       pending = pending || starts || number;
     }
     if (pending && !out.empty()) out.push_back(connector);

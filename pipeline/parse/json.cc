@@ -115,10 +115,41 @@ bool json_equals(const JsonValue& string, std::string_view text) {
 
 namespace {
 
+// What becomes of the members of a top-level object.
+class MemberList {
+ public:
+  explicit MemberList(std::vector<JsonMember>* members) : members_(members) {}
+  void take(const JsonValue& name, const JsonValue& value) {
+    if (members_ != nullptr) members_->push_back({name, value});
+  }
+
+ private:
+  std::vector<JsonMember>* members_;
+};
+
+class MemberPick {
+ public:
+  MemberPick(std::span<const std::string> names, std::span<JsonValue> found) : names_(names), found_(found) {}
+  void take(const JsonValue& name, const JsonValue& value) {
+    for (size_t k = 0; k < names_.size(); ++k) {
+      if (name.escaped ? json_equals(name, names_[k]) : is_called(name.raw, names_[k])) found_[k] = value;
+    }
+  }
+
+ private:
+  static bool is_called(std::string_view name, const std::string& wanted) {
+    return name.size() == wanted.size() && (name.empty() || (name[0] == wanted[0] && name == wanted));
+  }
+
+  std::span<const std::string> names_;
+  std::span<JsonValue> found_;
+};
+
+template <class Members>
 class Checker {
  public:
-  Checker(std::string_view text, std::vector<JsonMember>* members)
-      : at_(text.data()), end_(text.data() + text.size()), top_(members) {}
+  Checker(std::string_view text, Members members)
+      : at_(text.data()), end_(text.data() + text.size()), members_(members) {}
 
   std::optional<JsonValue> run() {
     JsonValue value;
@@ -219,13 +250,13 @@ class Checker {
     at_ = skip_space(at_ + 1, end_);
     if (at_ < end_ && *at_ == '}') return ++at_, true;
     do {
-      JsonMember member;
-      if (at_ == end_ || *at_ != '"' || !string(member.name)) return false;
+      JsonValue name, value;
+      if (at_ == end_ || *at_ != '"' || !string(name)) return false;
       at_ = skip_space(at_, end_);
       if (at_ == end_ || *at_ != ':') return false;
       at_ = skip_space(at_ + 1, end_);
-      if (!check(member.value, depth + 1)) return false;
-      if (depth == 0 && top_ != nullptr) top_->push_back(member);
+      if (!check(value, depth + 1)) return false;
+      if (depth == 0) members_.take(name, value);
     } while (more('}'));
     return !bad_;
   }
@@ -242,7 +273,7 @@ class Checker {
 
   const char* at_;
   const char* end_;
-  std::vector<JsonMember>* top_;
+  Members members_;
   bool bad_ = false;
 };
 
@@ -273,7 +304,13 @@ JsonValue take_checked(const char*& at, const char* end) {
 }  // namespace
 
 std::optional<JsonValue> check_json(std::string_view text, std::vector<JsonMember>* members) {
-  return Checker(text, members).run();
+  return Checker(text, MemberList(members)).run();
+}
+
+std::optional<JsonValue> pick_json(std::string_view text, std::span<const std::string> names,
+                                   std::span<JsonValue> found) {
+  std::fill(found.begin(), found.end(), JsonValue());
+  return Checker(text, MemberPick(names, found)).run();
 }
 
 void json_members(const JsonValue& value, std::vector<JsonMember>& members) {

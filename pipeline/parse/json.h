@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -79,6 +80,11 @@ struct JsonMember {
 // number beyond the range of a double is a fault too); nothing: malformed. The members of a top-level object are
 // appended to `members` on the way (also of one that turns out to be malformed).
 std::optional<JsonValue> check_json(std::string_view text, std::vector<JsonMember>* members = nullptr);
+
+// As check_json, for a caller that wants few members: found[k] becomes the value of names[k] in a top-level object (of
+// repeated names the last), else null. `found` has as many elements as `names`.
+std::optional<JsonValue> pick_json(std::string_view text, std::span<const std::string> names,
+                                   std::span<JsonValue> found);
 
 // The members of an object or the elements of an array, in order; appended. `value` came from a checked document.
 void json_members(const JsonValue& value, std::vector<JsonMember>& members);

@@ -10,7 +10,7 @@ namespace pipeline::json_scan {
 inline bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
 inline const char* skip_space(const char* at, const char* end) {
-  while (at < end && is_space(*at)) ++at;
+  while (at < end && static_cast<unsigned char>(*at) <= ' ' && is_space(*at)) ++at;
   return at;
 }
 

@@ -143,6 +143,42 @@ TEST_CASE("json: random bytes never confuse the readers, and what the strict one
   }
 }
 
+TEST_CASE("json: picks members as one who reads all of them would") {
+  const std::vector<std::string> names = {"a", "level", "", "b\"c"};
+  std::vector<JsonValue> found(names.size());
+  auto picked = [&](std::string_view text) {
+    std::string out;
+    if (!pick_json(text, names, found)) return std::string("malformed");
+    for (const JsonValue& value : found) append_compact_json(out, value), out += ' ';
+    return out;
+  };
+  CHECK(picked(R"({"a":1,"x":[{"a":2}],"level":"warn","a":{"b":3}})") == R"({"b":3} "warn" null null )");
+  CHECK(picked(R"({"":0,"b\"c":true,"\u0061":5})") == "5 null 0 true ");
+  CHECK(picked(R"([{"a":1}])") == "null null null null ");
+  CHECK(picked(R"({"a":1)") == "malformed");
+  uint32_t seed = std::random_device()();
+  INFO("seed " << seed);
+  std::mt19937 random(seed);
+  constexpr std::string_view kPieces[] = {"{", "}",         "\"a\"", "\"level\"", ":", ",",
+                                          "1", "\"x\\ty\"", "null",  "[",         "]", " "};
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text = "{";
+    for (int i = 0; i < 9; ++i) text += kPieces[random() % std::size(kPieces)];
+    text += "}";
+    std::vector<JsonMember> members;
+    auto document = check_json(text, &members);
+    REQUIRE_MESSAGE(pick_json(text, names, found).has_value() == document.has_value(), text);
+    if (!document) continue;
+    for (size_t k = 0; k < names.size(); ++k) {
+      std::string_view last;
+      for (const JsonMember& member : members) {
+        if (json_equals(member.name, names[k])) last = member.value.raw;
+      }
+      CHECK_MESSAGE(found[k].raw == last, text);
+    }
+  }
+}
+
 TEST_CASE("json: compact form sorts keys and prints numbers as Go's writers") {
   CHECK(compact(R"( {"b": 1.50, "a": [1e3, 1e-7, 1e21, "<&>"], "b": null} )") ==
         R"({"a":[1000,1e-07,1e+21,"\u003c\u0026\u003e"],"b":null})");

@@ -186,9 +186,12 @@ Result<TemplateValue> printf(const TemplateCall& call) {
   return call.memory().text(out);
 }
 
+// What html, js and urlquery escape.
 std::string printed(const TemplateCall& call) {
   std::string out;
-  append_go_print(out, call.arguments);
+  std::vector<TemplateValue> values(call.arguments.begin(), call.arguments.end());
+  for (TemplateValue& value : values) value = value.is_absent() ? TemplateValue::text("<no value>") : value;
+  append_go_print(out, values);
   return out;
 }
 

@@ -124,6 +124,10 @@ Result<TemplateExecutor::Flow> TemplateExecutor::walk_one(const Node& node, cons
       if (out_.size() > out_limit_) return fail(Errc::kOverLimit, "the template writes too much");
       return Flow::kNext;
     case Node::Kind::kAction: {
+      if (node.slot != Node::kNoSlot && is_data(dot)) {
+        TRY(print(node, data_member(node.slot)));
+        return Flow::kNext;
+      }
       TRY_LET(TemplateValue value, pipe(*node.pipe, dot));
       if (node.pipe->names.empty()) TRY(print(node, value));
       return Flow::kNext;
@@ -323,7 +327,7 @@ Result<TemplateValue> TemplateExecutor::fields_and_call(const Node& node, const 
 
   // Only the last field may be a method that takes arguments.
   size_t from = 0;
-  if (is_data(value)) { TRY_LET(value, data_member(node, value, from)); }
+  if (is_data(value)) value = data_member(node.slot), ++from;
   for (; from + 1 < node.names.size(); ++from) { TRY_LET(value, member(node, value, node.names[from])); }
   const std::string& name = node.names.back();
   if (from >= node.names.size() || !value.is(Kind::kTime)) {
@@ -341,15 +345,13 @@ Result<TemplateValue> TemplateExecutor::fields_and_call(const Node& node, const 
 }
 
 Result<TemplateValue> TemplateExecutor::fields(const Node& node, TemplateValue value, size_t from) {
-  if (is_data(value) && from < node.names.size()) { TRY_LET(value, data_member(node, value, from)); }
+  if (is_data(value) && from < node.names.size()) value = data_member(node.slot), ++from;
   for (; from < node.names.size(); ++from) { TRY_LET(value, member(node, value, node.names[from])); }
   return value;
 }
 
-// The first field, of the data itself.
-Result<TemplateValue> TemplateExecutor::data_member(const Node& node, const TemplateValue&, size_t& from) {
-  ++from;
-  TemplateValue value = node.slot < input_.fields.size() ? input_.fields[node.slot] : TemplateValue();
+TemplateValue TemplateExecutor::data_member(size_t slot) const {
+  TemplateValue value = slot < input_.fields.size() ? input_.fields[slot] : TemplateValue();
   if (value.is(Kind::kMissing) && trees_.functions == TemplateFunctions::kLogql) return TemplateValue::text("");
   return value;
 }
@@ -389,8 +391,7 @@ Result<TemplateValue> TemplateExecutor::call(const Node& node, const Node& comma
   // index . "name": what the stages know already
   if (command.slot != Node::kNoSlot && final == nullptr) {
     TRY_LET(TemplateValue data, operand(*command.children[1], dot));
-    size_t from = 0;
-    if (is_data(data)) return data_member(command, data, from);
+    if (is_data(data)) return data_member(command.slot);
   }
   auto& stack = run_.arguments_;
   size_t base = stack.size();

@@ -33,7 +33,7 @@ class TemplateExecutor {
   Result<TemplateValue> fields(const Node& node, TemplateValue value, size_t from);
   Result<TemplateValue> fields_and_call(const Node& node, const Node& command, const TemplateValue& dot,
                                         const TemplateValue* final);
-  Result<TemplateValue> data_member(const Node& node, const TemplateValue& value, size_t& from);
+  TemplateValue data_member(size_t slot) const;
   Result<TemplateValue> member(const Node& node, const TemplateValue& value, const std::string& name);
   Result<TemplateValue> call(const Node& node, const Node& command, const TemplateValue& dot,
                              const TemplateValue* final);

@@ -45,6 +45,15 @@ class FieldFinder {
     for (Node::Pointer& child : node.children) visit(*child, dot_is_data);
     list(node.body, dot_is_data && !changes_dot);
     list(node.otherwise, dot_is_data);
+    if (node.is(Node::Kind::kAction)) node.slot = shown_slot(*node.pipe);
+  }
+
+  // Of {{ .name }}.
+  static size_t shown_slot(const Node& pipe) {
+    if (!pipe.names.empty() || pipe.children.size() != 1 || pipe.children[0]->children.size() != 1)
+      return Node::kNoSlot;
+    const Node& operand = *pipe.children[0]->children[0];
+    return operand.is(Node::Kind::kField) && operand.names.size() == 1 ? operand.slot : Node::kNoSlot;
   }
 
   static bool is_plain_index(const Node& command) {

@@ -17,7 +17,7 @@ struct TemplateNode {
   enum class Kind : uint8_t {
     // what stands in a text
     kText,      // text
-    kAction,    // pipe
+    kAction,    // pipe; slot, if it only shows a member of the data
     kIf,        // pipe, body, otherwise
     kRange,     // pipe, body, otherwise
     kWith,      // pipe, body, otherwise
