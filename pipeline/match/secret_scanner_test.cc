@@ -136,6 +136,13 @@ TEST_CASE("secrets: private keys in one line, and those that go on") {
   CHECK(is_clean("-----BEGIN PUBLIC KEY----- ----BEGIN PRIVATE KEY----- ------ --B"));
 }
 
+TEST_CASE("secrets: behind an escaped line break, as in the texts of JSON") {
+  CHECK(shown("{\"m\":\"a\\nbob@x.io\\n10.0.0.1\\tfe80::1\\r4111111111111111\\nAKIAIOSFODNN7EXAMPLE\\nbearer "
+              "abc12345\"}") ==
+        "{\"m\":\"a\\n<email>\\n<ipv4>\\t<ipv6>\\r<card>\\n<aws_access_key>\\nbearer <bearer_token>\"}");
+  CHECK(shown("CORP\\bob@x.io") == "CORP\\<email>");
+}
+
 TEST_CASE("secrets: own expressions") {
   SecretScanner own = scanner({}, {{"pin", "pin=(\\d+)"}, {"shoe", "(?i)shoe ?size \\d+"}, {"x", "x[0-9]"}});
   CHECK(shown(own, "pin=123 pin=4, Shoe size 44; bob@x.io x7x8") == "pin=<pin> pin=<pin>, <shoe>; bob@x.io <x><x>");

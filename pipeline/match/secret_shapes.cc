@@ -23,9 +23,14 @@ bool is_token(char c) { return is_base64(c) || c == '-' || c == '.' || c == '_' 
 bool is_local(char c) { return is_alnum(c) || std::string_view("._%+-'").find(c) != std::string_view::npos; }
 char lower(char c) { return is_upper(c) ? static_cast<char>(c | 0x20) : c; }
 
-// The character at `at`, a blank outside the line.
+// Whether `at` is the letter of \n, \r or \t, as texts within JSON have them.
+bool is_escape(std::string_view line, size_t at) {
+  return at > 0 && at < line.size() && line[at - 1] == '\\' && (line[at] == 'n' || line[at] == 'r' || line[at] == 't');
+}
+
+// The character at `at`, a blank outside the line; that before `at`, also a blank where it is an escaped one.
 char character(std::string_view line, size_t at) { return at < line.size() ? line[at] : ' '; }
-char before(std::string_view line, size_t at) { return at > 0 ? line[at - 1] : ' '; }
+char before(std::string_view line, size_t at) { return at > 0 && !is_escape(line, at - 1) ? line[at - 1] : ' '; }
 
 template <class Is>
 size_t run_end(std::string_view line, size_t at, const Is& is, size_t limit = SIZE_MAX) {
@@ -125,7 +130,7 @@ bool ends_a_number(std::string_view line, size_t end) {
 
 std::optional<TextSpan> email_at(std::string_view line, size_t at) {
   size_t begin = run_begin(line, at, is_local, 64);
-  while (begin < at && !is_alnum(line[begin])) ++begin;
+  while (begin < at && (!is_alnum(line[begin]) || is_escape(line, begin))) ++begin;
   size_t end = run_end(
       line, at + 1, [](char c) { return is_alnum(c) || c == '-' || c == '.'; }, 253);
   while (end > at + 1 && !is_alnum(line[end - 1])) --end;
