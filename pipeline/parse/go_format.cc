@@ -387,8 +387,10 @@ class PrintfRun {
     ++at_;
     if (next_ >= values_.size()) return std::nullopt;
     const TemplateValue& value = values_[next_++];
-    if (!value.is(Kind::kInteger) || std::abs(value.as_integer()) > kMaxFormatWidth) return std::nullopt;
-    return static_cast<int>(value.as_integer());
+    if (!value.is(Kind::kInteger)) return std::nullopt;
+    int64_t number = value.as_integer();
+    if (number > kMaxFormatWidth || number < -kMaxFormatWidth) return std::nullopt;
+    return static_cast<int>(number);
   }
 
   void width(bool& after_index) {

@@ -274,6 +274,41 @@ TEST_SUITE("parse") {
         "int slice true true");
   }
 
+  TEST_CASE("template: numbers out of all bounds do no harm") {
+    Templates t;
+    constexpr std::string_view kMost = "9223372036854775807";
+    for (std::string_view text : {"{{ date \"2006\" $n }}",
+                                  "{{ (toDate \"2006\" \"9999\").UnixNano }}",
+                                  "{{ ago $n }}",
+                                  "{{ ago (sub 0 $n) }}",
+                                  "{{ printf \"%*d\" $n 1 }}",
+                                  "{{ printf \"%*d\" (int (sub -1 $n)) 1 }}",
+                                  "{{ substr $n $n \"a\" }}",
+                                  "{{ trunc $n \"a\" }}",
+                                  "{{ trunc (int (sub -1 $n)) \"a\" }}",
+                                  "{{ abbrev $n \"abc\" }}",
+                                  "{{ abbrevboth $n $n \"abcdefgh\" }}",
+                                  "{{ add $n 1 }}",
+                                  "{{ mul $n $n }}",
+                                  "{{ div (sub -1 $n) -1 }}",
+                                  "{{ mod (sub -1 $n) -1 }}",
+                                  "{{ untilStep 1 $n $n }}",
+                                  "{{ round 1.5 $n }}",
+                                  "{{ duration (int64 $n) }}",
+                                  "{{ durationRound (int64 $n) }}",
+                                  "{{ chunk $n (list 1) }}",
+                                  "{{ splitn \",\" $n \"a,b\" }}",
+                                  "{{ addf $n 0.1 }}",
+                                  "{{ mulf 1e300 1e300 }}",
+                                  "{{ divf 1e-300 1e300 }}",
+                                  "{{ int 1e300 }}",
+                                  "{{ wrap $n \"a b\" }}"}) {
+      auto out = t(concat("{{ $n := ", kMost, " }}", text));
+      CHECK((out.has_value() || !out.error().message.empty()));
+    }
+    CHECK(t.text("{{ add 9223372036854775807 1 }}") == "-9223372036854775808");
+  }
+
   TEST_CASE("template: compares versions") {
     Templates t;
     auto fits = [&](std::string_view range, std::string_view version) {
