@@ -9,7 +9,7 @@ build_packages=(
   g++ gcc meson ninja-build ccache pkg-config python3 git ca-certificates
   libuv1-dev libcurl4-openssl-dev libssl-dev node-llhttp
   libre2-dev libsimdjson-dev libsnappy-dev libzstd-dev zlib1g-dev libxxhash-dev
-  libsqlite3-dev libtomlplusplus-dev libcli11-dev libexpected-dev tzdata
+  libsqlite3-dev libmaxminddb-dev libtomlplusplus-dev libcli11-dev libexpected-dev tzdata
   doctest-dev libprotobuf-dev protobuf-compiler
 )
 test_packages=(clang-format-14 clang-19 libclang-rt-19-dev openssl procps util-linux mount)

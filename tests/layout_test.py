@@ -26,6 +26,7 @@ DOORS = [
     (r"zlib\.h", ["pipeline/codec"]),
     (r"zstd.*\.h", ["pipeline/codec"]),
     (r"re2/.*", ["pipeline/match"]),
+    (r"maxminddb\.h", ["pipeline/stage"]),
     (r"simdjson\.h", ["pipeline/codec"]),
     (r"xxhash\.h", ["pipeline/base"]),
     (r"CLI/.*", ["agent", "server", "server/cli"]),

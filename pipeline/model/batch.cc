@@ -19,6 +19,24 @@ void compact(Column& column, const std::vector<uint8_t>& keep) {
   }
   column.resize(to);
 }
+
+// The same, but texts' places are kept for later.
+void compact_metadata(std::vector<std::vector<Metadata>>& column, const std::vector<uint8_t>& keep) {
+  size_t to = 0;
+  for (size_t i = 0; i < keep.size(); ++i) {
+    if (!keep[i]) continue;
+    if (to != i) column[to].swap(column[i]);
+    ++to;
+  }
+}
+
+template <class Column>
+void repeat_rows(Column& column, const std::vector<uint32_t>& counts, size_t total) {
+  Column out;
+  out.reserve(total);
+  for (size_t i = 0; i < counts.size(); ++i) out.insert(out.end(), counts[i], column[i]);
+  column = std::move(out);
+}
 }  // namespace
 
 std::string_view Arena::copy(std::string_view bytes) {
@@ -58,6 +76,9 @@ void Batch::add(std::string_view line, UnixNanos time, LabelTable::Id label_set,
   origin_begin.push_back(static_cast<uint32_t>(origins.size()));
   origin_count.push_back(1);
   origins.push_back(origin);
+  if (!has_metadata_) return;
+  if (metadata_.size() < size()) metadata_.resize(size());
+  metadata_[size() - 1].clear();
 }
 
 FieldColumn& Batch::field(std::string_view name) {
@@ -93,10 +114,14 @@ FieldValue Batch::value(size_t i, std::string_view name) const {
   return value;
 }
 
-const std::vector<Metadata>& Batch::metadata(size_t i) const { return metadata_.empty() ? kNoMetadata : metadata_[i]; }
+const std::vector<Metadata>& Batch::metadata(size_t i) const { return has_metadata_ ? metadata_[i] : kNoMetadata; }
 
 std::vector<Metadata>& Batch::mutable_metadata(size_t i) {
-  if (metadata_.empty()) metadata_.resize(size());
+  if (!has_metadata_) {
+    has_metadata_ = true;
+    if (metadata_.size() < size()) metadata_.resize(size());
+    for (size_t k = 0; k < size(); ++k) metadata_[k].clear();
+  }
   return metadata_[i];
 }
 
@@ -109,7 +134,7 @@ void Batch::retain(const std::vector<uint8_t>& keep) {
   compact(origin_begin, keep);
   compact(origin_count, keep);
   for (size_t i = 0; i < fields_used_; ++i) compact(fields_[i].values, keep);
-  if (!metadata_.empty()) compact(metadata_, keep);
+  if (has_metadata_) compact_metadata(metadata_, keep);
   for (std::vector<uint8_t>& mask : masks_) compact(mask, keep);
 }
 
@@ -125,7 +150,21 @@ void Batch::insert(size_t at, std::string_view line, UnixNanos time, LabelTable:
   origin_count.insert(origin_count.begin() + row, static_cast<uint32_t>(pieces.size()));
   origins.insert(origins.end(), pieces.begin(), pieces.end());
   for (size_t i = 0; i < fields_used_; ++i) fields_[i].values.insert(fields_[i].values.begin() + row, FieldValue{});
-  if (!metadata_.empty()) metadata_.insert(metadata_.begin() + row, std::vector<Metadata>());
+  if (has_metadata_) metadata_.insert(metadata_.begin() + row, std::vector<Metadata>());
+}
+
+void Batch::repeat(const std::vector<uint32_t>& counts) {
+  size_t total = 0;
+  for (uint32_t count : counts) total += count;
+  repeat_rows(lines, counts, total);
+  repeat_rows(times, counts, total);
+  repeat_rows(labels, counts, total);
+  repeat_rows(first_labels, counts, total);
+  repeat_rows(origin_begin, counts, total);
+  repeat_rows(origin_count, counts, total);
+  for (size_t i = 0; i < fields_used_; ++i) repeat_rows(fields_[i].values, counts, total);
+  if (has_metadata_) repeat_rows(metadata_, counts, total);
+  for (std::vector<uint8_t>& mask : masks_) repeat_rows(mask, counts, total);
 }
 
 std::vector<uint8_t> Batch::pop_mask() {
@@ -144,7 +183,7 @@ void Batch::clear() {
   origins.clear();
   arena.clear();
   fields_used_ = 0;
-  metadata_.clear();
+  has_metadata_ = false;
   masks_.clear();
 }
 

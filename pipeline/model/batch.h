@@ -104,7 +104,7 @@ class Batch {
   // Structured metadata of entry i; most batches have none at all.
   const std::vector<Metadata>& metadata(size_t i) const;
   std::vector<Metadata>& mutable_metadata(size_t i);
-  bool has_metadata() const { return !metadata_.empty(); }
+  bool has_metadata() const { return has_metadata_; }
 
   // Keeps the entries whose `keep` is not 0, in order; `keep` has size() elements.
   void retain(const std::vector<uint8_t>& keep);
@@ -113,6 +113,10 @@ class Batch {
   // caller's.
   void insert(size_t at, std::string_view line, UnixNanos time, LabelTable::Id label_set,
               const std::vector<ByteRange>& pieces);
+
+  // Entry i becomes counts[i] equal entries one after the other (0: it is removed), which share its origins. `counts`
+  // has size() elements.
+  void repeat(const std::vector<uint32_t>& counts);
 
   // Rows a stage may touch: all, unless a mask was pushed (the nested stages of `match` see only matching rows). Masks
   // follow retain() and insert(). `rows` has size() elements.
@@ -130,7 +134,8 @@ class Batch {
  private:
   std::vector<FieldColumn> fields_;  // [0, fields_used_) are in use
   size_t fields_used_ = 0;
-  std::vector<std::vector<Metadata>> metadata_;  // empty, or one per entry
+  bool has_metadata_ = false;
+  std::vector<std::vector<Metadata>> metadata_;  // has_metadata_: of the first size() entries; the rest is capacity
   std::vector<std::vector<uint8_t>> masks_;      // the last one counts
 };
 

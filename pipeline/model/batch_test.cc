@@ -24,6 +24,46 @@ TEST_SUITE("model") {
     CHECK(batch.metadata(1)[0].value == "v");
   }
 
+  TEST_CASE("model: a repeated row is several equal ones with one origin, and may be none") {
+    LabelTable table;
+    auto labels = table.intern(LabelSet::from({{"app", "x"}}));
+    Batch batch(table);
+    batch.add("one", 1, labels, {0, 4});
+    batch.add("two", 2, labels, {4, 8});
+    batch.add("three", 3, labels, {8, 14});
+    batch.field("n").values[2] = {FieldValue::Kind::kText, "3", 0, 0};
+    batch.mutable_metadata(2).push_back({"k", "v"});
+    batch.push_mask({0, 1, 1});
+    batch.repeat({1, 0, 2});
+    REQUIRE(batch.size() == 3);
+    CHECK(batch.lines == std::vector<std::string_view>{"one", "three", "three"});
+    CHECK(batch.value(2, "n").text == "3");
+    CHECK(batch.metadata(1)[0].value == "v");
+    CHECK(batch.metadata(0).empty());
+    CHECK(batch.origins[batch.origin_begin[2]] == ByteRange{8, 14});
+    CHECK(!batch.active(0));
+    CHECK(batch.active(2));
+  }
+
+  TEST_CASE("model: metadata of an earlier use of the batch does not come back") {
+    LabelTable table;
+    auto labels = table.intern(LabelSet());
+    Batch batch(table);
+    for (int use = 0; use < 3; ++use) {
+      batch.clear();
+      CHECK(!batch.has_metadata());
+      batch.add("one", 1, labels, {0, 4});
+      CHECK(batch.metadata(0).empty());
+      batch.mutable_metadata(0).push_back({"k", "v"});
+      batch.add("two", 2, labels, {4, 8});
+      CHECK(batch.metadata(0).size() == 1);
+      CHECK(batch.metadata(1).empty());
+      batch.mutable_metadata(1).push_back({"l", "w"});
+      batch.retain({0, 1});
+      CHECK(batch.metadata(0)[0].name == "l");
+    }
+  }
+
   TEST_CASE("model: the arena never moves what it holds") {
     Arena arena;
     std::string_view first = arena.copy("first");

@@ -183,13 +183,7 @@ class VerbWriter {
       case 'U': {
         char buffer[24];
         std::snprintf(buffer, sizeof buffer, "U+%04llX", static_cast<unsigned long long>(number));
-        std::string out = buffer;
-        if (verb_.sharp && number >= 0x20 && number <= 0x10ffff) {
-          out += " '";
-          append_utf8(out, character(number));
-          out += "'";
-        }
-        return padded(out);
+        return padded(buffer);
       }
       default: return misfit(value);
     }
@@ -225,9 +219,7 @@ class VerbWriter {
     switch (verb_.letter) {
       case 'v': form = 'g'; break;
       case 'g':
-      case 'G':
-      case 'x':
-      case 'X': break;
+      case 'G': break;
       case 'e':
       case 'E':
       case 'f':
@@ -387,10 +379,8 @@ class PrintfRun {
     ++at_;
     if (next_ >= values_.size()) return std::nullopt;
     const TemplateValue& value = values_[next_++];
-    if (!value.is(Kind::kInteger)) return std::nullopt;
-    int64_t number = value.as_integer();
-    if (number > kMaxFormatWidth || number < -kMaxFormatWidth) return std::nullopt;
-    return static_cast<int>(number);
+    if (!value.is(Kind::kInteger) || std::abs(value.as_integer()) > kMaxFormatWidth) return std::nullopt;
+    return static_cast<int>(value.as_integer());
   }
 
   void width(bool& after_index) {

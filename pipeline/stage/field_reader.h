@@ -58,6 +58,22 @@ inline std::optional<std::string_view> field_text(const FieldValue& value, Arena
   }
 }
 
+// The text a stage works on: an extracted value, or the line where `source` is "". Nothing where there is no such
+// value, or none that is text. Valid as a FieldReader is.
+class SourceReader {
+ public:
+  SourceReader(const Batch& batch, std::string_view source) : is_line_(source.empty()), field_(batch, source) {}
+
+  std::optional<std::string_view> at(Batch& batch, size_t row) {
+    if (is_line_) return batch.lines[row];
+    return field_text(field_.at(row), batch.arena);
+  }
+
+ private:
+  bool is_line_;
+  FieldReader field_;
+};
+
 inline FieldValue text_field(std::string_view text) { return {.kind = FieldValue::Kind::kText, .text = text}; }
 
 }  // namespace pipeline

@@ -7,6 +7,7 @@
 #include "pipeline/parse/jmespath.h"
 #include "pipeline/parse/json.h"
 #include "pipeline/stage/field_reader.h"
+#include "pipeline/stage/json_field.h"
 #include "pipeline/stage/stage_kinds.h"
 
 namespace pipeline {
@@ -33,48 +34,6 @@ struct JsonMemory final : StageMemory {
 };
 
 constexpr size_t kValueBytes = 8 << 20, kValueBytesPerByte = 64;  // of the values of one document
-
-// A whole number whose own text is what printing the double would give.
-bool is_plain_integer(std::string_view raw) {
-  if (raw.starts_with('-')) raw.remove_prefix(1);
-  return raw.size() <= 15 && std::all_of(raw.begin(), raw.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
-FieldValue field_of(const JsonValue& value, Arena& arena) {
-  using enum FieldValue::Kind;
-  switch (value.kind) {
-    case JsonKind::kString: return text_field(json_text(value, arena).value_or(""));
-    case JsonKind::kTrue: return {.kind = kBool, .text = {}, .number = 1};
-    case JsonKind::kFalse: return {.kind = kBool, .text = {}, .number = 0};
-    case JsonKind::kNull: return {.kind = kNull, .text = {}};
-    case JsonKind::kNumber: {
-      FieldValue number{.kind = kNumber, .text = {}, .number = json_number(value.raw)};
-      if (is_plain_integer(value.raw) && value.raw != "-0") number.text = value.raw;
-      return number;
-    }
-    default: {
-      std::string compact;
-      append_compact_json(compact, value);
-      return text_field(arena.copy(compact));
-    }
-  }
-}
-
-FieldValue field_of(const TemplateValue& value, Arena& arena) {
-  using Kind = TemplateValue::Kind;
-  switch (value.kind()) {
-    case Kind::kText: return text_field(arena.copy(value.as_text()));
-    case Kind::kNumber: return {.kind = FieldValue::Kind::kNumber, .text = {}, .number = value.as_number()};
-    case Kind::kBool: return {.kind = FieldValue::Kind::kBool, .text = {}, .number = value.as_bool() ? 1.0 : 0.0};
-    case Kind::kMissing:
-    case Kind::kNil: return {.kind = FieldValue::Kind::kNull, .text = {}};
-    default: {
-      std::string compact;
-      append_compact_json(compact, value);
-      return text_field(arena.copy(compact));
-    }
-  }
-}
 
 class JsonStage final : public Stage {
  public:
@@ -134,7 +93,7 @@ class JsonStage final : public Stage {
       } else {
         value = path.search(document);
       }
-      memory.columns[k]->values[row] = field_of(value, batch.arena);
+      memory.columns[k]->values[row] = json_field(value, batch.arena);
     }
     if (has_expressions_) run_expressions(batch, row, document, memory);
   }
@@ -147,14 +106,14 @@ class JsonStage final : public Stage {
     for (size_t k = 0; k < options_.extractions.size(); ++k) {
       if (options_.extractions[k].path.is_path()) continue;
       auto found = options_.extractions[k].path.run(*values, memory.values);
-      if (found) memory.columns[k]->values[row] = field_of(*found, batch.arena);
+      if (found) memory.columns[k]->values[row] = json_field(*found, batch.arena);
     }
   }
 
   void extract_keys(Batch& batch, size_t row, JsonMemory& memory) const {
     for (const JsonMember& member : memory.members) {
       std::string_view name = json_text(member.name, batch.arena).value_or("");
-      if (options_.keys->partial_match(name)) batch.field(name).values[row] = field_of(member.value, batch.arena);
+      if (options_.keys->partial_match(name)) batch.field(name).values[row] = json_field(member.value, batch.arena);
     }
     // New columns may have moved the others.
     for (size_t k = 0; k < options_.extractions.size(); ++k) {

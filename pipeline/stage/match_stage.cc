@@ -20,6 +20,7 @@ struct MatchMemory final : StageMemory {
 
   std::optional<uint64_t> open_from() const override { return nested ? nested->open_from() : std::nullopt; }
   std::optional<UnixNanos> due() const override { return nested ? nested->due() : std::nullopt; }
+  std::optional<UnixNanos> resume_at() const override { return nested ? nested->resume_at() : std::nullopt; }
 };
 
 class MatchStage final : public Stage {

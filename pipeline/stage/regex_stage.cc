@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "pipeline/match/regex.h"
+#include "pipeline/model/quoted_text.h"
 #include "pipeline/stage/field_reader.h"
 #include "pipeline/stage/stage_kinds.h"
 
@@ -49,7 +50,8 @@ class RegexStage final : public Stage {
       for (size_t g = 1; g < names.size(); ++g) {
         if (memory.columns[g] == nullptr) continue;
         memory.columns[g]->values[i] = text_field(memory.groups[g]);
-        if (sets_labels_) batch.labels[i] = batch.label_sets->with(batch.labels[i], names[g], memory.groups[g]);
+        if (sets_labels_ && is_valid_utf8(memory.groups[g]))
+          batch.labels[i] = batch.label_sets->with(batch.labels[i], names[g], memory.groups[g]);
       }
     }
   }

@@ -30,6 +30,8 @@ class StageMemory {
   virtual std::optional<uint64_t> open_from() const { return std::nullopt; }
   // The wall clock time at which expire() has something to hand on.
   virtual std::optional<UnixNanos> due() const { return std::nullopt; }
+  // The wall clock time before which no more lines should be read, as they come too fast (limit).
+  virtual std::optional<UnixNanos> resume_at() const { return std::nullopt; }
 };
 
 // What the lines are for that go through a memory.

@@ -25,6 +25,12 @@ std::optional<UnixNanos> StageState::due() const {
   return first;
 }
 
+std::optional<UnixNanos> StageState::resume_at() const {
+  std::optional<UnixNanos> last;
+  for (const std::unique_ptr<StageMemory>& memory : memories_) last = std::max(last, memory->resume_at());
+  return last;
+}
+
 StageList::StageList(std::vector<std::unique_ptr<Stage>> stages) : stages_(std::move(stages)) {
   set_later_reads(FieldNames());
 }

@@ -31,6 +31,8 @@ class StageState {
   std::optional<uint64_t> open_from() const;
   // The wall clock time at which StageList::expire() has something to hand on.
   std::optional<UnixNanos> due() const;
+  // The wall clock time before which the reader should read no more lines of the file: a stage limits the rate.
+  std::optional<UnixNanos> resume_at() const;
 
  private:
   friend class StageList;

@@ -5,7 +5,7 @@
 
 #include "pipeline/base/concat.h"
 #include "pipeline/base/invariant.h"
-#include "server/logql/color_codes.h"
+#include "pipeline/parse/color_codes.h"
 #include "server/logql/entry_filter.h"
 #include "server/logql/extractors.h"
 #include "server/logql/implied_text.h"
@@ -230,9 +230,9 @@ struct PipelineRun::State {
   bool run(const DropOp& drop);
   bool run(const KeepOp& keep);
   bool run(const DecolorizeOp&) {
-    if (!has_color_codes(line)) return true;
+    if (!pipeline::has_color_codes(line)) return true;
     new_line.clear();
-    append_without_colors(new_line, line);
+    pipeline::append_without_colors(new_line, line);
     line = labels.arena().copy(new_line);
     return true;
   }

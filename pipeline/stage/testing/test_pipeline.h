@@ -45,6 +45,7 @@ class TestPipeline {
   std::string origins(size_t row) const;  // [0,34)[68,102) ...
   std::optional<uint64_t> open_from() const { return state_->open_from(); }
   std::optional<UnixNanos> due() const { return state_->due(); }
+  std::optional<UnixNanos> resume_at() const { return state_->resume_at(); }
   std::string metrics(UnixNanos now = kNow) const;  // stages' own, without comments
   DropCounts& drops() { return drops_; }
   LabelTable& table() { return table_; }

@@ -1,6 +1,6 @@
-#include "server/logql/color_codes.h"
+#include "pipeline/parse/color_codes.h"
 
-namespace server {
+namespace pipeline {
 namespace {
 
 constexpr char kEscape = '\x1b';
@@ -71,4 +71,4 @@ void append_without_colors(std::string& out, std::string_view line) {
   }
 }
 
-}  // namespace server
+}  // namespace pipeline

@@ -1,0 +1,95 @@
+// logfmt, pattern, split_json, eventlogmessage, windowsevent.
+#include <doctest/doctest.h>
+
+#include "pipeline/stage/testing/test_pipeline.h"
+
+TEST_SUITE_BEGIN("stage");
+
+using namespace pipeline;
+using namespace pipeline::testing;
+
+namespace {
+std::string labels(std::string_view values) { return stage("labels", concat("values = {", values, "}")); }
+std::string metadata(std::string_view rest) { return stage("structured_metadata", rest); }
+}  // namespace
+
+TEST_CASE("logfmt: several values in one pass, of equal keys the last, up to the first fault") {
+  TestPipeline p(stage("logfmt", "mapping = { level = \"\", m = \"msg\" }") + labels("level = \"\", m = \"\""));
+  CHECK(p.run({"level=info x msg=\"a \\\"b\\\"\" level=warn", "level=info msg=\"open", "flag level", "LEVEL=x"}) ==
+        Texts{R"({job="t", level="warn", m="a \"b\""} level=info x msg="a \"b\"" level=warn)",
+              R"({job="t", level="info"} level=info msg="open)", R"({job="t", level=""} flag level)",
+              R"({job="t"} LEVEL=x)"});
+}
+
+TEST_CASE("logfmt: keys may be chosen by an expression, and the text be an extracted value") {
+  TestPipeline p(stage("logfmt", "regex = '^l'\nmapping = { s = \"level\" }") + metadata("regex = '.'"));
+  CHECK(p.run({"level=info line=3 x=1"}, LabelSet()) == Texts{"{} level=info line=3 x=1 level=info line=3 s=info"});
+  TestPipeline source(stage("logfmt", "source = 'job'\nmapping = { a = \"\" }") + labels("a = \"\""));
+  CHECK(source.run({"a=1"}, LabelSet::from({{"job", "a=2"}})) == Texts{R"({a="2", job="a=2"} a=1)"});
+  CHECK(error_of("logfmt") == "t.toml:1:1: logfmt mapping or regex is required");
+  CHECK(error_of("logfmt", "regex = '['") == "t.toml:1:1: error parsing regexp: missing closing ]: `[`");
+}
+
+TEST_CASE("pattern: stores the captures it finds, and may set labels of them") {
+  TestPipeline p(stage("pattern", "pattern = '<a>::<_>::<b>'\nlabels_from_groups = true"));
+  CHECK(p.run({"x::y::z::w", "x::y", "\xff::y::z"}) == Texts{R"({a="x", b="z::w", job="t"} x::y::z::w)",
+                                                             R"({a="x", job="t"} x::y)",
+                                                             "{b=\"z\", job=\"t\"} \xff::y::z"});
+  TestPipeline source(stage("pattern", "source = 'path'\npattern = '/<root>/<_>'") + labels("root = \"\""));
+  CHECK(source.run({"x"}, LabelSet::from({{"path", "/var/log"}})) == Texts{R"({path="/var/log", root="var"} x)"});
+  CHECK(source.run({"/a/b"}) == Texts{R"({job="t"} /a/b)"});
+  CHECK(error_of("pattern", "pattern = ''") == "t.toml:1:1: pattern is required");
+  CHECK(error_of("pattern", "pattern = 'x'") ==
+        "t.toml:1:1: failed to parse pattern: at least one capture is required");
+  CHECK(error_of("pattern", "pattern = '<a>'\nsource = ''") == "t.toml:1:1: empty source");
+}
+
+TEST_CASE("split_json: an array becomes entries that share its place; all else passes") {
+  TestPipeline p(stage("split_json") + stage("json", "expressions = { id = \"\" }") + labels("id = \"\""));
+  CHECK(p.run_lines({{.text = " [{\"id\": 1}, \"two\", null, [3]]", .metadata = {{"m", "v"}}},
+                     {.text = "[]"},
+                     {.text = "[1, 2"},
+                     {.text = "{\"id\":7}"}}) == Texts{R"({id="1", job="t"} {"id": 1} m=v)", R"({job="t"} "two" m=v)",
+                                                       R"({job="t"} null m=v)", R"({job="t"} [3] m=v)",
+                                                       R"({job="t"} [1, 2)", R"({id="7", job="t"} {"id":7})"});
+  CHECK(p.origins(0) == p.origins(3));
+  CHECK(p.rebuild(1).size() == 4);
+  TestPipeline source(stage("split_json", "source = 'list'"));
+  CHECK(source.run({"x"}, LabelSet::from({{"list", "[1,2]"}})) == Texts{R"({list="[1,2]"} 1)", R"({list="[1,2]"} 2)"});
+  CHECK(source.run({"[1]"}) == Texts{R"({job="t"} [1])"});
+  CHECK(error_of("split_json", "source = ''") == "t.toml:1:1: empty source");
+}
+
+TEST_CASE("split_json: inside match only the rows that match are split") {
+  TestPipeline p(
+      "[[stage]]\ntype = 'match'\nselector = '{job=\"t\"} |= \"1\"'\n[[stage.stage]]\ntype = 'split_json'\n");
+  CHECK(p.run({"[1,2]", "[3,4]", "[1]"}) ==
+        Texts{R"({job="t"} 1)", R"({job="t"} 2)", R"({job="t"} [3,4])", R"({job="t"} 1)"});
+}
+
+TEST_CASE("eventlogmessage: keys become label names; those there already get another name, or are replaced") {
+  const std::string message = R"({"message":"Key One: v 1\r\nno colon\r\n9x: y\r\n: e\r\ndup: a\r\ndup: b\r\njob: j"})";
+  const std::string json = stage("json", "expressions = { message = \"\" }");
+  TestPipeline p(json + stage("eventlogmessage") + metadata("regex = '^[^m]'"));
+  CHECK(p.run({message}) ==
+        Texts{concat("{} ", message, " Key_One=v 1 _=e _x=y dup=a dup_extracted=b job=t job_extracted=j")});
+  TestPipeline strict(json + stage("eventlogmessage", "drop_invalid_labels = true\noverwrite_existing = true") +
+                      metadata("regex = '^[^mj]'"));
+  CHECK(strict.run({message}, LabelSet()) == Texts{concat("{} ", message, " dup=b")});
+  CHECK(p.run({"{\"message\":null}", "no json"}).size() == 1);  // a source that is no text drops the entry
+  CHECK(error_of("eventlogmessage", "source = 'a-b'") == "t.toml:1:1: invalid label name: a-b");
+  CHECK(error_of("eventlogmessage", "source = ''") == "t.toml:1:1: invalid label name: ");
+}
+
+TEST_CASE("windowsevent: sections, titles and values of several lines") {
+  const std::string message =
+      R"({"message":"A log\ron.\r\n\r\nLogon Info:\r\n\tType:\t5\r\n\tMulti: one\r\n\ttwo\r\n\r\nKey: v"})";
+  const std::string json = stage("json", "expressions = { message = \"\" }");
+  TestPipeline p(json + stage("windowsevent") + metadata("regex = '^[^m]'"));
+  CHECK(p.run({message}, LabelSet()) ==
+        Texts{concat("{} ", message, " Description=A logon. Key=v LogonInfo_Multi=one,two LogonInfo_Type=5")});
+  CHECK(p.run({"{\"message\":null}"}).empty());
+  CHECK(error_of("windowsevent", "source = ''") == "t.toml:1:1: invalid label name: ");
+}
+
+TEST_SUITE_END();
