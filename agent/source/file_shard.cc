@@ -292,10 +292,15 @@ bool FileShard::elders_drained(const TailedFile& tailed, nanoseconds now) {
   return true;
 }
 
-// False: a port is full.
+// Does a stage want the file read no further for a while?
+bool FileShard::is_slowed(const TailedFile& tailed) const {
+  return tailed.stage_state && tailed.stage_state->resume_at() > clock_.wall();
+}
+
+// False: a port is full, or a stage limits the rate.
 bool FileShard::read_some(TailedFile& tailed) {
   for (int i = 0; i < kBlocksPerTurn; ++i) {
-    if (source_waits(tailed.file.source)) return false;
+    if (source_waits(tailed.file.source) || is_slowed(tailed)) return false;
     if (!read_block(tailed, Tail::kKeep)) break;
   }
   return true;

@@ -98,6 +98,7 @@ class FileShard final : public FileReceiver {
   std::shared_ptr<PathMetrics> path_metrics(const TailedFile& tailed) const;
 
   bool source_waits(size_t source) const;
+  bool is_slowed(const TailedFile& tailed) const;
   void make_dirty(TailedFile& tailed);
   const SourceOptions& source_of(const TailedFile& tailed) const { return *sources_[tailed.file.source]; }
 

@@ -4,6 +4,7 @@
 
 #include "agent/source/testing/model_sink.h"
 #include "agent/source/testing/temp_folder.h"
+#include "pipeline/config/config.h"
 #include "pipeline/stage/stage_list.h"
 
 using namespace agent;
@@ -418,6 +419,20 @@ TEST_SUITE("agent/source") {
     s.pass(250ms);
     s.pass(10s);
     CHECK(s.delivered() == Lines{">one", "two"});
+  }
+
+  TEST_CASE("source: a stage that limits the rate slows reading down, and nothing is lost") {
+    auto document = *pipeline::ConfigDocument::parse("[[stage]]\ntype = 'limit'\nrate = 1\nburst = 1\n", "t");
+    Shard s(kDefaultMaxLineBytes, pipeline::StageList::build(document.root(), "stage"));
+    s.folder.append("a", "1\n2\n3\n");
+    s.offer("a", "a");
+    s.start();
+    s.settle();
+    s.folder.append("a", "4\n");
+    s.pass(1500ms);
+    CHECK(s.delivered() == std::vector<std::string>{"1", "2", "3"});
+    s.pass(2s);
+    CHECK(s.delivered() == std::vector<std::string>{"1", "2", "3", "4"});
   }
 
   TEST_CASE("source: lines that old stages hold are given to the new ones, once") {

@@ -124,7 +124,7 @@ class StdinReader::Impl {
   }
 
   bool must_wait() const {
-    return memory_.exceeded() ||
+    return memory_.exceeded() || (state_ && state_->resume_at() > clock_.wall()) ||
            std::any_of(source_->sinks.begin(), source_->sinks.end(), [&](size_t sink) { return ports[sink]->full(); });
   }
 
@@ -155,6 +155,8 @@ class StdinReader::Impl {
     }
     if (auto due = state_ ? state_->due() : std::nullopt)
       timeout = std::min(timeout, std::chrono::nanoseconds(*due - clock_.wall()));
+    if (auto resume = state_ ? state_->resume_at() : std::nullopt; resume && *resume > clock_.wall())
+      timeout = std::min(timeout, std::chrono::nanoseconds(*resume - clock_.wall()));
     timeout = std::max(timeout, std::chrono::nanoseconds(0));
     pollfd fds[2] = {{wake_fd_, POLLIN, 0}, {for_input ? fd_ : -1, POLLIN, 0}};
     timespec spec{timeout.count() / 1'000'000'000, timeout.count() % 1'000'000'000};

@@ -33,7 +33,7 @@ struct TailedFile {
   bool watched = false;  // quiet: inotify will tell, nobody polls
   bool failed = false;   // the last read failed
   bool dirty = false;    // in the shard's list of files with something to read
-  bool waits = false;    // dirty, and stands still because a sink is full
+  bool waits = false;    // dirty, and stands still because a sink is full or a stage limits the rate
   bool holding = false;  // in the shard's list of files whose stages hold entries for a time
 
   std::chrono::nanoseconds changed_at{0};  // monotonic: last growth, rotation or deletion that we saw
