@@ -35,7 +35,7 @@ class Walk {
   Verdict search(const char* start) {
     if (program_.begins_at_text) return start == begin_ ? from(begin_) : Verdict::kNo;
     for (;;) {
-      start = program_.before.skip(begin_, start, end_);
+      start = next_start(start);
       if (start == end_ && !program_.first[kAtEnd]) return Verdict::kNo;
       Verdict verdict = from(start);
       if (verdict != Verdict::kNo) return verdict;
@@ -65,6 +65,13 @@ class Walk {
     const char* at;      // kWay: where; kSlot: the value; kGreedy: the shortest run; kLazy: the run so far
     const char* longer;  // kGreedy: the longest run not tried; kLazy: no run goes beyond
   };
+
+  // Where a match may begin.
+  const char* next_start(const char* from) const {
+    if (!program_.prefix) return program_.before.skip(begin_, from, end_);
+    size_t found = program_.prefix->find({from, static_cast<size_t>(end_ - from)});
+    return found == LiteralSearcher::npos ? end_ : from + found;
+  }
 
   Verdict from(const char* start) {
     std::fill_n(slots_.begin(), slot_count_, nullptr);

@@ -28,6 +28,9 @@ class PathMatcher {
   Verdict find(std::string_view text, std::span<std::string_view> groups, size_t from = 0) const;
   Verdict full_find(std::string_view text, std::span<std::string_view> groups) const;
 
+  // find() soon knows of a text that has no match: there are few places where one could begin.
+  bool fails_fast() const { return search_.begins_at_text || search_.prefix.has_value(); }
+
  private:
   PathMatcher(PathProgram search, PathProgram full) : search_(std::move(search)), full_(std::move(full)) {}
 

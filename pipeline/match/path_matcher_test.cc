@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pipeline/base/concat.h"
+#include "pipeline/match/regex.h"
 
 TEST_SUITE_BEGIN("match");
 
@@ -102,7 +103,16 @@ struct Tally {
   size_t expressions = 0, taken = 0, texts = 0, given_up = 0, matched = 0;
 };
 
-void compare(const PathMatcher& path, const RE2& re2, std::string_view text, size_t from, bool full, Tally& tally) {
+// What the door answers, whichever of the two it asks.
+void compare_door(const Regex& regex, const std::vector<re2::StringPiece>& expected, bool matches,
+                  std::string_view text, size_t from, bool full) {
+  Groups groups(expected.size());
+  REQUIRE((full ? regex.full_find(text, groups) : regex.find(text, groups, from)) == matches);
+  for (size_t g = 0; matches && g < groups.size(); ++g) REQUIRE(same(groups[g], expected[g]));
+}
+
+void compare(const Regex& regex, const PathMatcher& path, const RE2& re2, std::string_view text, size_t from, bool full,
+             Tally& tally) {
   auto count = static_cast<size_t>(re2.NumberOfCapturingGroups()) + 1;
   Groups groups(count);
   std::vector<re2::StringPiece> expected(count);
@@ -112,6 +122,7 @@ void compare(const PathMatcher& path, const RE2& re2, std::string_view text, siz
   if (verdict == Verdict::kGaveUp) ++tally.given_up;
   bool matches = re2.Match(re2::StringPiece(text.data(), text.size()), from, text.size(),
                            full ? RE2::ANCHOR_BOTH : RE2::UNANCHORED, expected.data(), static_cast<int>(count));
+  compare_door(regex, expected, matches, text, from, full);
   if (without != Verdict::kGaveUp) REQUIRE(matches == (without == Verdict::kYes));
   if (verdict == Verdict::kGaveUp) return;
   REQUIRE(matches == (verdict == Verdict::kYes));
@@ -138,13 +149,14 @@ Tally compare_with_re2(unsigned seed, size_t rounds) {
     auto path = PathMatcher::compile(pattern, false);
     if (!path) continue;
     ++tally.taken;
+    Regex regex = *Regex::compile(pattern);
     for (int k = 0; k < 12; ++k) {
       std::string text = make.text();
       INFO("seed ", seed, " pattern ", pattern, " text ", text);
       bool full = k % 4 == 3;
       size_t from = full || k % 3 != 0 || text.empty() ? 0 : random() % text.size();
       while ((static_cast<uint8_t>(text[from]) & 0xc0) == 0x80) --from;  // between characters
-      compare(*path, re2, text, from, full, tally);
+      compare(regex, *path, re2, text, from, full, tally);
     }
   }
   return tally;

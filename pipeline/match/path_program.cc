@@ -248,11 +248,12 @@ class Compiler {
     const PathStep& step = program_.steps[at];
     bool runs = step.op == Op::kRun || step.op == Op::kGreedy || step.op == Op::kLazy;
     if (runs && step.most == PathStep::kNoLimit) program_.leading = step.index;
+    if (step.op == Op::kText) program_.prefix.emplace(program_.texts[step.index]);
   }
 
   PathProgram& program_;
   std::vector<NextBytes> first_;  // by step
-  std::vector<CharClass> known_;   // by class
+  std::vector<CharClass> known_;  // by class
   bool failed_ = false;
 };
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "pipeline/match/byte_scanner.h"
+#include "pipeline/match/literal_search.h"
 #include "pipeline/match/regex_tree.h"
 
 namespace pipeline {
@@ -83,10 +84,11 @@ class PathProgram {
   std::vector<PathTry> tries;
 
   uint32_t begin = 0;
-  bool begins_at_text = false;      // no match begins elsewhere
-  NextBytes first;                 // by which a match can begin
-  ByteScanner before{{}};           // over all other bytes, and those inside a character
-  std::optional<uint32_t> leading;  // the class of an unlimited run that is the first thing in it
+  bool begins_at_text = false;            // no match begins elsewhere
+  NextBytes first;                        // by which a match can begin
+  ByteScanner before{{}};                 // over all other bytes, and those inside a character
+  std::optional<uint32_t> leading;        // the class of an unlimited run that is the first thing in it
+  std::optional<LiteralSearcher> prefix;  // the text with which every match begins
 
  private:
   PathProgram() = default;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <re2/re2.h>
 
+#include "pipeline/match/literal_search.h"
 #include "pipeline/match/path_matcher.h"
 #include "pipeline/match/regex_literals.h"
 #include "pipeline/model/quoted_text.h"
@@ -17,6 +18,9 @@ namespace {
 
 // The second only for expressions that do not fit the first: RE2 lets the cache of its automaton grow as far, too.
 constexpr int64_t kUsualBytes = 8 << 20, kMostBytes = 64 << 20;
+
+// Texts looked for before an expression with groups is run: each costs a pass over the line.
+constexpr size_t kMostNeeded = 4;
 
 std::string_view go_reason(RE2::ErrorCode code) {
   switch (code) {
@@ -131,7 +135,8 @@ struct Regex::Program {
   std::optional<PathMatcher> path;
   std::vector<std::string> names;
   RegexLiterals literals;
-  mutable Trust trust;  // any thread
+  std::vector<LiteralSearcher> needed;  // one of them is in every match; empty where it does not pay to look
+  mutable Trust trust;                  // any thread
 
   bool search(std::string_view text, RE2::Anchor anchor, std::span<std::string_view> groups, size_t from = 0) const {
     if (text.data() == nullptr) text = "";
@@ -181,6 +186,10 @@ struct Regex::Program {
   }
 
   bool search_known(std::string_view text, RE2::Anchor anchor, std::span<std::string_view> groups, size_t from) const {
+    if (!needed.empty() && !groups.empty() && anchor == RE2::UNANCHORED) {
+      auto is_in = [&](const LiteralSearcher& literal) { return literal.find(text, from) != LiteralSearcher::npos; };
+      if (std::none_of(needed.begin(), needed.end(), is_in)) return false;
+    }
     if (path && trust.is_given()) {
       auto verdict = anchor == RE2::UNANCHORED ? path->find(text, groups, from) : path->full_find(text, groups);
       if (verdict != PathMatcher::Verdict::kGaveUp) {
@@ -227,6 +236,11 @@ Result<Regex> Regex::compile(std::string_view pattern, Dot dot) {
   for (const auto& [index, name] : re2.CapturingGroupNames()) program->names[static_cast<size_t>(index)] = name;
   program->literals = find_literals(pattern);
   program->path = PathMatcher::compile(pattern, dot == Dot::kAny);
+  if (program->literals.required.size() <= kMostNeeded && !(program->path && program->path->fails_fast())) {
+    for (const RequiredLiteral& literal : program->literals.required) {
+      program->needed.emplace_back(literal.text, literal.ignore_case ? Case::kIgnoreAscii : Case::kExact);
+    }
+  }
   return Regex(std::move(program));
 }
 

@@ -1,5 +1,6 @@
 #include "pipeline/match/secret_scanner.h"
 
+#include <algorithm>
 #include <doctest/doctest.h>
 #include <random>
 #include <set>
@@ -159,6 +160,16 @@ TEST_CASE("secrets: own expressions") {
 TEST_CASE("secrets: only the types asked for") {
   CHECK(shown(scanner({"ipv4"}), "bob@x.io 10.0.0.1") == "bob@x.io <ipv4>");
   CHECK(shown(scanner({"bearer_token"}), concat("Bearer ", kJwt)) == "Bearer <bearer_token>");
+}
+
+TEST_CASE("secrets: are suspected where the line before ends like the beginning of one") {
+  SecretScanner all = scanner(all_types());
+  for (std::string_view block : {"1.2.3\n4.10.0.4", "x 1.4\n10.0.0.4", "1:2:3:4:5:6\n1:2:3:4:5:6:7:8"}) {
+    std::vector<size_t> offsets;
+    all.suspects(block, offsets);
+    INFO(block);
+    CHECK(std::any_of(offsets.begin(), offsets.end(), [&](size_t at) { return at > block.find('\n'); }));
+  }
 }
 
 TEST_CASE("secrets: are found wherever in a line and a block they stand") {

@@ -16,7 +16,7 @@ namespace pipeline {
 
 enum class SecretTrigger : uint8_t {
   kAt,          // the @
-  kDots,        // the third dot of an IPv4 address
+  kDots,        // the third dot of an IPv4 address, and what more there are
   kColons,      // the sixth colon of an IPv6 address, or the first of ::
   kDigits,      // the first digit of a card number
   kJwt,         // the y of eyJ
@@ -54,7 +54,7 @@ class SecretTriggers {
   struct State {
     bool digit_before = false, hex_before = false;  // the last byte of the step before
     size_t last_dot = 0, last_colon = 0;
-    int dots = 0, colons = 0;  // in a row
+    int dots = 0, colons = 0;  // in a row, also over the end of a line
   };
 
   class Bytes {
@@ -139,7 +139,7 @@ class SecretTriggers {
       size_t at = base + static_cast<size_t>(__builtin_ctzll(mask));
       state.dots = state.dots > 0 && at - state.last_dot <= 4 ? state.dots + 1 : 1;
       state.last_dot = at;
-      if (state.dots == 3) found(SecretTrigger::kDots, at);
+      if (state.dots >= 3) found(SecretTrigger::kDots, at);
     }
   }
 
@@ -156,7 +156,7 @@ class SecretTriggers {
       }
       state.colons = state.colons > 0 && at - state.last_colon <= 5 ? state.colons + 1 : 1;
       state.last_colon = at;
-      if (state.colons == 6) found(SecretTrigger::kColons, at);
+      if (state.colons >= 6) found(SecretTrigger::kColons, at);
     }
   }
 

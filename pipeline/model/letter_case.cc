@@ -16,11 +16,16 @@ locale_t unicode() {
 
 bool is_ascii(uint32_t code) { return code < 0x80 || unicode() == nullptr; }
 
+// ASCII bytes from `first` to `last` get their other case; the text from the first other byte on goes through `turn`.
 template <class Turn>
-std::string turned(std::string_view text, Turn turn) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t at = 0; at < text.size();) append_utf8(out, turn(take_utf8(text, at)));
+std::string turned(std::string_view text, char first, char last, Turn turn) {
+  std::string out(text);
+  size_t at = 0;
+  for (; at < text.size() && static_cast<unsigned char>(text[at]) < 0x80; ++at) {
+    if (out[at] >= first && out[at] <= last) out[at] = static_cast<char>(out[at] ^ 0x20);
+  }
+  out.resize(at);
+  while (at < text.size()) append_utf8(out, turn(take_utf8(text, at)));
   return out;
 }
 
@@ -53,7 +58,7 @@ bool is_letter_or_digit(uint32_t code) {
   return iswalnum_l(static_cast<wint_t>(code), unicode()) != 0;
 }
 
-std::string to_lower(std::string_view text) { return turned(text, lower_letter); }
-std::string to_upper(std::string_view text) { return turned(text, upper_letter); }
+std::string to_lower(std::string_view text) { return turned(text, 'A', 'Z', lower_letter); }
+std::string to_upper(std::string_view text) { return turned(text, 'a', 'z', upper_letter); }
 
 }  // namespace pipeline

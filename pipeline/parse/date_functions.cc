@@ -1,4 +1,5 @@
 // Functions on times: Sprig's.
+#include <algorithm>
 #include <chrono>
 
 #include "pipeline/base/quantity.h"
@@ -22,10 +23,15 @@ TemplateTime time_of(const Call& call, UnixNanos nanos) {
       .seconds = seconds, .nanos = static_cast<uint32_t>(nanos - seconds * kSecond), .zone = call.run.zone("Local")};
 }
 
-// A time, or whole seconds; anything else is now.
+// A time, or whole seconds; anything else is now. Seconds are kept within some 30 million years.
+constexpr int64_t kMostSeconds = 1'000'000'000'000'000;
+
 TemplateTime time_at(const Call& call, size_t i) {
   if (call[i].is(Kind::kTime)) return call[i].as_time();
-  if (call[i].is(Kind::kInteger)) return {.seconds = call.integer(i), .nanos = 0, .zone = call.run.zone("Local")};
+  if (call[i].is(Kind::kInteger)) {
+    int64_t seconds = std::clamp(call.integer(i), -kMostSeconds, kMostSeconds);
+    return {.seconds = seconds, .nanos = 0, .zone = call.run.zone("Local")};
+  }
   return time_of(call, call.run.input().now);
 }
 
@@ -88,10 +94,9 @@ int64_t since(const Call& call, const TemplateTime& time) {
 Result<Value> ago(const Call& call) {
   int64_t by = since(call, time_at(call, 0));
   int64_t part = by % kSecond;
-  by -= part;
-  if (part >= kSecond / 2) by += kSecond;
-  if (part <= -kSecond / 2) by -= kSecond;
-  return duration_text(call, by);
+  int64_t whole = by - part, step = part >= kSecond / 2 ? kSecond : part <= -kSecond / 2 ? -kSecond : 0;
+  if (__builtin_add_overflow(whole, step, &whole)) whole = by;
+  return duration_text(call, whole);
 }
 
 Result<Value> duration(const Call& call) {

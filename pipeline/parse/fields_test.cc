@@ -44,6 +44,19 @@ TEST_CASE("logfmt: pairs, bare keys, quoted values") {
   CHECK(pairs("é=ü") == "é=ü;");
 }
 
+TEST_CASE("logfmt: reads the same near the end of a text as in its middle") {
+  uint32_t seed = std::random_device()();
+  INFO("seed " << seed);
+  std::mt19937 random(seed);
+  constexpr std::string_view kBytes = "ab=\" \x01\xc3\xa9xyz0\\=";
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text;
+    for (size_t size = random() % 40; size > 0; --size) text.push_back(kBytes[random() % kBytes.size()]);
+    std::string near = pairs(text), middle = pairs(text + std::string(20, ' '));
+    if (near.find("unterminated") == std::string::npos) REQUIRE_MESSAGE(near == middle, text);
+  }
+}
+
 TEST_CASE("logfmt: names faults by position and goes on behind the next space") {
   CHECK(pairs("a=1 =2 c=3") == "a=1;[logfmt syntax error at pos 5 : unexpected '=']c=3;");
   CHECK(pairs("a=b=c d=1") == "[logfmt syntax error at pos 4 : unexpected '=']d=1;");

@@ -183,7 +183,13 @@ class VerbWriter {
       case 'U': {
         char buffer[24];
         std::snprintf(buffer, sizeof buffer, "U+%04llX", static_cast<unsigned long long>(number));
-        return padded(buffer);
+        std::string out = buffer;
+        if (verb_.sharp && number >= 0x20 && number <= 0x10ffff) {
+          out += " '";
+          append_utf8(out, character(number));
+          out += "'";
+        }
+        return padded(out);
       }
       default: return misfit(value);
     }
@@ -219,7 +225,9 @@ class VerbWriter {
     switch (verb_.letter) {
       case 'v': form = 'g'; break;
       case 'g':
-      case 'G': break;
+      case 'G':
+      case 'x':
+      case 'X': break;
       case 'e':
       case 'E':
       case 'f':
@@ -379,8 +387,10 @@ class PrintfRun {
     ++at_;
     if (next_ >= values_.size()) return std::nullopt;
     const TemplateValue& value = values_[next_++];
-    if (!value.is(Kind::kInteger) || std::abs(value.as_integer()) > kMaxFormatWidth) return std::nullopt;
-    return static_cast<int>(value.as_integer());
+    if (!value.is(Kind::kInteger)) return std::nullopt;
+    int64_t number = value.as_integer();
+    if (number > kMaxFormatWidth || number < -kMaxFormatWidth) return std::nullopt;
+    return static_cast<int>(number);
   }
 
   void width(bool& after_index) {

@@ -24,7 +24,7 @@ Result<void> append_go_printf(std::string& out, std::string_view format, std::sp
                               size_t limit_bytes);
 
 // strconv.FormatFloat(number, form, precision, 64); precision -1: the shortest digits that read back. `form` is one of
-// e E f F g G.
+// e E f F g G x X.
 void append_go_float(std::string& out, double number, char form, int precision);
 // encoding/json's number.
 void append_json_number(std::string& out, double number);

@@ -46,6 +46,15 @@ void append_general(std::string& out, double number, int precision) {
   append_form(out, number, std::chars_format::general, std::max(precision, 1));
 }
 
+// %x: 0x1.8p+00
+void append_hexadecimal(std::string& out, double number, int precision) {
+  if (std::signbit(number)) out.push_back('-'), number = -number;
+  out.append("0x");
+  append_form(out, number, std::chars_format::hex, precision);
+  size_t exponent = out.rfind('p') + 2;
+  if (out.size() - exponent < 2) out.insert(exponent, "0");
+}
+
 bool has_prefix(std::string_view text, char lower) {
   return text.size() > 2 && text[0] == '0' && (text[1] == lower || text[1] == lower - 'a' + 'A');
 }
@@ -63,9 +72,14 @@ void append_go_float(std::string& out, double number, char form, int precision) 
       break;
     case 'e':
     case 'E': append_form(out, number, std::chars_format::scientific, precision); break;
+    case 'x':
+    case 'X': append_hexadecimal(out, number, precision); break;
     default: append_general(out, number, precision);
   }
-  if (form == 'E' || form == 'G') std::replace(out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(), 'e', 'E');
+  if (form == 'E' || form == 'G' || form == 'X') {
+    for (size_t i = begin; i < out.size(); ++i)
+      out[i] = out[i] >= 'a' && out[i] <= 'z' ? static_cast<char>(out[i] - 32) : out[i];
+  }
 }
 
 void append_json_number(std::string& out, double number) {

@@ -176,6 +176,8 @@ TEST_SUITE("parse") {
         t.text(
             R"({{ printf "%[2]d %[1]d" 1 2 }} {{ printf "%*d" 5 1 }} {{ printf "%[5]d" 1 }} {{ printf "%s" .nil }})") ==
         "2 1     1 %!d(BADINDEX) %!s(<nil>)");
+    CHECK(t.text(R"({{ printf "%#U %x %X %x" 'a' 1.5 -0.1 0.0 }} {{ rest (list) }}{{ first (list) }})") ==
+          "U+0061 'a' 0x1.8p+00 -0X1.999999999999AP-04 0x0p+00 []<no value>");
     CHECK(t.text(R"({{ printf "%6.2f|%-5d|%5d" 3 "x" (list "a" 1) }} {{ html .nil }})") ==
           "%!f(int=    03)|%!d(string=x    )|[%!d(string=    a)     1] &lt;no value&gt;");
     CHECK(t.text(R"({{ printf "%v %d %s" .list .list .map }} {{ printf "%#v" "a" }} {{ printf "%t %v" true nil }})") ==
@@ -270,6 +272,66 @@ TEST_SUITE("parse") {
     CHECK(
         t.text(R"({{ typeOf 1 }} {{ kindOf (list 1) }} {{ kindIs "string" "a" }} {{ deepEqual (list 1) (list 1) }})") ==
         "int slice true true");
+  }
+
+  TEST_CASE("template: numbers out of all bounds do no harm") {
+    Templates t;
+    constexpr std::string_view kMost = "9223372036854775807";
+    for (std::string_view text : {"{{ date \"2006\" $n }}",
+                                  "{{ (toDate \"2006\" \"9999\").UnixNano }}",
+                                  "{{ ago $n }}",
+                                  "{{ ago (sub 0 $n) }}",
+                                  "{{ printf \"%*d\" $n 1 }}",
+                                  "{{ printf \"%*d\" (int (sub -1 $n)) 1 }}",
+                                  "{{ substr $n $n \"a\" }}",
+                                  "{{ trunc $n \"a\" }}",
+                                  "{{ trunc (int (sub -1 $n)) \"a\" }}",
+                                  "{{ abbrev $n \"abc\" }}",
+                                  "{{ abbrevboth $n $n \"abcdefgh\" }}",
+                                  "{{ add $n 1 }}",
+                                  "{{ mul $n $n }}",
+                                  "{{ div (sub -1 $n) -1 }}",
+                                  "{{ mod (sub -1 $n) -1 }}",
+                                  "{{ untilStep 1 $n $n }}",
+                                  "{{ round 1.5 $n }}",
+                                  "{{ duration (int64 $n) }}",
+                                  "{{ durationRound (int64 $n) }}",
+                                  "{{ chunk $n (list 1) }}",
+                                  "{{ splitn \",\" $n \"a,b\" }}",
+                                  "{{ addf $n 0.1 }}",
+                                  "{{ mulf 1e300 1e300 }}",
+                                  "{{ divf 1e-300 1e300 }}",
+                                  "{{ int 1e300 }}",
+                                  "{{ wrap $n \"a b\" }}"}) {
+      auto out = t(concat("{{ $n := ", kMost, " }}", text));
+      CHECK((out.has_value() || !out.error().message.empty()));
+    }
+    CHECK(t.text("{{ add 9223372036854775807 1 }}") == "-9223372036854775808");
+  }
+
+  TEST_CASE("template: compares versions") {
+    Templates t;
+    auto fits = [&](std::string_view range, std::string_view version) {
+      return t.text(concat("{{ semverCompare \"", range, "\" \"", version, "\" }}")) == "true";
+    };
+    CHECK(fits("^1.2.0", "1.3.4"));
+    CHECK_FALSE(fits("^1.2.0", "2.0.0"));
+    CHECK(fits("^0.2.3", "0.2.9"));
+    CHECK_FALSE(fits("^0.2.3", "0.3.0"));
+    CHECK(fits("~1.2", "1.2.9"));
+    CHECK_FALSE(fits("~1.2", "1.3.0"));
+    CHECK(fits(">=1.2, <2 || 3.x", "3.1.0"));
+    CHECK(fits("1.2 - 1.4", "1.4.5"));
+    CHECK(fits(">= 1.0", "v1.0"));
+    CHECK_FALSE(fits(">1.2", "1.2.9"));
+    CHECK(fits("!=1.2", "1.3.0"));
+    CHECK_FALSE(fits(">=1.0", "1.1.0-beta"));
+    CHECK(fits(">=1.0-0", "1.1.0-beta"));
+    CHECK(fits(">1.0.0-alpha.9", "1.0.0-alpha.10"));
+    CHECK(fits("*", "1.0.0"));
+    CHECK(t.text("{{ (semver \"1.2.3-rc.1+b\").Minor }}") == "2");
+    CHECK(t.error("{{ semver \"x\" }}").ends_with("Invalid Semantic Version"));
+    CHECK(t.error("{{ semverCompare \"=!1\" \"1.0.0\" }}").find("improper constraint") != std::string::npos);
   }
 
   TEST_CASE("template: has times") {

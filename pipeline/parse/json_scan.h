@@ -1,4 +1,4 @@
-// The byte loops under json.cc and json_path.cc. For this room only.
+// The byte loops under the readers of JSON and logfmt. For this room only.
 #pragma once
 
 #include <cstdint>

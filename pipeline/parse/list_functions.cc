@@ -59,12 +59,12 @@ Result<Value> last(const Call& call) {
 }
 Result<Value> rest(const Call& call) {
   TRY_LET(TemplateList * items, list_at(call, 0, "rest"));
-  if (items->size == 0) return Value::nil();
+  if (items->size == 0) return list_of(call, {});
   return list_of(call, {items->items + 1, items->size - 1});
 }
 Result<Value> initial(const Call& call) {
   TRY_LET(TemplateList * items, list_at(call, 0, "initial"));
-  if (items->size == 0) return Value::nil();
+  if (items->size == 0) return list_of(call, {});
   return list_of(call, {items->items, items->size - 1});
 }
 Result<Value> reverse(const Call& call) {

@@ -6,6 +6,7 @@
 #include "pipeline/model/letter_case.h"
 #include "pipeline/parse/go_text.h"
 #include "pipeline/parse/regex_functions.h"
+#include "pipeline/parse/semantic_version.h"
 #include "pipeline/parse/template_cast.h"
 #include "pipeline/parse/text_encoding.h"
 
@@ -150,6 +151,31 @@ Result<Value> shuffle(const Call& call) {
   return call.memory().text(out);
 }
 
+// --- versions
+
+// Upstream's is an object; ours shows its fields, not its text.
+Result<Value> semver(const Call& call) {
+  TRY_LET(SemanticVersion version, SemanticVersion::parse(call.text(0)));
+  TRY_LET(TemplateMap * map, call.memory().map(6));
+  constexpr std::string_view kNumbers[] = {"Major", "Minor", "Patch"};
+  for (size_t i = 0; i < 3; ++i) {
+    TRY(call.memory().set(*map, kNumbers[i], Value::integer(static_cast<int64_t>(version.numbers[i]))));
+  }
+  TRY_LET(Value prerelease, call.memory().text(version.prerelease));
+  TRY_LET(Value metadata, call.memory().text(version.metadata));
+  TRY_LET(Value text, call.memory().text(version.text()));
+  TRY(call.memory().set(*map, "Prerelease", prerelease));
+  TRY(call.memory().set(*map, "Metadata", metadata));
+  TRY(call.memory().set(*map, "Original", call[0]));
+  TRY(call.memory().set(*map, "String", text));
+  return Value::map(map);
+}
+Result<Value> semver_compare(const Call& call) {
+  TRY_LET(SemanticVersion version, SemanticVersion::parse(call.text(1)));
+  TRY_LET(Fit fits, fit_version(call.text(0), version));
+  return Value::boolean(fits == Fit::kYes);
+}
+
 // --- the rest
 
 Result<Value> hello(const Call&) { return Value::text("Hello!"); }
@@ -157,7 +183,7 @@ Result<Value> fail_with(const Call& call) { return fail(Errc::kInvalid, std::str
 // The environment of an agent holds secrets: a template does not get to see it.
 Result<Value> no_environment(const Call&) { return Value::text(""); }
 Result<Value> unavailable(const Call&) {
-  return fail(Errc::kInvalid, "keys, versions and the network are no business of a log agent");
+  return fail(Errc::kInvalid, "keys and the network are no business of a log agent");
 }
 
 constexpr TemplateFunction kFunctions[] = {{"ToLower", "s", to_lower_text},
@@ -210,8 +236,8 @@ constexpr TemplateFunction kFunctions[] = {{"ToLower", "s", to_lower_text},
                                            {"genSignedCertWithKey", "v*", unavailable},
                                            {"encryptAES", "v*", unavailable},
                                            {"decryptAES", "v*", unavailable},
-                                           {"semver", "v*", unavailable},
-                                           {"semverCompare", "v*", unavailable}};
+                                           {"semver", "s", semver},
+                                           {"semverCompare", "ss", semver_compare}};
 
 }  // namespace
 

@@ -29,8 +29,9 @@ std::optional<TemplateValue> part_of(const TemplateTime& time, std::string_view 
       {"Unix", 1}, {"UnixMilli", 1'000}, {"UnixMicro", 1'000'000}, {"UnixNano", kSecond}};
   for (const auto& [of, per_second] : kUnits) {
     if (of != name) continue;
-    auto scaled = static_cast<int64_t>(static_cast<uint64_t>(time.seconds) * static_cast<uint64_t>(per_second));
-    return TemplateValue::integer(scaled + time.nanos / (kSecond / per_second), Integer::kInt64);
+    auto parts = static_cast<uint64_t>(time.nanos / (kSecond / per_second));  // whole numbers wrap around, as Go's
+    auto scaled = static_cast<uint64_t>(time.seconds) * static_cast<uint64_t>(per_second) + parts;
+    return TemplateValue::integer(static_cast<int64_t>(scaled), Integer::kInt64);
   }
   if (name == "IsZero") return TemplateValue::boolean(time.seconds == kZeroTime && time.nanos == 0);
   return std::nullopt;
