@@ -1,22 +1,35 @@
 #include "pipeline/match/relabel_config.h"
 
+#include "pipeline/config/value_check.h"
+
 namespace pipeline {
+
+namespace {
+
+RelabelConfig read_rule(const ConfigTable& table) {
+  RelabelConfig config;
+  table.name_unknown_keys("unrecognized attribute name");
+  auto read_text = [&](std::string_view key, std::string& out) {
+    if (check_kind(table, key, "string")) out = table.string(key, out);
+  };
+  if (check_kind(table, "source_labels", "array") && check_element_kinds(table, "source_labels", "string")) {
+    config.source_labels = table.strings("source_labels");
+  }
+  if (check_kind(table, "modulus", "number")) config.modulus = static_cast<uint64_t>(table.integer("modulus", 0, 0));
+  read_text("separator", config.separator);
+  read_text("regex", config.regex);
+  read_text("target_label", config.target_label);
+  read_text("replacement", config.replacement);
+  read_text("action", config.action);
+  return config;
+}
+
+}  // namespace
 
 RelabelRules read_relabel_rules(const ConfigTable& owner, std::string_view key) {
   std::vector<RelabelRule> rules;
   for (const ConfigTable& table : owner.tables(key)) {
-    RelabelConfig config;
-    if (table.kind("source_labels") == ConfigKind::kString) {
-      table.error_at("source_labels", "should be array, got string", "write source_labels = [\"...\"]");
-    }
-    config.source_labels = table.strings("source_labels");
-    config.separator = table.string("separator", config.separator);
-    config.regex = table.string("regex", config.regex);
-    config.modulus = static_cast<uint64_t>(table.integer("modulus", 0, 0));
-    config.target_label = table.string("target_label");
-    config.replacement = table.string("replacement", config.replacement);
-    config.action = table.string("action", config.action);
-    Result<RelabelRule> rule = RelabelRule::compile(config);
+    Result<RelabelRule> rule = RelabelRule::compile(read_rule(table));
     if (rule) {
       rules.push_back(*std::move(rule));
     } else {

@@ -1,6 +1,8 @@
 #include "pipeline/stage/argument_text.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <string>
@@ -60,6 +62,11 @@ std::string go_quoted(std::string_view text) {
   return out;
 }
 
+bool is_go_unit(std::string_view unit) {
+  constexpr std::string_view kUnits[] = {"ns", "us", "\u00b5s", "\u03bcs", "ms", "s", "m", "h"};
+  return std::find(std::begin(kUnits), std::end(kUnits), unit) != std::end(kUnits);
+}
+
 // In Go's words. `text` is known to be faulty.
 std::string duration_fault(std::string_view text) {
   const std::string invalid = concat("time: invalid duration ", go_quoted(text));
@@ -69,9 +76,7 @@ std::string duration_fault(std::string_view text) {
     if (!take_number(rest)) return invalid;
     const std::string_view unit = take_unit(rest);
     if (unit.empty()) return concat("time: missing unit in duration ", go_quoted(text));
-    if (!parse_duration(concat("1", unit))) {
-      return concat("time: unknown unit ", go_quoted(unit), " in duration ", go_quoted(text));
-    }
+    if (!is_go_unit(unit)) { return concat("time: unknown unit ", go_quoted(unit), " in duration ", go_quoted(text)); }
   }
   return invalid;
 }
@@ -91,7 +96,10 @@ std::optional<double> size_unit(std::string_view unit) {
 
 Result<int64_t> parse_argument_duration(std::string_view text) {
   auto duration = parse_duration(text);
-  if (!duration) return fail(Errc::kInvalid, duration_fault(text));
+  // Days, weeks and years are ours, not Go's.
+  if (!duration || text.find_first_of("dwy") != std::string_view::npos) {
+    return fail(Errc::kInvalid, duration_fault(text));
+  }
   return duration->count();
 }
 

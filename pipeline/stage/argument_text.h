@@ -8,7 +8,7 @@
 
 namespace pipeline {
 
-// Nanoseconds of a Go duration, with d, w and y besides; may be negative.
+// Nanoseconds of a Go duration (no days, unlike in the rest of a configuration file); may be negative.
 // kInvalid: `time: invalid duration "soon"`, `time: missing unit in duration "3"`, `time: unknown unit "x" in duration
 // "3x"`.
 Result<int64_t> parse_argument_duration(std::string_view text);

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/base/quantity.h"
+#include "pipeline/stage/argument_text.h"
 #include "pipeline/stage/field_reader.h"
 #include "pipeline/stage/metric_series.h"
 #include "pipeline/stage/stage_kinds.h"
@@ -52,9 +52,9 @@ std::optional<double> number_of(const FieldValue& value) {
       double number = 0;
       auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
       if (!text.empty() && error == std::errc() && end == text.data() + text.size()) return number;
-      auto duration = parse_duration(value.text);
+      auto duration = parse_argument_duration(value.text);
       if (!duration) return std::nullopt;
-      return static_cast<double>(duration->count()) / 1e9;
+      return static_cast<double>(*duration) / 1e9;
     }
     default: return std::nullopt;
   }

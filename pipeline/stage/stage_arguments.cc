@@ -2,61 +2,31 @@
 
 #include "pipeline/base/concat.h"
 #include "pipeline/base/invariant.h"
+#include "pipeline/config/value_check.h"
 #include "pipeline/stage/argument_text.h"
 
 namespace pipeline {
 
 namespace {
 
-// Alloy's words for kinds of values.
-std::string_view kind_word(ConfigKind kind) {
-  switch (kind) {
-    case ConfigKind::kString: return "string";
-    case ConfigKind::kInteger:
-    case ConfigKind::kNumber: return "number";
-    case ConfigKind::kBoolean: return "bool";
-    case ConfigKind::kArray: return "array";
-    case ConfigKind::kTable: return "object";
-    case ConfigKind::kTime: return "time";
-    case ConfigKind::kAbsent: break;
-  }
-  return "null";
-}
-
 bool is_number(ConfigKind kind) { return kind == ConfigKind::kInteger || kind == ConfigKind::kNumber; }
-
-// True if the kind is `wanted`; else a fault.
-bool check_kind(const ConfigTable& table, std::string_view name, const ConfigValue& value, std::string_view wanted) {
-  if (kind_word(value.kind) == wanted) return true;
-  table.error_at(name, concat(value.text, " should be ", wanted, ", got ", kind_word(value.kind)));
-  return false;
-}
-
-bool check_elements(const ConfigTable& table, std::string_view name, std::string_view wanted) {
-  for (const ConfigValue& element : table.elements(name)) {
-    if (!check_kind(table, name, element, wanted)) return false;
-  }
-  return true;
-}
 
 // The value in the file is of the argument's type, or absent.
 bool check_type(const StageArgument& argument, const ConfigTable& table) {
   using enum ArgumentType;
   const std::string_view name = argument.name;
-  const ConfigValue value = table.value(name);
-  if (value.kind == ConfigKind::kAbsent) return true;
   switch (argument.type) {
     case kText:
-    case kDuration: return check_kind(table, name, value, "string");
-    case kSize: return is_number(value.kind) || check_kind(table, name, value, "string");
-    case kBoolean: return check_kind(table, name, value, "bool");
+    case kDuration: return check_kind(table, name, "string");
+    case kSize: return is_number(table.kind(name)) || check_kind(table, name, "string");
+    case kBoolean: return check_kind(table, name, "bool");
     case kInteger:
-    case kNumber: return check_kind(table, name, value, "number");
-    case kTexts: return check_kind(table, name, value, "array") && check_elements(table, name, "string");
-    case kNumbers: return check_kind(table, name, value, "array") && check_elements(table, name, "number");
+    case kNumber: return check_kind(table, name, "number");
+    case kTexts: return check_kind(table, name, "array") && check_element_kinds(table, name, "string");
+    case kNumbers: return check_kind(table, name, "array") && check_element_kinds(table, name, "number");
     case kTextMap:
-      if (value.kind == ConfigKind::kTable) table.table(name).ignore_rest();
-      return check_kind(table, name, value, "object") && check_elements(table, name, "string");
+      if (table.kind(name) == ConfigKind::kTable) table.table(name).ignore_rest();
+      return check_kind(table, name, "object") && check_element_kinds(table, name, "string");
     case kTables:
     case kStages: return true;  // said where they are read
   }
