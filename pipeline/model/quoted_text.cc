@@ -1,6 +1,7 @@
 #include "pipeline/model/quoted_text.h"
 
 #include <array>
+#include <cstring>
 
 #include "pipeline/model/label_set.h"
 
@@ -112,7 +113,20 @@ uint32_t take_utf8(std::string_view text, size_t& at) {
 }
 
 bool is_valid_utf8(std::string_view text) {
+  constexpr uint64_t kHighBits = 0x8080808080808080;
   for (size_t at = 0; at < text.size();) {
+    uint64_t word = 0;
+    if (text.size() - at >= sizeof word) {  // most texts are ASCII
+      std::memcpy(&word, text.data() + at, sizeof word);
+      if ((word & kHighBits) == 0) {
+        at += sizeof word;
+        continue;
+      }
+    }
+    if (static_cast<unsigned char>(text[at]) < 0x80) {
+      ++at;
+      continue;
+    }
     size_t begin = at;
     if (take_utf8(text, at) == 0xfffd && at == begin + 1) return false;
   }

@@ -17,17 +17,20 @@ namespace {
 struct Extraction {
   std::string name;
   JmesPath path;
+  size_t top = 0;  // of the path's first key, in JsonOptions::tops
 };
 
 struct JsonOptions {
   std::vector<Extraction> extractions;
-  std::optional<Regex> keys;  // also every top-level key that it finds
-  std::string source;         // "": the line
+  std::vector<std::string> tops;  // the first keys of paths, each once
+  std::optional<Regex> keys;      // also every top-level key that it finds
+  std::string source;             // "": the line
   bool drop_malformed = false;
 };
 
 struct JsonMemory final : StageMemory {
-  std::vector<JsonMember> members;
+  std::vector<JsonMember> members;  // of the object, where keys are chosen by an expression
+  std::vector<JsonValue> tops;      // what stands under JsonOptions::tops
   std::vector<uint8_t> keep;
   std::vector<FieldColumn*> columns;
   TemplateMemory values;  // of documents that more than paths are looked up in
@@ -62,8 +65,7 @@ class JsonStage final : public Stage {
         if (!value) continue;
         text = *value;
       }
-      memory.members.clear();
-      auto document = check_json(text, &memory.members);
+      auto document = read(text, memory);
       if (!document || (document->kind != JsonKind::kObject && document->kind != JsonKind::kNull)) {
         if (!options_.drop_malformed) continue;
         if (memory.keep.empty()) memory.keep.assign(batch.size(), 1);
@@ -80,19 +82,26 @@ class JsonStage final : public Stage {
   }
 
  private:
+  std::optional<JsonValue> read(std::string_view text, JsonMemory& memory) const {
+    memory.tops.resize(options_.tops.size());
+    if (!options_.keys) return pick_json(text, options_.tops, memory.tops);
+    memory.members.clear();
+    auto document = check_json(text, &memory.members);
+    for (size_t k = 0; k < memory.tops.size(); ++k) {
+      memory.tops[k] = JsonValue();
+      for (const JsonMember& member : memory.members) {
+        if (json_equals(member.name, options_.tops[k])) memory.tops[k] = member.value;
+      }
+    }
+    return document;
+  }
+
   void extract(Batch& batch, size_t row, const JsonValue& document, JsonMemory& memory) const {
     for (size_t k = 0; k < options_.extractions.size(); ++k) {
       const JmesPath& path = options_.extractions[k].path;
       if (!path.is_path()) continue;
-      JsonValue value;
-      if (const std::string* key = path.top_key()) {
-        for (const JsonMember& member : memory.members) {
-          if (json_equals(member.name, *key)) value = member.value;
-        }
-        value = path.search_below(value);
-      } else {
-        value = path.search(document);
-      }
+      bool by_key = path.top_key() != nullptr;  // an object has no [0]
+      JsonValue value = by_key ? path.search_below(memory.tops[options_.extractions[k].top]) : JsonValue();
       memory.columns[k]->values[row] = json_field(value, batch.arena);
     }
     if (has_expressions_) run_expressions(batch, row, document, memory);
@@ -140,7 +149,12 @@ Result<std::unique_ptr<Stage>> build(const StageArguments& arguments) {
   if (arguments.given("source") && arguments.text("source").empty()) return fail(Errc::kInvalid, "empty source");
   for (const auto& [name, expression] : expressions) {
     TRY_LET(auto path, JmesPath::compile(expression.empty() ? name : expression));
-    options.extractions.push_back({name, std::move(path)});
+    size_t top = 0;
+    if (const std::string* key = path.is_path() ? path.top_key() : nullptr) {
+      top = static_cast<size_t>(std::find(options.tops.begin(), options.tops.end(), *key) - options.tops.begin());
+      if (top == options.tops.size()) options.tops.push_back(*key);
+    }
+    options.extractions.push_back({name, std::move(path), top});
   }
   if (!arguments.text("regex").empty()) { TRY_LET(options.keys, Regex::compile(arguments.text("regex"))); }
   options.source = arguments.text("source");

@@ -96,15 +96,27 @@ class LabelsStage final : public Stage {
   void process(Batch& batch, StageMemory&, DropCounts&) const override {
     for (const auto& [label, source] : values_) {
       FieldReader reader(batch, source);
+      Change last;
       for (size_t i = 0; i < batch.size(); ++i) {
         if (!batch.active(i)) continue;
         auto value = from_metadata_ ? metadata(batch, i, source) : field_text(reader.at(i), batch.arena);
-        if (value && is_valid_utf8(*value)) batch.labels[i] = batch.label_sets->with(batch.labels[i], label, *value);
+        if (!value) continue;
+        if (!last.value || last.from != batch.labels[i] || *last.value != *value) {
+          LabelTable::Id from = batch.labels[i];
+          last = {from, is_valid_utf8(*value) ? batch.label_sets->with(from, label, *value) : from, value};
+        }
+        batch.labels[i] = last.to;
       }
     }
   }
 
  private:
+  // What the last value did to the labels: the next lines often do the same.
+  struct Change {
+    LabelTable::Id from = 0, to = 0;
+    std::optional<std::string_view> value{};
+  };
+
   static std::optional<std::string_view> metadata(const Batch& batch, size_t row, std::string_view name) {
     for (const Metadata& entry : batch.metadata(row)) {
       if (entry.name == name) return entry.value;

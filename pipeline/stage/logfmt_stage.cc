@@ -56,7 +56,8 @@ class LogfmtStage final : public Stage {
     LogfmtPair pair;
     while (scanner.next(pair) == LogfmtScanner::Step::kPair) {
       for (size_t k = 0; k < options_.mapping.size(); ++k) {
-        if (options_.mapping[k].second != pair.key) continue;
+        const std::string& key = options_.mapping[k].second;
+        if (key.size() != pair.key.size() || key[0] != pair.key[0] || key != pair.key) continue;
         memory.columns[k]->values[row] = text_field(logfmt_text(pair, batch.arena));
       }
       if (!options_.keys || !options_.keys->partial_match(pair.key)) continue;

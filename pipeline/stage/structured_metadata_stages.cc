@@ -70,9 +70,15 @@ class StructuredMetadataStage final : public Stage {
   // A label that is a source moves: it is a label no longer.
   void take_labels(Batch& batch) const {
     LabelTable& table = *batch.label_sets;
+    std::optional<LabelTable::Id> untouched;  // the last set that had none of them
     for (size_t i = 0; i < batch.size(); ++i) {
-      if (!batch.active(i)) continue;
+      if (!batch.active(i) || untouched == batch.labels[i]) continue;
       const LabelTable::Id before = batch.labels[i];
+      auto is_label = [&](const auto& pair) { return table.at(before).get(pair.second).has_value(); };
+      if (std::none_of(values_.begin(), values_.end(), is_label)) {
+        untouched = before;
+        continue;
+      }
       for (const auto& [name, source] : values_) {
         auto value = table.at(before).get(source);
         if (value) set_metadata(batch.mutable_metadata(i), name, *value);

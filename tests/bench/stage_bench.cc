@@ -63,14 +63,34 @@ type = 'regex'
 expression = '^(?P<ip>\S+) (?P<ident>\S+) (?P<user>\S+) \[(?P<time>[^\]]+)\] "(?P<method>\S+) (?P<path>\S+) (?P<protocol>[^"]+)" (?P<status>\d+) (?P<size>\d+) "(?P<referer>[^"]*)" "(?P<agent>[^"]*)"'
 )re",
        [](BlockCorpus& c) { return c.access_line(); }, [](const Batch& b) { return has_fields(b, 11); }},
-      {"json: 3 fields, one to a label", R"([[stage]]
+      {"json: 3 fields, one to a label, two to metadata", R"([[stage]]
 type = 'json'
 expressions = { level = '', status = 'status_code', host = '' }
 [[stage]]
 type = 'labels'
 values = { level = '' }
+[[stage]]
+type = 'structured_metadata'
+values = { status = '', host = '' }
 )",
-       [](BlockCorpus& c) { return c.json_line(); }, [](const Batch& b) { return has_labels(b, "level"); }},
+       [](BlockCorpus& c) { return c.json_line(); },
+       [](const Batch& b) {
+         return has_labels(b, "level") && every_line(b, [&](size_t i) { return b.metadata(i).size() == 2; });
+       }},
+      {"logfmt: 3 fields, one to a label, two to metadata", R"([[stage]]
+type = 'logfmt'
+mapping = { level = '', status = '', path = '' }
+[[stage]]
+type = 'labels'
+values = { level = '' }
+[[stage]]
+type = 'structured_metadata'
+values = { status = '', path = '' }
+)",
+       [](BlockCorpus& c) { return c.logfmt_line(); },
+       [](const Batch& b) {
+         return has_labels(b, "level") && every_line(b, [&](size_t i) { return b.metadata(i).size() == 2; });
+       }},
       {"template: one field and a text", R"([[stage]]
 type = 'template'
 source = 'out'
