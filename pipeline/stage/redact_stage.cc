@@ -180,21 +180,29 @@ class RedactStage final : public Stage {
 
   void redact_lines(Batch& batch, RedactMemory& memory) const {
     find_suspects(batch, memory);
-    size_t next = 0;
+    forget_old(batch, memory);
+    auto suspect = memory.rows.begin();
     for (size_t row = 0; row < batch.size(); ++row) {
+      while (suspect != memory.rows.end() && *suspect < row) ++suspect;
       if (memory.open.empty()) {
-        while (next < memory.rows.size() && memory.rows[next] < row) ++next;
-        if (next == memory.rows.size()) return;
-        row = memory.rows[next];
+        if (suspect == memory.rows.end()) return;
+        row = *suspect;
       }
       if (!batch.active(row)) continue;
       auto key = memory.open.empty() ? memory.open.end() : find_open(memory, batch, row);
-      if (key == memory.open.end()) {
-        redact_line(batch, row, memory);
-      } else {
+      if (key != memory.open.end()) {
         go_on(batch, row, key, memory);
+      } else if (suspect != memory.rows.end() && *suspect == row) {
+        redact_line(batch, row, memory);
       }
     }
+  }
+
+  // Keys of which nothing is held and nothing has come for long.
+  static void forget_old(const Batch& batch, RedactMemory& memory) {
+    if (memory.open.empty() || batch.empty()) return;
+    const UnixNanos now = batch.read_time(0);
+    std::erase_if(memory.open, [&](const OpenKey& key) { return !key.holds() && now - key.last_read > kMaxTrust; });
   }
 
   static std::vector<OpenKey>::iterator find_open(RedactMemory& memory, const Batch& batch, size_t row) {
