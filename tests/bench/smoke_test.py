@@ -37,7 +37,7 @@ def block_rows():
     """parse_bench and stage_bench: every row, with the right outcome"""
     assert bench("parse_bench", "0.001")["line split, text"] > 0
     rows = bench("stage_bench", "0.001")
-    for first in ("cri:", "regex:", "multiline:", "redact:"):
+    for first in ("cri:", "json:", "logfmt:", "regex:", "template:", "multiline:", "redact:"):
         assert any(name.startswith(first) and rows[name] > 0 for name in rows), f"no {first} in {rows}"
 
 
