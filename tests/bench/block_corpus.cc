@@ -74,6 +74,17 @@ std::string BlockCorpus::quiet_line() {
 
 std::string BlockCorpus::cri(const std::string& line) { return concat(time(), " stdout F ", line); }
 
+std::string BlockCorpus::cri_trace() {
+  const std::string trace = stack_trace();
+  std::string out;
+  for (size_t at = 0; at < trace.size();) {
+    const size_t end = trace.find('\n', at) + 1;
+    out += cri(trace.substr(at, end - at));
+    at = end;
+  }
+  return out;
+}
+
 std::string BlockCorpus::number(size_t digits) {
   std::string out;
   while (out.size() < digits) out += static_cast<char>('0' + random_() % 10);

@@ -22,6 +22,7 @@ class BlockCorpus {
   std::string stack_trace();  // an entry of a Java program: one line, or (one in four) that and 12 of a trace
   std::string quiet_line();   // text without an address or anything like a secret
   std::string cri(const std::string& line);
+  std::string cri_trace();  // a stack_trace(), each of its lines as a container runtime writes it
 
  private:
   std::string number(size_t digits);  // the first is not 0

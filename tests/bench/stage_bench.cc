@@ -123,6 +123,30 @@ firstline = '^\d{4}-\d{2}-\d{2} '
 )re",
        [](BlockCorpus& c) { return c.stack_trace(); },
        [](const Batch& b) { return contains(b, "ERROR") && contains(b, "\tat "); }},
+      {"multiline behind cri: stack traces", R"re([[stage]]
+type = 'cri'
+[[stage]]
+type = 'multiline'
+firstline = '^\d{4}-\d{2}-\d{2} '
+)re",
+       [](BlockCorpus& c) { return c.cri_trace(); },
+       [](const Batch& b) { return contains(b, "ERROR") && contains(b, "\n\tat "); }},
+      {"metrics: a counter and a histogram behind logfmt", R"([[stage]]
+type = 'logfmt'
+mapping = { status = '' }
+[[stage]]
+type = 'metrics'
+[[stage.metric]]
+kind = 'counter'
+name = 'lines_total'
+match_all = true
+action = 'inc'
+[[stage.metric]]
+kind = 'histogram'
+name = 'status'
+buckets = [200, 300, 400, 500]
+)",
+       [](BlockCorpus& c) { return c.logfmt_line(); }, [](const Batch& b) { return has_fields(b, 1); }},
       {"redact: all types, nothing found", "[[stage]]\ntype = 'redact'\n",
        [](BlockCorpus& c) { return c.quiet_line(); }, [](const Batch& b) { return !contains(b, "<redacted"); }},
       {"redact behind cri, nothing found", "[[stage]]\ntype = 'cri'\n[[stage]]\ntype = 'redact'\n",
