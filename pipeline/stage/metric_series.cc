@@ -5,17 +5,22 @@
 
 namespace pipeline {
 
-MetricSeries::Series& MetricSeries::of(const LabelSet& labels) {
+MetricSeries::Series* MetricSeries::of(const LabelSet& labels) {
   MetricLabels shown;
   for (const auto& [name, value] : labels.labels()) {
     if (!name.starts_with("__") && is_label_name(name)) shown.emplace_back(name, value);
   }
-  auto [at, is_new] = series_.try_emplace(metric_labels_text(shown));
+  std::string text = metric_labels_text(shown);
+  if (series_.size() >= kMaxSeries && !series_.contains(text)) {
+    ++left_out_;
+    return nullptr;
+  }
+  auto [at, is_new] = series_.try_emplace(std::move(text));
   if (is_new) {
     at->second.labels = std::move(shown);
     if (type_ == MetricType::kHistogram) at->second.counts.assign(bounds_.size() + 1, 0);
   }
-  return at->second;
+  return &at->second;
 }
 
 void MetricSeries::observe(Series& series, double value) const {
@@ -33,6 +38,11 @@ void MetricSeries::append(MetricPage& page, UnixNanos now) {
     } else {
       page.add(name_, help_, type_, series->labels, series->value);
     }
+  }
+  if (left_out_ > 0) {
+    page.add("skidway_process_metric_entries_left_out_total",
+             "Entries that a metric of a stage did not count, as it has too many series.", MetricType::kCounter,
+             {{"metric", name_}}, left_out_);
   }
   std::erase_if(series_, [&](const auto& item) { return now - item.second.last_change >= max_idle_; });
 }

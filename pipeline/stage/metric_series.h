@@ -1,6 +1,7 @@
 // MetricSeries: the series of one metric of the `metrics` stage, by the labels of the entries (agent.md 5.17).
 //
 // Thread: one at a time; the stage locks.
+// Limits: kMaxSeries of one metric; entries that would need more are not counted, which is counted.
 #pragma once
 
 #include <cstdint>
@@ -27,9 +28,11 @@ class MetricSeries {
   MetricSeries(std::string name, std::string help, MetricType type, std::vector<double> bounds, UnixNanos max_idle)
       : name_(std::move(name)), help_(std::move(help)), type_(type), bounds_(std::move(bounds)), max_idle_(max_idle) {}
 
+  static constexpr size_t kMaxSeries = 100'000;  // some 30 MB; a scrape of more would not end in time
+
   // The series of an entry with these labels, but for those that begin with __ or are no metric labels. Stays where it
-  // is until append().
-  Series& of(const LabelSet& labels);
+  // is until append(). Null: there are too many.
+  Series* of(const LabelSet& labels);
   void observe(Series& series, double value) const;  // of a histogram
 
   // Adds all series, then forgets those that nothing was added to for max_idle: they are seen once more.
@@ -41,6 +44,7 @@ class MetricSeries {
   const std::vector<double> bounds_;
   const UnixNanos max_idle_;
   std::unordered_map<std::string, Series> series_;  // by their labels as text
+  uint64_t left_out_ = 0;                           // entries without a series
 };
 
 }  // namespace pipeline

@@ -106,7 +106,8 @@ class MetricsStage final : public Stage {
       }
       if (!number) continue;
       MetricSeries::Series*& series = memory.by_labels[batch.labels[i]];
-      if (series == nullptr) series = &metric.series.of(batch.label_sets->at(batch.labels[i]));
+      if (series == nullptr) series = metric.series.of(batch.label_sets->at(batch.labels[i]));
+      if (series == nullptr) continue;  // too many
       change(metric, *series, *number);
       series->last_change = std::max(series->last_change, batch.read_time(i));
     }

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "pipeline/stage/metric_series.h"
 #include "pipeline/stage/testing/test_pipeline.h"
 
 TEST_SUITE_BEGIN("stage");
@@ -95,6 +96,18 @@ TEST_CASE("metrics: a series that nothing is added to is shown once more and end
   CHECK(p.metrics(kNow + 15 * kSecond).empty());
   p.run({"x"});
   CHECK(p.metrics() == "loki_process_custom_c{job=\"t\"} 1\n");
+}
+
+TEST_CASE("metrics: one metric has so many series and no more; what is left out is counted") {
+  MetricSeries series("m", "", MetricType::kGauge, {}, 10 * kSecond);
+  auto labels = [](size_t i) { return LabelSet::from({{"n", std::to_string(i)}}); };
+  for (size_t i = 0; i < MetricSeries::kMaxSeries; ++i) REQUIRE(series.of(labels(i)) != nullptr);
+  CHECK(series.of(labels(MetricSeries::kMaxSeries)) == nullptr);
+  CHECK(series.of(labels(7)) != nullptr);
+  MetricPage page;
+  series.append(page, kNow);
+  CHECK(page.text().find("skidway_process_metric_entries_left_out_total{metric=\"m\"} 1\n") != std::string::npos);
+  CHECK(series.of(labels(MetricSeries::kMaxSeries)) != nullptr);  // the idle ones have ended
 }
 
 TEST_CASE("metrics: nothing is counted when a batch is built again") {
