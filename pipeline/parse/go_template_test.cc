@@ -415,6 +415,11 @@ TEST_SUITE("parse") {
     std::string elses = "{{if 1}}";
     for (int i = 0; i < 10'000; ++i) elses += "{{else if 1}}";
     CHECK(t.error(elses) == "template: line:1: max expression depth exceeded");
+    std::string self = "{{define \"t\"}}";  // deep within itself
+    for (int i = 0; i < 150; ++i) self += "{{if 1}}";
+    self += "{{template \"t\"}}";
+    for (int i = 0; i < 150; ++i) self += "{{end}}";
+    CHECK(t.error(self + "{{end}}{{template \"t\"}}").find("maximum template depth") != std::string::npos);
     CHECK(t.error(std::string(kMaxTemplateBytes + 1, 'x')).find("longer than") != std::string::npos);
   }
 

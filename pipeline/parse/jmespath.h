@@ -4,7 +4,7 @@
 //   auto other = JmesPath::compile("users[?age > `30`] | [0]"); // anything else: run on the values of the document
 //
 // Thread:  any (immutable).
-// Limits:  200 levels of nesting; a run ends after some millions of steps.
+// Limits:  200 levels of nesting, 500 steps one behind the other; a run ends after some millions of steps.
 // Errors:  compile(): kInvalid: `could not compile JMES expression: SyntaxError: Incomplete expression`.
 #pragma once
 

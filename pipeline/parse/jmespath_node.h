@@ -69,6 +69,9 @@ struct JmesNode {
   const JmesFunction* function = nullptr;  // null: text is no function; found out when it is called, as upstream does
   std::vector<std::string> names{};
   std::vector<Pointer> children{};
+  int height = 0;  // of the tree below: so deep goes a search
+
+  void add(Pointer child);
 };
 
 // A parsed expression and the memory of its literals.

@@ -13,7 +13,8 @@ using Node = JmesNode;
 using Pointer = JmesNode::Pointer;
 using Kind = JmesToken::Kind;
 
-constexpr int kMaxDepth = 200;  // of nesting; the search goes as deep
+constexpr int kMaxDepth = 200;   // of nesting
+constexpr int kMaxHeight = 500;  // of the tree: chains count too; a search takes some 500 bytes of stack a level
 
 Pointer make(Node::Kind kind) {
   auto node = std::make_unique<Node>();
@@ -22,8 +23,8 @@ Pointer make(Node::Kind kind) {
 }
 Pointer make(Node::Kind kind, Pointer left, Pointer right) {
   Pointer node = make(kind);
-  node->children.push_back(std::move(left));
-  if (right) node->children.push_back(std::move(right));
+  node->add(std::move(left));
+  if (right) node->add(std::move(right));
   return node;
 }
 
@@ -108,12 +109,12 @@ class Parser {
   Result<Pointer> expression(int power) {
     if (++depth_ > kMaxDepth) return fault("the expression is nested too deep");
     TRY_LET(Pointer left, prefix());
-    int links = 0;
     while (power < operator_power(current().kind)) {
-      if (++links > kMaxDepth) return fault("the expression is too long");
       Kind kind = take().kind;
       TRY_LET(left, infix(kind, std::move(left)));
+      if (left->height > kMaxHeight) return fault("the expression is too long");
     }
+    if (left->height > kMaxHeight) return fault("the expression is too long");
     --depth_;
     return left;
   }
@@ -323,7 +324,7 @@ class Parser {
     Pointer right = make(Node::Kind::kCurrent);
     if (!at(Kind::kFlatten)) { TRY_LET(right, projection(21)); }
     Pointer node = make(Node::Kind::kFilter, std::move(left), std::move(right));
-    node->children.push_back(std::move(condition));
+    node->add(std::move(condition));
     return node;
   }
 
@@ -331,7 +332,7 @@ class Parser {
     Pointer node = make(Node::Kind::kMultiList);
     while (true) {
       TRY_LET(Pointer one, expression(0));
-      node->children.push_back(std::move(one));
+      node->add(std::move(one));
       if (at(Kind::kCloseBracket)) break;
       TRY(match(Kind::kComma));
     }
@@ -348,7 +349,7 @@ class Parser {
       node->names.push_back(take().text);
       TRY(match(Kind::kColon));
       TRY_LET(Pointer one, expression(0));
-      node->children.push_back(std::move(one));
+      node->add(std::move(one));
       if (at(Kind::kComma)) {
         take();
       } else if (at(Kind::kCloseBrace)) {
@@ -368,7 +369,7 @@ class Parser {
     node->function = find_jmes_function(name->text);
     while (!at(Kind::kCloseParen)) {
       TRY_LET(Pointer one, expression(0));
-      node->children.push_back(std::move(one));
+      node->add(std::move(one));
       if (at(Kind::kComma)) {
         take();
       } else if (!at(Kind::kCloseParen)) {
@@ -387,14 +388,14 @@ class Parser {
       node->names.push_back(take().text);
       TRY(match(Kind::kAssign));
       TRY_LET(Pointer value, expression(0));
-      node->children.push_back(std::move(value));
+      node->add(std::move(value));
       if (!at(Kind::kComma)) break;
       take();
     }
     if (!at_word("in")) return fault(concat("Expected keyword in, received: ", current().name()));
     take();
     TRY_LET(Pointer body, expression(0));
-    node->children.push_back(std::move(body));
+    node->add(std::move(body));
     return node;
   }
 
@@ -405,6 +406,11 @@ class Parser {
 };
 
 }  // namespace
+
+void JmesNode::add(Pointer child) {
+  height = std::max(height, child->height + 1);
+  children.push_back(std::move(child));
+}
 
 Result<std::shared_ptr<const JmesTree>> parse_jmespath(std::string_view expression) {
   TRY_LET(std::vector<JmesToken> tokens, jmespath_tokens(expression));

@@ -168,6 +168,12 @@ TEST_SUITE("parse") {
     std::string chain = "a";
     for (int i = 0; i < 100'000; ++i) chain += ".a";
     CHECK(fault(chain) == "SyntaxError: the expression is too long");
+    std::string nested = "a";  // chains within parentheses
+    for (int i = 0; i < 150; ++i) {
+      nested = "(" + nested + ")";
+      for (int k = 0; k < 150; ++k) nested += ".a";
+    }
+    CHECK(fault(nested) == "SyntaxError: the expression is too long");
   }
 
   TEST_CASE("jmespath: a run that makes too much ends") {

@@ -11,6 +11,8 @@ using Kind = TemplateValue::Kind;
 
 namespace {
 
+constexpr int kMaxRunDepth = 500;  // of templates, branches and parentheses: 3 KiB of stack a level at most
+
 std::string_view type_name(char type) {
   switch (type) {
     case 's': return "string";
@@ -109,11 +111,18 @@ Result<void> TemplateExecutor::pay(const Node& node, std::span<const TemplateVal
 // ---------------------------------------------------------------------------------------------------------- statements
 
 Result<TemplateExecutor::Flow> TemplateExecutor::walk(const Nodes& nodes, const TemplateValue& dot) {
-  for (const Node::Pointer& node : nodes) {
-    TRY_LET(Flow flow, walk_one(*node, dot));
-    if (flow != Flow::kNext) return flow;
-  }
-  return Flow::kNext;
+  if (nodes.empty()) return Flow::kNext;
+  TRY(deeper(*nodes[0]));
+  Flow flow = Flow::kNext;
+  for (size_t i = 0; i < nodes.size() && flow == Flow::kNext; ++i) { TRY_LET(flow, walk_one(*nodes[i], dot)); }
+  --depth_;
+  return flow;
+}
+
+// Templates that call one another nest what they nest themselves.
+Result<void> TemplateExecutor::deeper(const Node& node) {
+  if (++depth_ <= kMaxRunDepth) return {};
+  return fault(node, concat("exceeded maximum template depth (", kMaxRunDepth, ")"));
 }
 
 Result<TemplateExecutor::Flow> TemplateExecutor::walk_one(const Node& node, const TemplateValue& dot) {
@@ -226,9 +235,6 @@ Result<void> TemplateExecutor::call_template(const Node& node, const TemplateVal
   append_go_quoted(quoted, node.text);
   auto found = trees_.defined.find(node.text);
   if (found == trees_.defined.end()) return fault(node, concat("template ", quoted, " not defined"));
-  if (++depth_ > kMaxTemplateDepth) {
-    return fault(node, concat("exceeded maximum template depth (", kMaxTemplateDepth, ")"));
-  }
   TemplateValue data;
   if (node.pipe) { TRY_LET(data, pipe(*node.pipe, dot)); }
   auto outer = std::exchange(run_.variables_, {});
@@ -237,13 +243,13 @@ Result<void> TemplateExecutor::call_template(const Node& node, const TemplateVal
   TRY(walk(found->second, data));
   run_.variables_ = std::move(outer);
   name_ = outer_name;
-  --depth_;
   return {};
 }
 
 // ----------------------------------------------------------------------------------------------------------- pipelines
 
 Result<TemplateValue> TemplateExecutor::pipe(const Node& node, const TemplateValue& dot) {
+  TRY(deeper(node));
   TemplateValue value;
   for (size_t i = 0; i < node.children.size(); ++i) {
     TemplateValue final = value;
@@ -251,6 +257,7 @@ Result<TemplateValue> TemplateExecutor::pipe(const Node& node, const TemplateVal
     if (value.is(Kind::kNil)) value = TemplateValue();
   }
   if (!node.names.empty()) TRY(set_variables(node, value));
+  --depth_;
   return value;
 }
 

@@ -45,6 +45,7 @@ class TemplateExecutor {
   Result<void> set_variables(const Node& pipe, const TemplateValue& value);
 
   Result<void> step(const Node& node);
+  Result<void> deeper(const Node& node);
   Result<void> pay(const Node& node, std::span<const TemplateValue> arguments);
   tl::unexpected<Error> fault(const Node& node, std::string_view what) const;
   bool is_data(const TemplateValue& value) const {
