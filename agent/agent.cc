@@ -8,7 +8,9 @@
 #include "agent/sink/loki_sink.h"
 #include "pipeline/base/file_system.h"
 #include "pipeline/base/log.h"
+#include "pipeline/base/metric_page.h"
 #include "pipeline/base/quantity.h"
+#include "pipeline/stage/stage_list.h"
 
 namespace agent {
 
@@ -196,6 +198,18 @@ std::string Agent::unready() const {
   for (const Check& check : checks())
     if (!check.passed) out += concat(out.empty() ? "" : ", ", "not yet true: ", check.name);
   return out;
+}
+
+std::string Agent::stage_metrics() const {
+  pipeline::MetricPage page;
+  auto add = [&](const SourceOptions& source) {
+    page.set_labels({{"source", source.name}});
+    if (source.stages) source.stages->append_metrics(page, clock_.wall());
+  };
+  for (auto& source : files_)
+    if (source) add(*source);
+  if (stdin_source_) add(*stdin_source_);
+  return page.text();
 }
 
 std::vector<Target> Agent::targets() const {

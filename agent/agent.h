@@ -69,6 +69,7 @@ class Agent {
   std::vector<Check> checks() const;
 
   const Configuration& configuration() const { return configuration_; }
+  std::string stage_metrics() const;  // of the stages of all sources, as Prometheus text, with a label `source`
   std::vector<Target> targets() const;
   std::vector<FileReader::Progress> progress() const;
 

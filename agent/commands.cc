@@ -3,21 +3,23 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <unistd.h>
 
 #include "agent/configuration.h"
 #include "agent/discovery/discovery.h"
+#include "agent/fixtures.h"
 #include "agent/target_text.h"
+#include "agent/tried_source.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/concat.h"
 #include "pipeline/stage/entry_json.h"
 #include "pipeline/stage/stage_list.h"
+#include "pipeline/stage/stage_reference.h"
+#include "pipeline/stage/stage_trace.h"
 #include "pipeline/stage/test_run.h"
 
 namespace agent {
 
-using pipeline::concat;
-using pipeline::Errc;
-using pipeline::fail;
 using pipeline::Result;
 
 namespace {
@@ -34,14 +36,6 @@ std::optional<std::string> read_line() {
 
 void write_text(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
-Result<std::shared_ptr<const SourceOptions>> find_source(const Configuration& c, const std::string& name) {
-  for (auto& source : c.sources)
-    if (name.empty() || source->name == name) return source;
-  std::string names;
-  for (auto& source : c.sources) names += concat(names.empty() ? "" : ", ", source->name);
-  return fail(Errc::kInvalid, concat("no source is called \"", name, "\"; there are: ", names));
-}
-
 // A plain line as the JSON line of an entry without labels.
 std::optional<std::string> read_raw_line() {
   auto line = read_line();
@@ -51,29 +45,14 @@ std::optional<std::string> read_raw_line() {
   return out;
 }
 
-// Labels through the relabel rules, then the entry through the stages.
 Result<void> test_source(const SourceOptions& source, const TestFlags& test, pipeline::DropCounts& drops) {
   pipeline::ReadLine read = test.raw ? read_raw_line : read_line;
   if (test.only == "relabel") return pipeline::test_relabel(*source.relabel, read, write_text);
-  pipeline::ReadLine relabelled = [&]() -> std::optional<std::string> {
-    while (auto line = read()) {
-      auto entry = pipeline::parse_entry_json(*line);
-      if (!entry) return line;  // test_stages will say what is wrong with it
-      auto labels = source.relabel->apply(entry->labels);
-      if (!labels) {
-        drops.add("relabel", 1, entry->line.size());
-        continue;
-      }
-      std::string out;
-      std::vector<pipeline::Metadata> metadata;
-      for (auto& [name, value] : entry->metadata) metadata.push_back({name, value});
-      pipeline::append_entry_json(out, entry->time, *labels, entry->line, metadata);
-      return out;
-    }
-    return std::nullopt;
-  };
-  return pipeline::test_stages(*source.stages, pipeline::SystemClock().wall(),
-                               test.only == "stages" ? read : relabelled, write_text, drops);
+  pipeline::ReadLine in = test.only == "stages" ? read : relabelled(source, read, drops);
+  pipeline::UnixNanos now = pipeline::SystemClock().wall();
+  if (!test.explain) return pipeline::test_stages(*source.stages, now, in, write_text, drops);
+  auto colour = ::isatty(STDOUT_FILENO) == 1 ? pipeline::Colour::kYes : pipeline::Colour::kNo;
+  return pipeline::explain_stages(*source.stages, now, in, write_text, drops, colour);
 }
 
 }  // namespace
@@ -106,7 +85,11 @@ int list_targets(const CommonFlags& flags, bool json) {
 }
 
 int test_pipeline(const CommonFlags& flags, const TestFlags& test) {
-  auto configuration = load_configuration(flags.config, Needs::kSourcesOnly);
+  if (!test.fixtures.empty()) {
+    auto outcome = run_fixtures(test.fixtures, flags.config, write_text);
+    return !outcome ? refuse(outcome.error()) : outcome->failed > 0 ? 1 : 0;
+  }
+  auto configuration = load_configuration(flags.config, test.explain ? Needs::kExplanation : Needs::kSourcesOnly);
   if (!configuration) return refuse(configuration.error());
   auto source = find_source(*configuration, test.source);
   if (!source) return refuse(source.error());
@@ -118,6 +101,17 @@ int test_pipeline(const CommonFlags& flags, const TestFlags& test) {
     std::fprintf(stderr, "# metrics\n%s", text.c_str());
   }
   return outcome ? 0 : refuse(outcome.error());
+}
+
+int describe_stages(const std::string& name, bool markdown) {
+  if (name.empty()) {
+    write_text(markdown ? pipeline::stage_reference_markdown() : pipeline::stage_list_text());
+    return 0;
+  }
+  auto text = markdown ? pipeline::stage_help_markdown(name) : pipeline::stage_help_text(name);
+  if (!text) return refuse(text.error());
+  write_text(*text);
+  return 0;
 }
 
 int test_glob(const std::vector<std::string>& patterns, const std::vector<std::string>& excludes) {

@@ -21,8 +21,12 @@ struct TestFlags {
   std::string only;    // --only: stages, relabel or empty (both)
   bool raw = false;    // --raw: stdin has plain lines
   bool metrics = false;
+  bool explain = false;
+  std::string fixtures;  // --fixtures: a file of cases, instead of standard input
 };
 int test_pipeline(const CommonFlags& flags, const TestFlags& test);
+// `name`: of one stage; empty: all.
+int describe_stages(const std::string& name, bool markdown);
 int test_glob(const std::vector<std::string>& patterns, const std::vector<std::string>& excludes);
 int test_time(const std::string& layout, const std::string& location);
 int test_template(const std::string& text, const std::string& functions);  // stage or logql

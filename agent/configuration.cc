@@ -41,13 +41,14 @@ void read_sinks(const ConfigTable& root, Needs needs, Configuration& configurati
     root.error("no [[sink]]", "add one, so that entries have somewhere to go");
 }
 
-void read_sources(const ConfigTable& root, Configuration& configuration) {
+void read_sources(const ConfigTable& root, Needs needs, Configuration& configuration) {
+  Fields fields = needs == Needs::kExplanation ? Fields::kAll : Fields::kAsNeeded;
   std::vector<std::string> sink_names, names;
   for (const SinkOptions& sink : configuration.sinks) sink_names.push_back(sink.name);
   std::vector<ConfigTable> tables = root.tables("source");
   size_t stdins = 0;
   for (const ConfigTable& table : tables) {
-    auto source = std::make_shared<const SourceOptions>(read_source(table, sink_names));
+    auto source = std::make_shared<const SourceOptions>(read_source(table, sink_names, fields));
     names.push_back(source->name);
     if (source->type == SourceType::kStdin && ++stdins == 2)
       table.error_at("type", "two sources read standard input", "keep one of them");
@@ -80,7 +81,7 @@ Result<Configuration> read(const ConfigDocument& document, std::string_view text
   c.workers = static_cast<size_t>(root.integer("workers", 1, 1, kMostWorkers));
   c.http_listen = read_address(root.table("http"), "listen", c.http_listen);
   read_sinks(root, needs, c);
-  read_sources(root, c);
+  read_sources(root, needs, c);
   TRY(document.finish());
   c.text = hide_secrets(text);
   return c;

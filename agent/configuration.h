@@ -23,8 +23,9 @@ struct Configuration {
   std::string text;  // of the file, without what must stay secret: for /config
 };
 
-// What the configuration is for: `test` and `targets` need no sink.
-enum class Needs { kSinks, kSourcesOnly };
+// What the configuration is for: `test` and `targets` need no sink; an explanation needs every extracted value, also
+// those that no later stage looks at.
+enum class Needs { kSinks, kSourcesOnly, kExplanation };
 
 // kInvalid: all errors, one a line, as FILE:LINE:COLUMN: what; remedy. kNotFound, kIo: the file cannot be read.
 pipeline::Result<Configuration> load_configuration(const std::string& path, Needs needs);

@@ -59,8 +59,10 @@ Result<std::unique_ptr<HttpServer>> serve_endpoints(pipeline::Loop& loop, Regist
   for (const char* method : {"POST", "GET"})
     router.route(method, "/-/reload",
                  [&reloader](HttpRequest, HttpResponder responder) { responder.send(reload(reloader)); });
-  router.route("GET", "/metrics", [&registry](HttpRequest, HttpResponder responder) {
-    responder.send({200, {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}}, registry.render()});
+  router.route("GET", "/metrics", [&](HttpRequest, HttpResponder responder) {
+    responder.send({200,
+                    {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}},
+                    concat(registry.render(), agent.stage_metrics())});
   });
   router.route("GET", "/targets",
                [&agent](HttpRequest request, HttpResponder responder) { responder.send(targets(request, agent)); });

@@ -13,18 +13,37 @@ constexpr const char* kExamples = R"(Examples:
   skidway-agent check --config agent.toml           exit 0, or 2 with every error
   skidway-agent targets --config agent.toml --json  what would be read, with which labels
   echo '{"line":"x"}' | skidway-agent test --config agent.toml --only stages
+  tail -n 3 app.log | skidway-agent test --config agent.toml --raw --explain    what each stage does to them
+  skidway-agent test --fixtures tests/agent.toml    unit tests of a pipeline: exit 0, or 1 with a diff per failed case
+  skidway-agent stages multiline                    what a stage is for, and its arguments
+  curl -X POST 127.0.0.1:9080/-/reload              go over to the changed configuration; so does kill -HUP
   find /var/log -type f | skidway-agent test glob --pattern '/var/log/**/*.log'
 
 Exit codes: 0 well, 1 failed while running, 2 wrong configuration or usage.)";
 
+constexpr const char* kTestHelp = R"(Examples:
+  echo '{"line":"x","labels":{"app":"a"}}' | skidway-agent test --config agent.toml --source web
+  tail -n 3 app.log | skidway-agent test --config agent.toml --raw --explain --metrics
+  skidway-agent test --fixtures web_test.toml
+
+A fixture file (exit 0: all pass, 1: a diff per failed case, 2: a fault in it or in the configuration):
+  config = "agent.toml"                     # beside this file; --config wins
+
+  [[case]]
+  name = "levels become a label"
+  labels = { app = "shop" }
+  lines = ['{"level":"info"}']              # or [[case.entry]] with line, labels, timestamp, structured_metadata
+    [[case.expect]]                         # in order; keys that are left out are not compared; expect = []: nothing
+    labels = { app = "shop", level = "info" })";
+
 struct Flags {
   agent::CommonFlags common;
   agent::TestFlags test;
-  bool dry_run = false, json = false, explain = false;
+  bool dry_run = false, json = false, markdown = false;
   std::string log_level = "info";
   std::vector<std::string> patterns, excludes;
-  std::string layout, location;
   std::string text, functions = "stage";
+  std::string layout, location, stage;
 };
 
 struct Commands {
@@ -34,6 +53,7 @@ struct Commands {
   CLI::App* glob;
   CLI::App* time;
   CLI::App* text;
+  CLI::App* stages;
 };
 
 Commands describe(CLI::App& app, Flags& f) {
@@ -58,7 +78,9 @@ Commands describe(CLI::App& app, Flags& f) {
   c.test->add_option("--only", f.test.only, "Only this part of the pipeline")
       ->check(CLI::IsMember({"stages", "relabel"}));
   c.test->add_flag("--raw", f.test.raw, "stdin has plain lines");
-  c.test->add_flag("--explain", f.explain, "Show what each stage did");
+  c.test->add_flag("--explain", f.test.explain, "Show what each stage did to each line (colours on a terminal)");
+  c.test->add_option("--fixtures", f.test.fixtures, "Run the cases of this TOML file instead of reading stdin");
+  c.test->footer(kTestHelp);
   c.test->add_flag("--metrics", f.test.metrics, "Print the stages' metrics on stderr at the end");
   c.glob = c.test->add_subcommand("glob", "Paths in on stdin, those that match out");
   c.glob->add_option("--pattern", f.patterns, "Doublestar pattern")->required()->allow_extra_args(false);
@@ -70,6 +92,10 @@ Commands describe(CLI::App& app, Flags& f) {
   c.text->add_option("--template", f.text, "Go template, for example '{{ .user | upper }}'")->required();
   c.text->add_option("--funcs", f.functions, "Its functions: those of the template stage or of LogQL")
       ->check(CLI::IsMember({"stage", "logql"}));
+  c.stages = app.add_subcommand("stages", "What stages there are; with a name: its arguments");
+  c.stages->add_option("name", f.stage, "Name of a stage");
+  c.stages->add_flag("--markdown", f.markdown, "As Markdown, as in pipeline/stage/REFERENCE.md");
+  c.stages->footer("Example:\n  skidway-agent stages json");
   return c;
 }
 
@@ -77,16 +103,14 @@ int dispatch(const Commands& c, const Flags& f) {
   if (c.glob->parsed()) return agent::test_glob(f.patterns, f.excludes);
   if (c.time->parsed()) return agent::test_time(f.layout, f.location);
   if (c.text->parsed()) return agent::test_template(f.text, f.functions);
+  if (c.stages->parsed()) return agent::describe_stages(f.stage, f.markdown);
+  if (c.test->parsed() && !f.test.fixtures.empty()) return agent::test_pipeline(f.common, f.test);
   if (f.common.config.empty()) {
     std::fprintf(stderr, "no configuration; add --config FILE (skidway-agent --help has examples)\n");
     return 2;
   }
   if (c.check->parsed()) return agent::check_configuration(f.common);
   if (c.targets->parsed()) return agent::list_targets(f.common, f.json);
-  if (c.test->parsed() && f.explain) {
-    std::fprintf(stderr, "--explain is not supported yet; leave it out\n");
-    return 2;
-  }
   if (c.test->parsed()) return agent::test_pipeline(f.common, f.test);
   return agent::run_agent(f.common, f.dry_run);
 }

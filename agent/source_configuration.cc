@@ -82,15 +82,24 @@ void read_kubernetes(const ConfigTable& table, SourceOptions& source) {
       attach.error_at(key, concat("attach_metadata.", key, " is not supported yet"), "remove it, or use false");
 }
 
-std::shared_ptr<const pipeline::StageList> read_stages(const ConfigTable& table, SourceType type) {
+// Stands behind the last stage and looks at every extracted value.
+class LooksAtAll final : public pipeline::Stage {
+ public:
+  void process(pipeline::Batch&, pipeline::StageMemory&, pipeline::DropCounts&) const override {}
+  void add_reads(pipeline::FieldNames& reads) const override { reads.all = true; }
+};
+
+std::shared_ptr<const pipeline::StageList> read_stages(const ConfigTable& table, SourceType type, Fields fields) {
   std::vector<ConfigTable> tables = table.tables("stage");
   std::string first = tables.empty() ? "" : tables[0].string("type");
-  if (type != SourceType::kKubernetes || first == "cri" || first == "docker")
-    return pipeline::StageList::build(table, "stage");
   std::vector<std::unique_ptr<pipeline::Stage>> stages;
-  stages.push_back(std::make_unique<ContainerFormatStage>());
+  if (type == SourceType::kKubernetes && first != "cri" && first != "docker") {
+    stages.push_back(std::make_unique<ContainerFormatStage>());
+    stages.back()->set_kind("container format (cri or docker)");
+  }
   for (const ConfigTable& stage_table : tables)
     if (auto stage = pipeline::build_stage(stage_table)) stages.push_back(std::move(stage));
+  if (fields == Fields::kAll) stages.push_back(std::make_unique<LooksAtAll>());
   return std::make_shared<const pipeline::StageList>(std::move(stages));
 }
 
@@ -111,7 +120,7 @@ std::vector<size_t> read_sinks(const ConfigTable& table, const std::vector<std::
 }
 }  // namespace
 
-SourceOptions read_source(const ConfigTable& table, const std::vector<std::string>& sink_names) {
+SourceOptions read_source(const ConfigTable& table, const std::vector<std::string>& sink_names, Fields fields) {
   SourceOptions source;
   source.name = table.required_string("name");
   source.sinks = read_sinks(table, sink_names);
@@ -123,7 +132,7 @@ SourceOptions read_source(const ConfigTable& table, const std::vector<std::strin
     table.ignore_rest();
     return source;
   }
-  source.stages = read_stages(table, source.type);
+  source.stages = read_stages(table, source.type, fields);
   if (source.type != SourceType::kStdin) read_paths(table, source);
   if (source.type == SourceType::kKubernetes) read_kubernetes(table, source);
   return source;

@@ -10,7 +10,10 @@
 
 namespace agent {
 
+enum class Fields { kAsNeeded, kAll };  // which extracted values the stages make
+
 // `sink_names`: those of the program, in order.
-SourceOptions read_source(const pipeline::ConfigTable& table, const std::vector<std::string>& sink_names);
+SourceOptions read_source(const pipeline::ConfigTable& table, const std::vector<std::string>& sink_names,
+                          Fields fields = Fields::kAsNeeded);
 
 }  // namespace agent

@@ -120,6 +120,7 @@ class ConfigTable {
   // --- errors found by the caller
   void error_at(std::string_view key, std::string what, std::string remedy = "") const;  // at the key, else the table
   void error(std::string what, std::string remedy = "") const;                           // at the table
+  std::string place() const;  // FILE:LINE:COLUMN of the table
   std::string title() const;  // as the user wrote it: [http], [[source.stage]], the file's name for the root
 
  private:

@@ -311,6 +311,10 @@ std::string ConfigTable::canonical(std::string_view key) const {
 bool ConfigTable::present() const { return node_->kind == ConfigKind::kTable; }
 void ConfigTable::ignore_rest() const { node_->free_form = true; }
 void ConfigTable::name_unknown_keys(std::string_view what) const { node_->unknown_name = what; }
+std::string ConfigTable::place() const {
+  return concat(state_->name, ":", node_->position.line, ":", node_->position.column);
+}
+
 std::string ConfigTable::title() const { return node_->title; }
 
 void ConfigTable::error_at(std::string_view key, std::string what, std::string remedy) const {

@@ -65,6 +65,16 @@ struct Metadata {
   std::string_view name, value;
 };
 
+class Batch;
+
+// Watches a batch go through its stages, nested ones inside their outer one (skidway-agent test --explain).
+class BatchObserver {
+ public:
+  virtual ~BatchObserver() = default;
+  virtual void before(const Batch& batch, std::string_view stage) = 0;
+  virtual void after(const Batch& batch, std::string_view stage) = 0;
+};
+
 class Batch {
  public:
   explicit Batch(LabelTable& label_table) : label_sets(&label_table) {}
@@ -82,6 +92,7 @@ class Batch {
   std::vector<ByteRange> origins;
   LabelTable* label_sets;
   Arena arena;
+  BatchObserver* observer = nullptr;  // null: nobody watches
 
   size_t size() const { return lines.size(); }
   bool empty() const { return lines.empty(); }

@@ -52,6 +52,10 @@ class Stage {
  public:
   virtual ~Stage() = default;
 
+  // The stage's name in the configuration; set by who builds it, lives as long as the program.
+  std::string_view kind() const { return kind_; }
+  void set_kind(std::string_view kind) { kind_ = kind; }
+
   virtual std::unique_ptr<StageMemory> make_memory(StageUse) const { return std::make_unique<StageMemory>(); }
 
   // Rewrites `batch` in place. `memory` is one of make_memory(). Entries removed are added to `drops` with a reason.
@@ -71,6 +75,9 @@ class Stage {
   virtual void add_reads(FieldNames& reads) const = 0;
   // Told once, before any process(): what the stages after this one look at.
   virtual void set_later_reads(const FieldNames& later);
+
+ private:
+  std::string_view kind_;
 };
 
 inline void Stage::flush(Batch&, StageMemory&, DropCounts&) const {}

@@ -65,9 +65,22 @@ std::unique_ptr<StageState> StageList::make_state(StageUse use) const {
   return state;
 }
 
+namespace {
+template <class Act>
+void watched(Batch& batch, const Stage& stage, Act act) {
+  BatchObserver* observer = stage.kind().empty() ? nullptr : batch.observer;  // one without a name is not the user's
+  if (observer != nullptr) [[unlikely]]
+    observer->before(batch, stage.kind());
+  act();
+  if (observer != nullptr) [[unlikely]]
+    observer->after(batch, stage.kind());
+}
+}  // namespace
+
 void StageList::process(Batch& batch, StageState& state, DropCounts& drops) const {
   INVARIANT(state.memories_.size() == stages_.size());
-  for (size_t i = 0; i < stages_.size() && !batch.empty(); ++i) stages_[i]->process(batch, *state.memories_[i], drops);
+  for (size_t i = 0; i < stages_.size() && !batch.empty(); ++i)
+    watched(batch, *stages_[i], [&] { stages_[i]->process(batch, *state.memories_[i], drops); });
 }
 
 // Entries that `hand_on` adds for a stage go through the stages behind it; what is in `batch` already has been through.
@@ -76,8 +89,10 @@ void StageList::run_late(Batch& batch, StageState& state, DropCounts& drops, Han
   INVARIANT(state.memories_.size() == stages_.size());
   batch.push_mask(std::vector<uint8_t>(batch.size(), 0));
   for (size_t i = 0; i < stages_.size(); ++i) {
-    if (!batch.empty()) stages_[i]->process(batch, *state.memories_[i], drops);
-    hand_on(*stages_[i], *state.memories_[i]);
+    watched(batch, *stages_[i], [&] {
+      if (!batch.empty()) stages_[i]->process(batch, *state.memories_[i], drops);
+      hand_on(*stages_[i], *state.memories_[i]);
+    });
   }
   batch.pop_mask();
 }

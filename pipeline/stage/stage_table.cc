@@ -90,7 +90,10 @@ std::unique_ptr<Stage> build_stage(const ConfigTable& table) {
   auto arguments = StageArguments::read(kind->arguments, table);
   if (!arguments) return nullptr;
   Result<std::unique_ptr<Stage>> stage = kind->build(*arguments);
-  if (stage) return *std::move(stage);
+  if (stage) {
+    (*stage)->set_kind(kind->name);
+    return *std::move(stage);
+  }
   if (!stage.error().message.empty()) table.error(stage.error().message);
   return nullptr;
 }

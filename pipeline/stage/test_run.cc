@@ -21,13 +21,15 @@ void write_batch(const Batch& batch, const WriteText& out) {
   if (!text.empty()) out(text);
 }
 
-void add_entry(Batch& batch, const JsonEntry& entry, uint64_t number, UnixNanos now) {
+}  // namespace
+
+void add_test_entry(Batch& batch, const JsonEntry& entry, uint64_t number, UnixNanos now) {
   LabelTable::Id labels = batch.label_sets->intern(entry.labels);
   batch.add(batch.arena.copy(entry.line), entry.time == 0 ? now : entry.time, labels,
             {.begin = number, .end = number + 1, .read_time = now});
+  for (const auto& [name, value] : entry.metadata)
+    batch.mutable_metadata(batch.size() - 1).push_back({batch.arena.copy(name), batch.arena.copy(value)});
 }
-
-}  // namespace
 
 Result<void> test_stages(const StageList& stages, UnixNanos now, const ReadLine& in, const WriteText& out,
                          DropCounts& drops) {
@@ -48,12 +50,7 @@ Result<void> test_stages(const StageList& stages, UnixNanos now, const ReadLine&
       entries.push_back(*std::move(entry));
     }
     batch.clear();
-    for (const JsonEntry& entry : entries) add_entry(batch, entry, number, now);
-    for (size_t i = 0; i < entries.size(); ++i) {
-      for (const auto& [name, value] : entries[i].metadata) {
-        batch.mutable_metadata(i).push_back({batch.arena.copy(name), batch.arena.copy(value)});
-      }
-    }
+    for (size_t i = 0; i < entries.size(); ++i) add_test_entry(batch, entries[i], number - entries.size() + i, now);
     stages.process(batch, *state, drops);
     write_batch(batch, out);
   }

@@ -13,12 +13,16 @@
 #include "pipeline/base/result.h"
 #include "pipeline/match/relabel.h"
 #include "pipeline/parse/go_template.h"
+#include "pipeline/stage/entry_json.h"
 #include "pipeline/stage/stage_list.h"
 
 namespace pipeline {
 
 using ReadLine = std::function<std::optional<std::string>()>;  // without the newline; nothing: the end
 using WriteText = std::function<void(std::string_view)>;
+
+// Appends an entry that was read as line `number` at `now`.
+void add_test_entry(Batch& batch, const JsonEntry& entry, uint64_t number, UnixNanos now);
 
 // Entries through the stages. `now` is the read time of all. What stages hold back until more lines or time come is
 // handed on at the end, but for open partial CRI lines: those are dropped, as upstream does.
