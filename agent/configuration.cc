@@ -1,8 +1,7 @@
 #include "agent/configuration.h"
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
+#include <glob.h>
 
 #include "agent/sink/push_request.h"
 #include "agent/sink_configuration.h"
@@ -20,17 +19,66 @@ using pipeline::Result;
 namespace {
 constexpr uint64_t kLeastMemory = 4 << 20;  // a block, an open batch and a body must fit
 constexpr int64_t kMostWorkers = 64;
+constexpr const char* kUsualInclude = "conf.d/*.toml";
 
 // An error at each table whose name another had before.
 void check_names(const std::vector<ConfigTable>& tables, const std::vector<std::string>& names, std::string_view what) {
-  for (size_t i = 0; i < names.size(); i++)
-    if (!names[i].empty() && std::find(names.begin(), names.begin() + static_cast<ptrdiff_t>(i), names[i]) !=
-                                 names.begin() + static_cast<ptrdiff_t>(i))
-      tables[i].error_at("name", concat("two ", what, "s are called \"", names[i], "\""), "give each its own name");
+  for (size_t i = 0; i < names.size(); i++) {
+    auto first = static_cast<size_t>(std::find(names.begin(), names.end(), names[i]) - names.begin());
+    if (names[i].empty() || first == i) continue;
+    tables[i].error_at(
+        "name", concat("two ", what, "s are called \"", names[i], "\", the other one at ", tables[first].place()),
+        "give each its own name");
+  }
 }
 
-void read_sinks(const ConfigTable& root, Needs needs, Configuration& configuration) {
-  std::vector<ConfigTable> tables = root.tables("sink");
+bool has_wildcard(std::string_view path) { return path.find_first_of("*?[") != std::string_view::npos; }
+
+// In the order of their names.
+std::vector<std::string> matching_files(const std::string& pattern) {
+  std::vector<std::string> out;
+  ::glob_t found{};
+  if (::glob(pattern.c_str(), 0, nullptr, &found) == 0)
+    for (size_t i = 0; i < found.gl_pathc; i++) out.emplace_back(found.gl_pathv[i]);
+  ::globfree(&found);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+// `include`, relative to the folder of the file: the roots of what it names, the document's own first.
+std::vector<ConfigTable> read_includes(ConfigDocument& document, const ConfigDocument::Environment& environment) {
+  ConfigTable root = document.root();
+  std::vector<ConfigTable> roots{root};
+  std::vector<std::string> patterns{kUsualInclude}, files;
+  if (root.has("include")) patterns = root.strings("include");
+  for (std::string pattern : patterns) {
+    if (!pattern.starts_with('/')) pattern = concat(document.name().substr(0, document.name().rfind('/') + 1), pattern);
+    std::vector<std::string> found = matching_files(pattern);
+    if (found.empty() && !has_wildcard(pattern)) root.error_at("include", concat("there is no file ", pattern), "");
+    for (std::string& file : found)
+      if (std::find(files.begin(), files.end(), file) == files.end()) files.push_back(std::move(file));
+  }
+  for (const std::string& file : files) {
+    auto included = document.include(file, environment);
+    if (!included) continue;
+    for (const std::string& key : included->keys())
+      if (key != "source" && key != "sink" && included->has(key))
+        included->error_at(key, concat("\"", key, "\" does not belong into an included file"),
+                           concat("move it to ", document.name(), "; here stand [[source]] and [[sink]]"));
+    roots.push_back(*included);
+  }
+  return roots;
+}
+
+std::vector<ConfigTable> all_tables(const std::vector<ConfigTable>& roots, std::string_view key) {
+  std::vector<ConfigTable> all;
+  for (const ConfigTable& root : roots)
+    for (const ConfigTable& table : root.tables(key)) all.push_back(table);
+  return all;
+}
+
+void read_sinks(const std::vector<ConfigTable>& roots, Needs needs, Configuration& configuration) {
+  std::vector<ConfigTable> tables = all_tables(roots, "sink");
   std::vector<std::string> names;
   for (const ConfigTable& table : tables) {
     configuration.sinks.push_back(read_sink(table));
@@ -38,14 +86,14 @@ void read_sinks(const ConfigTable& root, Needs needs, Configuration& configurati
   }
   check_names(tables, names, "sink");
   if (tables.empty() && needs == Needs::kSinks)
-    root.error("no [[sink]]", "add one, so that entries have somewhere to go");
+    roots[0].error("no [[sink]]", "add one, so that entries have somewhere to go");
 }
 
-void read_sources(const ConfigTable& root, Needs needs, Configuration& configuration) {
+void read_sources(const std::vector<ConfigTable>& roots, Needs needs, Configuration& configuration) {
   Fields fields = needs == Needs::kExplanation ? Fields::kAll : Fields::kAsNeeded;
   std::vector<std::string> sink_names, names;
   for (const SinkOptions& sink : configuration.sinks) sink_names.push_back(sink.name);
-  std::vector<ConfigTable> tables = root.tables("source");
+  std::vector<ConfigTable> tables = all_tables(roots, "source");
   size_t stdins = 0;
   for (const ConfigTable& table : tables) {
     auto source = std::make_shared<const SourceOptions>(read_source(table, sink_names, fields));
@@ -55,7 +103,7 @@ void read_sources(const ConfigTable& root, Needs needs, Configuration& configura
     configuration.sources.push_back(std::move(source));
   }
   check_names(tables, names, "source");
-  if (tables.empty()) root.error("no [[source]]", "add one, so that there is something to read");
+  if (tables.empty()) roots[0].error("no [[source]]", "add one, so that there is something to read");
 }
 
 // HOST:PORT; what the host is, the system will say.
@@ -70,8 +118,9 @@ std::string read_address(const ConfigTable& http, std::string_view key, const st
   return address;
 }
 
-Result<Configuration> read(const ConfigDocument& document, std::string_view text, Needs needs) {
+Result<Configuration> read(ConfigDocument& document, Needs needs, const ConfigDocument::Environment& environment) {
   ConfigTable root = document.root();
+  std::vector<ConfigTable> roots = read_includes(document, environment);
   Configuration c;
   c.data_dir = root.string("data_dir", c.data_dir);
   if (c.data_dir.empty()) root.error_at("data_dir", "no folder", "for example \"/var/lib/skidway-agent\"");
@@ -80,10 +129,10 @@ Result<Configuration> read(const ConfigDocument& document, std::string_view text
     root.error_at("memory_limit", concat(c.memory_limit_bytes, " bytes is less than 4MiB"), "the default is \"64MiB\"");
   c.workers = static_cast<size_t>(root.integer("workers", 1, 1, kMostWorkers));
   c.http_listen = read_address(root.table("http"), "listen", c.http_listen);
-  read_sinks(root, needs, c);
-  read_sources(root, needs, c);
+  read_sinks(roots, needs, c);
+  read_sources(roots, needs, c);
   TRY(document.finish());
-  c.text = hide_secrets(text);
+  c.text = hide_secrets(document.text());
   return c;
 }
 }  // namespace
@@ -91,15 +140,12 @@ Result<Configuration> read(const ConfigDocument& document, std::string_view text
 Result<Configuration> parse_configuration(std::string_view text, const std::string& name, Needs needs,
                                           const ConfigDocument::Environment& environment) {
   TRY_LET(ConfigDocument document, ConfigDocument::parse(text, name, environment));
-  return read(document, text, needs);
+  return read(document, needs, environment);
 }
 
 Result<Configuration> load_configuration(const std::string& path, Needs needs) {
   TRY_LET(ConfigDocument document, ConfigDocument::load(path));
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  return read(document, text.str(), needs);
+  return read(document, needs, ConfigDocument::process_environment());
 }
 
 }  // namespace agent

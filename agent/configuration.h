@@ -1,4 +1,7 @@
 // Configuration of the agent: agent.toml as typed values (interfaces.md), every error found at once.
+//
+// `include = ["conf.d/*.toml"]`, which is also the default: files beside it whose [[source]] and [[sink]] tables belong
+// to it, in the order of their names. Wildcards are the shell's; `include = []` takes none.
 #pragma once
 
 #include <cstdint>

@@ -177,7 +177,7 @@ type = "stdout"
          "agent.toml:8:7: \"localhost:3100\" is not an http or https URL; for example "
          "\"http://127.0.0.1:3100/loki/api/v1/push\""},
         {with("type = \"stdin\"") + "[[sink]]\nname = \"k\"\ntype = \"discard\"\n",
-         "agent.toml:9:8: two sinks are called \"k\"; give each its own name"},
+         "agent.toml:9:8: two sinks are called \"k\", the other one at agent.toml:5:1; give each its own name"},
         {with("type = \"stdin\"") + "[[source]]\nname = \"s2\"\ntype = \"stdin\"\n",
          "agent.toml:10:8: two sources read standard input; keep one of them"},
         {"[[source]]\nname = \"s\"\ntype = \"stdin\"\n",

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Every example in configs/ is accepted by the `check` command of its program, and every `toml` block of the READMEs as well."""
+"""Every example in configs/ is accepted by the `check` command of its program, and every `toml` block of the READMEs as well; the cases
+of the stages' examples hold, and every stage has an example."""
 import glob
 import os
 import re
@@ -19,9 +20,25 @@ def check(path):
         raise AssertionError(f"exit {done.returncode}: {done.stdout}{done.stderr}")
 
 
+def run_cases_of(path):
+    done = subprocess.run([programs.AGENT, "test", "--fixtures", path], capture_output=True, text=True, timeout=20)
+    if done.returncode != 0:
+        raise AssertionError(f"exit {done.returncode}: {done.stdout}{done.stderr}")
+
+
+def every_stage_has_an_example():
+    """every stage has an example in configs/stages and cases for it"""
+    listed = subprocess.run([programs.AGENT, "stages"], capture_output=True, text=True, timeout=20, check=True).stdout
+    names = [line.split()[0] for line in listed.splitlines()]
+    missing = [f"{name}{end}" for name in names for end in (".toml", "_cases.toml") if not os.path.exists(os.path.join(programs.ROOT, "configs/stages", name + end))]
+    assert names and not missing, missing
+
+
 def cases():
+    yield every_stage_has_an_example
     for path in sorted(glob.glob(os.path.join(programs.ROOT, "configs", "**", "*.toml"), recursive=True)):
-        case = lambda path=path: check(path)  # noqa: E731
+        run = run_cases_of if path.endswith("_cases.toml") else check
+        case = lambda path=path, run=run: run(path)  # noqa: E731
         case.__doc__ = os.path.relpath(path, programs.ROOT)
         yield case
     folder = programs.folder()

@@ -144,18 +144,44 @@ Result<ConfigDocument> ConfigDocument::load(const std::string& path, const Envir
 
 Result<ConfigDocument> ConfigDocument::parse(std::string_view text, std::string name, const Environment& environment) {
   auto state = std::make_unique<ConfigState>();
-  state->name = std::move(name);
-  TRY(parse_config_tree(text, *state));
-  replace_variables(*state, environment);
+  state->files.push_back(std::make_unique<ConfigFile>(ConfigFile{std::move(name), std::string(text), {}}));
+  if (auto error = parse_config_tree(*state->files[0], 0)) return fail(Errc::kInvalid, error->text());
+  replace_variables(*state, state->files[0]->root, environment);
   return ConfigDocument(std::move(state));
 }
 
-ConfigTable ConfigDocument::root() const { return ConfigTable(state_.get(), &state_->root); }
-const std::string& ConfigDocument::name() const { return state_->name; }
+std::optional<ConfigTable> ConfigDocument::include(const std::string& path, const Environment& environment) {
+  auto index = static_cast<uint32_t>(state_->files.size());
+  ConfigFile& file = *state_->files.emplace_back(std::make_unique<ConfigFile>(ConfigFile{path, "", {}}));
+  file.root.kind = ConfigKind::kTable;
+  auto text = read_whole(path);
+  if (!text) {
+    state_->add_error({0, 0, index}, text.error().message, "");
+    return std::nullopt;
+  }
+  file.text = *std::move(text);
+  if (auto error = parse_config_tree(file, index)) {
+    state_->errors.add(*std::move(error));
+    return std::nullopt;
+  }
+  replace_variables(*state_, file.root, environment);
+  return ConfigTable(state_.get(), &file.root);
+}
+
+std::string ConfigDocument::text() const {
+  if (state_->files.size() == 1) return state_->files[0]->text;
+  std::string out;
+  for (const auto& file : state_->files)
+    out += concat("# ", file->name, "\n", file->text, file->text.ends_with('\n') ? "" : "\n");
+  return out;
+}
+
+ConfigTable ConfigDocument::root() const { return ConfigTable(state_.get(), &state_->files[0]->root); }
+const std::string& ConfigDocument::name() const { return state_->files[0]->name; }
 ConfigErrors& ConfigDocument::errors() const { return state_->errors; }
 
 Result<void> ConfigDocument::finish() const {
-  report_unknown_below(*state_, state_->root, true);
+  for (const auto& file : state_->files) report_unknown_below(*state_, file->root, true);
   if (state_->errors.empty()) return {};
   return fail(Errc::kInvalid, state_->errors.text());
 }

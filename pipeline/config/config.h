@@ -14,6 +14,8 @@
 // parsing, so a value cannot inject TOML. NAME is [A-Za-z_][A-Za-z0-9_]*: the `${1}` of a replacement stays as it is.
 // `$${` is a literal `${`. `:-default` is taken when the variable is unset or empty; the default ends at the first `}`.
 //
+// A document may consist of several files (include()).
+//
 // Life:    a ConfigTable looks into its document and must not outlive it; it is cheap to copy. Moving the document is
 //          fine.
 // Thread:  any one.
@@ -28,6 +30,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -37,7 +40,11 @@ namespace pipeline {
 
 struct ConfigPosition {
   uint32_t line = 0, column = 0;  // from 1; 0: the file as a whole
-  auto operator<=>(const ConfigPosition&) const = default;
+  uint32_t file = 0;              // 0: the document's own, then the included ones in order
+  bool operator==(const ConfigPosition&) const = default;
+  bool operator<(const ConfigPosition& other) const {
+    return std::tie(file, line, column) < std::tie(other.file, other.line, other.column);
+  }
 };
 
 struct ConfigError {
@@ -150,6 +157,11 @@ class ConfigDocument {
   ~ConfigDocument();
 
   ConfigTable root() const;
+  // The root of another file that belongs to this document: its faults are reported with the others. Nothing: it cannot
+  // be read or is not TOML, which is a fault of the document, too.
+  std::optional<ConfigTable> include(const std::string& path, const Environment& environment = process_environment());
+  // All of it as it was read, behind each file's name as a comment where there are several.
+  std::string text() const;
   const std::string& name() const;  // the path, or the name given to parse()
   ConfigErrors& errors() const;
   // Adds an error for every key nobody asked about, then answers kInvalid with all errors if there are any.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,21 +39,26 @@ struct ConfigNode {
   }
 };
 
-struct ConfigState {
-  std::string name;
+struct ConfigFile {
+  std::string name, text;
   ConfigNode root;
+};
+
+struct ConfigState {
+  std::vector<std::unique_ptr<ConfigFile>> files;   // never empty
   std::vector<std::unique_ptr<ConfigNode>> absent;  // stand for tables that are not there
   ConfigErrors errors;
 
   void add_error(ConfigPosition at, std::string what, std::string remedy) {
-    errors.add({name, at, std::move(what), std::move(remedy)});
+    errors.add({files[at.file]->name, at, std::move(what), std::move(remedy)});
   }
 };
 
-// Fills `state` from TOML. kInvalid: `NAME:LINE:COLUMN: what`.
-Result<void> parse_config_tree(std::string_view toml, ConfigState& state);
+// Fills `file.root` from its text; `index` is its place in ConfigState::files. Nothing: done; else what is wrong.
+std::optional<ConfigError> parse_config_tree(ConfigFile& file, uint32_t index);
 
-// Replaces ${NAME} and ${NAME:-default} in every string value; what cannot be replaced becomes an error of `state`.
-void replace_variables(ConfigState& state, const ConfigDocument::Environment& environment);
+// Replaces ${NAME} and ${NAME:-default} in every string value below `root`; what cannot be replaced becomes an error of
+// `state`.
+void replace_variables(ConfigState& state, ConfigNode& root, const ConfigDocument::Environment& environment);
 
 }  // namespace pipeline

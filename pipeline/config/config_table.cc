@@ -312,7 +312,7 @@ bool ConfigTable::present() const { return node_->kind == ConfigKind::kTable; }
 void ConfigTable::ignore_rest() const { node_->free_form = true; }
 void ConfigTable::name_unknown_keys(std::string_view what) const { node_->unknown_name = what; }
 std::string ConfigTable::place() const {
-  return concat(state_->name, ":", node_->position.line, ":", node_->position.column);
+  return concat(state_->files[node_->position.file]->name, ":", node_->position.line, ":", node_->position.column);
 }
 
 std::string ConfigTable::title() const { return node_->title; }

@@ -9,7 +9,9 @@ namespace pipeline {
 
 namespace {
 
-ConfigPosition position_of(const toml::source_region& region) { return {region.begin.line, region.begin.column}; }
+ConfigPosition position_of(const toml::source_region& region, uint32_t file) {
+  return {region.begin.line, region.begin.column, file};
+}
 
 // "[a.b]" and "c" make "[a.b.c]"; the root's title is no part of it.
 std::string title_of(const ConfigNode& parent, bool parent_is_root, std::string_view key, bool in_array) {
@@ -22,10 +24,10 @@ std::string title_of(const ConfigNode& parent, bool parent_is_root, std::string_
 
 class TreeBuilder {
  public:
-  explicit TreeBuilder(ConfigNode& root) : root_(root) {}
+  TreeBuilder(ConfigNode& root, uint32_t file) : root_(root), file_(file) {}
 
   void fill(ConfigNode& node, const toml::node& value, const ConfigNode& parent) {
-    node.position = position_of(value.source());
+    node.position = position_of(value.source(), file_);
     if (const toml::table* table = value.as_table()) {
       node.kind = ConfigKind::kTable;
       if (&node != &root_) node.title = title_of(parent, &parent == &root_, key_of(node), node.key.empty());
@@ -35,7 +37,7 @@ class TreeBuilder {
       for (const toml::node& element : *array) {
         node.children.push_back(std::make_unique<ConfigNode>());
         ConfigNode& child = *node.children.back();
-        child.key_position = position_of(element.source());
+        child.key_position = position_of(element.source(), file_);
         array_key_ = node.key;
         fill(child, element, parent);
       }
@@ -55,7 +57,7 @@ class TreeBuilder {
       node.children.push_back(std::make_unique<ConfigNode>());
       ConfigNode& child = *node.children.back();
       child.key = key.str();
-      child.key_position = position_of(key.source());
+      child.key_position = position_of(key.source(), file_);
       fill(child, value, node);
     }
     std::stable_sort(node.children.begin(), node.children.end(),
@@ -83,23 +85,23 @@ class TreeBuilder {
   }
 
   ConfigNode& root_;
+  const uint32_t file_;
   std::string array_key_;
 };
 
 }  // namespace
 
-Result<void> parse_config_tree(std::string_view toml_text, ConfigState& state) {
+std::optional<ConfigError> parse_config_tree(ConfigFile& file, uint32_t index) {
   try {  // the one place where exceptions of toml++ end
-    toml::table table = toml::parse(toml_text, state.name);
-    state.root.title = state.name;
-    TreeBuilder(state.root).fill(state.root, table, state.root);
-    state.root.position = state.root.key_position = {1, 1};
-    state.root.opened = true;
-    return {};
+    toml::table table = toml::parse(file.text, file.name);
+    file.root.title = file.name;
+    TreeBuilder(file.root, index).fill(file.root, table, file.root);
+    file.root.position = file.root.key_position = {1, 1, index};
+    file.root.opened = true;
+    return std::nullopt;
   } catch (const toml::parse_error& e) {
-    ConfigError error{state.name, position_of(e.source()), std::string(e.description()), ""};
-    return fail(Errc::kInvalid, error.text());
-  } catch (const std::exception& e) { return fail(Errc::kInvalid, concat(state.name, ": ", e.what())); }
+    return ConfigError{file.name, position_of(e.source(), index), std::string(e.description()), ""};
+  } catch (const std::exception& e) { return ConfigError{file.name, {0, 0, index}, e.what(), ""}; }
 }
 
 }  // namespace pipeline

@@ -85,8 +85,8 @@ class VariableReplacer {
 
 }  // namespace
 
-void replace_variables(ConfigState& state, const ConfigDocument::Environment& environment) {
-  VariableReplacer(state, environment).run(state.root);
+void replace_variables(ConfigState& state, ConfigNode& root, const ConfigDocument::Environment& environment) {
+  VariableReplacer(state, environment).run(root);
 }
 
 }  // namespace pipeline

@@ -205,8 +205,47 @@ types = ["email"]
                 server.kill()
 
 
+SOURCE = '[[source]]\nname = "%s"\ntype = "file"\npath = ["/var/log/%s.log"]\n'
+SINK = '[[sink]]\nname = "%s"\ntype = "discard"\n'
+
+
+def files_of_a_folder_belong_to_the_configuration():
+    """conf.d/*.toml beside the file adds sources and sinks in name order; include names other files, or none"""
+    with Folder() as f:
+        os.mkdir(f.path + "/conf.d")
+        os.mkdir(f.path + "/more")
+        f.write("agent.toml", SOURCE % ("a", "a") + SINK % "hub")
+        f.write("conf.d/20-b.toml", SOURCE % ("b", "b") + 'sinks = ["spare"]\n')
+        f.write("conf.d/10-c.toml", SOURCE % ("c", "${C:-c}") + SINK % "spare")
+        f.write("conf.d/ignored.txt", "nonsense")
+        f.write("more/d.toml", SOURCE % ("d", "d"))
+        assert f.run("check", "--config", "agent.toml")[:2] == (0, "agent.toml: ok (3 sources, 2 sinks)\n"), f.run("check", "--config", "agent.toml")
+        assert f.run("check", "--config", f.path + "/agent.toml")[0] == 0
+        f.write("agent.toml", 'include = ["more/*.toml", "conf.d/10-c.toml"]\n' + SOURCE % ("a", "a") + SINK % "hub")
+        assert "3 sources, 2 sinks" in f.run("check", "--config", "agent.toml")[1]
+        f.write("agent.toml", "include = []\n" + SOURCE % ("a", "a") + SINK % "hub")
+        assert "1 sources, 1 sinks" in f.run("check", "--config", "agent.toml")[1]
+
+
+def faults_of_included_files_are_told_with_their_file():
+    """every fault of all files comes at once, under its file; of a name used twice both places are named"""
+    with Folder() as f:
+        os.mkdir(f.path + "/conf.d")
+        f.write("agent.toml", 'include = ["conf.d/*.toml", "absent.toml"]\n' + SOURCE % ("a", "a") + SINK % "hub" + "sorce = 1\n")
+        f.write("conf.d/1.toml", SOURCE % ("a", "x") + 'lables = { a = "b" }\n[[source.stage]]\ntype = "jsn"\n')
+        f.write("conf.d/2.toml", "broken =\n")
+        f.write("conf.d/3.toml", 'data_dir = "/x"\n[[source]]\nname = "e"\ntype = "file"\npath = ["${NO_SUCH_VARIABLE}"]\n[[source.stage]]\ntype = "drop"\nexpresion = "x"\n')
+        code, out, err = f.run("check", "--config", "agent.toml")
+        assert code == 2 and not out, out
+        for part in ("agent.toml:1:11: there is no file absent.toml", 'agent.toml:9:1: unknown key "sorce" in [[sink]]', 'conf.d/1.toml:2:8: two sources are called "a", the other one at agent.toml:2:1',
+                     'conf.d/1.toml:5:1: unknown key "lables" in [[source]]; did you mean "labels"?', 'conf.d/1.toml:7:8: unrecognized block name "stage.jsn"; did you mean "json"?',
+                     "conf.d/2.toml:1:", 'conf.d/3.toml:1:12: "data_dir" does not belong into an included file; move it to agent.toml', "conf.d/3.toml:5:9: environment variable NO_SUCH_VARIABLE",
+                     'did you mean "expression"?'):
+            assert part in err, (part, err)
+
+
 if __name__ == "__main__":
     cases = [explain_tells_what_each_stage_did, fixtures_pass, fixtures_fail_with_a_difference, wrong_fixtures_are_refused_with_every_fault, each_case_begins_afresh,
-             stages_are_described, reference_is_up_to_date, stage_metrics_are_on_the_metrics_page]
+             files_of_a_folder_belong_to_the_configuration, faults_of_included_files_are_told_with_their_file, stages_are_described, reference_is_up_to_date, stage_metrics_are_on_the_metrics_page]
     wanted = sys.argv[1:]
     sys.exit(programs.run_cases([c for c in cases if not wanted or c.__name__ in wanted]))
