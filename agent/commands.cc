@@ -48,7 +48,8 @@ std::optional<std::string> read_raw_line() {
 Result<void> test_source(const SourceOptions& source, const TestFlags& test, pipeline::DropCounts& drops) {
   pipeline::ReadLine read = test.raw ? read_raw_line : read_line;
   if (test.only == "relabel") return pipeline::test_relabel(*source.relabel, read, write_text);
-  pipeline::ReadLine in = test.only == "stages" ? read : relabelled(source, read, drops);
+  pipeline::ReadLine in =
+      test.only == "stages" ? read : relabelled(source, read, drops, test.explain ? write_text : pipeline::WriteText());
   pipeline::UnixNanos now = pipeline::SystemClock().wall();
   if (!test.explain) return pipeline::test_stages(*source.stages, now, in, write_text, drops);
   auto colour = ::isatty(STDOUT_FILENO) == 1 ? pipeline::Colour::kYes : pipeline::Colour::kNo;

@@ -15,8 +15,9 @@ namespace agent {
 pipeline::Result<std::shared_ptr<const SourceOptions>> find_source(const Configuration& configuration,
                                                                    const std::string& name);
 
-// The JSON lines of `read` with their labels after the relabel rules; what these drop is counted. `source`, `read` and
-// `drops` outlive it.
-pipeline::ReadLine relabelled(const SourceOptions& source, pipeline::ReadLine read, pipeline::DropCounts& drops);
+// The JSON lines of `read` with their labels after the relabel rules; what these drop is counted. `source` and `drops`
+// outlive it. `explain`, if there is one, is told what the rules did.
+pipeline::ReadLine relabelled(const SourceOptions& source, pipeline::ReadLine read, pipeline::DropCounts& drops,
+                              pipeline::WriteText explain = nullptr);
 
 }  // namespace agent

@@ -26,6 +26,34 @@ def run_cases_of(path):
         raise AssertionError(f"exit {done.returncode}: {done.stdout}{done.stderr}")
 
 
+def geoip_database(path):
+    """A database in MaxMind's format (2.0) that knows 192.0.2.0/24 and nothing else, for the example of the geoip stage."""
+    def control(kind, size):
+        return bytes([kind << 5 | size]) if kind < 8 else bytes([size, kind - 7])
+
+    def text(value):
+        return control(2, len(value)) + value.encode()
+
+    def table(members):
+        return control(7, len(members)) + b"".join(text(k) + v for k, v in members.items())
+
+    def number(kind, size, value):
+        return control(kind, size) + value.to_bytes(size, "big")
+
+    nodes = 24
+    tree = b""
+    for depth in range(nodes):
+        onward = nodes + 16 if depth == nodes - 1 else depth + 1  # the record, or the next node
+        bit = 0xC0000200 >> (31 - depth) & 1
+        tree += b"".join((onward if side == bit else nodes).to_bytes(3, "big") for side in (0, 1))
+    record = table({"country": table({"iso_code": text("NZ"), "names": table({"en": text("New Zealand")})})})
+    about = table({"binary_format_major_version": number(5, 2, 2), "binary_format_minor_version": number(5, 2, 0), "build_epoch": number(9, 4, 1700000000),
+                   "database_type": text("GeoLite2-Country"), "description": table({}), "ip_version": number(5, 2, 4), "languages": control(11, 0),
+                   "node_count": number(6, 4, nodes), "record_size": number(5, 2, 24)})
+    with open(path, "wb") as f:
+        f.write(tree + bytes(16) + record + b"\xab\xcd\xefMaxMind.com" + about)
+
+
 def every_stage_has_an_example():
     """every stage has an example in configs/stages and cases for it"""
     listed = subprocess.run([programs.AGENT, "stages"], capture_output=True, text=True, timeout=20, check=True).stdout
@@ -55,4 +83,7 @@ def cases():
 
 
 if __name__ == "__main__":
+    scratch = programs.folder()
+    os.environ["GEOIP_DATABASE"] = os.path.join(scratch.name, "country.mmdb")
+    geoip_database(os.environ["GEOIP_DATABASE"])
     sys.exit(programs.run_cases(list(cases())))

@@ -34,6 +34,14 @@ values = {{ version = "{version}" }}
 """
 
 
+MULTILINE = """
+[[source.stage]]
+type = "multiline"
+firstline = "^(line|>)"
+max_wait_time = "{wait}"
+"""
+
+
 class Run:
     """A server, and an agent whose file can be written anew."""
 
@@ -96,6 +104,25 @@ def added_stage_acts_from_the_next_line_on():
         assert r.agent.metric("skidway_agent_config_last_reload_successful") == 1
         assert r.agent.metric("promtail_config_reload_success_total") == 2
         assert 'version = "two"' in programs.http(r.agent.url("/config"))[1].decode()
+
+
+def open_blocks_survive():
+    """an open multiline block is neither cut, lost nor doubled by a reload that changes the stages around it"""
+    with Run() as r:
+        r.configure(r.app(MULTILINE.format(wait="60s")))
+        r.reload()
+        r.append("app.log", ">one\n  more\n")
+        time.sleep(0.6)
+        assert r.server.count('{job="app"}') == 0
+        r.configure(r.app(MULTILINE.format(wait="60s") + STAMP.format(version="two")))
+        r.reload()
+        r.append("app.log", "  and more\n>two\n")
+        wait(lambda: r.server.count('{job="app"}') == 1)
+        assert r.lines('{version="two"}') == [">one\n  more\n  and more"]
+        r.configure(r.app())
+        r.reload()
+        wait(lambda: r.server.count('{job="app"}') == 2)
+        assert r.lines('{version=""}') == [">two"]
 
 
 def hang_up_reloads():
@@ -216,6 +243,7 @@ def reloads_while_lines_are_written_and_rotated(kills=False):
             if chance.random() < 0.2:
                 reloads += 1
                 extra = STAMP.format(version=str(reloads)) if chance.random() < 0.7 else ""
+                extra += MULTILINE.format(wait="300ms") if chance.random() < 0.5 else ""
                 added = '[[source]]\nname = "added"\ntype = "file"\npath = ["%s/nothing/*.log"]\n' % r.folder if chance.random() < 0.5 else ""
                 sink = 'batch_wait = "100ms"\nlabels = { site = "%d" }' % reloads if chance.random() < 0.3 else None
                 r.configure(r.app(extra).replace("app.log", "app.log*") + added, sink=sink)
@@ -238,7 +266,7 @@ def kills_right_after_reloads():
 
 
 if __name__ == "__main__":
-    cases = [added_stage_acts_from_the_next_line_on, hang_up_reloads, wrong_file_changes_nothing, what_cannot_change_is_refused, sources_and_sinks_come_and_go,
+    cases = [added_stage_acts_from_the_next_line_on, open_blocks_survive, hang_up_reloads, wrong_file_changes_nothing, what_cannot_change_is_refused, sources_and_sinks_come_and_go,
              sink_with_another_url_sends_what_waits, reloads_while_lines_are_written_and_rotated, kills_right_after_reloads]
     wanted = sys.argv[1:]
     sys.exit(programs.run_cases([c for c in cases if not wanted or c.__name__ in wanted]))

@@ -104,7 +104,8 @@ def explain_tells_what_each_stage_did():
         code, out, err = f.run("test", "--config", "agent.toml", "--source", "web", "--explain", "--metrics", stdin=lines)
         assert code == 0, err
         for part in ('+ extracted level = "warn"', "+ extracted code = 500", '+ label level = "warn"', "2 labels", '3 drop\n       x dropped, counted under reason "probe"',
-                     "=> nothing", "=> {", '"service":"shop"'):
+                     "=> nothing", "=> {", '"service":"shop"',
+                     'relabel  {app="shop"}\n   => {app="shop", service="shop"}\n'):
             assert part in out, (part, out)
         assert "\033[" not in out, "no colours unless on a terminal"
         assert '# metrics\n' in err and 'loki_process_dropped_lines_total{reason="probe"} 1' in err, err
