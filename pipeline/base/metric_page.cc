@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 
 #include "pipeline/base/concat.h"
 #include "pipeline/base/invariant.h"
@@ -19,15 +20,22 @@ std::string format_number(double v) {
   return std::string(buffer, end);
 }
 
-void append_sample(std::string& out, std::string_view name, std::string_view suffix, std::string_view labels,
-                   std::string_view extra_label, std::string_view value) {
-  out.append(name).append(suffix);
-  if (!labels.empty() || !extra_label.empty()) {
-    out.append("{").append(labels);
-    if (!labels.empty() && !extra_label.empty()) out += ',';
-    out.append(extra_label).append("}");
-  }
-  out.append(" ").append(value).append("\n");
+std::string series_of(std::string_view name, std::string_view suffix, std::string_view labels,
+                      std::string_view extra_label) {
+  if (labels.empty() && extra_label.empty()) return concat(name, suffix);
+  std::string_view comma = labels.empty() || extra_label.empty() ? "" : ",";
+  return concat(name, suffix, "{", labels, comma, extra_label, "}");
+}
+
+// Whole numbers stay whole.
+std::string sum_of(const std::string& a, const std::string& b) {
+  int64_t x = 0, y = 0, sum = 0;
+  auto is_whole = [](const std::string& text, int64_t& value) {
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && end == text.data() + text.size();
+  };
+  bool whole = is_whole(a, x) && is_whole(b, y) && !__builtin_add_overflow(x, y, &sum);
+  return whole ? std::to_string(sum) : format_number(std::strtod(a.c_str(), nullptr) + std::strtod(b.c_str(), nullptr));
 }
 
 }  // namespace
@@ -50,12 +58,22 @@ std::string metric_labels_text(MetricLabels labels) {
   return out;
 }
 
-std::string* MetricPage::samples(std::string_view name, std::string_view help, MetricType type) {
-  auto family = families_.find(name);
-  if (family == families_.end()) {
-    family = families_.emplace(std::string(name), Family{type, std::string(help), {}}).first;
+void MetricPage::Family::add(std::string series, std::string value) {
+  auto [at, is_new] = by_series.emplace(series, samples.size());
+  if (is_new) {
+    samples.push_back({std::move(series), std::move(value)});
+  } else {
+    std::string& held = samples[at->second].value;
+    held = type == MetricType::kGauge ? std::move(value) : sum_of(held, value);
   }
-  return family->second.type == type ? &family->second.samples : nullptr;
+}
+
+MetricPage::Family* MetricPage::family(std::string_view name, std::string_view help, MetricType type) {
+  auto found = families_.find(name);
+  if (found == families_.end()) {
+    found = families_.emplace(std::string(name), Family{type, std::string(help), {}, {}}).first;
+  }
+  return found->second.type == type ? &found->second : nullptr;
 }
 
 std::string MetricPage::render_labels(const MetricLabels& labels) const {
@@ -70,7 +88,8 @@ std::string MetricPage::render_labels(const MetricLabels& labels) const {
 
 void MetricPage::add_text(std::string_view name, std::string_view help, MetricType type, const MetricLabels& labels,
                           std::string_view value) {
-  if (std::string* out = samples(name, help, type)) append_sample(*out, name, "", render_labels(labels), "", value);
+  if (Family* to = family(name, help, type))
+    to->add(series_of(name, "", render_labels(labels), ""), std::string(value));
 }
 
 void MetricPage::add(std::string_view name, std::string_view help, MetricType type, const MetricLabels& labels,
@@ -81,17 +100,17 @@ void MetricPage::add(std::string_view name, std::string_view help, MetricType ty
 void MetricPage::add_histogram(std::string_view name, std::string_view help, const MetricLabels& labels,
                                const std::vector<double>& bounds, const std::vector<uint64_t>& counts, double sum) {
   INVARIANT(counts.size() == bounds.size() + 1);
-  std::string* out = samples(name, help, MetricType::kHistogram);
-  if (out == nullptr) return;
+  Family* to = family(name, help, MetricType::kHistogram);
+  if (to == nullptr) return;
   const std::string text = render_labels(labels);
   uint64_t cumulative = 0;
   for (size_t i = 0; i < counts.size(); ++i) {
     cumulative += counts[i];
     std::string bound = i < bounds.size() ? format_number(bounds[i]) : "+Inf";
-    append_sample(*out, name, "_bucket", text, concat("le=\"", bound, "\""), std::to_string(cumulative));
+    to->add(series_of(name, "_bucket", text, concat("le=\"", bound, "\"")), std::to_string(cumulative));
   }
-  append_sample(*out, name, "_sum", text, "", format_number(sum));
-  append_sample(*out, name, "_count", text, "", std::to_string(cumulative));
+  to->add(series_of(name, "_sum", text, ""), format_number(sum));
+  to->add(series_of(name, "_count", text, ""), std::to_string(cumulative));
 }
 
 std::string MetricPage::text() const {
@@ -102,8 +121,8 @@ std::string MetricPage::text() const {
     std::string help = family.help;
     for (size_t at = 0; (at = help.find('\\', at)) != std::string::npos; at += 2) help.replace(at, 1, "\\\\");
     for (size_t at = 0; (at = help.find('\n', at)) != std::string::npos; at += 2) help.replace(at, 1, "\\n");
-    out += concat("# HELP ", name, " ", help, "\n# TYPE ", name, " ", kTypes[static_cast<size_t>(family.type)], "\n",
-                  family.samples);
+    out += concat("# HELP ", name, " ", help, "\n# TYPE ", name, " ", kTypes[static_cast<size_t>(family.type)], "\n");
+    for (const Sample& sample : family.samples) out += concat(sample.series, " ", sample.value, "\n");
   }
   return out;
 }

@@ -41,11 +41,18 @@ class MetricPage {
   std::string text() const;
 
  private:
+  struct Sample {
+    std::string series, value;  // name{labels}
+  };
   struct Family {
     MetricType type;
-    std::string help, samples;
+    std::string help;
+    std::vector<Sample> samples;
+    std::map<std::string, size_t, std::less<>> by_series;
+
+    void add(std::string series, std::string value);
   };
-  std::string* samples(std::string_view name, std::string_view help, MetricType type);
+  Family* family(std::string_view name, std::string_view help, MetricType type);  // null: there with another type
   std::string render_labels(const MetricLabels& labels) const;
   void add_text(std::string_view name, std::string_view help, MetricType type, const MetricLabels& labels,
                 std::string_view value);

@@ -44,6 +44,21 @@ TEST_SUITE("base") {
     CHECK(MetricPage().text().empty());
   }
 
+  TEST_CASE("base: a series that two places count is one on the page, their sum") {
+    MetricPage page;
+    for (int place = 0; place < 2; ++place) {
+      page.add("n", "N.", MetricType::kCounter, {{"a", "b"}}, uint64_t{1'000'000});
+      page.add("x", "X.", MetricType::kCounter, {}, 0.5);
+      page.add("g", "G.", MetricType::kGauge, {}, place);
+      page.add_histogram("h", "H.", {}, {1}, {2, 1}, 3.5);
+    }
+    CHECK(page.text() ==
+          "# HELP g G.\n# TYPE g gauge\ng 1\n"
+          "# HELP h H.\n# TYPE h histogram\nh_bucket{le=\"1\"} 4\nh_bucket{le=\"+Inf\"} 6\nh_sum 7\nh_count 6\n"
+          "# HELP n N.\n# TYPE n counter\nn{a=\"b\"} 2000000\n"
+          "# HELP x X.\n# TYPE x counter\nx 1\n");
+  }
+
   TEST_CASE("base: a collector adds to every render until it ends") {
     Registry registry;
     registry.counter("a_total", "A.", {{"k", "1"}}).add();
