@@ -81,14 +81,17 @@ Result<std::vector<Keyed>> keyed(JmesSearch& search, const Arguments& a) {
 bool is_key_less(const Keyed& a, const Keyed& b) { return is_less(a.key, b.key); }
 
 Result<Value> max_by(JmesSearch& search, const Arguments& a) {
+  if (list_at(a, 0).size == 1) return list_at(a, 0).items[0];
   TRY_LET(auto items, keyed(search, a));
   return items.empty() ? Value::nil() : std::max_element(items.begin(), items.end(), is_key_less)->item;
 }
 Result<Value> min_by(JmesSearch& search, const Arguments& a) {
+  if (list_at(a, 0).size == 1) return list_at(a, 0).items[0];
   TRY_LET(auto items, keyed(search, a));
   return items.empty() ? Value::nil() : std::min_element(items.begin(), items.end(), is_key_less)->item;
 }
 Result<Value> sort_by(JmesSearch& search, const Arguments& a) {
+  if (list_at(a, 0).size == 1) return a[0].value;
   TRY_LET(auto items, keyed(search, a));
   std::stable_sort(items.begin(), items.end(), is_key_less);
   std::vector<Value> out;
@@ -99,10 +102,10 @@ Result<Value> group_by(JmesSearch& search, const Arguments& a) {
   std::map<std::string_view, std::vector<Value>> groups;
   for (const Value& item : list_at(a, 0)) {
     TRY_LET(Value key, search.run(*a[1].expression, item));
-    if (key.is_absent()) continue;
     if (!key.is(Kind::kText)) return fail(Errc::kInvalid, "invalid type, the expression must evaluate to a string");
     groups[key.as_text()].push_back(item);
   }
+  if (groups.empty()) return Value::nil();
   TRY_LET(TemplateMap * out, search.memory().map(groups.size()));
   size_t count = 0;
   for (const auto& [name, items] : groups) {
@@ -125,12 +128,6 @@ Result<Value> map_all(JmesSearch& search, const Arguments& a) {
 
 int64_t count_of(std::string_view text) {
   return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; });
-}
-// The byte at which character `index` begins.
-size_t byte_of(std::string_view text, int64_t index) {
-  size_t at = 0;
-  for (; index > 0 && at < text.size(); --index) take_utf8(text, at);
-  return at;
 }
 Result<int64_t> whole_at(const Arguments& a, size_t i) {
   double number = number_at(a, i);
@@ -166,27 +163,19 @@ Result<Value> trim(JmesSearch&, const Arguments& a) {
 Result<Value> trim_left(JmesSearch&, const Arguments& a) { return Value::text(trim_left_of(text_at(a, 0), a)); }
 Result<Value> trim_right(JmesSearch&, const Arguments& a) { return Value::text(trim_right_of(text_at(a, 0), a)); }
 
-// The part of the text in which find_first and find_last look.
-struct Window {
-  size_t begin, end;
-};
-Result<Window> window_of(const Arguments& a) {
-  std::string_view text = text_at(a, 0);
-  int64_t size = count_of(text), bounds[2] = {0, size};
-  for (size_t i = 2; i < a.size(); ++i) {
-    TRY_LET(int64_t at, whole_at(a, i));
-    bounds[i - 2] = std::clamp<int64_t>(at < 0 ? at + size : at, 0, size);
-  }
-  return Window{byte_of(text, bounds[0]), byte_of(text, bounds[1])};
-}
+// Where a text stands in another one, in bytes as upstream; the third and fourth argument are bounds in bytes.
 Result<Value> found(const Arguments& a, bool last) {
   std::string_view text = text_at(a, 0), part = text_at(a, 1);
-  TRY_LET(Window window, window_of(a));
-  if (part.empty() || window.end <= window.begin) return Value::nil();
-  std::string_view inner = text.substr(window.begin, window.end - window.begin);
+  auto size = static_cast<int64_t>(text.size());
+  int64_t begin = 0, end = size;
+  if (a.size() > 2) { TRY_LET(begin, whole_at(a, 2)); }
+  if (a.size() > 3) { TRY_LET(end, whole_at(a, 3)); }
+  begin = std::max<int64_t>(begin, 0);
+  end = std::min(end, size);
+  if (part.empty() || end <= begin) return Value::nil();
+  std::string_view inner = text.substr(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
   size_t at = last ? inner.rfind(part) : inner.find(part);
-  if (at == inner.npos) return Value::nil();
-  return Value::number(static_cast<double>(count_of(text.substr(0, window.begin + at))));
+  return at == inner.npos ? Value::nil() : Value::number(static_cast<double>(begin) + static_cast<double>(at));
 }
 Result<Value> find_first(JmesSearch&, const Arguments& a) { return found(a, false); }
 Result<Value> find_last(JmesSearch&, const Arguments& a) { return found(a, true); }
@@ -195,10 +184,10 @@ Result<Value> padded(JmesSearch& search, const Arguments& a, bool left) {
   TRY_LET(int64_t width, whole_at(a, 1));
   std::string_view pad = a.size() > 2 ? text_at(a, 2) : " ";
   if (width < 0) return fail(Errc::kInvalid, "invalid value, must be a non-negative integer");
-  if (count_of(pad) != 1) return fail(Errc::kInvalid, "invalid value, the pad must be one character");
-  std::string filler;
+  if (pad.size() > 1) return fail(Errc::kInvalid, "invalid value, the pad must be a string of length 1");
+  std::string filler;  // bytes count, as upstream
   TRY(search.memory().charge(static_cast<size_t>(width)));
-  for (int64_t i = count_of(text_at(a, 0)); i < width; ++i) filler.append(pad);
+  for (auto i = static_cast<int64_t>(text_at(a, 0).size()); i < width; ++i) filler.append(pad);
   return search.memory().text(left ? concat(filler, text_at(a, 0)) : concat(text_at(a, 0), filler));
 }
 Result<Value> pad_left(JmesSearch& search, const Arguments& a) { return padded(search, a, true); }
@@ -223,6 +212,7 @@ Result<Value> split(JmesSearch& search, const Arguments& a) {
     ++count;  // so many cuts
   }
   std::vector<Value> out;
+  if (text_at(a, 0).empty()) return list_of(search, out);
   for (std::string_view part : go_text::split(text_at(a, 0), text_at(a, 1), count)) out.push_back(Value::text(part));
   return list_of(search, out);
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "pipeline/model/quoted_text.h"
+#include "pipeline/parse/go_format.h"
 #include "pipeline/parse/json.h"
 
 namespace pipeline {
@@ -91,7 +92,9 @@ class Lexer {
     }
     size_t end = at_;
     take_utf8(text_, end);
-    return fault(concat("Unknown char: '", text_.substr(at_, end - at_), "'"));
+    std::string shown;
+    append_go_quoted(shown, text_.substr(at_, end - at_), true);
+    return fault(concat("Unknown char: '", std::string_view(shown).substr(1, shown.size() - 2), "'"));
   }
 
   Result<void> quoted(char quote) {

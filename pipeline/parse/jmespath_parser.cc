@@ -56,10 +56,7 @@ int power_of(Kind kind) {
     default: return 0;
   }
 }
-constexpr int kStarPower = 20, kSignPower = 9, kDotPower = 40, kNotPower = 45;
-
-// How tightly an operator binds behind an operand: there a star multiplies.
-int operator_power(Kind kind) { return kind == Kind::kStar ? 7 : power_of(kind); }
+constexpr int kStarPower = 20, kSignPower = 6, kDotPower = 40, kNotPower = 45;
 
 std::optional<Node::Operation> operation_of(Kind kind) {
   using enum Node::Operation;
@@ -109,7 +106,7 @@ class Parser {
   Result<Pointer> expression(int power) {
     if (++depth_ > kMaxDepth) return fault("the expression is nested too deep");
     TRY_LET(Pointer left, prefix());
-    while (power < operator_power(current().kind)) {
+    while (power < power_of(current().kind)) {
       Kind kind = take().kind;
       TRY_LET(left, infix(kind, std::move(left)));
       if (left->height > kMaxHeight) return fault("the expression is too long");
@@ -217,7 +214,7 @@ class Parser {
   }
 
   Result<Pointer> binary(Node::Kind node_kind, Kind kind, Pointer left) {
-    TRY_LET(Pointer right, expression(operator_power(kind)));
+    TRY_LET(Pointer right, expression(power_of(kind)));
     return make(node_kind, std::move(left), std::move(right));
   }
 
@@ -246,7 +243,7 @@ class Parser {
 
   // What applies to every element of a projection.
   Result<Pointer> projection(int power) {
-    if (at(Kind::kStar) || power_of(current().kind) < 10) return make(Node::Kind::kCurrent);
+    if (power_of(current().kind) < 10) return make(Node::Kind::kCurrent);
     if (at(Kind::kOpenBracket) || at(Kind::kFilter)) return expression_behind(power);
     if (at(Kind::kDot)) {
       take();
@@ -305,7 +302,7 @@ class Parser {
       } else if (at(Kind::kNumber)) {
         TRY_LET(*parts[part], number());
       } else {
-        return fault(concat("Expected TOKColon or TOKNumber, received: ", current().name()));
+        return fault(concat("Expected tColon or tNumber, received: ", current().name()));
       }
     }
     TRY(match(Kind::kCloseBracket));
@@ -344,37 +341,28 @@ class Parser {
     Pointer node = make(Node::Kind::kMultiHash);
     while (true) {
       if (!at(Kind::kIdentifier) && !at(Kind::kQuoted)) {
-        return fault(concat("Expected TOKUnquotedIdentifier, received: ", current().name()));
+        return fault("Expected tQuotedIdentifier or tUnquotedIdentifier");
       }
       node->names.push_back(take().text);
       TRY(match(Kind::kColon));
       TRY_LET(Pointer one, expression(0));
       node->add(std::move(one));
-      if (at(Kind::kComma)) {
-        take();
-      } else if (at(Kind::kCloseBrace)) {
-        break;
-      } else {
-        return fault(concat("Expected TOKRbrace, received: ", current().name()));
-      }
+      if (at(Kind::kCloseBrace)) break;
+      if (at(Kind::kComma)) take();  // upstream does without, too
     }
     take();
     return node;
   }
 
   Result<Pointer> call(Pointer name) {
-    if (name->kind != Node::Kind::kField) return fault("Invalid function call");
+    if (name->kind != Node::Kind::kField) return fault("Invalid node as function name.");
     Pointer node = make(Node::Kind::kCall);
     node->text = name->text;
     node->function = find_jmes_function(name->text);
     while (!at(Kind::kCloseParen)) {
       TRY_LET(Pointer one, expression(0));
       node->add(std::move(one));
-      if (at(Kind::kComma)) {
-        take();
-      } else if (!at(Kind::kCloseParen)) {
-        return fault(concat("Expected TOKRparen, received: ", current().name()));
-      }
+      if (at(Kind::kComma)) take();  // upstream does without, too
     }
     take();
     return node;

@@ -38,6 +38,12 @@ Result<TemplateValue> compare(Node::Operation operation, const TemplateValue& a,
   }
 }
 
+// Upstream forgives here what fails on the left.
+Result<TemplateValue> found_or_null(Result<TemplateValue> value) {
+  if (value || value.error().code == Errc::kOverLimit) return value;
+  return TemplateValue::nil();
+}
+
 // Python's slices: the rows of [begin:end:by] of `size` things.
 Result<std::vector<size_t>> sliced(const Node& node, size_t size) {
   int64_t by = node.by.value_or(1), count = static_cast<int64_t>(size);
@@ -89,6 +95,7 @@ Result<TemplateValue> JmesSearch::run(const Node& node, const TemplateValue& cur
     case Node::Kind::kPipe:
     case Node::Kind::kChain: {
       TRY_LET(TemplateValue left, run(*node.children[0], current));
+      if (node.kind == Node::Kind::kChain && left.is_absent()) return TemplateValue::nil();
       return run(*node.children[1], left);
     }
     case Node::Kind::kListProjection: {
@@ -98,7 +105,7 @@ Result<TemplateValue> JmesSearch::run(const Node& node, const TemplateValue& cur
     }
     case Node::Kind::kSliceProjection: {
       TRY_LET(TemplateValue left, run(*node.children[0], current));
-      if (left.is(Kind::kText)) return run(*node.children[1], left);
+      if (left.is(Kind::kText)) return left;  // what follows is for elements only
       if (!left.is(Kind::kList)) return TemplateValue::nil();
       return project(*node.children[1], left.as_list().begin(), left.as_list().end());
     }
@@ -124,7 +131,7 @@ Result<TemplateValue> JmesSearch::run(const Node& node, const TemplateValue& cur
     case Node::Kind::kNegative:
     case Node::Kind::kPositive: {
       TRY_LET(TemplateValue child, run(*node.children[0], current));
-      if (!is_number(child)) return fail(Errc::kInvalid, "a sign takes a number");
+      if (!is_number(child)) return TemplateValue::nil();
       return node.kind == Node::Kind::kNegative ? TemplateValue::number(-child.as_number()) : child;
     }
     case Node::Kind::kMultiList: return multi_list(node, current);
@@ -147,7 +154,7 @@ Result<TemplateValue> JmesSearch::project(const Node& node, const TemplateValue*
 }
 
 Result<TemplateValue> JmesSearch::object_projection(const Node& node, const TemplateValue& current) {
-  TRY_LET(TemplateValue left, run(*node.children[0], current));
+  TRY_LET(TemplateValue left, found_or_null(run(*node.children[0], current)));
   if (!left.is(Kind::kMap)) return TemplateValue::nil();
   std::vector<TemplateValue> values;
   for (const TemplateMap::Member& one : left.as_map()) values.push_back(one.value);
@@ -163,9 +170,10 @@ Result<TemplateValue> JmesSearch::slice(const Node& node, const TemplateValue& c
       while (at < text.size() && (text[at] & 0xc0) == 0x80) ++at;
       characters.push_back(text.substr(begin, at - begin));
     }
-    TRY_LET(auto rows, sliced(node, characters.size()));
+    auto rows = sliced(node, characters.size());
+    if (!rows) return TemplateValue::nil();
     std::string out;
-    for (size_t row : rows) out.append(characters[row]);
+    for (size_t row : *rows) out.append(characters[row]);
     return memory_.text(out);
   }
   if (!current.is(Kind::kList)) return TemplateValue::nil();
@@ -176,7 +184,7 @@ Result<TemplateValue> JmesSearch::slice(const Node& node, const TemplateValue& c
 }
 
 Result<TemplateValue> JmesSearch::flatten(const Node& node, const TemplateValue& current) {
-  TRY_LET(TemplateValue left, run(*node.children[0], current));
+  TRY_LET(TemplateValue left, found_or_null(run(*node.children[0], current)));
   if (!left.is(Kind::kList)) return TemplateValue::nil();
   std::vector<TemplateValue> out;
   for (const TemplateValue& item : left.as_list()) {
@@ -190,7 +198,7 @@ Result<TemplateValue> JmesSearch::flatten(const Node& node, const TemplateValue&
 }
 
 Result<TemplateValue> JmesSearch::filter(const Node& node, const TemplateValue& current) {
-  TRY_LET(TemplateValue left, run(*node.children[0], current));
+  TRY_LET(TemplateValue left, found_or_null(run(*node.children[0], current)));
   if (!left.is(Kind::kList)) return TemplateValue::nil();
   std::vector<TemplateValue> out;
   for (const TemplateValue& item : left.as_list()) {
@@ -203,7 +211,6 @@ Result<TemplateValue> JmesSearch::filter(const Node& node, const TemplateValue& 
 }
 
 Result<TemplateValue> JmesSearch::multi_list(const Node& node, const TemplateValue& current) {
-  if (current.is_absent()) return TemplateValue::nil();
   std::vector<TemplateValue> out;
   for (const Node::Pointer& child : node.children) {
     TRY_LET(TemplateValue value, run(*child, current));
@@ -225,11 +232,9 @@ Result<TemplateValue> JmesSearch::multi_hash(const Node& node, const TemplateVal
 Result<TemplateValue> JmesSearch::arithmetic(const Node& node, const TemplateValue& current) {
   TRY_LET(TemplateValue left, run(*node.children[0], current));
   TRY_LET(TemplateValue right, run(*node.children[1], current));
-  if (!is_number(left) || !is_number(right)) return fail(Errc::kInvalid, "arithmetic takes numbers");
+  if (!is_number(left) || !is_number(right)) return TemplateValue::nil();
   double a = left.as_number(), b = right.as_number();
   using enum Node::Operation;
-  bool divides = node.operation == kDivide || node.operation == kDivideWhole || node.operation == kModulo;
-  if (divides && b == 0) return fail(Errc::kInvalid, "division by zero");
   switch (node.operation) {
     case kAdd: return TemplateValue::number(a + b);
     case kSubtract: return TemplateValue::number(a - b);

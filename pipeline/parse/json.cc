@@ -340,7 +340,10 @@ void append_plain_number(std::string& out, double number) {
   std::string_view text(buffer, static_cast<size_t>(end - buffer));  // -1.2345e+06
   if (text.starts_with('-')) out.push_back('-'), text.remove_prefix(1);
   size_t e = text.find('e');
-  if (e == std::string_view::npos) return void(out.append(text));  // inf, nan
+  if (e == std::string_view::npos) {  // a - is written already
+    if (text == "nan") return void(out.append("NaN"));
+    return void(out.append(number < 0 ? "Inf" : "+Inf"));
+  }
   std::string digits(text.substr(0, 1));
   if (e > 2) digits.append(text.substr(2, e - 2));
   int exponent = 0;
