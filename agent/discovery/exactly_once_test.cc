@@ -232,6 +232,8 @@ uint64_t from_environment(const char* name, uint64_t otherwise) {
 std::shared_ptr<const pipeline::StageList> cri_stages(uint64_t version) {
   std::string text = "[[stage]]\ntype = \"cri\"\n[[stage]]\ntype = \"static_labels\"\nvalues = { version = \"" +
                      std::to_string(version) + "\" }\n";
+  if (version % 2 == 1)
+    text += "[[stage]]\ntype = \"multiline\"\nfirstline = \".\"\nmax_wait_time = \"1s\"\n";  // holds the last
   auto document = pipeline::ConfigDocument::parse(text, "test");
   REQUIRE(document.has_value());
   return pipeline::StageList::build(document->root(), "stage");

@@ -6,6 +6,21 @@ namespace agent {
 
 using pipeline::ByteRange;
 
+namespace {
+// Sorted; those that touch or overlap (records of several tenants name the same lines) become one.
+std::vector<ByteRange> apart(std::vector<ByteRange> ranges) {
+  std::sort(ranges.begin(), ranges.end(), [](const ByteRange& a, const ByteRange& b) { return a.begin < b.begin; });
+  std::vector<ByteRange> out;
+  for (const ByteRange& range : ranges) {
+    if (out.empty() || range.begin > out.back().end)
+      out.push_back(range);
+    else
+      out.back().end = std::max(out.back().end, range.end);
+  }
+  return out;
+}
+}  // namespace
+
 KeptRanges::KeptRanges(const SinkResume& resume) {
   for (auto& [file, position] : resume.positions) files_[file].position_ = files_[file].end_ = position.position;
   for (const BatchRecord& record : resume.records)
@@ -15,9 +30,7 @@ KeptRanges::KeptRanges(const SinkResume& resume) {
         kept.ranges_.push_back({range.begin, range.end});
         kept.end_ = std::max(kept.end_, range.end);
       }
-  for (auto& [file, kept] : files_)
-    std::sort(kept.ranges_.begin(), kept.ranges_.end(),
-              [](const ByteRange& a, const ByteRange& b) { return a.begin < b.begin; });
+  for (auto& [file, kept] : files_) kept.ranges_ = apart(std::move(kept.ranges_));
 }
 
 bool KeptRanges::OfFile::has(const ByteRange& first) const {

@@ -24,6 +24,15 @@ TEST_SUITE("agent/sink") {
     CHECK(!kept.of({2})->has({10, 11}));
     CHECK(kept.of({3}) == nullptr);
   }
+
+  TEST_CASE("kept ranges: what records of several tenants name together is kept once") {
+    SinkResume resume;
+    auto labels = std::make_shared<const std::string>("{}");
+    resume.records.push_back({{1, 1}, "a", false, {{{1}, labels, {{0, 40, 0}, {60, 100, 0}}}}});
+    resume.records.push_back({{1, 2}, "b", false, {{{1}, labels, {{0, 200, 0}}}}});
+    KeptRanges kept(resume);
+    for (uint64_t byte = 0; byte < 300; byte++) CHECK(kept.of({1})->has({byte, byte + 1}) == (byte < 200));
+  }
 }
 
 }  // namespace

@@ -122,7 +122,7 @@ def open_blocks_survive():
         r.configure(r.app())
         r.reload()
         wait(lambda: r.server.count('{job="app"}') == 2)
-        assert r.lines('{version=""}') == [">two"]
+        assert r.lines('{job="app", version=""}') == [">two"]
 
 
 def hang_up_reloads():

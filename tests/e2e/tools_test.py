@@ -206,6 +206,61 @@ types = ["email"]
                 server.kill()
 
 
+def entries_go_to_the_tenant_that_a_stage_names():
+    """the tenant stage sends entries of one file to several tenants (X-Scope-OrgID), also after kill -9"""
+    with programs.folder() as folder:
+        server = programs.server(folder, extra='\n[tenancy]\nmode = "header"\n').start()
+        sources = f"""
+[[source]]
+name = "app"
+type = "file"
+path = ["{folder}/app.log"]
+labels = {{ job = "app" }}
+[[source.stage]]
+type = "split_json"
+[[source.stage]]
+type = "json"
+expressions = {{ team = "" }}
+[[source.stage]]
+type = "tenant"
+source = "team"
+"""
+        agent = programs.agent(folder, sources, server.port, sink='tenant = "others"\nbatch_wait = "100ms"').start()
+
+        def count(tenant):
+            query = programs.urllib.parse.urlencode({"query": 'sum(count_over_time({job="app"}[1h]))', "time": str(programs.time.time_ns() + 60 * 10**9)})
+            status, body = programs.http(server.url("/loki/api/v1/query?" + query), headers={"X-Scope-OrgID": tenant})
+            assert status == 200, body
+            result = programs.json.loads(body)["data"]["result"]
+            return int(float(result[0]["value"][1])) if result else 0
+
+        def wait(want):
+            for _ in range(200):
+                got = [count(tenant) for tenant in ("a", "b", "others")]
+                if got == want:
+                    return
+                programs.time.sleep(0.1)
+            raise AssertionError((got, want))
+
+        try:
+            with open(folder + "/app.log", "a", encoding="utf-8") as log:
+                log.write('[{"team":"a","n":1},{"team":"b","n":1},{"n":1}]\n' * 50)
+            wait([50, 50, 50])
+            server.kill()
+            with open(folder + "/app.log", "a", encoding="utf-8") as log:
+                log.write('[{"team":"a","n":2},{"team":"b","n":2}]\n[{"team":"b","n":3}]\n' * 50)
+            programs.time.sleep(0.7)
+            agent.kill()
+            server.start()
+            agent.start()
+            wait([100, 150, 50])
+            programs.time.sleep(0.3)
+            wait([100, 150, 50])
+        finally:
+            agent.kill()
+            server.kill()
+
+
 SOURCE = '[[source]]\nname = "%s"\ntype = "file"\npath = ["/var/log/%s.log"]\n'
 SINK = '[[sink]]\nname = "%s"\ntype = "discard"\n'
 
@@ -247,6 +302,6 @@ def faults_of_included_files_are_told_with_their_file():
 
 if __name__ == "__main__":
     cases = [explain_tells_what_each_stage_did, fixtures_pass, fixtures_fail_with_a_difference, wrong_fixtures_are_refused_with_every_fault, each_case_begins_afresh,
-             files_of_a_folder_belong_to_the_configuration, faults_of_included_files_are_told_with_their_file, stages_are_described, reference_is_up_to_date, stage_metrics_are_on_the_metrics_page]
+             files_of_a_folder_belong_to_the_configuration, faults_of_included_files_are_told_with_their_file, entries_go_to_the_tenant_that_a_stage_names, stages_are_described, reference_is_up_to_date, stage_metrics_are_on_the_metrics_page]
     wanted = sys.argv[1:]
     sys.exit(programs.run_cases([c for c in cases if not wanted or c.__name__ in wanted]))
