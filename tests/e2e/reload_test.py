@@ -45,13 +45,21 @@ max_wait_time = "{wait}"
 class Run:
     """A server, and an agent whose file can be written anew."""
 
-    def __init__(self, sources=None, sink='batch_wait = "100ms"'):
+    def __init__(self, sources=None, sink='batch_wait = "100ms"', workers=1):
+        self.workers = workers
         self.temporary = programs.folder()
         self.folder = self.temporary.name
         os.makedirs(self.folder + "/logs")
         self.server = programs.server(self.folder)
         self.sink = sink
         self.agent = programs.agent(self.folder, self.app() if sources is None else sources(self), self.server.port, sink=sink)
+        self.prefix(self.agent.config)
+
+    def prefix(self, path):
+        with open(path, "r+", encoding="utf-8") as f:
+            text = f.read()
+            f.seek(0)
+            f.write(f"workers = {self.workers}\n{text}")
 
     def __enter__(self):
         self.server.start()
@@ -68,6 +76,7 @@ class Run:
 
     def configure(self, sources, sink=None, more=""):
         text = programs.agent(self.folder, sources, self.server.port, port=self.agent.port, sink=self.sink if sink is None else sink)
+        self.prefix(text.config)
         with open(text.config, "a", encoding="utf-8") as f:
             f.write("\n" + more)
 
@@ -125,6 +134,33 @@ def open_blocks_survive():
         assert r.lines('{job="app", version=""}') == [">two"]
 
 
+def files_begin_beside_standard_input():
+    """an agent that read standard input only gets file sources by a reload, and none of them again"""
+    with programs.folder() as folder:
+        server = programs.server(folder).start()
+        stdin = '[[source]]\nname = "in"\ntype = "stdin"\nlabels = { job = "in" }\n'
+        files = f'[[source]]\nname = "app"\ntype = "file"\npath = ["{folder}/app.log"]\nlabels = {{ job = "app" }}\n'
+        agent = programs.agent(folder, stdin, server.port, sink='batch_wait = "100ms"')
+        agent.process = programs.subprocess.Popen([programs.AGENT, "--config", agent.config], stdin=programs.subprocess.PIPE, stdout=programs.subprocess.DEVNULL,
+                                                  stderr=programs.subprocess.DEVNULL)
+        try:
+            agent.wait_ready()
+            for sources in (stdin + STAMP.format(version="two") + files, files + stdin, stdin):
+                programs.agent(folder, sources, server.port, port=agent.port, sink='batch_wait = "100ms"')
+                status, body = programs.http(agent.url("/-/reload"), b"")
+                assert status == 200, body
+                agent.process.stdin.write(b"line\n")
+                agent.process.stdin.flush()
+                with open(folder + "/app.log", "a", encoding="utf-8") as f:
+                    f.write("line\n")
+                time.sleep(0.5)
+            wait(lambda: server.count('{job="in"}') == 3)
+            assert server.count('{job="in", version="two"}') == 1 and server.count('{job="app"}') == 2
+        finally:
+            agent.kill()
+            server.kill()
+
+
 def hang_up_reloads():
     """HUP does what POST /-/reload does"""
     with Run() as r:
@@ -163,8 +199,8 @@ def what_cannot_change_is_refused():
     with Run() as r:
         with open(r.agent.config, encoding="utf-8") as f:
             text = f.read()
-        changed = text.replace("/agent\"", "/elsewhere\"").replace(f"127.0.0.1:{r.agent.port}", "127.0.0.1:1").replace('type = "loki"', 'type = "discard"')
-        changed = "workers = 3\n" + "\n".join(line for line in changed.splitlines() if not line.startswith(("url", "batch_wait")))
+        changed = text.replace("/agent\"", "/elsewhere\"").replace(f"127.0.0.1:{r.agent.port}", "127.0.0.1:1").replace('type = "loki"', 'type = "discard"').replace("workers = 1", "workers = 3")
+        changed = "\n".join(line for line in changed.splitlines() if not line.startswith(("url", "batch_wait")))
         with open(r.agent.config, "w", encoding="utf-8") as f:
             f.write(changed)
         answer = r.reload(expect=400)
@@ -228,7 +264,7 @@ def reloads_while_lines_are_written_and_rotated(kills=False):
     seed = random.randrange(1 << 30)
     chance = random.Random(seed)
     print(f"seed {seed}", flush=True)
-    with Run() as r:
+    with Run(workers=chance.choice([1, 2])) as r:
         r.configure(r.app().replace("app.log", "app.log*"))
         r.reload()
         written, rotations, reloads = [], 0, 0
@@ -266,7 +302,7 @@ def kills_right_after_reloads():
 
 
 if __name__ == "__main__":
-    cases = [added_stage_acts_from_the_next_line_on, open_blocks_survive, hang_up_reloads, wrong_file_changes_nothing, what_cannot_change_is_refused, sources_and_sinks_come_and_go,
+    cases = [added_stage_acts_from_the_next_line_on, open_blocks_survive, files_begin_beside_standard_input, hang_up_reloads, wrong_file_changes_nothing, what_cannot_change_is_refused, sources_and_sinks_come_and_go,
              sink_with_another_url_sends_what_waits, reloads_while_lines_are_written_and_rotated, kills_right_after_reloads]
     wanted = sys.argv[1:]
     sys.exit(programs.run_cases([c for c in cases if not wanted or c.__name__ in wanted]))
