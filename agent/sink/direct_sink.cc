@@ -26,7 +26,7 @@ class DirectSink::Port final : public SinkPort {
     SinkMetrics::Volume volume;
     text_.clear();
     for (size_t row = 0; row < batch.size(); row++) {
-      if (kept && kept->has(batch.origins[batch.origin_begin[row]])) continue;
+      if (kept && kept->has_all(batch.origins_of(row))) continue;
       volume.entries++, volume.bytes += batch.lines[row].size();
       if (sink_.fd_ != kNoFd) format(batch, row);
     }

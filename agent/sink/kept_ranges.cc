@@ -41,6 +41,10 @@ bool KeptRanges::OfFile::has(const ByteRange& first) const {
   return after != ranges_.begin() && first.begin < std::prev(after)->end;
 }
 
+bool KeptRanges::OfFile::has_all(std::span<const ByteRange> origins) const {
+  return std::all_of(origins.begin(), origins.end(), [&](const ByteRange& origin) { return has(origin); });
+}
+
 const KeptRanges::OfFile* KeptRanges::of(FileId file) const {
   auto at = files_.find(file);
   return at == files_.end() ? nullptr : &at->second;

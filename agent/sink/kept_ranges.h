@@ -2,6 +2,7 @@
 // those of kept records (acked, or being rebuilt) above it. Immutable after the start. Thread: any.
 #pragma once
 
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -19,6 +20,9 @@ class KeptRanges {
    public:
     // Is the entry that begins with `first` kept?
     bool has(const pipeline::ByteRange& first) const;
+    // Are all lines that an entry is made of kept? Stages may now join lines to others than in the earlier run: an
+    // entry with a line that is not kept is taken, as twice is better than never.
+    bool has_all(std::span<const pipeline::ByteRange> origins) const;
     uint64_t end() const { return end_; }  // nothing is kept from here on
 
    private:

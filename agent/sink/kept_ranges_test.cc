@@ -36,4 +36,14 @@ TEST_SUITE("agent/sink") {
 }
 
 }  // namespace
+
+TEST_CASE("sink: an entry is kept when all of its lines are") {
+  SinkResume resume;
+  resume.positions[{1}] = {{1}, 10, 0};
+  KeptRanges kept(resume);
+  std::vector<pipeline::ByteRange> lines = {{0, 5}, {5, 10}};
+  CHECK(kept.of({1})->has_all(lines));
+  lines.push_back({10, 15});
+  CHECK(!kept.of({1})->has_all(lines));
+}
 }  // namespace agent

@@ -58,7 +58,7 @@ void PushPort::append(const Batch& batch, const FilePosition& passed) {
   taken_ = unlabelled_ = {};
   for (size_t row = 0, end = 0; row < batch.size(); row = end) {
     end = group_end(batch, row);
-    if (kept && kept->has(batch.origins[batch.origin_begin[row]])) continue;
+    if (kept && kept->has_all(batch.origins_of(row))) continue;
     if (end == row + 1) [[likely]]
       add(batch, row, passed.file);
     else

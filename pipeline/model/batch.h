@@ -136,6 +136,9 @@ class Batch {
   void push_mask(std::vector<uint8_t> rows) { masks_.push_back(std::move(rows)); }
   std::vector<uint8_t> pop_mask();
 
+  // The lines that entry i is made of.
+  std::span<const ByteRange> origins_of(size_t i) const { return {&origins[origin_begin[i]], origin_count[i]}; }
+
   // The time at which entry i was read: that of its last piece.
   UnixNanos read_time(size_t i) const { return origins[origin_begin[i] + origin_count[i] - 1].read_time; }
 

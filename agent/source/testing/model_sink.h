@@ -28,12 +28,20 @@ struct ModelServer {
   std::map<BatchNumber, std::vector<Entry>> batches;
   uint64_t repeats = 0;            // batches that came again
   uint64_t different_repeats = 0;  // and were not the same
+  uint64_t different_lines = 0;    // not even but for the order and times of their entries
 
   void take(BatchNumber number, const std::vector<Entry>& batch) {
     auto [it, fresh] = batches.emplace(number, batch);
     if (fresh) return;
     repeats++;
-    if (it->second != batch) different_repeats++;
+    if (it->second == batch) return;
+    different_repeats++;
+    auto lines = [](const std::vector<Entry>& entries) {
+      std::multiset<std::pair<std::string, std::string>> all;
+      for (const Entry& entry : entries) all.emplace(entry.labels, entry.line);
+      return all;
+    };
+    if (lines(it->second) != lines(batch)) different_lines++;
   }
   std::vector<Entry> entries() const {
     std::vector<Entry> all;
@@ -185,7 +193,7 @@ class ModelSink {
   void append(const pipeline::Batch& batch, const FilePosition& passed) {
     const KeptRanges::OfFile* kept = kept_.of(passed.file);
     for (size_t i = 0; i < batch.size(); ++i) {
-      if (kept != nullptr && kept->has(batch.origins[batch.origin_begin[i]])) continue;
+      if (kept != nullptr && kept->has_all(batch.origins_of(i))) continue;
       if (open_.entries.empty()) open_.hold = progress_.new_hold();
       open_.entries.push_back(entry(batch, i));
       for (uint32_t k = 0; k < batch.origin_count[i]; ++k)
