@@ -338,7 +338,7 @@ bool FileShard::read_block(TailedFile& tailed, Tail tail) {
   if (outcome->lines > 0 || outcome->bytes > 0) {
     update_identity(tailed);
     if (tailed.kept_end > 0) [[unlikely]]
-      leave_out_kept(tailed);
+      read_kept(tailed);
     if (tailed.stage_state && !batch_.empty()) {
       source_of(tailed).stages->process(batch_, *tailed.stage_state, drops_);
       metrics.add(drops_);
@@ -355,6 +355,8 @@ void FileShard::hand_on(TailedFile& tailed) { hand_on(tailed, tailed.cursor.posi
 void FileShard::hand_on(TailedFile& tailed, uint64_t position) {
   FilePosition passed{tailed.file.id, position, last_read_time_};
   if (tailed.stage_state) passed.position = std::min(passed.position, tailed.stage_state->open_from().value_or(~0ULL));
+  for (const auto& [which, state] : tailed.kept_states)
+    passed.position = std::min(passed.position, state->open_from().value_or(~0ULL));
   for (size_t sink : source_of(tailed).sinks) ports_[sink]->append(batch_, passed);
 }
 
@@ -431,6 +433,7 @@ void FileShard::finish_if_possible(TailedFile& tailed) {
 
 void FileShard::flush_stages(TailedFile& tailed) {
   if (!tailed.stage_state) return;
+  flush_kept(tailed, *source_of(tailed).stages, tailed.cursor.position);
   batch_.clear();
   source_of(tailed).stages->flush(batch_, *tailed.stage_state, drops_);
   metrics_[tailed.file.source]->add(drops_);

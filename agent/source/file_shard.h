@@ -87,7 +87,10 @@ class FileShard final : public FileReceiver {
   void read_again(TailedFile& tailed, const std::vector<pipeline::ByteRange>& lines);
   [[nodiscard]] TailedFile* find(InodeKey key, size_t source);
   void note_kept(TailedFile& tailed);
-  void leave_out_kept(TailedFile& tailed);
+  void read_kept(TailedFile& tailed);
+  void process_kept(TailedFile& tailed, uint64_t which, const std::vector<size_t>& rows, uint64_t passed);
+  void flush_kept(TailedFile& tailed, const pipeline::StageList& stages, uint64_t passed);
+  void hand_on_apart(TailedFile& tailed, const pipeline::Batch& batch, uint64_t passed);
 
   void finish_if_possible(TailedFile& tailed);
   void flush_stages(TailedFile& tailed);

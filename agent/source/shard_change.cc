@@ -54,6 +54,7 @@ void FileShard::close_ports(const std::vector<size_t>& ports) {
 // What the old stages hold are raw lines again for the new ones: read from the file, under their old read times.
 void FileShard::restage(TailedFile& tailed, const pipeline::StageList* old_stages) {
   pipeline::Batch held(labels_);
+  if (old_stages) flush_kept(tailed, *old_stages, tailed.cursor.position);
   if (old_stages && tailed.stage_state) old_stages->take_held(held, *tailed.stage_state);
   const auto& stages = source_of(tailed).stages;
   tailed.stage_state = stages ? stages->make_state() : nullptr;
@@ -116,34 +117,6 @@ FoundFiles FileShard::found() const {
   FoundFiles found;
   for (const auto& [id, tailed] : files_) found[id] = {tailed->file.handle, tailed->file.source};
   return found;
-}
-
-// --- lines of an earlier run
-
-void FileShard::note_kept(TailedFile& tailed) {
-  tailed.kept_end = ~uint64_t{0};
-  for (size_t sink : source_of(tailed).sinks) {
-    const KeptRanges::OfFile* kept = ports_[sink]->kept(tailed.file.id);
-    tailed.kept_end = std::min(tailed.kept_end, kept ? kept->end() : 0);
-  }
-  if (source_of(tailed).sinks.empty()) tailed.kept_end = 0;
-}
-
-// Lines that every sink has do not go through the stages again. So each line is either in a record or read anew, also
-// when the stages are others than those of the earlier run and would join other lines.
-void FileShard::leave_out_kept(TailedFile& tailed) {
-  if (batch_.empty()) return;
-  if (batch_.origins.front().begin >= tailed.kept_end) {
-    tailed.kept_end = 0;
-    return;
-  }
-  std::vector<uint8_t> keep(batch_.size(), 0);
-  for (size_t sink : source_of(tailed).sinks) {
-    const KeptRanges::OfFile* kept = ports_[sink]->kept(tailed.file.id);
-    for (size_t i = 0; i < keep.size(); ++i)
-      if (!kept || !kept->has(batch_.origins[batch_.origin_begin[i]])) keep[i] = 1;
-  }
-  batch_.retain(keep);
 }
 
 }  // namespace agent

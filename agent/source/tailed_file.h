@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -25,7 +26,9 @@ struct TailedFile {
   std::unique_ptr<pipeline::StageState> stage_state;  // null: the source has no stages
   pipeline::LabelTable::Id label_id = 0;
   uint64_t label_generation = ~uint64_t{0};  // of label_id
-  uint64_t kept_end = 0;                     // some bytes below are with every sink already, from an earlier run
+  uint64_t kept_end = 0;                     // some bytes below are with some sinks already, from an earlier run
+  // Of lines that some sinks have and others do not, by which; while the file is read up to kept_end (kept_lines.cc).
+  std::map<uint64_t, std::unique_ptr<pipeline::StageState>> kept_states;
 
   bool at_rest = false;  // rotated: a successor may be read once this file is read to its end
   bool gone = false;     // deleted or out of sight: finished when silent for finish_after
