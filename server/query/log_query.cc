@@ -98,16 +98,17 @@ class StoredPlace final : public Place {
  public:
   StoredPlace(Search& search, const StoredPart& part, uint64_t place)
       : search_(search),
+        stats_(search.stats),
         part_(part),
         pages_(ordered_pages(search, part)),
         cursor_(part.object, pages_),
         place_(place) {}
-  ~StoredPlace() override {
+  ~StoredPlace() override {  // the search may have ended
     const ReadStats& read = cursor_.stats();
-    search_.stats.compressed_bytes += read.stored_bytes;
-    search_.stats.decompressed_bytes += read.decoded_bytes;
-    search_.stats.pages_read += read.pages;
-    search_.stats.pages_skipped += pages_.size() - next_;
+    stats_.compressed_bytes += read.stored_bytes;
+    stats_.decompressed_bytes += read.decoded_bytes;
+    stats_.pages_read += read.pages;
+    stats_.pages_skipped += pages_.size() - next_;
   }
 
   std::optional<UnixNanos> bound() const override {
@@ -166,6 +167,7 @@ class StoredPlace final : public Place {
   }
 
   Search& search_;
+  QueryStats& stats_;
   const StoredPart& part_;
   const std::vector<uint32_t> pages_;
   PageCursor cursor_;
