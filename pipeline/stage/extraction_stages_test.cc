@@ -52,6 +52,8 @@ TEST_CASE("split_json: an array becomes entries that share its place; all else p
                      {.text = "{\"id\":7}"}}) == Texts{R"({id="1", job="t"} {"id": 1} m=v)", R"({job="t"} "two" m=v)",
                                                        R"({job="t"} null m=v)", R"({job="t"} [3] m=v)",
                                                        R"({job="t"} [1, 2)", R"({id="7", job="t"} {"id":7})"});
+  CHECK(p.drops().counts().at(0).reason == "split_json_empty");
+  CHECK(p.drops().lines() == 1);
   CHECK(p.origins(0) == p.origins(3));
   CHECK(p.rebuild(1).size() == 4);
   TestPipeline source(stage("split_json", "source = 'list'"));

@@ -8,6 +8,7 @@ namespace pipeline {
 MetricSeries::Series* MetricSeries::of(const LabelSet& labels) {
   MetricLabels shown;
   for (const auto& [name, value] : labels.labels()) {
+    if (name == "le" && type_ == MetricType::kHistogram) continue;  // a bucket has its own
     if (!name.starts_with("__") && is_label_name(name)) shown.emplace_back(name, value);
   }
   std::string text = metric_labels_text(shown);

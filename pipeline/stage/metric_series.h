@@ -30,7 +30,8 @@ class MetricSeries {
 
   static constexpr size_t kMaxSeries = 100'000;  // some 30 MB; a scrape of more would not end in time
 
-  // The series of an entry with these labels, but for those that begin with __ or are no metric labels. Stays where it
+  // The series of an entry with these labels, but for those that begin with __ or are no metric labels (a
+  // histogram has no other `le` than its buckets'). Stays where it
   // is until append(). Null: there are too many.
   Series* of(const LabelSet& labels);
   void observe(Series& series, double value) const;  // of a histogram

@@ -70,6 +70,10 @@ TEST_CASE("metrics: histograms have their buckets, or those of Prometheus") {
         "loki_process_custom_h_bucket{job=\"t\",le=\"0.25\"} 1\nloki_process_custom_h_bucket{job=\"t\",le=\"60\"} 1\n"
         "loki_process_custom_h_bucket{job=\"t\",le=\"3600\"} 2\nloki_process_custom_h_bucket{job=\"t\",le=\"+Inf\"} 2\n"
         "loki_process_custom_h_sum{job=\"t\"} 3600.25\nloki_process_custom_h_count{job=\"t\"} 2\n");
+  TestPipeline bounds(metrics_of(metric("histogram", "n", "buckets = [4]")));
+  bounds.run(kLines, LabelSet::from({{"job", "t"}, {"le", "x"}}));
+  CHECK(bounds.metrics().find("le=\"x\"") == std::string::npos);
+  CHECK(bounds.metrics().find("loki_process_custom_n_bucket{job=\"t\",le=\"4\"}") != std::string::npos);
   const std::string standard = counted(metric("histogram", "n", "buckets = []"));
   CHECK(standard.find("le=\"0.005\"} 0\n") != std::string::npos);
   CHECK(standard.find("le=\"10\"} 3\n") != std::string::npos);

@@ -32,7 +32,7 @@ class SplitJsonStage final : public Stage {
     if (!source_.empty()) reads.names.insert(source_);
   }
 
-  void process(Batch& batch, StageMemory& stage_memory, DropCounts&) const override {
+  void process(Batch& batch, StageMemory& stage_memory, DropCounts& drops) const override {
     auto& memory = static_cast<SplitMemory&>(stage_memory);
     memory.counts.assign(batch.size(), 1);
     memory.lines.clear();
@@ -46,6 +46,7 @@ class SplitJsonStage final : public Stage {
       }
       any = true;
       memory.counts[i] = static_cast<uint32_t>(memory.elements.size());
+      if (memory.elements.empty()) drops.add("split_json_empty", 1, batch.lines[i].size());
       for (const JsonValue& element : memory.elements) memory.lines.push_back(whole_text(element));
     }
     if (!any) return;
