@@ -13,6 +13,9 @@
 // `${NAME}` and `${NAME:-default}` in string values (never in keys) are replaced by environment variables after
 // parsing, so a value cannot inject TOML. NAME is [A-Za-z_][A-Za-z0-9_]*: the `${1}` of a replacement stays as it is.
 // `$${` is a literal `${`. `:-default` is taken when the variable is unset or empty; the default ends at the first `}`.
+// Texts in which `${NAME}` means something else stay as they are: `regex`, `replacement`, `target_label` in tables of
+// an array `relabel`, and `expression`, `expressions`, `template`, `replace`, `selector`, `pattern`, `firstline`,
+// `regex` in those of an array `stage` or of an array in one.
 //
 // A document may consist of several files (include()).
 //

@@ -248,6 +248,42 @@ open = "${A"
     CHECK(errors_of(document) == "");
   }
 
+  TEST_CASE("config: expressions and templates of stages and relabel rules are taken as written") {
+    ConfigDocument document = parsed(R"(
+[[source]]
+path = "${A}"
+[[source.relabel]]
+regex = "(?P<A>x)${A}"
+replacement = "$${1}${A}${ABSENT}"
+target_label = "${A}"
+separator = "${A}"
+[[source.stage]]
+template = "${ABSENT} $${1}"
+expressions = { A = "${A}" }
+values = { regex = "${A}", b = "$${A}" }
+[[source.stage.stage]]
+regex = "${A:-"
+source = "${A}"
+)",
+                                     {{"A", "x"}});
+    ConfigTable source = document.root().tables("source").at(0);
+    CHECK(source.string("path") == "x");
+    ConfigTable relabel = source.tables("relabel").at(0);
+    CHECK(relabel.string("regex") == "(?P<A>x)${A}");
+    CHECK(relabel.string("replacement") == "$${1}${A}${ABSENT}");
+    CHECK(relabel.string("target_label") == "${A}");
+    CHECK(relabel.string("separator") == "x");
+    ConfigTable stage = source.tables("stage").at(0);
+    CHECK(stage.string("template") == "${ABSENT} $${1}");
+    CHECK(stage.string_map("expressions") == std::vector<std::pair<std::string, std::string>>{{"A", "${A}"}});
+    CHECK(stage.string_map("values") ==
+          std::vector<std::pair<std::string, std::string>>{{"regex", "x"}, {"b", "${A}"}});
+    ConfigTable nested = stage.tables("stage").at(0);
+    CHECK(nested.string("regex") == "${A:-");
+    CHECK(nested.string("source") == "x");
+    CHECK(errors_of(document) == "");
+  }
+
   TEST_CASE("config: a variable that is not set and has no default is an error that names it") {
     ConfigDocument document = parsed("a = \"x ${ABSENT} y\"\nb = \"${OPEN:-z\"\n");
     document.root().string("a"), document.root().string("b");

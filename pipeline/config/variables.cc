@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <span>
+
 #include "pipeline/base/concat.h"
 #include "pipeline/config/config_node.h"
 
@@ -34,14 +37,31 @@ Reference take_reference(std::string_view text) {
   return out;
 }
 
+// What has a $ of its own is left alone there: ${n} is a group of an expression, a template has variables.
+constexpr std::string_view kRelabelTexts[] = {"regex", "replacement", "target_label"};
+constexpr std::string_view kStageTexts[] = {"expression", "expressions", "template",  "replace",
+                                            "selector",   "pattern",     "firstline", "regex"};
+
+bool is_among(std::span<const std::string_view> names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 class VariableReplacer {
  public:
   VariableReplacer(ConfigState& state, const ConfigDocument::Environment& environment)
       : state_(state), environment_(environment) {}
 
-  void run(ConfigNode& node) {
+  // `verbatim`: keys of the tables in this array, and in arrays below it, that stay as they are.
+  void run(ConfigNode& node, std::span<const std::string_view> verbatim = {}) {
     if (node.kind == ConfigKind::kString && node.text.find("${") != std::string::npos) node.text = replaced(node);
-    for (const auto& child : node.children) run(*child);
+    if (node.kind == ConfigKind::kArray && node.key == "stage") verbatim = kStageTexts;
+    if (node.kind == ConfigKind::kArray && node.key == "relabel") verbatim = kRelabelTexts;
+    for (const auto& child : node.children) {
+      if (node.kind == ConfigKind::kTable && is_among(verbatim, child->key)) continue;
+      // The keys of a table that is no element of an array are the user's own.
+      run(*child,
+          child->kind == ConfigKind::kTable && !child->key.empty() ? std::span<const std::string_view>() : verbatim);
+    }
   }
 
  private:
