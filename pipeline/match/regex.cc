@@ -42,8 +42,17 @@ std::string_view go_reason(RE2::ErrorCode code) {
   }
 }
 
-// RE2 of 2022 knows (?P<n>..) only; Go also (?<n>..). Leaves escapes, \Q..\E and classes alone.
-std::string with_go_names(std::string_view pattern) {
+// RE2 takes names of other letters than ASCII ones, Go does not. `rest` begins with (?P< or (?<.
+Result<void> check_name(std::string_view rest) {
+  std::string_view group = rest.substr(0, rest.find('>') + 1);  // empty: not closed, RE2 tells
+  auto is_high = [](char c) { return static_cast<unsigned char>(c) >= 0x80; };
+  if (std::none_of(group.begin(), group.end(), is_high)) return {};
+  return fail(Errc::kInvalid, concat("error parsing regexp: invalid named capture: `", group, "`"));
+}
+
+// RE2 of 2022 knows (?P<n>..) only; Go also (?<n>..). Leaves escapes, \Q..\E and classes alone. kInvalid for what RE2
+// knows and Go does not.
+Result<std::string> with_go_names(std::string_view pattern) {
   std::string out;
   bool in_class = false;
   for (size_t i = 0; i < pattern.size(); ++i) {
@@ -52,10 +61,17 @@ std::string with_go_names(std::string_view pattern) {
       size_t end = std::min(rest.find("\\E", 2), rest.size() - 1);
       out.append(rest.substr(0, end + 1));
       i += end;
+    } else if (rest.starts_with("\\C")) {
+      return fail(Errc::kInvalid, "error parsing regexp: invalid escape sequence: `\\C`");
     } else if (rest[0] == '\\') {
       out.append(rest.substr(0, 2));
       ++i;
+    } else if (!in_class && rest.starts_with("(?P<")) {
+      TRY(check_name(rest));
+      out.append("(?P<");
+      i += 3;
     } else if (!in_class && rest.starts_with("(?<")) {
+      TRY(check_name(rest));
       out.append("(?P<");
       i += 2;
     } else {
@@ -72,6 +88,13 @@ std::string with_go_names(std::string_view pattern) {
     }
   }
   return out;
+}
+
+// A piece of what with_go_names() made as it stands in `pattern`.
+std::string as_written(std::string piece, std::string_view pattern) {
+  if (pattern.find(piece) != std::string_view::npos) return piece;
+  for (size_t at = 0; (at = piece.find("(?P<", at)) != std::string::npos; at += 3) piece.erase(at + 2, 1);
+  return piece;
 }
 
 bool is_ascii(std::string_view text) {
@@ -139,7 +162,7 @@ struct Regex::Program {
   mutable Trust trust;                  // any thread
 
   bool search(std::string_view text, RE2::Anchor anchor, std::span<std::string_view> groups, size_t from = 0) const {
-    if (text.data() == nullptr) text = "";
+    text = searchable(text);
     if (is_ascii(text) || is_valid_utf8(text)) return search_utf8(text, anchor, groups, from);
     Mended mended(text);
     auto mended_from = std::lower_bound(mended.source.begin(), mended.source.end(), from) - mended.source.begin();
@@ -149,7 +172,7 @@ struct Regex::Program {
   }
 
   void each_match(std::string_view text, const Visit& visit) const {
-    if (text.data() == nullptr) text = "";
+    text = searchable(text);
     if (is_ascii(text) || is_valid_utf8(text)) return each_match_utf8(text, visit);
     Mended mended(text);
     std::vector<std::string_view> translated;
@@ -221,15 +244,17 @@ Result<Regex> Regex::compile(std::string_view pattern, Dot dot) {
   options.set_dot_nl(dot == Dot::kAny);
   auto program = std::make_shared<Program>();
   program->pattern = pattern;
-  program->re2 = std::make_unique<RE2>(with_go_names(pattern), options);
+  TRY_LET(const std::string translated, with_go_names(pattern));
+  program->re2 = std::make_unique<RE2>(translated, options);
   if (program->re2->error_code() == RE2::ErrorPatternTooLarge) {
     options.set_max_mem(kMostBytes);
-    program->re2 = std::make_unique<RE2>(with_go_names(pattern), options);
+    program->re2 = std::make_unique<RE2>(translated, options);
   }
   const RE2& re2 = *program->re2;
   if (!re2.ok()) {
     bool names_none = re2.error_code() == RE2::ErrorTrailingBackslash;
-    std::string_view fragment = re2.error_arg().empty() && !names_none ? pattern : std::string_view(re2.error_arg());
+    const std::string fragment =
+        re2.error_arg().empty() && !names_none ? std::string(pattern) : as_written(re2.error_arg(), pattern);
     return fail(Errc::kInvalid, concat("error parsing regexp: ", go_reason(re2.error_code()), ": `", fragment, "`"));
   }
   program->names.resize(static_cast<size_t>(re2.NumberOfCapturingGroups()) + 1);

@@ -23,6 +23,12 @@
 
 namespace pipeline {
 
+// `text`, but never with data() == nullptr: what Regex searches, so that offsets of groups are counted from its data().
+inline constexpr char kEmptyText[] = "";
+inline std::string_view searchable(std::string_view text) {
+  return text.data() == nullptr ? std::string_view(kEmptyText, 0) : text;
+}
+
 enum class Dot { kNotNewline, kAny };  // kAny: as if the pattern were inside (?s:...)
 
 // A text that every match contains; ASCII letters may differ in case where `ignore_case` is set.
@@ -45,7 +51,7 @@ class Regex {
   size_t group_count() const { return group_names().size(); }  // with [0], so at least 1
 
   // The first match anywhere in `text` (find) or of all of it (full_find). Fills the first groups.size() groups with
-  // views into `text`; a group that took no part has data() == nullptr. On false the groups are untouched.
+  // views into searchable(text); a group that took no part has data() == nullptr. On false the groups are untouched.
   // `from`: matches begin there at the earliest; what is before still counts for ^ and \b.
   bool find(std::string_view text, std::span<std::string_view> groups, size_t from = 0) const;
   bool full_find(std::string_view text, std::span<std::string_view> groups) const;

@@ -35,6 +35,11 @@ TEST_CASE("regex: words its errors as Go does") {
   CHECK(error_of("a**") == "error parsing regexp: invalid nested repetition operator: `**`");
   CHECK(error_of("[z-a]") == "error parsing regexp: invalid character class range: `z-a`");
   CHECK(error_of("a{2000}") == "error parsing regexp: invalid repeat count: `{2000}`");
+  CHECK(error_of("(?P<é>a)") == "error parsing regexp: invalid named capture: `(?P<é>`");
+  CHECK(error_of("(?<é>a)") == "error parsing regexp: invalid named capture: `(?<é>`");
+  CHECK(error_of("a\\C") == "error parsing regexp: invalid escape sequence: `\\C`");
+  CHECK(error_of("(?<n>a") == "error parsing regexp: missing closing ): `(?<n>a`");
+  CHECK(error_of("(?P<n>a") == "error parsing regexp: missing closing ): `(?P<n>a`");
   CHECK(error_of("\\y") == "error parsing regexp: invalid escape sequence: `\\y`");
   CHECK(error_of("(?<!a)") != "");
   CHECK(error_of("a\\") == "error parsing regexp: trailing backslash at end of expression: ``");
@@ -109,6 +114,19 @@ TEST_CASE("regex: finds every match as Go does") {
             "b") == "[b][b]");
   CHECK(all("none", "text") == "");
   CHECK(all("a", "aaaaaaaaaaaaaaa") == "[a][a][a][a][a][a][a]");  // ended by the visitor
+}
+
+TEST_CASE("regex: a text without memory is an empty one, its groups count from searchable()") {
+  const std::string_view text = searchable({});
+  std::vector<std::string_view> groups(2);
+  REQUIRE(regex("(a*)").find({}, groups));
+  CHECK(groups[1].data() == text.data());
+  size_t count = 0;
+  regex("()").each_match({}, [&](std::span<const std::string_view> found) {
+    CHECK(found[1].data() == text.data());
+    return ++count > 0;
+  });
+  CHECK(count == 1);
 }
 
 TEST_CASE("regex: expands replacements as Go's Expand") {

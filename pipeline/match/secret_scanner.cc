@@ -146,6 +146,7 @@ void SecretScanner::find_pattern(size_t index, std::string_view line, std::vecto
   const Pattern& pattern = patterns_[index];
   auto is_in = [&](const LiteralSearcher& literal) { return literal.is_in(line); };
   if (!pattern.literals.empty() && std::none_of(pattern.literals.begin(), pattern.literals.end(), is_in)) return;
+  line = searchable(line);
   pattern.regex.each_match(line, [&](std::span<const std::string_view> groups) {
     bool has_groups = false;
     auto add = [&](std::string_view group) {

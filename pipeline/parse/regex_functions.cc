@@ -13,6 +13,7 @@ Result<std::string> regex_replace(const Regex& regex, std::string_view text, std
   std::string out;
   size_t copied = 0;
   bool too_long = false;
+  text = searchable(text);
   regex.each_match(text, [&](std::span<const std::string_view> groups) {
     auto begin = static_cast<size_t>(groups[0].data() - text.data());
     out.append(text, copied, begin - copied);

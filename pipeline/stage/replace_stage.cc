@@ -61,6 +61,7 @@ class ReplaceStage final : public Stage {
  private:
   // False: nothing was found, or the template cannot be run; else the new text is in memory.out.
   bool replace(Batch& batch, size_t row, std::string_view text, ReplaceMemory& memory) const {
+    text = searchable(text);
     memory.out.clear();
     memory.replaced.clear();
     size_t copied = 0;  // of the text

@@ -32,6 +32,12 @@ TEST_CASE("replace: empty matches stand between characters, and none follows ano
   CHECK(replaced("expression = '()'\nreplace = '-'", "é") == "-é-");
 }
 
+TEST_CASE("replace: an empty line, also one without memory, has empty matches") {
+  for (std::string_view expression : {"(a*)", "()", "^(.*)$"}) {
+    CHECK(replaced(concat("expression = '", expression, "'\nreplace = 'x'"), "") == "x");
+  }
+}
+
 TEST_CASE("replace: named groups are extracted as they became, of the first match") {
   TestPipeline p(stage("replace", "expression = '(?P<y>\\d+)-(?P<m>\\d+)'\nreplace = '<{{ .Value }}>'") +
                  stage("labels", "values = { y = \"\", m = \"\" }"));
