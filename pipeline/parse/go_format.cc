@@ -319,6 +319,7 @@ class PrintfRun {
     if (!after_index) index(after_index);
     if (at_ >= format_.size()) return void(out_.append("%!(NOVERB)"));
     verb_.letter = take_utf8(format_, at_);
+    if (verb_.letter == 'v') verb_.plus = false;  // means fields of structures there
     if (verb_.letter == '%') return out_.push_back('%');
     if (!good_index_) return fault("(BADINDEX)");
     if (next_ >= values_.size()) return fault("(MISSING)");

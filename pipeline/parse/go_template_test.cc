@@ -159,7 +159,7 @@ TEST_SUITE("parse") {
           "5 x b 97");
     CHECK(t.text("{{ print 1 2 \"a\" 3 }} {{ println 1 \"a\" }}{{ html \"<'\\\">&\" }} {{ urlquery \"a b&c\" }}") ==
           "1 2a3 1 a\n&lt;&#39;&#34;&gt;&amp; a+b%26c");
-    CHECK(t.text("{{ js \"it's <b>\\n\" }}") == "it\\'s \\u003Cb\\u003E\\n");
+    CHECK(t.text("{{ js \"it's <b>\\n\" }}") == "it\\'s \\u003Cb\\u003E\\u000A");
   }
 
   TEST_CASE("template: prints by Go's verbs") {
@@ -222,6 +222,8 @@ TEST_SUITE("parse") {
     CHECK(
         t.text(R"({{ regexFindAll "[a-c]" "xaybzc" 2 }} {{ regexSplit "," "a,b,c" -1 }} {{ regexMatch "^x" "xy" }})") ==
         "[a b] [a b c] true");
+    CHECK(t.text(R"({{ regexReplaceAll "a*" .empty "x" }})") == "x");
+    CHECK(t.text(R"({{ regexReplaceAllLiteral "$" .empty "x" }} {{ regexSplit "" .empty -1 }})") == "x []");
     CHECK(t.text(R"({{ regexReplaceAll "x*" "abc" "-" }} {{ regexFind "\\d+" "a12" }} {{ regexQuoteMeta "a.b" }})") ==
           "-a-b-c- 12 a\\.b");
   }
@@ -259,6 +261,13 @@ TEST_SUITE("parse") {
     Templates t;
     CHECK(t.text(R"({{ b64enc "alice" }} {{ b64dec "YWxpY2U=" }} {{ b64dec "?" }} {{ b32enc "alice" }})") ==
           "YWxpY2U= alice illegal base64 data at input byte 0 MFWGSY3F");
+    CHECK(t.text(R"({{ b64dec "YQ" }}; {{ b64dec "YWxpY2" }}; {{ b64dec "YQ=" }})") ==
+          "illegal base64 data at input byte 0; illegal base64 data at input byte 4; illegal base64 data at input byte "
+          "3");
+    CHECK(t.text(R"({{ expandenv "$NOPE x" }}|{{ expandenv "a${B}c$d_1-$ $$ ${" }}|{{ printf "%+v" (list 1) }})") ==
+          " x|ac-$  |[1]");
+    CHECK(t.text(R"({{ nospace "größe 日本" }} {{ nospace "größe" }} {{ initials "éa b" }})") ==
+          "gr\u00c3\u00b6\u00c3\u009fe\u00e6\u0097\u00a5\u00e6\u009c\u00ac größe \u00c3b");
     CHECK(t.text(R"({{ sha1sum "a" }} {{ adler32sum "a" }})") == "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8 6422626");
     CHECK(t.text(R"({{ Hash "s" "hello World" }})") ==
           "8d9cd91c087e7fd926c718c52ba93ec26dbc7ae5bca1ca86d88a0151beb8a3c3");

@@ -108,11 +108,12 @@ class TimeReader {
 bool TimeReader::year(size_t digits) {
   if (text_.size() < digits) return false;
   int64_t value = 0;
-  for (size_t i = 0; i < digits; ++i) {
+  const bool has_sign = digits == 2 && (text_[0] == '-' || text_[0] == '+');
+  for (size_t i = has_sign ? 1 : 0; i < digits; ++i) {
     if (!is_digit(text_, i)) return false;
     value = value * 10 + (text_[i] - '0');
   }
-  take(digits);
+  if (take(digits)[0] == '-') value = -value;
   time_.year = digits == 4 ? value : value + (value >= 69 ? 1900 : 2000);
   return true;
 }

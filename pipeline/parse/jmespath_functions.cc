@@ -386,7 +386,7 @@ constexpr JmesFunction kFunctions[] = {{"abs", "n", abs},
                                        {"type", "v", type},
                                        {"upper", "s", upper},
                                        {"values", "o", values},
-                                       {"zip", "a*", zip}};
+                                       {"zip", "aa*", zip}};
 
 bool are_all(const Value& list, Kind kind) {
   return std::all_of(list.as_list().begin(), list.as_list().end(), [&](const Value& item) { return item.is(kind); });
@@ -419,7 +419,7 @@ const JmesFunction* find_jmes_function(std::string_view name) {
 
 Result<void> check_jmes_arguments(const JmesFunction& function, const Arguments& arguments) {
   std::string_view rest = function.parameters;
-  bool optional = false;
+  bool optional = false, repeated = false;
   for (size_t i = 0; i < arguments.size(); ++i) {
     if (rest.starts_with('?')) optional = true, rest.remove_prefix(1);
     if (rest.empty()) return fail(Errc::kInvalid, concat("too many arguments for ", function.name));
@@ -428,9 +428,10 @@ Result<void> check_jmes_arguments(const JmesFunction& function, const Arguments&
     bool fit = std::any_of(types.begin(), types.end(), [&](char type) { return fits(type, arguments[i]); });
     if (!fit) return fail(Errc::kInvalid, concat("invalid type for argument ", i + 1, " of ", function.name));
     bool repeats = rest.substr(size).starts_with('*');
+    repeated = repeated || repeats;
     if (!repeats) rest.remove_prefix(size);
   }
-  bool satisfied = rest.empty() || optional || rest.starts_with('?') || (rest.ends_with('*') && !arguments.empty());
+  bool satisfied = rest.empty() || optional || rest.starts_with('?') || repeated;
   if (!satisfied) return fail(Errc::kInvalid, concat("not enough arguments for ", function.name));
   return {};
 }

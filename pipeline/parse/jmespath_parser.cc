@@ -172,6 +172,13 @@ class Parser {
     }
   }
 
+  // Or what stands there is no ASCII letter or sign that an error could show as it is.
+  static bool may_begin_json(std::string_view text, size_t at) {
+    const char c = text[at];
+    return c <= ' ' || c == '\'' || c == '\\' || c == 0x7f ||
+           std::string_view("{[\"-0123456789tfn").find(c) != std::string_view::npos;
+  }
+
   Result<Pointer> literal(const JmesToken& token) {
     Pointer node = make(Node::Kind::kLiteral);
     if (token.kind == Kind::kText) {
@@ -179,6 +186,11 @@ class Parser {
       return node;
     }
     auto json = check_json(token.text);
+    const size_t begin = token.text.find_first_not_of(" \t\r\n");
+    if (!json && begin != std::string::npos && !may_begin_json(token.text, begin)) {
+      return fail(Errc::kInvalid, concat("invalid character '", std::string_view(token.text).substr(begin, 1),
+                                         "' looking for beginning of value"));
+    }
     if (!json) return fault(concat("invalid JSON literal `", token.text, "`"));
     TRY_LET(node->literal, value_of_json(*json, tree_.literals));
     return node;

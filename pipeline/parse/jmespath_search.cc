@@ -1,6 +1,7 @@
 // The interpreter of JMESPath expressions.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "pipeline/parse/jmespath_node.h"
 
@@ -241,7 +242,10 @@ Result<TemplateValue> JmesSearch::arithmetic(const Node& node, const TemplateVal
     case kMultiply: return TemplateValue::number(a * b);
     case kDivide: return TemplateValue::number(a / b);
     case kDivideWhole: return TemplateValue::number(std::floor(a / b));
-    default: return TemplateValue::number(std::fmod(a, b));
+    default: {
+      const double rest = std::fmod(a, b);
+      return TemplateValue::number(std::isnan(rest) ? std::numeric_limits<double>::quiet_NaN() : rest);
+    }
   }
 }
 

@@ -163,6 +163,7 @@ TEST_SUITE("parse") {
     CHECK(found("items({a: `1`})") == R"([["a",1]])");
     CHECK(found("from_items([['k', 'v'], ['k', 'w']])") == R"({"k":"w"})");
     CHECK(found("zip([`1`, `3`], [`2`])") == "[[1,2]]");
+    CHECK(found("zip([`1`])").starts_with("error"));
   }
 
   TEST_CASE("jmespath: names what is wrong with an expression") {
@@ -171,6 +172,7 @@ TEST_SUITE("parse") {
     CHECK(fault("foo bar") == "SyntaxError: Unexpected token at the end of the expression: TOKUnquotedIdentifier");
     CHECK(fault("#") == "SyntaxError: Unknown char: '#'");
     CHECK(fault("a[1") == "SyntaxError: Expected TOKRbracket, received: TOKEOF");
+    CHECK(fault("`bad`") == "invalid character 'b' looking for beginning of value");
     CHECK(fault("'x") == "SyntaxError: Unclosed delimiter: '");
     CHECK(fault("\"f\"(a)") == "SyntaxError: Can't have quoted identifier as function name.");
     CHECK(fault("a[1:2:3:4]") == "SyntaxError: Too many colons in slice expression");

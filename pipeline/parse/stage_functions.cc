@@ -73,7 +73,7 @@ Result<Value> regex_find_all_texts(const Call& call) {
 // Go's Regexp.Split.
 Result<Value> regex_split(const Call& call) {
   TRY_LET(const Regex* regex, regex_of(call, call.text(0)));
-  std::string_view text = call.text(1);
+  std::string_view text = searchable(call.text(1));
   int64_t count = call.integer(2);
   if (count == 0) return list_of_texts(call, {});
   if (!regex->pattern().empty() && text.empty()) return list_of_texts(call, {""});
@@ -182,6 +182,31 @@ Result<Value> hello(const Call&) { return Value::text("Hello!"); }
 Result<Value> fail_with(const Call& call) { return fail(Errc::kInvalid, std::string(call.text(0))); }
 // The environment of an agent holds secrets: a template does not get to see it.
 Result<Value> no_environment(const Call&) { return Value::text(""); }
+
+// The bytes of the name at the beginning of what stands behind a $, as Go's os.Expand; 0: none, the $ stays.
+size_t shell_name_size(std::string_view text) {
+  constexpr std::string_view kSpecial = "*#$@!?-0123456789";
+  if (text.starts_with('{')) {
+    const size_t close = text.find('}');
+    return close == std::string_view::npos ? 1 : close + 1;
+  }
+  if (kSpecial.find(text[0]) != std::string_view::npos) return 1;
+  auto is_word = [](char c) {
+    return c == '_' || (static_cast<unsigned char>(c) < 0x80 && is_letter_or_digit(static_cast<unsigned char>(c)));
+  };
+  return static_cast<size_t>(std::find_if_not(text.begin(), text.end(), is_word) - text.begin());
+}
+// Every variable is unset.
+Result<Value> expand_no_environment(const Call& call) {
+  std::string out;
+  const std::string_view text = call.text(0);
+  for (size_t at = 0; at < text.size(); ++at) {
+    const size_t size = text[at] == '$' && at + 1 < text.size() ? shell_name_size(text.substr(at + 1)) : 0;
+    if (size == 0) out.push_back(text[at]);
+    at += size;
+  }
+  return call.memory().text(out);
+}
 Result<Value> unavailable(const Call&) {
   return fail(Errc::kInvalid, "keys and the network are no business of a log agent");
 }
@@ -221,7 +246,7 @@ constexpr TemplateFunction kFunctions[] = {{"ToLower", "s", to_lower_text},
                                            {"hello", "", hello},
                                            {"fail", "s", fail_with},
                                            {"env", "s", no_environment},
-                                           {"expandenv", "s", no_environment},
+                                           {"expandenv", "s", expand_no_environment},
                                            {"getHostByName", "v*", unavailable},
                                            {"bcrypt", "v*", unavailable},
                                            {"htpasswd", "v*", unavailable},

@@ -220,11 +220,8 @@ Result<TemplateValue> js(const TemplateCall& call) {
       case '\\': out += "\\\\"; break;
       case '\'': out += "\\'"; break;
       case '"': out += "\\\""; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
       default:
-        if (code < 0x20 || code == '<' || code == '>' || code == '&' || code == '=' || (code >= 0x7f && code < 0xa1) ||
+        if (code < 0x20 || code == '<' || code == '>' || code == '&' || code == '=' || (code >= 0x80 && code < 0xa1) ||
             code == 0x2028 || code == 0x2029) {
           out += "\\u";
           for (int shift = 12; shift >= 0; shift -= 4) out.push_back(kHex[code >> shift & 0xf]);

@@ -61,7 +61,9 @@ Result<std::string> decode(std::string_view text, const Alphabet& alphabet) {
       out.push_back(static_cast<char>(held >> bits & 0xff));
     }
   }
-  if ((letters + padding) % alphabet.block != 0) return fault(text.size());
+  if ((letters + padding) % alphabet.block != 0) {
+    return fault(padding > 0 ? text.size() : text.size() - letters % alphabet.block);
+  }
   return out;
 }
 

@@ -126,12 +126,12 @@ std::string turn_words(std::string_view text, Turn turn) {
 }
 Result<Value> untitle(const Call& call) { return call.memory().text(turn_words(call.text(0), lower_letter)); }
 
+// initials and nospace take every byte for a character, as the library behind Sprig.
 Result<Value> initials(const Call& call) {
   std::string out;
   bool starts = true;
-  std::string_view text = call.text(0);
-  for (size_t at = 0; at < text.size();) {
-    uint32_t code = take_utf8(text, at);
+  for (char c : call.text(0)) {
+    const auto code = static_cast<unsigned char>(c);
     bool space = go_text::is_space(code);
     if (starts && !space) append_utf8(out, code);
     starts = space;
@@ -141,10 +141,11 @@ Result<Value> initials(const Call& call) {
 
 Result<Value> nospace(const Call& call) {
   std::string out;
-  std::string_view text = call.text(0);
-  for (size_t at = 0; at < text.size();) {
-    uint32_t code = take_utf8(text, at);
-    if (!go_text::is_space(code)) append_utf8(out, code);
+  const std::string_view text = call.text(0);
+  auto is_space = [](char c) { return go_text::is_space(static_cast<unsigned char>(c)); };
+  if (std::none_of(text.begin(), text.end(), is_space)) return call[0];
+  for (char c : text) {
+    if (!is_space(c)) append_utf8(out, static_cast<unsigned char>(c));
   }
   return call.memory().text(out);
 }
