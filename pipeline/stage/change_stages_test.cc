@@ -118,6 +118,7 @@ TEST_CASE("truncate: wrong rules are refused") {
   CHECK(rule("limit = 'big'") == "t.toml:4:9: \"big\" units: invalid big");
   CHECK(rule("limit = '5B'\nsources = ['a']") == "t.toml:1:1: sources cannot be set when source_type is 'line'");
   CHECK(rule("limit = '3B'\nsuffix = 'abc'") == "t.toml:1:1: suffix length cannot be greater than or equal to limit");
+  CHECK(rule("limit = '3B'\nsource_type = ''") == "t.toml:1:1: \"\" unknown source_type: ");
   CHECK(rule("limit = '3B'\nsource_type = 'x'") == "t.toml:1:1: \"x\" unknown source_type: x");
   CHECK(rule("limit = '3B'\nlimits = 1") ==
         "t.toml:5:1: unrecognized attribute name \"limits\"; did you mean \"limit\"?");
@@ -132,6 +133,10 @@ TEST_CASE("luhn: replaces numbers that pass the check, with delimiters inside an
   TestPipeline d(stage("luhn", "delimiters = '-'\nreplacement = '#'"));
   CHECK(d.run({"-4111-1111-1111-1111--y", "4111-1111-1111-1112- z"}) ==
         Texts{"{job=\"t\"} -#-y", "{job=\"t\"} 4111-1111-1111-1112- z"});
+  TestPipeline wide(stage("luhn", "delimiters = '·–'\nreplacement = '#'"));
+  CHECK(wide.run({"4111·1111–1111·1111·é", "4111\xc2 1111–1111·1111", "٣4111111111111111", "4111111111111111३ x"}) ==
+        Texts{"{job=\"t\"} #·é", "{job=\"t\"} 4111\xef\xbf\xbd 1111–1111·1111", "{job=\"t\"} ٣4111111111111111",
+              "{job=\"t\"} 4111111111111111३ x"});
 }
 
 TEST_CASE("luhn: bad UTF-8 becomes U+FFFD, a source becomes the line, what skip_regex finds stays") {

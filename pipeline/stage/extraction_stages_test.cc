@@ -21,6 +21,14 @@ TEST_CASE("logfmt: several values in one pass, of equal keys the last, up to the
               R"({job="t"} LEVEL=x)"});
 }
 
+TEST_CASE("logfmt: a line end ends a record, inside quotes too; a key with U+FFFD is a fault") {
+  TestPipeline p(stage("json", "expressions = { t = \"\" }") +
+                 stage("logfmt", "source = 't'\nmapping = { a = \"\", b = \"\" }") + labels("a = \"\", b = \"\""));
+  CHECK(p.run({R"({"t":"a=\"x\ny\" b=1"})", R"({"t":"a=1\r\n\nb=\"2\""})", R"({"t":"a=1 \ufffd=x b=2"})"}) ==
+        Texts{R"({job="t"} {"t":"a=\"x\ny\" b=1"})", R"({a="1", b="2", job="t"} {"t":"a=1\r\n\nb=\"2\""})",
+              R"({a="1", job="t"} {"t":"a=1 \ufffd=x b=2"})"});
+}
+
 TEST_CASE("logfmt: keys may be chosen by an expression, and the text be an extracted value") {
   TestPipeline p(stage("logfmt", "regex = '^l'\nmapping = { s = \"level\" }") + metadata("regex = '.'"));
   CHECK(p.run({"level=info line=3 x=1"}, LabelSet()) == Texts{"{} level=info line=3 x=1 level=info line=3 s=info"});

@@ -1,6 +1,7 @@
 #include "pipeline/stage/json_field.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "pipeline/parse/jmespath.h"
 #include "pipeline/stage/field_reader.h"
@@ -13,6 +14,16 @@ namespace {
 bool is_plain_integer(std::string_view raw) {
   if (raw.starts_with('-')) raw.remove_prefix(1);
   return raw.size() <= 15 && std::all_of(raw.begin(), raw.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// JSON has no NaN and no infinity.
+bool has_json(const TemplateValue& value) {
+  using Kind = TemplateValue::Kind;
+  if (value.is(Kind::kNumber)) return std::isfinite(value.as_number());
+  if (value.is(Kind::kList)) return std::all_of(value.as_list().begin(), value.as_list().end(), has_json);
+  if (!value.is(Kind::kMap)) return true;
+  const TemplateMap& map = value.as_map();
+  return std::all_of(map.begin(), map.end(), [](const auto& member) { return has_json(member.value); });
 }
 
 }  // namespace
@@ -47,7 +58,7 @@ FieldValue json_field(const TemplateValue& value, Arena& arena) {
     case Kind::kNil: return {.kind = FieldValue::Kind::kNull, .text = {}};
     default: {
       std::string compact;
-      append_compact_json(compact, value);
+      if (has_json(value)) append_compact_json(compact, value);
       return text_field(arena.copy(compact));
     }
   }

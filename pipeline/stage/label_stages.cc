@@ -144,13 +144,15 @@ Result<void> check_name(const std::string& name) {
 
 Result<std::unique_ptr<Stage>> build_labels(const StageArguments& arguments) {
   TextMap values = arguments.text_map("values");
-  if (values.empty()) return fail(Errc::kInvalid, "label stage config cannot be empty");
   for (auto& [label, source] : values) {
     TRY(check_name(label));
     if (source.empty()) source = label;
   }
   const std::string& type = arguments.text("source_type");
   if (type != "extracted" && type != "structured_metadata") {
+    if (type != "line" && type != "label") {
+      return fail(Errc::kInvalid, concat("\"", type, "\" unknown source_type: ", type));
+    }
     return fail(Errc::kInvalid,
                 concat("invalid labels source_type: ", type, ". Can only be 'extracted' or 'structured_metadata'"));
   }

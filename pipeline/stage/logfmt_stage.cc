@@ -1,4 +1,5 @@
 // The stage `logfmt` (agent.md 5.5): values of key=value pairs, all in one pass over the text.
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -10,6 +11,8 @@
 namespace pipeline {
 
 namespace {
+
+constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD: for upstream a key with it is not UTF-8
 
 struct LogfmtOptions {
   std::vector<std::pair<std::string, std::string>> mapping;  // extracted name, key
@@ -50,11 +53,23 @@ class LogfmtStage final : public Stage {
     for (const auto& [name, key] : options_.mapping) memory.columns.push_back(&batch.field(name));
   }
 
-  // What stands before the first fault counts.
+  // What stands before the first fault counts. A line end ends a record, also inside quotes.
   void read(Batch& batch, size_t row, std::string_view text, LogfmtMemory& memory) const {
+    while (true) {
+      const size_t end = std::min(text.find('\n'), text.size());
+      if (!read_record(batch, row, text.substr(0, end), memory) || end == text.size()) return;
+      text.remove_prefix(end + 1);
+    }
+  }
+
+  // False: it has a fault.
+  bool read_record(Batch& batch, size_t row, std::string_view text, LogfmtMemory& memory) const {
     LogfmtScanner scanner(text);
     LogfmtPair pair;
-    while (scanner.next(pair) == LogfmtScanner::Step::kPair) {
+    while (true) {
+      const LogfmtScanner::Step step = scanner.next(pair);
+      if (step != LogfmtScanner::Step::kPair) return step == LogfmtScanner::Step::kEnd;
+      if (pair.key.find(kReplacement) != std::string_view::npos) return false;
       for (size_t k = 0; k < options_.mapping.size(); ++k) {
         const std::string& key = options_.mapping[k].second;
         if (key.size() != pair.key.size() || key[0] != pair.key[0] || key != pair.key) continue;

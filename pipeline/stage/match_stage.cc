@@ -123,7 +123,7 @@ constexpr StageArgument kArguments[] = {
 
 Result<std::unique_ptr<Stage>> build(const StageArguments& arguments) {
   const ConfigTable& table = arguments.table();
-  const std::string& action = arguments.text("action");
+  const std::string action = arguments.text("action").empty() ? "keep" : arguments.text("action");
   std::vector<std::unique_ptr<Stage>> stages;
   std::vector<ConfigTable> tables = table.tables("stage");
   for (const ConfigTable& stage : tables) {

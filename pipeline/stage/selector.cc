@@ -1,7 +1,9 @@
 #include "pipeline/stage/selector.h"
 
+#include <algorithm>
 #include <optional>
 
+#include "pipeline/model/letter_case.h"
 #include "pipeline/model/quoted_text.h"
 
 namespace pipeline {
@@ -20,7 +22,7 @@ class SelectorLexer {
 
   Token next() {
     skip_space();
-    Token token{.text = {}, .value = {}, .line = line_, .column = at_ - line_begin_ + 1};
+    Token token{.text = {}, .value = {}, .line = line_, .column = column()};
     if (at_ >= text_.size()) return token.text = "$end", token;
     if (text_[at_] == '"') {
       size_t at = at_;
@@ -34,25 +36,53 @@ class SelectorLexer {
       if (text_.substr(at_).starts_with(sign)) return take(token, sign.size());
     }
     if (std::string_view("{}=,|!~()[]").find(text_[at_]) != std::string_view::npos) return take(token, 1);
-    size_t begin = at_;
-    while (at_ < text_.size() && is_word(text_[at_])) ++at_;
-    if (at_ == begin) ++at_;
+    const size_t begin = at_;
+    take_word();
     token.value = text_.substr(begin, at_ - begin);
     return token.text = "IDENTIFIER", token;
   }
 
  private:
-  static bool is_word(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+  static bool is_word(uint32_t code) { return code == '_' || (code != 0xFFFD && is_letter_or_digit(code)); }
+
+  // From 1, in characters.
+  size_t column() const {
+    const std::string_view before = text_.substr(line_begin_, at_ - line_begin_);
+    auto begins = [](char c) { return (c & 0xC0) != 0x80; };
+    return static_cast<size_t>(std::count_if(before.begin(), before.end(), begins)) + 1;
+  }
+
+  // A name, a number or one character that is neither.
+  void take_word() {
+    if (is_digit(text_[at_])) {
+      while (at_ < text_.size() && is_digit(text_[at_])) ++at_;
+      return;
+    }
+    const size_t begin = at_;
+    for (size_t next = at_; at_ < text_.size() && is_word(take_utf8(text_, next)); at_ = next) {}
+    if (at_ == begin) take_utf8(text_, at_);
   }
   Token take(Token& token, size_t length) {
     token.text = text_.substr(at_, length);
     at_ += length;
     return token;
   }
+  // Spaces and comments.
   void skip_space() {
-    for (; at_ < text_.size() && static_cast<unsigned char>(text_[at_]) <= ' '; ++at_) {
-      if (text_[at_] == '\n') ++line_, line_begin_ = at_ + 1;
+    while (at_ < text_.size()) {
+      size_t end = at_ + 1;
+      if (text_.substr(at_).starts_with("//")) {
+        end = text_.find('\n', at_);
+      } else if (text_.substr(at_).starts_with("/*")) {
+        end = text_.find("*/", at_ + 2);
+        if (end != std::string_view::npos) end += 2;
+      } else if (static_cast<unsigned char>(text_[at_]) > ' ') {
+        return;
+      }
+      for (end = std::min(end, text_.size()); at_ < end; ++at_) {
+        if (text_[at_] == '\n') ++line_, line_begin_ = at_ + 1;
+      }
     }
   }
 

@@ -209,6 +209,19 @@ TEST_CASE("stages: faults are told with their place and words") {
   CHECK(TestPipeline("[[stage]]\nx = 1\n").error().find("missing required attribute \"type\"") != std::string::npos);
 }
 
+TEST_CASE("stages: empty arguments are the default where upstream takes them so") {
+  const std::string timestamp = "source = 't'\nformat = 'Unix'\n";
+  CHECK(error_of("timestamp", timestamp + "action_on_failure = ''\naction_on_duplicate_timestamp = ''") == "");
+  CHECK(error_of("timestamp", timestamp + "action_on_failure = 'x'") != "");
+  CHECK(error_of("match", "selector = '{a=\"b\"}'\naction = ''").find("at least one additional stage") !=
+        std::string::npos);
+  CHECK(error_of("labels", "values = {}") == "");
+  CHECK(error_of("labels", "values = { a = '' }\nsource_type = 'bogus'") ==
+        "t.toml:1:1: \"bogus\" unknown source_type: bogus");
+  CHECK(error_of("labels", "values = { a = '' }\nsource_type = 'line'").find("invalid labels source_type: line.") !=
+        std::string::npos);
+}
+
 TEST_CASE("match: selectors are refused as upstream words it") {
   auto selector = [](std::string_view text) {
     return error_of("match", concat("selector = '", text, "'\naction = \"drop\""));
@@ -219,6 +232,10 @@ TEST_CASE("match: selectors are refused as upstream words it") {
   CHECK(selector("{a=b}") == concat(kPrefix, "4: syntax error: unexpected IDENTIFIER, expecting STRING"));
   CHECK(selector("{a=\"b\"") == concat(kPrefix, "7: syntax error: unexpected $end, expecting } or ,"));
   CHECK(selector("{a=\"b\",}") == concat(kPrefix, "8: syntax error: unexpected }, expecting IDENTIFIER"));
+  CHECK(selector("{1a=\"c\"}") ==
+        concat(kPrefix, "3: syntax error: unexpected IDENTIFIER, expecting = or != or =~ or !~"));
+  CHECK(selector("{é=\"ü\" x}") == concat(kPrefix, "8: syntax error: unexpected IDENTIFIER, expecting } or ,"));
+  CHECK(selector("{a=\"b\"} /* c */ |= \"x\" // d") == "");
   CHECK(selector("{a=~\"(\"}") == "t.toml:1:1: error parsing regexp: missing closing ): `(`");
   CHECK(error_of("match", "selector = '{a=\"b\"}'").find("requires at least one additional stage") !=
         std::string::npos);

@@ -122,15 +122,15 @@ Result<std::unique_ptr<Stage>> build(const StageArguments& arguments) {
   auto zone = TimeZone::load(arguments.text("location"));
   if (!zone) return fail(Errc::kInvalid, concat("invalid location specified: %v: ", zone.error().message));
   const std::string& failure = arguments.text("action_on_failure");
-  if (failure != "fudge" && failure != "skip") {
+  if (!failure.empty() && failure != "fudge" && failure != "skip") {
     return fail(Errc::kInvalid, "invalid action on failure (supported values are [skip fudge])");
   }
   const std::string& duplicate = arguments.text("action_on_duplicate_timestamp");
-  if (duplicate != "fudge" && duplicate != "keep") {
+  if (!duplicate.empty() && duplicate != "fudge" && duplicate != "keep") {
     return fail(Errc::kInvalid, "invalid action on duplicate timestamp (supported values are [keep fudge])");
   }
-  options.fudge_failure = failure == "fudge";
-  options.fudge_duplicate = duplicate == "fudge";
+  options.fudge_failure = failure != "skip";
+  options.fudge_duplicate = duplicate != "keep";
   options.formats.push_back(TimeFormat::create(arguments.text("format"), *zone));
   for (const std::string& format : arguments.texts("fallback_formats")) {
     options.formats.push_back(TimeFormat::create(format, *zone));

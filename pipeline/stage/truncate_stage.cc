@@ -166,8 +166,7 @@ constexpr StageArgument kArguments[] = {
 
 Result<Rule> build_rule(const StageArguments& arguments) {
   const std::string& type = arguments.text("source_type");
-  const std::string_view part_name = type.empty() ? "line" : std::string_view(type);
-  const auto part = std::find(std::begin(kPartNames), std::end(kPartNames), part_name) - std::begin(kPartNames);
+  const auto part = std::find(std::begin(kPartNames), std::end(kPartNames), type) - std::begin(kPartNames);
   if (part == std::size(kPartNames)) {
     return fail(Errc::kInvalid, concat("\"", type, "\" unknown source_type: ", type));
   }
