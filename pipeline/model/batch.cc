@@ -76,6 +76,7 @@ void Batch::add(std::string_view line, UnixNanos time, LabelTable::Id label_set,
   origin_begin.push_back(static_cast<uint32_t>(origins.size()));
   origin_count.push_back(1);
   origins.push_back(origin);
+  if (!seeds_.empty()) seeds_.push_back(label_set);
   if (!has_metadata_) return;
   if (metadata_.size() < size()) metadata_.resize(size());
   metadata_[size() - 1].clear();
@@ -103,11 +104,19 @@ void Batch::clear_fields(size_t i) {
   for (size_t k = 0; k < fields_used_; ++k) fields_[k].values[i] = FieldValue{};
 }
 
+void Batch::set_seed_labels(size_t i, LabelTable::Id label_set) {
+  if (seeds_.empty()) {
+    if (label_set == first_labels[i]) return;
+    seeds_ = first_labels;
+  }
+  seeds_[i] = label_set;
+}
+
 FieldValue Batch::value(size_t i, std::string_view name) const {
   const FieldColumn* column = find_field(name);
   if (column != nullptr && column->values[i].kind != FieldValue::Kind::kAbsent) return column->values[i];
   FieldValue value;
-  if (auto label = label_sets->at(first_labels[i]).get(name)) {
+  if (auto label = label_sets->at(seed_labels(i)).get(name)) {
     value.kind = FieldValue::Kind::kText;
     value.text = *label;
   }
@@ -131,6 +140,7 @@ void Batch::retain(const std::vector<uint8_t>& keep) {
   compact(times, keep);
   compact(labels, keep);
   compact(first_labels, keep);
+  if (!seeds_.empty()) compact(seeds_, keep);
   compact(origin_begin, keep);
   compact(origin_count, keep);
   for (size_t i = 0; i < fields_used_; ++i) compact(fields_[i].values, keep);
@@ -146,6 +156,7 @@ void Batch::insert(size_t at, std::string_view line, UnixNanos time, LabelTable:
   times.insert(times.begin() + row, time);
   labels.insert(labels.begin() + row, label_set);
   first_labels.insert(first_labels.begin() + row, label_set);
+  if (!seeds_.empty()) seeds_.insert(seeds_.begin() + row, label_set);
   origin_begin.insert(origin_begin.begin() + row, static_cast<uint32_t>(origins.size()));
   origin_count.insert(origin_count.begin() + row, static_cast<uint32_t>(pieces.size()));
   origins.insert(origins.end(), pieces.begin(), pieces.end());
@@ -160,6 +171,7 @@ void Batch::repeat(const std::vector<uint32_t>& counts) {
   repeat_rows(times, counts, total);
   repeat_rows(labels, counts, total);
   repeat_rows(first_labels, counts, total);
+  if (!seeds_.empty()) repeat_rows(seeds_, counts, total);
   repeat_rows(origin_begin, counts, total);
   repeat_rows(origin_count, counts, total);
   for (size_t i = 0; i < fields_used_; ++i) repeat_rows(fields_[i].values, counts, total);
@@ -178,6 +190,7 @@ void Batch::clear() {
   times.clear();
   labels.clear();
   first_labels.clear();
+  seeds_.clear();
   origin_begin.clear();
   origin_count.clear();
   origins.clear();

@@ -83,7 +83,7 @@ class Batch {
   std::vector<std::string_view> lines;
   std::vector<UnixNanos> times;
   std::vector<LabelTable::Id> labels;  // ids in *label_sets
-  // The labels at the pipeline's start: the first content of the extracted map.
+  // The labels at the pipeline's start, with which a batch is built again after a crash: no stage writes them.
   std::vector<LabelTable::Id> first_labels;
   std::vector<uint32_t> origin_begin;  // rows into `origins`: [origin_begin[i], origin_begin[i] + origin_count[i])
   std::vector<uint32_t> origin_count;
@@ -109,7 +109,12 @@ class Batch {
   // Makes every extracted value of entry i absent.
   void clear_fields(size_t i);
 
-  // What stages see under `name` for entry i: the extracted value, else the label of that name at the start.
+  // The label set whose labels entry i's stages see among the extracted values: first_labels, unless `match` gave its
+  // nested stages those of now.
+  LabelTable::Id seed_labels(size_t i) const { return seeds_.empty() ? first_labels[i] : seeds_[i]; }
+  void set_seed_labels(size_t i, LabelTable::Id label_set);
+
+  // What stages see under `name` for entry i: the extracted value, else the label of that name in seed_labels().
   FieldValue value(size_t i, std::string_view name) const;
 
   // Structured metadata of entry i; most batches have none at all.
@@ -148,6 +153,7 @@ class Batch {
  private:
   std::vector<FieldColumn> fields_;  // [0, fields_used_) are in use
   size_t fields_used_ = 0;
+  std::vector<LabelTable::Id> seeds_;  // empty: first_labels; else one per entry
   bool has_metadata_ = false;
   std::vector<std::vector<Metadata>> metadata_;  // has_metadata_: of the first size() entries; the rest is capacity
   std::vector<std::vector<uint8_t>> masks_;      // the last one counts

@@ -45,6 +45,30 @@ TEST_SUITE("model") {
     CHECK(batch.active(2));
   }
 
+  TEST_CASE("model: seed labels follow their rows, and first labels stay what they are") {
+    LabelTable table;
+    auto first = table.intern(LabelSet::from({{"app", "x"}}));
+    auto other = table.intern(LabelSet::from({{"app", "y"}}));
+    Batch batch(table);
+    for (int use = 0; use < 2; ++use) {
+      batch.clear();
+      batch.add("one", 1, first, {0, 4});
+      batch.add("two", 2, first, {4, 8});
+      CHECK(batch.seed_labels(1) == first);
+      batch.set_seed_labels(1, other);
+      batch.add("three", 3, first, {8, 14});
+      batch.insert(0, "zero", 0, first, {{0, 4}});
+      CHECK(batch.value(2, "app").text == "y");
+      CHECK(batch.value(3, "app").text == "x");
+      batch.retain({0, 1, 1, 1});
+      CHECK(batch.value(1, "app").text == "y");
+      batch.repeat({0, 2, 1});
+      CHECK(batch.value(1, "app").text == "y");
+      CHECK(batch.value(2, "app").text == "x");
+      CHECK(batch.first_labels == std::vector<LabelTable::Id>(3, first));
+    }
+  }
+
   TEST_CASE("model: metadata of an earlier use of the batch does not come back") {
     LabelTable table;
     auto labels = table.intern(LabelSet());

@@ -26,7 +26,7 @@ struct CriOptions {
 // A line whose end has not come yet. Owns all it is made of: blocks and label tables do not live as long.
 struct Partial {
   std::string key;  // labels, stream included, as text
-  LabelSet labels, first_labels;
+  LabelSet labels, first_labels, seed_labels;
   std::string text;
   UnixNanos time = 0;
   std::string time_text, content;  // of the last piece
@@ -146,6 +146,7 @@ class CriStage final : public Stage {
       memory.partials.push_back({.key = key,
                                  .labels = batch.label_sets->at(batch.labels[row]),
                                  .first_labels = {},
+                                 .seed_labels = {},
                                  .text = {},
                                  .time_text = {},
                                  .content = {},
@@ -155,6 +156,7 @@ class CriStage final : public Stage {
     found->text.append(line.content);
     cut(found->text, drops);
     found->first_labels = batch.label_sets->at(batch.first_labels[row]);
+    found->seed_labels = batch.label_sets->at(batch.seed_labels(row));
     found->time = batch.times[row];
     found->time_text = line.time;
     found->content = line.content;
@@ -184,6 +186,7 @@ class CriStage final : public Stage {
       LabelTable::Id labels = batch.label_sets->intern(partial.labels);
       batch.insert(row, batch.arena.copy(partial.text), partial.time, labels, partial.pieces);
       batch.first_labels[row] = batch.label_sets->intern(partial.first_labels);
+      batch.set_seed_labels(row, batch.label_sets->intern(partial.seed_labels));
       if (!memory.keep.empty()) memory.keep.insert(memory.keep.begin() + static_cast<std::ptrdiff_t>(row), 1);
       if (!any_wanted_) continue;
       CriLine line{.time = batch.arena.copy(partial.time_text), .content = batch.arena.copy(partial.content)};

@@ -9,7 +9,7 @@ void extracted_names(const Batch& batch, size_t row, std::vector<std::string>& n
   for (const FieldColumn& column : batch.fields()) {
     if (column.values[row].kind != FieldValue::Kind::kAbsent) names.push_back(column.name);
   }
-  for (const auto& [name, value] : batch.label_sets->at(batch.first_labels[row]).labels()) names.push_back(name);
+  for (const auto& [name, value] : batch.label_sets->at(batch.seed_labels(row)).labels()) names.push_back(name);
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
 }

@@ -1,5 +1,5 @@
 // FieldReader: one extracted value of every row, as stages see it: what a stage has extracted under the name, else the
-// label of that name at the start. Valid until the next field() of the batch.
+// label of that name in Batch::seed_labels(). Valid until the next field() of the batch.
 #pragma once
 
 #include <charconv>
@@ -19,8 +19,8 @@ class FieldReader {
 
   FieldValue at(size_t row) {
     if (column_ != nullptr && column_->values[row].kind != FieldValue::Kind::kAbsent) return column_->values[row];
-    if (!known_ || batch_->first_labels[row] != label_set_) {
-      label_set_ = batch_->first_labels[row];
+    if (!known_ || batch_->seed_labels(row) != label_set_) {
+      label_set_ = batch_->seed_labels(row);
       auto label = batch_->label_sets->at(label_set_).get(name_);
       label_ = label ? FieldValue{.kind = FieldValue::Kind::kText, .text = *label} : FieldValue{};
       known_ = true;

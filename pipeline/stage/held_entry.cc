@@ -7,6 +7,9 @@ HeldEntry HeldEntry::attributes_of(const Batch& batch, size_t row) {
   out.time = batch.times[row];
   out.labels = batch.label_sets->at(batch.labels[row]);
   out.first_labels = batch.label_sets->at(batch.first_labels[row]);
+  if (LabelTable::Id seed = batch.seed_labels(row); seed != batch.first_labels[row]) {
+    out.seed_labels = batch.label_sets->at(seed);
+  }
   for (const Metadata& entry : batch.metadata(row)) out.metadata.emplace_back(entry.name, entry.value);
   for (const FieldColumn& column : batch.fields()) {
     const FieldValue& value = column.values[row];
@@ -19,6 +22,7 @@ void HeldEntry::put_attributes(Batch& batch, size_t row) const {
   batch.times[row] = time;
   batch.labels[row] = batch.label_sets->intern(labels);
   batch.first_labels[row] = batch.label_sets->intern(first_labels);
+  batch.set_seed_labels(row, seed_labels ? batch.label_sets->intern(*seed_labels) : batch.first_labels[row]);
   if (!metadata.empty() || batch.has_metadata()) {
     std::vector<Metadata>& entries = batch.mutable_metadata(row);
     entries.clear();

@@ -2,6 +2,7 @@
 // not live as long. Thread: the one that owns the memory.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ struct HeldEntry {
   std::vector<ByteRange> pieces;
   UnixNanos time = 0;
   LabelSet labels, first_labels;
+  std::optional<LabelSet> seed_labels;  // where they differ from first_labels
   std::vector<std::pair<std::string, std::string>> metadata;
   // Extracted values: a name, the value (its text is the third).
   struct Field {

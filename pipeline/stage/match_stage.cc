@@ -91,17 +91,17 @@ class MatchStage final : public Stage {
     std::vector<std::string> names;
     for (const FieldColumn& column : batch.fields()) names.push_back(column.name);
     bool known = false;
-    LabelTable::Id first = 0, now = 0, merged = 0;
+    LabelTable::Id seed = 0, now = 0, merged = 0;
     for (size_t i = 0; i < rows.size(); ++i) {
       if (rows[i] == 0) continue;
-      if (!known || first != batch.first_labels[i] || now != batch.labels[i]) {
-        first = batch.first_labels[i], now = batch.labels[i], known = true;
-        std::vector<Label> all = table.at(first).labels();
+      if (!known || seed != batch.seed_labels(i) || now != batch.labels[i]) {
+        seed = batch.seed_labels(i), now = batch.labels[i], known = true;
+        std::vector<Label> all = table.at(seed).labels();
         const std::vector<Label>& current = table.at(now).labels();
         all.insert(all.end(), current.begin(), current.end());
         merged = table.intern(LabelSet::from(std::move(all)));
       }
-      batch.first_labels[i] = merged;
+      batch.set_seed_labels(i, merged);
       for (const std::string& name : names) {
         if (table.at(now).get(name)) batch.field(name).values[i] = FieldValue{};
       }

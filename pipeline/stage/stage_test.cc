@@ -191,6 +191,48 @@ values = { streams = "stream" }
         Texts{R"(2026-11-01T10:00:01Z {app="late", copy="late", job="t", stream="stderr", streams="stderr"} b)"});
 }
 
+TEST_CASE("match: what its stages see as extracted values does not get into the labels a batch is rebuilt from") {
+  TestPipeline p(R"(
+[[stage]]
+type = "match"
+selector = '{job="t"}'
+  [[stage.stage]]
+  type = "static_labels"
+  values = { level = "info", app = "web" }
+  [[stage.stage]]
+  type = "match"
+  selector = '{level="info"}'
+    [[stage.stage.stage]]
+    type = "labels"
+    values = { seen = "level" }
+    [[stage.stage.stage]]
+    type = "multiline"
+    firstline = '^[A-Z]'
+[[stage]]
+type = "match"
+selector = '{level="info", seen=""}'
+action = "drop"
+[[stage]]
+type = "match"
+selector = '{app="web"}'
+  [[stage.stage]]
+  type = "template"
+  source = "whole"
+  template = "{{ .app }}/{{ .seen }}"
+  [[stage.stage]]
+  type = "labels"
+  values = { whole = "" }
+)");
+  CHECK(p.error() == "");
+  const Texts expected = {"{app=\"web\", job=\"t\", level=\"info\", seen=\"info\", whole=\"web/info\"} One\nof two",
+                          "{app=\"web\", job=\"t\", level=\"info\", seen=\"info\", whole=\"web/info\"} Two"};
+  REQUIRE(p.run({"One", "of two", "Two", "Three"}) == expected);
+  for (size_t row = 0; row < expected.size(); ++row) {
+    CHECK(p.table().text(p.batch().first_labels[row]) == "{job=\"t\"}");
+    CHECK(p.rebuild(row) == Texts{expected[row]});
+  }
+}
+
 TEST_CASE("stages: faults are told with their place and words") {
   CHECK(error_of("cry") == "t.toml:2:8: unrecognized block name \"stage.cry\"; did you mean \"cri\"?");
   CHECK(error_of("cri", "max_partial_lines = 0") == "t.toml:1:1: max_partial_lines must be greater than 0");

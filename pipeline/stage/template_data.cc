@@ -29,7 +29,7 @@ TemplateMap* TemplateData::all_members(size_t row, std::optional<std::string_vie
     if (map == nullptr || !text) return;
     if (!members_.set(*map, name, TemplateValue::text(*text))) map = nullptr;
   };
-  for (const Label& label : batch_->label_sets->at(batch_->first_labels[row]).labels()) add(label.first, label.second);
+  for (const Label& label : batch_->label_sets->at(batch_->seed_labels(row)).labels()) add(label.first, label.second);
   for (const FieldColumn& column : batch_->fields()) {
     const FieldValue& field = column.values[row];
     if (field.kind == FieldValue::Kind::kAbsent) continue;

@@ -78,6 +78,7 @@ Texts TestPipeline::rebuild(size_t row) const {
       if (begin < range.begin || begin >= range.end) continue;
       lines.push_back(line);
       lines.back().read_time = time;
+      lines.back().labels = batch_.label_sets->at(batch_.first_labels[row]);
       places.push_back({.begin = begin, .end = begin + line.text.size() + 1, .read_time = time++});
     }
   }

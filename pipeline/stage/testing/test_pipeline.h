@@ -39,7 +39,8 @@ class TestPipeline {
   Texts expire(UnixNanos now);
 
   // What comes out when the lines that entry `row` of the last batch names as its origins are fed to another pipeline
-  // of the same configuration that rebuilds, and that one is flushed. Only for lines that went through run().
+  // of the same configuration that rebuilds, with the labels a record keeps (first_labels), and that one is flushed.
+  // Only for lines that went through run().
   Texts rebuild(size_t row) const;
 
   std::string origins(size_t row) const;  // [0,34)[68,102) ...
