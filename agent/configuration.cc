@@ -1,6 +1,7 @@
 #include "agent/configuration.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <glob.h>
 
 #include "agent/sink/push_request.h"
@@ -34,13 +35,31 @@ void check_names(const std::vector<ConfigTable>& tables, const std::vector<std::
 
 bool has_wildcard(std::string_view path) { return path.find_first_of("*?[") != std::string_view::npos; }
 
+// What glob() could not look into. It takes no context; one thread reads a configuration from its begin to its end.
+struct GlobFault {
+  std::string path;
+  int error = 0;
+};
+thread_local GlobFault glob_fault;
+
+// Not 0: glob() gives up. A folder that is not there holds nothing; of one we may not read we cannot say.
+int note_glob_fault(const char* path, int error) {
+  if (error == ENOENT || error == ENOTDIR) return 0;
+  glob_fault = {path, error};
+  return 1;
+}
+
 // In the order of their names.
-std::vector<std::string> matching_files(const std::string& pattern) {
+Result<std::vector<std::string>> matching_files(const std::string& pattern) {
   std::vector<std::string> out;
   ::glob_t found{};
-  if (::glob(pattern.c_str(), 0, nullptr, &found) == 0)
+  glob_fault = {};
+  int outcome = ::glob(pattern.c_str(), 0, note_glob_fault, &found);
+  if (outcome == 0)
     for (size_t i = 0; i < found.gl_pathc; i++) out.emplace_back(found.gl_pathv[i]);
   ::globfree(&found);
+  if (glob_fault.error != 0) return fail(pipeline::system_error(concat("read ", glob_fault.path), glob_fault.error));
+  if (outcome == GLOB_NOSPACE) return fail(Errc::kOverLimit, concat("no memory to look for ", pattern));
   std::sort(out.begin(), out.end());
   return out;
 }
@@ -53,7 +72,12 @@ std::vector<ConfigTable> read_includes(ConfigDocument& document, const ConfigDoc
   if (root.has("include")) patterns = root.strings("include");
   for (std::string pattern : patterns) {
     if (!pattern.starts_with('/')) pattern = concat(document.name().substr(0, document.name().rfind('/') + 1), pattern);
-    std::vector<std::string> found = matching_files(pattern);
+    auto matching = matching_files(pattern);
+    if (!matching) {
+      root.error_at("include", matching.error().message, "let the agent's user read it, or move it away");
+      continue;
+    }
+    std::vector<std::string>& found = *matching;
     if (found.empty() && !has_wildcard(pattern)) root.error_at("include", concat("there is no file ", pattern), "");
     for (std::string& file : found)
       if (std::find(files.begin(), files.end(), file) == files.end()) files.push_back(std::move(file));

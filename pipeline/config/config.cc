@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <tuple>
 #include <unistd.h>
 
@@ -14,6 +15,8 @@ namespace pipeline {
 
 namespace {
 
+constexpr size_t kMaxFileBytes = 16 << 20;
+
 struct OpenFile {
   int fd;
   ~OpenFile() {
@@ -21,10 +24,19 @@ struct OpenFile {
   }
 };
 
-// Whole; a pipe (--config <(...)) is fine too.
-Result<std::string> read_whole(const std::string& path) {
-  OpenFile file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+enum class FileType : uint8_t {
+  kAny,      // a pipe (--config <(...)) is fine too
+  kRegular,  // whatever lies in a folder: one that nobody writes to must not hold us up
+};
+
+// Whole.
+Result<std::string> read_whole(const std::string& path, FileType type) {
+  const bool regular = type == FileType::kRegular;
+  OpenFile file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | (regular ? O_NONBLOCK : 0))};
   if (file.fd < 0) return fail(system_error(concat("open ", path), errno));
+  struct stat status {};
+  if (::fstat(file.fd, &status) != 0) return fail(system_error(concat("stat ", path), errno));
+  if (regular && !S_ISREG(status.st_mode)) return fail(Errc::kInvalid, concat(path, " is not a regular file"));
   std::string out;
   char block[16 * 1024];
   while (true) {
@@ -33,6 +45,9 @@ Result<std::string> read_whole(const std::string& path) {
     if (n < 0) return fail(system_error(concat("read ", path), errno));
     if (n == 0) return out;
     out.append(block, static_cast<size_t>(n));
+    if (out.size() > kMaxFileBytes) {
+      return fail(Errc::kOverLimit, concat(path, " is larger than 16 MiB, the most a configuration file may have"));
+    }
   }
 }
 
@@ -138,7 +153,7 @@ ConfigDocument::Environment ConfigDocument::process_environment() {
 }
 
 Result<ConfigDocument> ConfigDocument::load(const std::string& path, const Environment& environment) {
-  TRY_LET(std::string text, read_whole(path));
+  TRY_LET(std::string text, read_whole(path, FileType::kAny));
   return parse(text, path, environment);
 }
 
@@ -154,7 +169,7 @@ std::optional<ConfigTable> ConfigDocument::include(const std::string& path, cons
   auto index = static_cast<uint32_t>(state_->files.size());
   ConfigFile& file = *state_->files.emplace_back(std::make_unique<ConfigFile>(ConfigFile{path, "", {}}));
   file.root.kind = ConfigKind::kTable;
-  auto text = read_whole(path);
+  auto text = read_whole(path, FileType::kRegular);
   if (!text) {
     state_->add_error({0, 0, index}, text.error().message, "");
     return std::nullopt;

@@ -300,8 +300,28 @@ def faults_of_included_files_are_told_with_their_file():
             assert part in err, (part, err)
 
 
+def what_is_no_file_in_the_folder_is_refused():
+    """a FIFO that nobody writes to, a huge file and a folder that cannot be read are told, and hold nothing up"""
+    with Folder() as f:
+        os.mkdir(f.path + "/conf.d")
+        f.write("agent.toml", SOURCE % ("a", "a") + SINK % "hub")
+        os.mkfifo(f.path + "/conf.d/1.toml")
+        os.mkdir(f.path + "/conf.d/2.toml")
+        os.symlink("/dev/zero", f.path + "/conf.d/3.toml")
+        f.write("conf.d/4.toml", "#" * ((16 << 20) + 1))
+        code, _, err = f.run("check", "--config", "agent.toml")
+        assert code == 2, err
+        for part in ("conf.d/1.toml is not a regular file", "conf.d/2.toml is not a regular file", "conf.d/3.toml is not a regular file", "conf.d/4.toml is larger than 16 MiB"):
+            assert part in err, (part, err)
+    with Folder() as f:
+        f.write("agent.toml", SOURCE % ("a", "a") + SINK % "hub")
+        os.symlink("conf.d", f.path + "/conf.d")  # also root cannot read it
+        code, _, err = f.run("check", "--config", "agent.toml")
+        assert code == 2 and "read conf.d: too many levels of symbolic links" in err, (code, err)
+
+
 if __name__ == "__main__":
     cases = [explain_tells_what_each_stage_did, fixtures_pass, fixtures_fail_with_a_difference, wrong_fixtures_are_refused_with_every_fault, each_case_begins_afresh,
-             files_of_a_folder_belong_to_the_configuration, faults_of_included_files_are_told_with_their_file, entries_go_to_the_tenant_that_a_stage_names, stages_are_described, reference_is_up_to_date, stage_metrics_are_on_the_metrics_page]
+             files_of_a_folder_belong_to_the_configuration, faults_of_included_files_are_told_with_their_file, what_is_no_file_in_the_folder_is_refused, entries_go_to_the_tenant_that_a_stage_names, stages_are_described, reference_is_up_to_date, stage_metrics_are_on_the_metrics_page]
     wanted = sys.argv[1:]
     sys.exit(programs.run_cases([c for c in cases if not wanted or c.__name__ in wanted]))
