@@ -92,6 +92,7 @@ class Agent {
   void change_stdin(const Configuration& next, const SinkPlan& plan);
   void retire(size_t slot);
   std::vector<Sink*> sink_pointers() const;
+  void tell_ledger();
 
   void sink_broken(pipeline::Error error);
   void stop_sinks(std::chrono::nanoseconds patience);

@@ -33,11 +33,13 @@ Result<void> Agent::change(Configuration next, const std::string& name) {
   TRY_LET(SinkPlan plan, plan_sinks(next));
   for (auto& change : plan.changes) change();
   for (auto& sink : plan.added) sinks_.push_back(std::move(sink));
-  ledger_->set_sinks(sink_pointers());
-  change_sources(next, plan);
+  tell_ledger();
+  const bool had_readers = discovery_ != nullptr;
+  if (had_readers) change_sources(next, plan);
   change_stdin(next, plan);
   for (size_t slot : plan.removed) retire(slot);
-  ledger_->set_sinks(sink_pointers());
+  tell_ledger();
+  if (!had_readers) change_sources(next, plan);  // new readers open no ports of the sinks removed
   memory_->set_limit(next.memory_limit_bytes);
   registry_.gauge("skidway_agent_memory_limit_bytes", "What they may use together (memory_limit).")
       .set(static_cast<int64_t>(memory_->limit_bytes()));
@@ -138,7 +140,11 @@ void Agent::retire(size_t slot) {
   Sink* sink = retiring_.emplace_back(std::move(sinks_[slot])).get();
   log_info("sink removed", {{"sink", sink->name()}});
   sink->stop(kRetirement, [this, sink] {
-    std::erase_if(retiring_, [&](auto& s) { return s.get() == sink; });
+    auto leaving = std::find_if(retiring_.begin(), retiring_.end(), [&](auto& s) { return s.get() == sink; });
+    std::unique_ptr<Sink> gone = std::move(*leaving);
+    retiring_.erase(leaving);
+    tell_ledger();
+    gone.reset();
     if (stopping_ && --sinks_running_ == 0) finish();
   });
 }
@@ -147,6 +153,12 @@ std::vector<Sink*> Agent::sink_pointers() const {
   std::vector<Sink*> sinks;
   for (auto& sink : sinks_) sinks.push_back(sink.get());
   return sinks;
+}
+
+void Agent::tell_ledger() {
+  std::vector<Sink*> retiring;
+  for (auto& sink : retiring_) retiring.push_back(sink.get());
+  ledger_->set_sinks(sink_pointers(), std::move(retiring));
 }
 
 }  // namespace agent

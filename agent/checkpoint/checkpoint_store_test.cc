@@ -85,6 +85,7 @@ TEST_SUITE("agent/checkpoint") {
     StoreFolder f;
     f.reopen();
     REQUIRE(f.store->add_sink("later").has_value());
+    REQUIRE(f.store->add_file({.source = "pods", .path = "/a"}) == FileId{1});
     const SinkResume& first = f.store->resume().sinks.at("later");
     CHECK(first.producer.epoch == 1);
     CHECK(first.records.empty());
@@ -202,6 +203,25 @@ TEST_SUITE("agent/checkpoint") {
     f.store->save_positions("hub", {{other, 10, 1}, {gone, 30, 1}});
     f.reopen();
     CHECK(f.hub().records.empty());
+  }
+
+  TEST_CASE("store: a position of a file that was forgotten is not kept, and no new file gets its id") {
+    StoreFolder f;
+    f.reopen();
+    FileId gone = f.store->add_file({.source = "pods", .path = "/a"});
+    f.store->forget_file(gone);
+    f.store->save_positions("hub", {{gone, 30, 1}});
+    f.reopen();
+    CHECK(f.hub().positions.empty());
+    f.store.reset();
+    {  // as earlier versions left it
+      auto db = pipeline::Database::open(f.path(), {});
+      REQUIRE(db.has_value());
+      REQUIRE(db->execute("INSERT INTO positions SELECT id, 7, 30, 1 FROM sinks").has_value());
+    }
+    f.reopen();
+    CHECK(f.hub().positions.empty());
+    CHECK(f.store->add_file({.source = "pods", .path = "/b"}) == FileId{8});
   }
 
   TEST_CASE("store: an id that only a record still names is not given to a new file") {

@@ -68,7 +68,10 @@ struct CheckpointTables::Statements {
     TRY_LET(auto put_record, db.prepare("INSERT OR REPLACE INTO batches VALUES (?,?,?,?,?,?)"));
     TRY_LET(auto put_labels, db.prepare("INSERT OR IGNORE INTO labels VALUES (?,?)"));
     TRY_LET(auto ack, db.prepare("UPDATE batches SET acked = 1 WHERE sink = ? AND epoch = ? AND seq = ?"));
-    TRY_LET(auto put_position, db.prepare("INSERT OR REPLACE INTO positions VALUES (?,?,?,?)"));
+    TRY_LET(
+        auto put_position,
+        db.prepare(
+            "INSERT OR REPLACE INTO positions SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM files WHERE id = ?2)"));
     TRY_LET(auto delete_record, db.prepare("DELETE FROM batches WHERE sink = ? AND epoch = ? AND seq = ?"));
     return std::make_unique<Statements>(
         Statements{std::move(put_file), std::move(delete_file), std::move(delete_positions), std::move(put_record),
@@ -97,6 +100,7 @@ Result<Resume> CheckpointTables::load(const std::vector<std::string>& sinks) {
   Resume resume;
   TRY_LET(auto transaction, db_.begin());
   TRY(load_files(resume));
+  TRY(delete_orphans());
   for (const std::string& name : sinks) {
     SinkResume& sink = resume.sinks[name];
     TRY_LET(int64_t id, start_producer(name, sink.producer));
@@ -133,6 +137,15 @@ Result<void> CheckpointTables::load_files(Resume& resume) {
     first_free_file_id_ = std::max(first_free_file_id_, id.value + 1);
   }
   return {};
+}
+
+// Positions of files forgotten before: their ids are given to no other file in this run, their rows go.
+Result<void> CheckpointTables::delete_orphans() {
+  TRY_LET(Statement highest, db_.prepare("SELECT MAX(file) FROM positions"));
+  TRY_LET(Step step, highest.step());
+  if (step == Step::kRow) first_free_file_id_ = std::max(first_free_file_id_, as_unsigned(highest.integer(0)) + 1);
+  highest.reset();
+  return db_.execute("DELETE FROM positions WHERE file NOT IN (SELECT id FROM files)");
 }
 
 Result<int64_t> CheckpointTables::start_producer(const std::string& name, Producer& producer) {

@@ -74,6 +74,7 @@ class CheckpointTables {
   };
 
   pipeline::Result<void> load_files(Resume& resume);
+  pipeline::Result<void> delete_orphans();
   pipeline::Result<void> load_absent_sinks();
   pipeline::Result<void> load_sink(const std::string& name, int64_t id, SinkResume& resume);
   pipeline::Result<void> load_positions(int64_t id, SinkRows& rows, SinkResume& resume);

@@ -118,9 +118,10 @@ void StoreLedger::release(FileId file, uint64_t position) {
   released_[file] = position;
 }
 
-void StoreLedger::set_sinks(std::vector<Sink*> sinks) {
+void StoreLedger::set_sinks(std::vector<Sink*> sinks, std::vector<Sink*> retiring) {
   std::lock_guard lock(mutex_);
   sinks_ = std::move(sinks);
+  retiring_ = std::move(retiring);
 }
 
 void StoreLedger::finished(FileId file, uint64_t end) {
@@ -143,11 +144,12 @@ void StoreLedger::first_scan_done(const std::set<std::string>& sources) {
 uint64_t StoreLedger::last_birth_order() const { return last_birth_order_; }
 
 bool StoreLedger::all_sinks_past(const Ending& ending) const {
-  return std::all_of(sinks_.begin(), sinks_.end(), [&](const Sink* sink) {
+  auto past = [&](const Sink* sink) {
     if (sink == nullptr) return true;
     auto position = sink->position(ending.file);
     return !position || position->position >= ending.end;
-  });
+  };
+  return std::all_of(sinks_.begin(), sinks_.end(), past) && std::all_of(retiring_.begin(), retiring_.end(), past);
 }
 
 void StoreLedger::sweep() {
@@ -156,6 +158,7 @@ void StoreLedger::sweep() {
   {
     std::lock_guard lock(mutex_);
     sinks = sinks_;
+    sinks.insert(sinks.end(), retiring_.begin(), retiring_.end());
     std::erase_if(endings_, [&](const Ending& ending) {
       if (!all_sinks_past(ending)) return false;
       done.push_back(ending.file);

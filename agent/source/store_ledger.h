@@ -30,8 +30,9 @@ class StoreLedger final : public FileLedger {
   void first_scan_done(const std::set<std::string>& sources) override;
   uint64_t last_birth_order() const override;
 
-  // After a change of the configuration; null: that sink is there no more.
-  void set_sinks(std::vector<Sink*> sinks);
+  // After a change of the configuration; null: that sink is there no more. `retiring`: those that are given nothing new
+  // and still send what they have; a file they have something of is not forgotten. They may go when this has returned.
+  void set_sinks(std::vector<Sink*> sinks, std::vector<Sink*> retiring);
 
   // Forgets finished files that every sink has; call it every few seconds and before the end.
   void sweep();
@@ -49,6 +50,7 @@ class StoreLedger final : public FileLedger {
   uint64_t last_birth_order_ = 0;  // set once
   mutable std::mutex mutex_;
   std::vector<Sink*> sinks_;                             // under mutex_
+  std::vector<Sink*> retiring_;                          // under mutex_
   std::unordered_map<FileId, uint64_t> released_;        // under mutex_: of this run, unclaimed, and where to resume
   std::unordered_multimap<InodeKey, FileId> unclaimed_;  // under mutex_: of former runs, not found yet
   std::unordered_map<FileId, FileRecord> records_;       // under mutex_: files in use

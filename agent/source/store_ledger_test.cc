@@ -126,6 +126,22 @@ TEST_SUITE("agent/source") {
     CHECK(run.b.forgotten == std::vector<FileId>{id});
   }
 
+  TEST_CASE("source: a finished file is not forgotten while a removed sink still sends of it") {
+    TempFolder folder;
+    Run run(folder);
+    FileId id = run.ledger->adopt(run.source, FileIdentity::of(kKey, kHead), "/l/a", 1);
+    run.a.positions[id] = {id, 100, 1};
+    run.b.positions[id] = {id, 50, 1};
+    run.ledger->finished(id, 100);
+    run.ledger->set_sinks({&run.a, nullptr}, {&run.b});
+    run.ledger->sweep();
+    CHECK(run.a.forgotten.empty());
+    run.b.positions[id].position = 100;
+    run.ledger->sweep();
+    CHECK(run.a.forgotten == std::vector<FileId>{id});
+    CHECK(run.b.forgotten == std::vector<FileId>{id});
+  }
+
   TEST_CASE("source: known files that the first scan does not find are forgotten") {
     TempFolder folder;
     {

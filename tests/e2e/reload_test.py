@@ -135,12 +135,13 @@ def open_blocks_survive():
 
 
 def files_begin_beside_standard_input():
-    """an agent that read standard input only gets file sources by a reload, and none of them again"""
+    """an agent that read standard input only gets file sources by a reload, which also takes a sink away, and none of them again"""
     with programs.folder() as folder:
         server = programs.server(folder).start()
         stdin = '[[source]]\nname = "in"\ntype = "stdin"\nlabels = { job = "in" }\n'
         files = f'[[source]]\nname = "app"\ntype = "file"\npath = ["{folder}/app.log"]\nlabels = {{ job = "app" }}\n'
-        agent = programs.agent(folder, stdin, server.port, sink='batch_wait = "100ms"')
+        spare = '[[sink]]\nname = "spare"\ntype = "loki"\nurl = "http://127.0.0.1:%d/loki/api/v1/push"\nlabels = { via = "spare" }\n' % server.port
+        agent = programs.agent(folder, stdin + spare, server.port, sink='batch_wait = "100ms"')
         agent.process = programs.subprocess.Popen([programs.AGENT, "--config", agent.config], stdin=programs.subprocess.PIPE, stdout=programs.subprocess.DEVNULL,
                                                   stderr=programs.subprocess.DEVNULL)
         try:
@@ -156,6 +157,7 @@ def files_begin_beside_standard_input():
                 time.sleep(0.5)
             wait(lambda: server.count('{job="in"}') == 3)
             assert server.count('{job="in", version="two"}') == 1 and server.count('{job="app"}') == 2
+            assert server.count('{via="spare"}') == 0 and agent.process.poll() is None
         finally:
             agent.kill()
             server.kill()
