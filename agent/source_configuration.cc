@@ -99,6 +99,7 @@ std::shared_ptr<const pipeline::StageList> read_stages(const ConfigTable& table,
   }
   for (const ConfigTable& stage_table : tables)
     if (auto stage = pipeline::build_stage(stage_table)) stages.push_back(std::move(stage));
+  pipeline::check_stage_order(tables);
   if (fields == Fields::kAll) stages.push_back(std::make_unique<LooksAtAll>());
   return std::make_shared<const pipeline::StageList>(std::move(stages));
 }

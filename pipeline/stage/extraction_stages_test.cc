@@ -70,6 +70,26 @@ TEST_CASE("split_json: an array becomes entries that share its place; all else p
   CHECK(error_of("split_json", "source = ''") == "t.toml:1:1: empty source");
 }
 
+TEST_CASE("split_json: a stage that holds entries may not stand behind it, also not across match") {
+  CHECK(TestPipeline(stage("multiline", "firstline = 'x'") + stage("dedup") + stage("split_json")).error() == "");
+  const std::pair<const char*, const char*> holding[] = {
+      {"multiline", "firstline = 'x'"}, {"dedup", ""}, {"redact", ""}, {"cri", ""}};
+  for (const auto& [type, rest] : holding) {
+    CHECK(TestPipeline(stage("split_json") + stage(type, rest))
+              .error()
+              .find("put split_json behind " + std::string(type)) != std::string::npos);
+  }
+  const std::string split = "[[stage]]\ntype = 'match'\nselector = '{a=\"b\"}'\n[[stage.stage]]\ntype = 'split_json'\n";
+  const std::string join =
+      "[[stage]]\ntype = 'match'\nselector = '{a=\"b\"}'\n[[stage.stage]]\ntype = 'multiline'\nfirstline = 'x'\n";
+  CHECK(TestPipeline(join + split).error() == "");
+  CHECK(
+      TestPipeline(split + join)
+          .error()
+          .find("t.toml:10:8: stage \"multiline\" holds entries back and stands behind the split_json at t.toml:4:1") ==
+      0);
+}
+
 TEST_CASE("split_json: inside match only the rows that match are split") {
   TestPipeline p(
       "[[stage]]\ntype = 'match'\nselector = '{job=\"t\"} |= \"1\"'\n[[stage.stage]]\ntype = 'split_json'\n");

@@ -37,9 +37,11 @@ StageList::StageList(std::vector<std::unique_ptr<Stage>> stages) : stages_(std::
 
 std::shared_ptr<const StageList> StageList::build(const ConfigTable& owner, std::string_view key) {
   std::vector<std::unique_ptr<Stage>> stages;
-  for (const ConfigTable& table : owner.tables(key)) {
+  const std::vector<ConfigTable> tables = owner.tables(key);
+  for (const ConfigTable& table : tables) {
     if (auto stage = build_stage(table)) stages.push_back(std::move(stage));
   }
+  check_stage_order(tables);
   return std::make_shared<StageList>(std::move(stages));
 }
 

@@ -32,7 +32,30 @@ void refuse_unknown(const ConfigTable& table, const std::string& type) {
   table.error_at("type", concat("unrecognized block name \"stage.", type, "\""), remedy);
 }
 
+constexpr std::string_view kHoldingStages[] = {"cri", "dedup", "multiline", "redact"};
+
+// In the order in which entries go through them, nested ones too. `split`: where a split_json stood.
+void check_order(const std::vector<ConfigTable>& tables, std::string& split) {
+  for (const ConfigTable& table : tables) {
+    const std::string type = table.string("type");
+    if (type == "match") check_order(table.tables("stage"), split);
+    if (type == "split_json" && split.empty()) split = table.place();
+    if (split.empty() ||
+        std::find(std::begin(kHoldingStages), std::end(kHoldingStages), type) == std::end(kHoldingStages))
+      continue;
+    table.error_at("type",
+                   concat("stage \"", type, "\" holds entries back and stands behind the split_json at ", split,
+                          ": entries of one line would be lost in a crash"),
+                   concat("put split_json behind ", type));
+  }
+}
+
 }  // namespace
+
+void check_stage_order(const std::vector<ConfigTable>& tables) {
+  std::string split;
+  check_order(tables, split);
+}
 
 std::span<const StageKind> stage_kinds() {
   static const std::array kKinds = {
