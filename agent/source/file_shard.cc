@@ -15,7 +15,8 @@ namespace {
 constexpr int kBlocksPerTurn = 4;                         // 1 MiB: a backlog does not starve its neighbours
 constexpr std::chrono::nanoseconds kGather = 50ms;        // between a quiet file's first write and our look
 constexpr std::chrono::nanoseconds kUnwatchedEvery = 1s;  // quiet files that get no watch
-constexpr size_t kLabelTableLimit = 65'536;               // some 20 MiB
+constexpr int64_t kCatchUp = 100'000'000;    // by which read times come nearer to the clock with each read; ns
+constexpr size_t kLabelTableLimit = 65'536;  // some 20 MiB
 }  // namespace
 
 FileShard::FileShard(FileReaderOptions options, std::vector<std::shared_ptr<const SourceOptions>> sources,
@@ -253,6 +254,7 @@ void FileShard::start_over(TailedFile& tailed) {
 void FileShard::make_dirty(TailedFile& tailed) {
   if (tailed.dirty) return;
   tailed.dirty = true;
+  tailed.unread_since = clock_.wall();
   dirty_.push_back(&tailed);
 }
 
@@ -315,20 +317,25 @@ bool FileShard::read_block(TailedFile& tailed, Tail tail) {
     tailed.label_generation = labels_.generation();
   }
   batch_.clear();
-  pipeline::UnixNanos first = std::max(clock_.wall(), last_read_time_ + 1);
+  pipeline::UnixNanos first = next_read_time(tailed);
   auto outcome = block_.read(*tailed.file.handle, tailed.cursor, source_of(tailed).max_line_bytes, tail,
                              tailed.label_id, first, batch_);
   tailed.failed = !outcome;
+  tailed.unread_since = clock_.wall();
   if (!outcome) {
     metrics.read_errors.add();
     if (auto held = read_errors_.allow()) {
       pipeline::log_error("read of a tailed file failed",
                           {{"path", tailed.file.path}, {"error", outcome.error()}, {"held_back", *held}});
     }
+    note_due(tailed);
     return false;
   }
   tailed.size_bytes = std::max(tailed.size_bytes, tailed.cursor.seen);
-  if (outcome->lines > 0) last_read_time_ = first + static_cast<int64_t>(outcome->lines) - 1;
+  if (outcome->lines > 0) {
+    tailed.last_read_time = first + static_cast<int64_t>(outcome->lines) - 1;
+    last_read_time_ = std::max(last_read_time_, tailed.last_read_time);
+  }
   metrics.read_bytes.add(outcome->bytes);
   metrics.read_lines.add(outcome->lines);
   tailed.path_metrics->read_bytes.add(outcome->bytes);
@@ -342,10 +349,10 @@ bool FileShard::read_block(TailedFile& tailed, Tail tail) {
     if (tailed.stage_state && !batch_.empty()) {
       source_of(tailed).stages->process(batch_, *tailed.stage_state, drops_);
       metrics.add(drops_);
-      note_due(tailed);
     }
     hand_on(tailed);
   }
+  note_due(tailed);
   if (outcome->cut_lines > 0) block_.shrink();
   return !outcome->at_end;
 }
@@ -362,9 +369,25 @@ void FileShard::hand_on(TailedFile& tailed, uint64_t position) {
 
 // --- what stages hold for a time
 
+// Of the first line read now. Where the stages wait for more, time does not go on while lines lie unread; it comes
+// nearer to the clock in steps that no stage takes for a pause.
+pipeline::UnixNanos FileShard::next_read_time(TailedFile& tailed) const {
+  const pipeline::UnixNanos now = clock_.wall();
+  if (tailed.stage_state && tailed.stage_state->expects_more()) {
+    int64_t pause = tailed.dirty ? std::max<int64_t>(now - tailed.unread_since, 0) : 0;
+    tailed.behind = std::max<int64_t>(tailed.behind + pause - kCatchUp, 0);
+  } else {
+    tailed.behind = 0;
+  }
+  if (tailed.behind > 0) return std::max(now - tailed.behind, tailed.last_read_time + 1);
+  return std::max(now, last_read_time_ + 1);
+}
+
+// A file with lines unread is not asked: the next of them may go on with what is held. Its next read is.
 void FileShard::note_due(TailedFile& tailed) {
-  auto due = tailed.stage_state->due();
+  auto due = tailed.stage_state ? tailed.stage_state->due() : std::nullopt;
   if (!due) return;
+  *due += tailed.behind;
   next_due_ = holding_.empty() ? *due : std::min(next_due_, *due);
   if (!std::exchange(tailed.holding, true)) holding_.push_back(&tailed);
 }
@@ -375,10 +398,13 @@ void FileShard::expire_held() {
   last_read_time_ = std::max(last_read_time_, now);  // what is read from now on came too late
   for (TailedFile* tailed : std::exchange(holding_, {})) {
     tailed->holding = false;
+    if (tailed->has_more() && !tailed->failed) continue;
     auto due = tailed->stage_state->due();
-    if (due && *due <= now) {
+    const pipeline::UnixNanos then = now - tailed->behind;
+    tailed->last_read_time = std::max(tailed->last_read_time, then);
+    if (due && *due <= then) {
       batch_.clear();
-      source_of(*tailed).stages->expire(batch_, *tailed->stage_state, now, drops_);
+      source_of(*tailed).stages->expire(batch_, *tailed->stage_state, then, drops_);
       metrics_[tailed->file.source]->add(drops_);
       hand_on(*tailed);
     }

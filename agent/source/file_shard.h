@@ -79,6 +79,7 @@ class FileShard final : public FileReceiver {
   bool read_block(TailedFile& tailed, Tail tail);
   void hand_on(TailedFile& tailed);
   void hand_on(TailedFile& tailed, uint64_t position);  // that was passed
+  pipeline::UnixNanos next_read_time(TailedFile& tailed) const;
   void note_due(TailedFile& tailed);
   void expire_held();
 

@@ -421,6 +421,34 @@ TEST_SUITE("agent/source") {
     CHECK(s.delivered() == Lines{">one", "two"});
   }
 
+  TEST_CASE("source: a block whose next lines lie in the file is not cut by a pause in reading") {
+    Shard s(kDefaultMaxLineBytes, joining());
+    s.folder.append("a", ">one\n");
+    s.offer("a", "a");
+    s.start();
+    s.settle();
+    s.sink().full = true;
+    s.folder.append("a", "two\n");
+    s.pass(250ms);
+    s.pass(600s);
+    CHECK(s.delivered().empty());
+    s.sink().full = false;
+    s.pass(250ms);
+    s.folder.append("a", "three\n");
+    s.pass(250ms);
+    CHECK(s.delivered().empty());
+    s.clock.advance(2s);
+    s.settle();
+    CHECK(s.delivered() == Lines{">one|two|three"});
+    s.folder.append("a", ">four\n");
+    s.pass(250ms);
+    s.pass(3s);
+    s.delivered();
+    auto entries = s.server.entries();
+    REQUIRE(entries.size() == 2);
+    CHECK(entries[1].time > s.clock.wall() - 5'000'000'000);  // nothing was held: the clock's time again
+  }
+
   TEST_CASE("source: a stage that limits the rate slows reading down, and nothing is lost") {
     auto document = *pipeline::ConfigDocument::parse("[[stage]]\ntype = 'limit'\nrate = 1\nburst = 1\n", "t");
     Shard s(kDefaultMaxLineBytes, pipeline::StageList::build(document.root(), "stage"));

@@ -18,6 +18,7 @@ struct TailedFile {
   explicit TailedFile(OfferedFile offer) : file(std::move(offer)) {
     cursor.position = cursor.seen = file.position;
     at_rest = file.rotated;
+    last_read_time = file.last_read_time;
   }
 
   OfferedFile file;  // `id` and `identity` change when the file is truncated or its fingerprint grows
@@ -43,6 +44,12 @@ struct TailedFile {
   std::chrono::nanoseconds next_look{0};   // monotonic: not polled before that
   std::shared_ptr<PathMetrics> path_metrics;
   uint64_t lag_bytes = 0;  // as counted in the source's gauge
+
+  pipeline::UnixNanos unread_since = 0;    // wall clock: bytes were there that were not read yet
+  pipeline::UnixNanos last_read_time = 0;  // of its last line
+  // Read times of its lines are so much behind the wall clock: reading paused while lines were there, and a stage must
+  // not take that for a pause of the writer.
+  int64_t behind = 0;
 
   bool has_more() const { return size_bytes > cursor.seen; }
   bool has_tail() const { return cursor.seen > cursor.position && !cursor.cut_line_at; }

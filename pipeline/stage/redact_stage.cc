@@ -54,6 +54,7 @@ struct RedactMemory final : StageMemory {
     }
     return lowest;
   }
+  bool expects_more() const override { return !open.empty(); }
   std::optional<UnixNanos> due() const override {
     std::optional<UnixNanos> first;
     for (const OpenKey& key : open) {

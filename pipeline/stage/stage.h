@@ -28,6 +28,8 @@ class StageMemory {
   virtual ~StageMemory() = default;
   // The first byte of the tailed file that is in an entry not yet handed on.
   virtual std::optional<uint64_t> open_from() const { return std::nullopt; }
+  // Whether the next line may belong to what came before: a pause in reading must not look like one in writing.
+  virtual bool expects_more() const { return open_from().has_value(); }
   // The wall clock time at which expire() has something to hand on.
   virtual std::optional<UnixNanos> due() const { return std::nullopt; }
   // The wall clock time before which no more lines should be read, as they come too fast (limit).

@@ -16,6 +16,10 @@ std::optional<uint64_t> StageState::open_from() const {
   return lowest;
 }
 
+bool StageState::expects_more() const {
+  return std::any_of(memories_.begin(), memories_.end(), [](const auto& memory) { return memory->expects_more(); });
+}
+
 std::optional<UnixNanos> StageState::due() const {
   std::optional<UnixNanos> first;
   for (const std::unique_ptr<StageMemory>& memory : memories_) {
