@@ -12,7 +12,8 @@
 namespace agent {
 
 namespace {
-// Which sinks have a line, by bits; a source with more sinks than bits has none of them told apart.
+// Which sinks have a line, by bits. With more sinks than bits nothing is told apart here: each port leaves out what it
+// has, and takes an entry of which it has a part (twice is better than never).
 using Sinks = uint64_t;
 constexpr size_t kMaxSinks = std::numeric_limits<Sinks>::digits - 1;
 }  // namespace
@@ -28,7 +29,8 @@ void FileShard::note_kept(TailedFile& tailed) {
 // Leaves in batch_ the lines that no sink has, and hands the others on.
 void FileShard::read_kept(TailedFile& tailed) {
   const SourceOptions& source = source_of(tailed);
-  const size_t sinks = std::min(source.sinks.size(), kMaxSinks);
+  const size_t sinks = source.sinks.size();
+  if (sinks > kMaxSinks) return;
   std::vector<Sinks> having(batch_.size(), 0);
   for (size_t k = 0; k < sinks; ++k) {
     const KeptRanges::OfFile* kept = ports_[source.sinks[k]]->kept(tailed.file.id);
