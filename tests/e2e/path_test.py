@@ -26,7 +26,7 @@ def wait(what, seconds=15):
     return value
 
 
-class Both:
+class Both(programs.Pair):
     """A server and an agent that reads a pod tree and a folder of plain files."""
 
     def __init__(self, stages="", sink='batch_wait = "100ms"', extra_server=""):
@@ -48,16 +48,6 @@ type = "file"
 path = ["{self.folder}/plain/**/*.log"]
 labels = {{ job = "plain" }}
 """, self.server.port, sink=sink)
-
-    def __enter__(self):
-        self.server.start()
-        self.agent.start()
-        return self
-
-    def __exit__(self, *_):
-        for program in (self.agent, self.server):
-            if program.process and program.process.poll() is None:
-                program.kill()
 
     def pod(self, namespace, pod, container="main", uid="11111111-2222-3333-4444-555555555555"):
         path = f"{self.folder}/pods/{namespace}_{pod}_{uid}/{container}"

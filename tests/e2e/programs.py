@@ -146,6 +146,20 @@ url = "http://127.0.0.1:{server_port}/loki/api/v1/push"
 {sink}""", port)
 
 
+class Pair:
+    """What has a `server` and an `agent`: both run inside a `with`, and are killed at its end if they still do."""
+
+    def __enter__(self):
+        self.server.start()
+        self.agent.start()
+        return self
+
+    def __exit__(self, *_):
+        for program in (self.agent, self.server):
+            if program.process and program.process.poll() is None:
+                program.kill()
+
+
 def folder():
     return tempfile.TemporaryDirectory(prefix="skidway-test-")
 

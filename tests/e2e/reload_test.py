@@ -42,7 +42,7 @@ max_wait_time = "{wait}"
 """
 
 
-class Run:
+class Run(programs.Pair):
     """A server, and an agent whose file can be written anew."""
 
     def __init__(self, sources=None, sink='batch_wait = "100ms"', workers=1):
@@ -60,16 +60,6 @@ class Run:
             text = f.read()
             f.seek(0)
             f.write(f"workers = {self.workers}\n{text}")
-
-    def __enter__(self):
-        self.server.start()
-        self.agent.start()
-        return self
-
-    def __exit__(self, *_):
-        for program in (self.agent, self.server):
-            if program.process and program.process.poll() is None:
-                program.kill()
 
     def app(self, extra=""):
         return APP.format(folder=self.folder, extra=extra)
