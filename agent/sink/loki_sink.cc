@@ -2,51 +2,25 @@
 
 #include <algorithm>
 
-#include "pipeline/base/quantity.h"
+#include "agent/sink/push_request.h"
+#include "pipeline/base/log.h"
 
 namespace agent {
 
-using pipeline::concat;
-using pipeline::HttpClient;
-using pipeline::HttpClientResponse;
 using pipeline::log_warn;
 using pipeline::Result;
-
-struct LokiSink::InFlight {
-  InFlight(pipeline::Loop& loop, std::shared_ptr<ClosedBatch> b, const RetryOptions& retry, LokiSink& sink)
-      : batch(std::move(b)), backoff(retry.min, retry.max), timer(loop, [this, &sink] { sink.send(*this); }) {}
-
-  std::shared_ptr<ClosedBatch> batch;
-  Backoff backoff;
-  pipeline::Timer timer;  // until the next repetition
-  uint64_t repetitions = 0;
-  std::chrono::nanoseconds sent_at{0};
-  std::list<InFlight>::iterator self;
-};
-
-namespace {
-Result<std::unique_ptr<HttpClient>> make_client(pipeline::Loop& loop, const SinkOptions& options) {
-  pipeline::HttpClientOptions http;
-  http.tls = {options.tls.ca_file, options.tls.cert_file, options.tls.key_file, options.tls.server_name};
-  http.connect_timeout =
-      std::min(http.connect_timeout, std::chrono::duration_cast<std::chrono::milliseconds>(options.timeout));
-  http.max_response_bytes = 1 << 20;
-  http.max_connections = static_cast<uint32_t>(options.max_in_flight);
-  return HttpClient::create(loop, std::move(http));
-}
-}  // namespace
 
 Result<std::unique_ptr<LokiSink>> LokiSink::create(pipeline::Loop& loop, SinkOptions options, CheckpointStore& store,
                                                    MemoryBudget& memory, const pipeline::Clock& clock,
                                                    pipeline::Registry& registry) {
-  auto client = make_client(loop, options);
-  if (!client) return pipeline::fail(client.error().within(concat("sink \"", options.name, "\"")));
-  return std::unique_ptr<LokiSink>(
-      new LokiSink(loop, std::move(options), store, memory, clock, registry, std::move(*client)));
+  std::unique_ptr<LokiSink> sink(new LokiSink(loop, options, store, memory, clock, registry));
+  TRY_LET(sink->sender_, BatchSender::create(loop, std::move(options), sink->producer_.uuid, clock, sink->metrics_,
+                                             [&s = *sink](std::shared_ptr<ClosedBatch> batch) { s.settle(*batch); }));
+  return sink;
 }
 
 LokiSink::LokiSink(pipeline::Loop& loop, SinkOptions options, CheckpointStore& store, MemoryBudget& memory,
-                   const pipeline::Clock& clock, pipeline::Registry& registry, std::unique_ptr<HttpClient> client)
+                   const pipeline::Clock& clock, pipeline::Registry& registry)
     : loop_(loop),
       name_(options.name),
       options_(std::move(options)),
@@ -61,16 +35,15 @@ LokiSink::LokiSink(pipeline::Loop& loop, SinkOptions options, CheckpointStore& s
       progress_(store.resume().sinks.at(name_).positions,
                 [this](FilePosition first) { store_.save_positions(name_, {first}); }),
       saver_(loop, store, name_, progress_),
-      client_(std::move(client)),
       self_(std::make_shared<LokiSink*>(this)) {
   hold_unacked(store.resume().sinks.at(name_));
 }
 
 LokiSink::~LokiSink() {
   stopped_ = true;
-  client_->close();
-  for (auto& client : old_clients_) client->close();
-  for (const InFlight& flight : in_flight_) account(*flight.batch, -1);
+  if (!sender_) return;
+  sender_->close();
+  sender_->for_each([this](const ClosedBatch& batch) { account(batch, -1); });
   for (const auto& batch : ready_) account(*batch, -1);
 }
 
@@ -157,77 +130,18 @@ void LokiSink::ready(std::shared_ptr<ClosedBatch> batch) {
 }
 
 void LokiSink::send_more() {
-  while (!stopped_ && !ready_.empty() && in_flight_.size() < options_.max_in_flight) {
-    InFlight& flight = in_flight_.emplace_back(loop_, std::move(ready_.front()), options_.retry, *this);
-    flight.self = std::prev(in_flight_.end());
+  while (!stopped_ && !ready_.empty() && sender_->has_room()) {
+    std::shared_ptr<ClosedBatch> next = std::move(ready_.front());
     ready_.pop_front();
-    send(flight);
+    sender_->send(std::move(next));
   }
-  metrics_.in_flight(static_cast<int64_t>(in_flight_.size()));
 }
 
-void LokiSink::send(InFlight& flight) {
-  if (stopped_) return;
-  auto request = make_push_request(options_, producer_.uuid, *flight.batch);
-  flight.sent_at = clock_.monotonic();
-  if (!request) return on_answer(flight, judge_answer(pipeline::fail(request.error())));
-  client_->send(std::move(*request), [this, &flight](Result<HttpClientResponse> response) {
-    if (stopped_) return;
-    PushAnswer answer = judge_answer(response);
-    metrics_.request(answer.status, std::chrono::duration<double>(clock_.monotonic() - flight.sent_at).count());
-    on_answer(flight, answer);
-  });
-}
-
-void LokiSink::on_answer(InFlight& flight, const PushAnswer& answer) {
-  const ClosedBatch& batch = *flight.batch;
-  const RetryOptions& limits = options_.retry;
-  if (answer.kind == PushAnswer::Kind::kAcked) {
-    metrics_.sent(batch.volume, batch.body->size(), batch.tenant);
-    return settle(flight);
-  }
-  if (answer.kind == PushAnswer::Kind::kRejected) return reject(flight, "rejected", answer);
-  if (limits.max_retries > 0 && flight.repetitions >= limits.max_retries)
-    return reject(flight, answer.status == 429 ? "rate_limited" : "max_retries", answer);
-  if (limits.max_age.count() > 0 && clock_.monotonic() - batch.closed_at >= limits.max_age)
-    return reject(flight, "max_age", answer);
-  retry(flight, answer);
-}
-
-void LokiSink::retry(InFlight& flight, const PushAnswer& answer) {
-  std::chrono::nanoseconds delay = flight.backoff.next(random_());
-  if (answer.retry_after) delay = std::max(delay, *answer.retry_after);
-  flight.repetitions++;
-  metrics_.retry(flight.batch->tenant);
-  if (auto held = retry_limiter_.allow())
-    log_warn("sink retry", {{"sink", name_},
-                            {"attempt", flight.repetitions},
-                            {"delay", pipeline::format_duration(delay)},
-                            {"error", answer.text},
-                            {"held_back", *held}});
-  flight.timer.start(delay);
-}
-
-void LokiSink::reject(InFlight& flight, std::string_view reason, const PushAnswer& answer) {
-  const ClosedBatch& batch = *flight.batch;
-  metrics_.dropped(reason, batch.volume, batch.tenant);
-  if (auto held = reject_limiter_.allow())
-    log_warn("batch dropped", {{"sink", name_},
-                               {"reason", reason},
-                               {"entries", batch.volume.entries},
-                               {"tenant", batch.tenant},
-                               {"error", answer.text},
-                               {"held_back", *held}});
-  settle(flight);
-}
-
-void LokiSink::settle(InFlight& flight) {
-  std::shared_ptr<ClosedBatch> batch = flight.batch;
-  in_flight_.erase(flight.self);
-  progress_.release(batch->hold, batch->files);
-  if (!batch->record->segments.empty() || batch->rebuilt) saver_.acked(batch->number);
+void LokiSink::settle(const ClosedBatch& batch) {
+  progress_.release(batch.hold, batch.files);
+  if (!batch.record->segments.empty() || batch.rebuilt) saver_.acked(batch.number);
   bool was_full = full();
-  account(*batch, -1);
+  account(batch, -1);
   update_window();
   send_more();
   if (was_full && !full()) call_on_room();
@@ -236,7 +150,7 @@ void LokiSink::settle(InFlight& flight) {
 
 void LokiSink::update_window() {
   uint64_t oldest = newest_hold_;
-  for (const InFlight& flight : in_flight_) oldest = std::min(oldest, flight.batch->hold);
+  sender_->for_each([&](const ClosedBatch& batch) { oldest = std::min(oldest, batch.hold); });
   for (const auto& batch : ready_) oldest = std::min(oldest, batch->hold);
   window_full_ = newest_hold_ - oldest > kWindow;
 }
@@ -248,28 +162,19 @@ void LokiSink::call_on_room() {
 // --- a change of the configuration
 
 Result<std::function<void()>> LokiSink::prepare_change(SinkOptions options) {
-  std::shared_ptr<HttpClient> client = client_;
-  bool same = options.tls == options_.tls && options.timeout == options_.timeout &&
-              options.max_in_flight == options_.max_in_flight;
-  if (!same) {
-    auto made = make_client(loop_, options);
-    if (!made) return pipeline::fail(made.error().within(concat("sink \"", name_, "\"")));
-    client = std::move(*made);
-  }
-  return std::function<void()>(
-      [this, options = std::move(options), client = std::move(client)] { change(options, client); });
+  TRY_LET(std::function<void()> change_sender, sender_->prepare_change(options));
+  return std::function<void()>([this, options = std::move(options), change_sender = std::move(change_sender)] {
+    change_sender();
+    change(options);
+  });
 }
 
-void LokiSink::change(SinkOptions options, std::shared_ptr<HttpClient> client) {
-  std::erase_if(old_clients_, [](auto& old) { return old->running() == 0; });
-  if (client != client_) old_clients_.push_back(std::exchange(client_, std::move(client)));
+void LokiSink::change(SinkOptions options) {
   options_ = std::move(options);
   compression_ = options_.compression;
   most_closed_ = kQueueFactor * options_.max_in_flight;
   metrics_.set_host(host_of(options_.url));
   on_room_.clear();
-  for (InFlight& flight : in_flight_)
-    if (flight.timer.active()) flight.timer.start(std::chrono::nanoseconds(0));  // the far side may be another one
   send_more();
 }
 
@@ -290,9 +195,7 @@ void LokiSink::finish_stop() {
   if (uint64_t left = outstanding_batches_; left > 0)
     log_warn("stopping with batches not acknowledged: they are sent at the next start",
              {{"sink", name_}, {"batches", left}});
-  client_->close();
-  for (auto& client : old_clients_) client->close();
-  for (InFlight& flight : in_flight_) flight.timer.stop();
+  sender_->close();
   saver_.save();
   loop_.post(std::exchange(stop_done_, nullptr));
 }

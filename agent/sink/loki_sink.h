@@ -6,33 +6,27 @@
 // Limits:  at most kQueueFactor * max_in_flight closed batches before full(), fewer when memory_limit is exceeded. At
 //          most kWindow batches are acked beyond one that is not: then full() too, so that the records of acked batches
 //          stay few.
-// Errors:  429, 5xx, 408 and a missing answer: repeated with backoff (or Retry-After, if longer) until max_retries or
-//          max_age; other answers: the batch is dropped, counted, and the server's text is logged.
+// Errors:  of BatchSender, which it gives each batch whose record is written.
 #pragma once
 
 #include <atomic>
 #include <deque>
-#include <list>
 #include <map>
 #include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "agent/checkpoint/checkpoint_store.h"
-#include "agent/sink/backoff.h"
+#include "agent/sink/batch_sender.h"
 #include "agent/sink/closed_batch.h"
 #include "agent/sink/kept_ranges.h"
 #include "agent/sink/memory_budget.h"
 #include "agent/sink/position_saver.h"
 #include "agent/sink/progress.h"
 #include "agent/sink/push_port.h"
-#include "agent/sink/push_request.h"
 #include "agent/sink/sink.h"
 #include "agent/sink/sink_metrics.h"
 #include "agent/sink/sink_options.h"
-#include "pipeline/base/log.h"
-#include "pipeline/http/http_client.h"
 #include "pipeline/loop/loop.h"
 #include "pipeline/loop/timer.h"
 
@@ -58,9 +52,8 @@ class LokiSink final : public Sink, private BatchTaker {
   void stop(std::chrono::nanoseconds patience, std::function<void()> done) override;
 
  private:
-  struct InFlight;
   LokiSink(pipeline::Loop& loop, SinkOptions options, CheckpointStore& store, MemoryBudget& memory,
-           const pipeline::Clock& clock, pipeline::Registry& registry, std::unique_ptr<pipeline::HttpClient> client);
+           const pipeline::Clock& clock, pipeline::Registry& registry);
   void hold_unacked(const SinkResume& resume);
 
   // BatchTaker, on the shards' threads
@@ -75,15 +68,11 @@ class LokiSink final : public Sink, private BatchTaker {
   void post(std::function<void(LokiSink&)> task);  // any thread; run unless the sink is gone by then
   void ready(std::shared_ptr<ClosedBatch> batch);
   void send_more();
-  void send(InFlight& flight);
-  void on_answer(InFlight& flight, const PushAnswer& answer);
-  void retry(InFlight& flight, const PushAnswer& answer);
-  void reject(InFlight& flight, std::string_view reason, const PushAnswer& answer);
-  void settle(InFlight& flight);  // acked or dropped: it waits no more
+  void settle(const ClosedBatch& batch);  // acked or dropped: it waits no more
   void account(const ClosedBatch& batch, int64_t sign);
   void update_window();
   void call_on_room();
-  void change(SinkOptions options, std::shared_ptr<pipeline::HttpClient> client);
+  void change(SinkOptions options);
   void finish_stop();
 
   pipeline::Loop& loop_;
@@ -105,13 +94,9 @@ class LokiSink final : public Sink, private BatchTaker {
   std::atomic<bool> window_full_{false};
 
   PositionSaver saver_;
-  std::shared_ptr<pipeline::HttpClient> client_;
-  std::vector<std::shared_ptr<pipeline::HttpClient>> old_clients_;  // before a change; their requests are awaited
+  std::unique_ptr<BatchSender> sender_;  // constant after create()
   std::deque<std::shared_ptr<ClosedBatch>> ready_;
-  std::list<InFlight> in_flight_;
   std::vector<std::function<void()>> on_room_;
-  std::mt19937_64 random_{std::random_device{}()};
-  pipeline::LogLimiter retry_limiter_, reject_limiter_;
   uint64_t newest_hold_ = 0;  // of the batches that became ready
   bool stopped_ = false;      // nothing more is sent
   std::function<void()> stop_done_;
