@@ -3,6 +3,8 @@
 #include <curl/curl.h>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <vector>
 
 #include "pipeline/base/log.h"
 #include "pipeline/loop/fd_watcher.h"
@@ -58,11 +60,27 @@ Errc code_of(CURLcode code) {
   }
 }
 
+constexpr size_t kStreamWindowBytes = 256 << 10;  // of pieces not handed on yet; then libcurl is told to wait
+
+// What only a streamed answer has. Pieces are kept until libcurl has returned: whoever takes them may cancel or
+// destroy.
+struct Streaming {
+  HttpStream stream;
+  std::string waiting;  // body bytes not handed on yet
+  bool head_waiting = false;
+  bool head_handed = false;
+  bool paused = false;            // by the owner
+  bool curl_waits = false;        // libcurl was told to hold its bytes back
+  std::optional<CURLcode> ended;  // what libcurl said, while pieces wait to be handed on
+  std::unique_ptr<Timer> silence;
+};
+
 // One request underway; everything libcurl points into.
 struct Transfer {
   HttpClient::RequestId id = 0;
   HttpClientRequest request;
   HttpClient::Done done;
+  std::unique_ptr<Streaming> streaming;  // null: the answer is gathered
   uint64_t max_response_bytes = 0;
   std::string what;  // "POST http://127.0.0.1:3100/loki/api/v1/push", for messages
   CURL* easy = curl_easy_init();
@@ -71,6 +89,7 @@ struct Transfer {
   char error[CURL_ERROR_SIZE] = "";
   HttpClientResponse response;
   bool too_large = false;
+  bool too_silent = false;
 
   ~Transfer() {
     curl_easy_cleanup(easy);
@@ -93,6 +112,14 @@ struct Transfer {
 
 size_t on_body_bytes(char* bytes, size_t size, size_t count, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
+  if (auto* streaming = transfer.streaming.get()) {
+    if (streaming->paused || streaming->waiting.size() >= kStreamWindowBytes) {
+      streaming->curl_waits = true;
+      return CURL_WRITEFUNC_PAUSE;
+    }
+    streaming->waiting.append(bytes, size * count);
+    return size * count;
+  }
   if (transfer.response.body.size() + size * count > transfer.max_response_bytes) {
     transfer.too_large = true;
     return 0;
@@ -109,6 +136,12 @@ size_t on_header_bytes(char* bytes, size_t size, size_t count, void* user) {
 void Transfer::on_header(std::string_view line) {
   if (line.starts_with("HTTP/")) {  // also of a 100 Continue that came before
     response.headers = {};
+    return;
+  }
+  if (streaming && trim(line).empty()) {
+    long status = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    streaming->head_waiting = status >= 200;  // not of a 100 Continue
     return;
   }
   const size_t colon = line.find(':');
@@ -147,6 +180,7 @@ Result<void> Transfer::set_target(const HttpClientOptions& options) {
     return fail(Errc::kInvalid, concat("URL \"", url, "\": only http and https are spoken here"));
   }
   what = concat(request.method, " ", parts.scheme, "://", parts.host, ":", parts.port, parts.path);
+  if (!options.unix_socket.empty()) what = concat(request.method, " ", parts.path, " at unix:", options.unix_socket);
   if (parts.is_loopback()) set(CURLOPT_PROXY, "");
   const std::string& name = options.tls.server_name;
   if (!name.empty() && parts.scheme == "https" && name != parts.host) {
@@ -176,12 +210,15 @@ Result<void> Transfer::prepare(const HttpClientOptions& options) {
   set(CURLOPT_TCP_NODELAY, 1L);
   set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   set(CURLOPT_PROTOCOLS_STR, "http,https");
-  set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
+  if (!streaming) set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
+  if (streaming) set(CURLOPT_TCP_KEEPALIVE, 1L);  // a peer that vanished is noticed some time, whatever the silence
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(std::min(options.connect_timeout, request.timeout).count()));
   set(CURLOPT_WRITEFUNCTION, on_body_bytes);
   set(CURLOPT_WRITEDATA, this);
   set(CURLOPT_HEADERFUNCTION, on_header_bytes);
   set(CURLOPT_HEADERDATA, this);
+  if (request.compressed) set(CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+  if (!options.unix_socket.empty()) set(CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str());
   if (!options.tls.ca_file.empty()) set(CURLOPT_CAINFO, options.tls.ca_file.c_str());
   if (!options.tls.cert_file.empty()) set(CURLOPT_SSLCERT, options.tls.cert_file.c_str());
   if (!options.tls.key_file.empty()) set(CURLOPT_SSLKEY, options.tls.key_file.c_str());
@@ -201,6 +238,12 @@ Result<void> Transfer::prepare(const HttpClientOptions& options) {
 Result<HttpClientResponse> Transfer::finish(CURLcode code) {
   if (too_large)
     return fail(Errc::kOverLimit, concat(what, ": the answer is larger than ", max_response_bytes, " bytes"));
+  if (too_silent) {
+    return fail(
+        Errc::kUnavailable,
+        concat(what, streaming->head_handed ? ": silent for " : ": no answer for ",
+               streaming->head_handed ? streaming->stream.idle_timeout.count() : request.timeout.count(), " ms"));
+  }
   if (code != CURLE_OK) {
     std::string why = error[0] ? error : curl_easy_strerror(code);
     if (why.size() > 1 && why[0] >= 'A' && why[0] <= 'Z' && why[1] >= 'a') why[0] = static_cast<char>(why[0] + 32);
@@ -225,6 +268,9 @@ class HttpClient::Impl {
 
   Result<void> open();
   RequestId send(HttpClientRequest request, Done done);
+  RequestId stream(HttpClientRequest request, HttpStream stream);
+  void pause(RequestId id);
+  void resume(RequestId id);
   void cancel(RequestId id);
   void close();
   size_t running() const { return transfers_.size(); }
@@ -233,15 +279,20 @@ class HttpClient::Impl {
   static int on_socket(CURL*, curl_socket_t fd, int wanted, void* self, void*);
   static int on_timer(CURLM*, long delay_ms, void* self);
   void act(curl_socket_t fd, int events);
+  using Transfers = std::map<RequestId, std::shared_ptr<Transfer>>;
+  RequestId start(std::shared_ptr<Transfer> transfer);
   void collect();
-  void answer(std::map<RequestId, std::unique_ptr<Transfer>>::iterator at, Result<HttpClientResponse> result);
+  void answer(Transfers::iterator at, Result<HttpClientResponse> result);
+  void hand_on_pieces();
+  void hand_on(const std::shared_ptr<Transfer>& transfer);
+  void on_silence(RequestId id);
 
   Loop& loop_;
   const HttpClientOptions options_;
   CURLM* multi_ = curl_multi_init();
   Timer timer_;
   std::map<curl_socket_t, std::unique_ptr<FdWatcher>> watchers_;
-  std::map<RequestId, std::unique_ptr<Transfer>> transfers_;
+  Transfers transfers_;  // shared: a piece's taker may end its transfer
   RequestId last_id_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // false once destroyed: a `done` may do that
 };
@@ -287,7 +338,9 @@ int HttpClient::Impl::on_timer(CURLM*, long delay_ms, void* user) {
 void HttpClient::Impl::act(curl_socket_t fd, int events) {
   int running = 0;
   curl_multi_socket_action(multi_, fd, events, &running);
+  auto alive = alive_;
   collect();
+  if (*alive) hand_on_pieces();
 }
 
 void HttpClient::Impl::collect() {
@@ -300,31 +353,112 @@ void HttpClient::Impl::collect() {
     const CURLcode code = message->data.result;
     Transfer* transfer = nullptr;
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+    if (transfer->streaming) {
+      transfer->streaming->ended = code;  // its last pieces come first
+      continue;
+    }
     answer(transfers_.find(transfer->id), transfer->finish(code));
   }
 }
 
-void HttpClient::Impl::answer(std::map<RequestId, std::unique_ptr<Transfer>>::iterator at,
-                              Result<HttpClientResponse> result) {
+// Everything that waits in streams goes to their owners; each of them may end any transfer or this client.
+void HttpClient::Impl::hand_on_pieces() {
+  auto alive = alive_;
+  std::vector<std::shared_ptr<Transfer>> streams;
+  for (const auto& [id, transfer] : transfers_) {
+    const auto* s = transfer->streaming.get();
+    if (s && !s->paused && (s->head_waiting || !s->waiting.empty() || s->ended)) streams.push_back(transfer);
+  }
+  for (const auto& transfer : streams) {
+    if (!*alive) return;
+    hand_on(transfer);
+  }
+}
+
+void HttpClient::Impl::hand_on(const std::shared_ptr<Transfer>& transfer) {
+  auto alive = alive_;
+  auto running = [&] { return *alive && transfers_.contains(transfer->id); };
+  if (!running()) return;
+  Streaming& s = *transfer->streaming;
+  if (s.head_waiting) {
+    s.head_waiting = false;
+    s.head_handed = true;
+    s.silence->stop();
+    long status = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    transfer->response.status = static_cast<int>(status);
+    if (s.stream.on_head) s.stream.on_head(transfer->response);
+  }
+  if (running() && !s.paused && !s.waiting.empty()) {
+    const std::string piece = std::move(s.waiting);
+    s.waiting.clear();
+    s.stream.on_body(piece);
+  }
+  if (!running() || s.paused) return;
+  if (s.ended) return answer(transfers_.find(transfer->id), transfer->finish(*s.ended));
+  if (s.head_handed && s.stream.idle_timeout.count() > 0) s.silence->start(s.stream.idle_timeout);
+  if (!s.curl_waits) return;
+  s.curl_waits = false;
+  loop_.post([this, alive = alive_, id = transfer->id] {
+    auto at = *alive ? transfers_.find(id) : transfers_.end();
+    if (!*alive || at == transfers_.end()) return;
+    curl_easy_pause(at->second->easy, CURLPAUSE_CONT);  // may hand over bytes at once, into `waiting`
+    act(CURL_SOCKET_TIMEOUT, 0);
+  });
+}
+
+void HttpClient::Impl::on_silence(RequestId id) {
+  auto at = transfers_.find(id);
+  if (at == transfers_.end()) return;
+  at->second->too_silent = true;
+  answer(at, at->second->finish(CURLE_OPERATION_TIMEDOUT));
+}
+
+void HttpClient::Impl::answer(Transfers::iterator at, Result<HttpClientResponse> result) {
   auto transfer = std::move(at->second);
   transfers_.erase(at);
   curl_multi_remove_handle(multi_, transfer->easy);
-  Done done = std::move(transfer->done);
+  Done done;
+  if (transfer->streaming) {
+    transfer->streaming->silence.reset();
+    done = std::move(transfer->streaming->stream.done);
+  } else {
+    done = std::move(transfer->done);
+  }
   transfer.reset();
   done(std::move(result));  // may destroy this client
 }
 
 HttpClient::RequestId HttpClient::Impl::send(HttpClientRequest request, Done done) {
-  const RequestId id = ++last_id_;
-  if (!*alive_) {
-    loop_.post([done = std::move(done)]() mutable { done(fail(Errc::kCancelled, "the HTTP client is closed")); });
-    return id;
-  }
-  auto transfer = std::make_unique<Transfer>();
-  transfer->id = id;
+  auto transfer = std::make_shared<Transfer>();
   transfer->request = std::move(request);
   transfer->done = std::move(done);
+  return start(std::move(transfer));
+}
+
+HttpClient::RequestId HttpClient::Impl::stream(HttpClientRequest request, HttpStream stream) {
+  auto transfer = std::make_shared<Transfer>();
+  transfer->request = std::move(request);
+  transfer->streaming = std::make_unique<Streaming>();
+  transfer->streaming->stream = std::move(stream);
+  return start(std::move(transfer));
+}
+
+HttpClient::RequestId HttpClient::Impl::start(std::shared_ptr<Transfer> transfer) {
+  const RequestId id = ++last_id_;
+  transfer->id = id;
+  if (!*alive_) {
+    loop_.post([transfer = std::move(transfer)]() mutable {
+      auto& done = transfer->streaming ? transfer->streaming->stream.done : transfer->done;
+      done(fail(Errc::kCancelled, "the HTTP client is closed"));
+    });
+    return id;
+  }
   auto prepared = transfer->prepare(options_);
+  if (transfer->streaming) {
+    transfer->streaming->silence = std::make_unique<Timer>(loop_, [this, id] { on_silence(id); });
+    transfer->streaming->silence->start(transfer->request.timeout);
+  }
   CURL* easy = transfer->easy;
   transfers_.emplace(id, std::move(transfer));
   if (prepared) {
@@ -336,6 +470,25 @@ HttpClient::RequestId HttpClient::Impl::send(HttpClientRequest request, Done don
     if (auto at = transfers_.find(id); at != transfers_.end()) answer(at, fail(error));
   });
   return id;
+}
+
+void HttpClient::Impl::pause(RequestId id) {
+  auto at = transfers_.find(id);
+  if (at == transfers_.end() || !at->second->streaming) return;
+  at->second->streaming->paused = true;
+  if (at->second->streaming->head_handed) at->second->streaming->silence->stop();
+}
+
+void HttpClient::Impl::resume(RequestId id) {
+  auto at = transfers_.find(id);
+  if (at == transfers_.end() || !at->second->streaming || !at->second->streaming->paused) return;
+  at->second->streaming->paused = false;
+  loop_.post([this, alive = alive_, id] {
+    auto found = *alive ? transfers_.find(id) : transfers_.end();
+    if (!*alive || found == transfers_.end() || found->second->streaming->paused) return;
+    const auto transfer = found->second;
+    hand_on(transfer);
+  });
 }
 
 void HttpClient::Impl::cancel(RequestId id) {
@@ -364,6 +517,11 @@ Result<std::unique_ptr<HttpClient>> HttpClient::create(Loop& loop, HttpClientOpt
 HttpClient::RequestId HttpClient::send(HttpClientRequest request, Done done) {
   return impl_->send(std::move(request), std::move(done));
 }
+HttpClient::RequestId HttpClient::stream(HttpClientRequest request, HttpStream stream) {
+  return impl_->stream(std::move(request), std::move(stream));
+}
+void HttpClient::pause(RequestId id) { impl_->pause(id); }
+void HttpClient::resume(RequestId id) { impl_->resume(id); }
 void HttpClient::cancel(RequestId id) { impl_->cancel(id); }
 size_t HttpClient::running() const { return impl_->running(); }
 void HttpClient::close() { impl_->close(); }

@@ -2,7 +2,9 @@
 //
 // Life:    requests still running when the client dies (or is closed) are told kCancelled before close() returns.
 // Thread:  loop.
-// Limits:  of HttpClientOptions. Connections are kept and used again.
+// Limits:  of HttpClientOptions. Connections are kept and used again. A stream holds at most 2 MiB that its owner has
+// not
+//          taken yet; then the connection is not read (TCP pushes back).
 // Errors:  kUnavailable: no answer (refused, reset, timed out, TLS refused); kOverLimit: the answer is larger than
 // allowed;
 //          kInvalid: the URL or a TLS file is wrong; kCancelled. Any HTTP status is an answer, not an error.
@@ -34,6 +36,7 @@ struct HttpClientOptions {
   std::chrono::milliseconds connect_timeout{5'000};
   uint64_t max_response_bytes = 64 << 20;
   uint32_t max_connections = 8;  // kept open when idle; more may run at once
+  std::string unix_socket = {};  // path: every connection goes there, the URL's host is only a name
 };
 
 struct HttpClientRequest {
@@ -41,13 +44,24 @@ struct HttpClientRequest {
   std::string url = {};
   HttpHeaders headers = {};
   std::shared_ptr<const std::string> body = {};  // sent without a copy; may be absent
-  std::chrono::milliseconds timeout{30'000};
+  std::chrono::milliseconds timeout{30'000};     // of the whole exchange; of a stream, until its head is there
+  bool compressed = false;                       // asks for gzip or deflate and hands on what was inside
 };
 
 struct HttpClientResponse {
   int status = 0;
   HttpHeaders headers = {};
   std::string body = {};
+};
+
+// Who takes an answer piece by piece, as it comes: a watch that lasts for hours, a log that is followed.
+struct HttpStream {
+  // Once, before any piece: status and headers; the body is empty. May be absent.
+  UniqueFunction<void(const HttpClientResponse&)> on_head = {};
+  UniqueFunction<void(std::string_view)> on_body = {};  // never empty pieces; cut anywhere
+  // Last, exactly once: the whole answer came (its body is empty here), or why not. After on_head this is how it ended.
+  UniqueFunction<void(Result<HttpClientResponse>)> done = {};
+  std::chrono::milliseconds idle_timeout{0};  // 0: none. Longest silence after the head; pauses do not count
 };
 
 class HttpClient {
@@ -60,6 +74,11 @@ class HttpClient {
 
   // `done` is called exactly once, on the loop, never inside send().
   RequestId send(HttpClientRequest request, Done done);
+  // The same, in pieces and without a limit of size or of the whole time. Its functions may call anything here,
+  // cancel() and the destructor too.
+  RequestId stream(HttpClientRequest request, HttpStream stream);
+  void pause(RequestId id);   // of a stream: no more pieces until resume(); what is under way waits in the socket
+  void resume(RequestId id);  // pieces come from the loop, never inside this call
   void cancel(RequestId id);  // done(kCancelled) before this returns; an id already answered is ignored
   size_t running() const;
   void close();  // may be called twice
