@@ -27,6 +27,7 @@ SCRIPTS = [
     ["path", [sys.executable, f"{HERE}/e2e/path_test.py"]],
     ["tools", [sys.executable, f"{HERE}/e2e/tools_test.py"]],
     ["reload", [sys.executable, f"{HERE}/e2e/reload_test.py"]],
+    ["short pods", [sys.executable, f"{HERE}/e2e/short_pods_test.py"]],
     ["full disk", [sys.executable, f"{HERE}/crash/full_disk_test.py"]],
     ["bench", [sys.executable, f"{HERE}/bench/smoke_test.py"]],
     ["crash", [sys.executable, f"{HERE}/crash/crash_test.py", "--kills", "20"]],
