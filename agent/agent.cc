@@ -43,7 +43,10 @@ Agent::Agent(Loop& loop, Registry& registry, Configuration configuration, AgentM
       configuration_(std::move(configuration)),
       mode_(mode),
       memory_(std::make_shared<MemoryBudget>(configuration_.memory_limit_bytes)),
-      sweep_(loop, [this] { ledger_->sweep(); }) {
+      sweep_(loop, [this] {
+        ledger_->sweep();
+        streams_->sweep();
+      }) {
   registry.gauge_callback("skidway_agent_memory_used_bytes", "Blocks, open batches and waiting bodies together.",
                           [memory = memory_] { return static_cast<double>(memory->used_bytes()); });
   registry.gauge("skidway_agent_memory_limit_bytes", "What they may use together (memory_limit).")
@@ -54,6 +57,7 @@ Agent::Agent(Loop& loop, Registry& registry, Configuration configuration, AgentM
 Agent::~Agent() {
   discovery_.reset();
   stdin_.reset();
+  streams_.reset();
   readers_.clear();
   ledger_.reset();
   store_.reset();
@@ -97,6 +101,8 @@ void Agent::build_sources() {
   if (!files_.empty()) build_readers();
   for (auto& source : configuration_.sources)
     if (source->type == SourceType::kStdin) build_stdin(source);
+  streams_ = std::make_unique<StreamSet>(StreamSet::Parts{loop_, *store_, *memory_, clock_, registry_},
+                                         stream_sources(configuration_));
 }
 
 void Agent::build_readers() {
@@ -136,20 +142,22 @@ void Agent::share_rebuilds() {
 
 void Agent::start(Ended ended) {
   ended_ = std::move(ended);
+  sweep_.start_repeating(kSweepEvery);
   if (discovery_) start_readers();
   if (stdin_)
     stdin_->start([this] {
       loop_.post([this] {
-        if (!discovery_) stop(kForEver);
+        if (!discovery_ && streams_->empty()) stop(kForEver);
       });
     });
   started_ = true;
+  auto streaming = streams_->start([this](std::function<void()> on_room) { return open_ports(on_room); });
+  if (!streaming) sink_broken(streaming.error());
 }
 
 void Agent::start_readers() {
   for (auto& reader : readers_) reader->start(*discovery_);
   discovery_->start();
-  sweep_.start_repeating(kSweepEvery);
 }
 
 void Agent::stop(std::chrono::nanoseconds patience) {
@@ -159,6 +167,7 @@ void Agent::stop(std::chrono::nanoseconds patience) {
   sweep_.stop();
   if (discovery_) discovery_->stop();
   if (stdin_) stdin_->stop();
+  streams_->stop();
   for (auto& reader : readers_) reader->stop();
   sinks_running_ = retiring_.size();
   for (auto& sink : sinks_) sinks_running_ += sink ? 1 : 0;
@@ -182,6 +191,7 @@ void Agent::sink_broken(Error error) {
 }
 
 void Agent::finish() {
+  streams_->give_up();
   ledger_->sweep();
   if (ended_) std::exchange(ended_, nullptr)(outcome_);
 }
@@ -209,14 +219,18 @@ std::string Agent::stage_metrics() const {
   for (auto& source : files_)
     if (source) add(*source);
   if (stdin_source_) add(*stdin_source_);
+  streams_->append_stage_metrics(page);
   return page.text();
 }
 
 std::vector<Target> Agent::targets() const {
   std::vector<Target> targets = discovery_ ? discovery_->targets() : std::vector<Target>();
   if (stdin_target_) targets.push_back(*stdin_target_);
+  for (Target& target : streams_->targets()) targets.push_back(std::move(target));
   return targets;
 }
+
+std::vector<std::string> Agent::warnings() const { return streams_->warnings(); }
 
 std::vector<FileReader::Progress> Agent::progress() const {
   std::vector<FileReader::Progress> all;

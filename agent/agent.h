@@ -2,6 +2,7 @@
 //
 //   Discovery (loop) --offers files--> FileReader (a thread per worker) --SinkPort--> Sink (loop) --> far side
 //   StdinReader (a thread) -----------------------------------^                        |
+//   StreamSource (loop) --parcels--> StreamReader (a thread) --^  <----- settled ------+
 //                                        CheckpointStore (a thread) <--records, acks---+
 //
 // Life:    create() opens the data folder and builds everything, start() sets it going; stop() ends it in flow order
@@ -25,6 +26,7 @@
 #include "agent/source/file_reader.h"
 #include "agent/source/stdin_reader.h"
 #include "agent/source/store_ledger.h"
+#include "agent/stream_set.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/folder_lock.h"
 #include "pipeline/base/metrics.h"
@@ -69,7 +71,8 @@ class Agent {
   std::vector<Check> checks() const;
 
   const Configuration& configuration() const { return configuration_; }
-  std::string stage_metrics() const;  // of the stages of all sources, as Prometheus text, with a label `source`
+  std::vector<std::string> warnings() const;  // what does not work at the moment, and why; a sentence each
+  std::string stage_metrics() const;          // of the stages of all sources, as Prometheus text, with a label `source`
   std::vector<Target> targets() const;
   std::vector<FileReader::Progress> progress() const;
 
@@ -90,6 +93,8 @@ class Agent {
   pipeline::Result<SinkPlan> plan_sinks(const Configuration& next);
   void change_sources(const Configuration& next, const SinkPlan& plan);
   void change_stdin(const Configuration& next, const SinkPlan& plan);
+  pipeline::Result<void> prepare_streams(const Configuration& next, const SinkPlan& plan);
+  void change_streams(const SinkPlan& plan);
   void retire(size_t slot);
   std::vector<Sink*> sink_pointers() const;
   void tell_ledger();
@@ -116,6 +121,7 @@ class Agent {
   std::unique_ptr<StdinReader> stdin_;
   std::shared_ptr<const SourceOptions> stdin_source_;
   std::optional<Target> stdin_target_;
+  std::unique_ptr<StreamSet> streams_;
   pipeline::Timer sweep_;
 
   bool started_ = false, stopping_ = false;

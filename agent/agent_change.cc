@@ -31,12 +31,14 @@ Result<void> Agent::change(Configuration next, const std::string& name) {
   if (mode_ == AgentMode::kDryRun) next = dry_run_of(std::move(next));
   TRY(check_change(configuration_, next, name));
   TRY_LET(SinkPlan plan, plan_sinks(next));
+  TRY(prepare_streams(next, plan));
   for (auto& change : plan.changes) change();
   for (auto& sink : plan.added) sinks_.push_back(std::move(sink));
   tell_ledger();
   const bool had_readers = discovery_ != nullptr;
   if (had_readers) change_sources(next, plan);
   change_stdin(next, plan);
+  change_streams(plan);
   for (size_t slot : plan.removed) retire(slot);
   tell_ledger();
   if (!had_readers) change_sources(next, plan);  // new readers open no ports of the sinks removed
@@ -133,6 +135,16 @@ void Agent::change_stdin(const Configuration& next, const SinkPlan& plan) {
     stdin_->change(stdin_source_, stdin_target_->labels,
                    change_ports(sinks_, plan.new_ports, plan.removed, [this] { stdin_->wake(); }));
   }
+}
+
+Result<void> Agent::prepare_streams(const Configuration& next, const SinkPlan& plan) {
+  return streams_->prepare(plan_sources(streams_->options(), stream_sources(next), plan.slots).sources);
+}
+
+void Agent::change_streams(const SinkPlan& plan) {
+  streams_->commit(
+      [this](std::function<void()> on_room) { return open_ports(on_room); },
+      [&](std::function<void()> on_room) { return change_ports(sinks_, plan.new_ports, plan.removed, on_room); });
 }
 
 // Its ports are gone by now; it sends what it has.

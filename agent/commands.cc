@@ -74,6 +74,8 @@ int list_targets(const CommonFlags& flags, bool json) {
   for (auto& source : configuration->sources) {
     if (source->type == SourceType::kStdin)
       targets.push_back(make_stdin_target(*source));
+    else if (source->type == SourceType::kStream)
+      targets.push_back({.source = source->name, .path = source->stream->place(), .state = "active"});
     else
       files.push_back(source);
   }

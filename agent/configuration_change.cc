@@ -15,11 +15,12 @@ using pipeline::Result;
 namespace {
 using Source = std::shared_ptr<const SourceOptions>;
 
-std::string_view type_name(SourceType type) {
-  switch (type) {
+std::string_view type_name(const SourceOptions& source) {
+  switch (source.type) {
     case SourceType::kKubernetes: return "kubernetes";
     case SourceType::kFile: return "file";
     case SourceType::kStdin: return "stdin";
+    case SourceType::kStream: return source.stream_type;
   }
   return "";
 }
@@ -41,9 +42,10 @@ const SourceOptions* find(const std::vector<Source>& sources, const std::string&
 
 // Apart from the compiled forms, of which the texts are.
 bool same(const SourceOptions& a, const SourceOptions& b) {
-  return a.name == b.name && a.type == b.type && a.paths == b.paths && a.excludes == b.excludes &&
-         a.start_at == b.start_at && a.node == b.node && a.labels == b.labels && a.sinks == b.sinks &&
-         a.max_line_bytes == b.max_line_bytes && a.relabel_text == b.relabel_text && a.stages_text == b.stages_text;
+  return a.name == b.name && a.type == b.type && a.stream_type == b.stream_type && a.stream_text == b.stream_text &&
+         a.paths == b.paths && a.excludes == b.excludes && a.start_at == b.start_at && a.node == b.node &&
+         a.labels == b.labels && a.sinks == b.sinks && a.max_line_bytes == b.max_line_bytes &&
+         a.relabel_text == b.relabel_text && a.stages_text == b.stages_text;
 }
 
 class Refusals {
@@ -77,7 +79,14 @@ Configuration dry_run_of(Configuration c) {
 std::vector<std::shared_ptr<const SourceOptions>> file_sources(const Configuration& c) {
   std::vector<std::shared_ptr<const SourceOptions>> out;
   for (auto& source : c.sources)
-    if (source->type != SourceType::kStdin) out.push_back(source);
+    if (source->type == SourceType::kKubernetes || source->type == SourceType::kFile) out.push_back(source);
+  return out;
+}
+
+std::vector<std::shared_ptr<const SourceOptions>> stream_sources(const Configuration& c) {
+  std::vector<std::shared_ptr<const SourceOptions>> out;
+  for (auto& source : c.sources)
+    if (source->type == SourceType::kStream) out.push_back(source);
   return out;
 }
 
@@ -101,7 +110,7 @@ Result<void> check_change(const Configuration& now, const Configuration& next, c
       if (before.name == sink.name) retyped("sink", sink.name, type_name(before.type), type_name(sink.type));
   for (const Source& source : next.sources) {
     const SourceOptions* before = find(now.sources, source->name);
-    if (before) retyped("source", source->name, type_name(before->type), type_name(source->type));
+    if (before) retyped("source", source->name, type_name(*before), type_name(*source));
     if (!before && source->type == SourceType::kStdin)
       refusals.add(concat("source \"", source->name, "\" reads standard input, which cannot be added"),
                    "restart the agent");

@@ -22,6 +22,7 @@ pipeline::Result<void> check_change(const Configuration& now, const Configuratio
 Configuration dry_run_of(Configuration configuration);
 
 std::vector<std::shared_ptr<const SourceOptions>> file_sources(const Configuration& configuration);
+std::vector<std::shared_ptr<const SourceOptions>> stream_sources(const Configuration& configuration);
 
 struct SourceChange {
   std::vector<std::shared_ptr<const SourceOptions>>

@@ -133,6 +133,11 @@ type = "stdout"
     CHECK(c->sources[0]->paths == std::vector<std::string>{"/var/log/pods"});
   }
 
+  TEST_CASE("configuration: a source type that does not exist is told with those that do") {
+    std::string text = message(with("type = \"jurnal\""));
+    CHECK(text.find("there is no source type \"jurnal\"; use \"kubernetes\", \"file\"") != std::string::npos);
+  }
+
   TEST_CASE("configuration: says what is wrong, where, and what to do") {
     struct Case {
       std::string text, message;
@@ -147,8 +152,6 @@ type = "stdout"
         {with("type = \"stdin\"", "", "http = { listen = \"127.0.0.1:99999\" }"),
          "agent.toml:1:19: \"127.0.0.1:99999\" is not HOST:PORT with a port up to 65535; for example "
          "\"127.0.0.1:9080\""},
-        {with("type = \"journal\"\npath = \"/x\""),
-         "agent.toml:4:8: source type \"journal\" is not supported yet; use \"kubernetes\", \"file\" or \"stdin\""},
         {with("type = \"file\""), "agent.toml:2:1: no path; for example path = [\"/var/log/*.log\"]"},
         {with("type = \"file\"\npath = \"logs/*.log\""),
          "agent.toml:5:8: \"logs/*.log\" is not an absolute path; begin with /"},

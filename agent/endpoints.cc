@@ -25,6 +25,7 @@ HttpResponse ready(const HttpRequest& request, const Agent& agent, const Reloade
     return HttpResponse::text(status, unready.empty() ? "ready\n" : concat(unready, "\n"));
   std::string out;
   for (const Agent::Check& check : agent.checks()) out += concat(check.passed ? "ok   " : "wait ", check.name, "\n");
+  for (const std::string& warning : agent.warnings()) out += concat("warn ", warning, "\n");
   if (reloader.fault())
     out +=
         concat("warn the last reload failed, the configuration of before goes on:\n", reloader.fault()->message, "\n");

@@ -4,6 +4,7 @@
 
 #include "agent/container_format.h"
 #include "agent/sink_configuration.h"
+#include "agent/stream_types.h"
 #include "pipeline/base/concat.h"
 #include "pipeline/match/relabel.h"
 #include "pipeline/match/relabel_config.h"
@@ -19,9 +20,35 @@ using pipeline::ConfigTable;
 namespace {
 constexpr uint64_t kSmallestLine = 1 << 10, kLargestLine = 16 << 20;
 
-bool is_later_type(std::string_view type) {
-  constexpr std::string_view kLater[] = {"journal", "syslog", "push", "otlp", "docker", "kubernetes_events"};
-  return std::find(std::begin(kLater), std::end(kLater), type) != std::end(kLater);
+// Keys that every source has; those of a stream source's own are the rest.
+bool is_common_key(std::string_view key) {
+  constexpr std::string_view kCommon[] = {"name", "type", "sinks", "labels", "relabel", "stage", "max_line_size"};
+  return std::find(std::begin(kCommon), std::end(kCommon), key) != std::end(kCommon);
+}
+
+size_t read_line_limit(const ConfigTable& table) {
+  uint64_t bytes = table.size("max_line_size", kDefaultMaxLineBytes);
+  if (bytes < kSmallestLine || bytes > kLargestLine)
+    table.error_at("max_line_size", concat(bytes, " bytes is not between 1KiB and 16MiB"), "the default is \"256KiB\"");
+  return bytes;
+}
+
+// `"kubernetes", "file" or "stdin"`
+std::string type_names() {
+  std::vector<std::string_view> names{"kubernetes", "file"};
+  for (std::string_view name : stream_type_names()) names.push_back(name);
+  std::string out;
+  for (std::string_view name : names) out += concat(out.empty() ? "" : ", ", "\"", name, "\"");
+  return concat(out, " or \"stdin\"");
+}
+
+void read_stream(const ConfigTable& table, const StreamType& type, SourceOptions& source) {
+  source.type = SourceType::kStream;
+  source.stream_type = type.name;
+  source.stream = type.read(table);
+  source.max_line_bytes = read_line_limit(table);
+  for (const std::string& key : table.keys())
+    if (!is_common_key(key)) source.stream_text += concat(key, "=", table.canonical(key), "\n");
 }
 
 // Answers whether the rest of the table can be read.
@@ -33,13 +60,13 @@ bool read_type(const ConfigTable& table, SourceOptions& source) {
     source.type = SourceType::kFile;
   } else if (type == "stdin") {
     source.type = SourceType::kStdin;
-  } else if (is_later_type(type)) {
-    table.error_at("type", concat("source type \"", type, "\" is not supported yet"),
-                   "use \"kubernetes\", \"file\" or \"stdin\"");
+  } else if (const StreamType* stream = find_stream_type(type)) {
+    read_stream(table, *stream, source);
+  } else if (table.has("type")) {
+    table.error_at("type", concat("there is no source type \"", type, "\""), concat("use ", type_names()));
     return false;
   } else {
-    table.choice("type", "", {"kubernetes", "file", "stdin"});
-    if (!table.has("type")) table.error("a source without a type", "add type = \"kubernetes\", \"file\" or \"stdin\"");
+    table.error("a source without a type", concat("add type = ", type_names()));
     return false;
   }
   return true;
@@ -61,10 +88,7 @@ void read_paths(const ConfigTable& table, SourceOptions& source) {
   check_absolute(table, "path", source.paths);
   check_absolute(table, "exclude", source.excludes);
   if (table.choice("start_at", "beginning", {"beginning", "end"}) == "end") source.start_at = StartAt::kEnd;
-  source.max_line_bytes = table.size("max_line_size", source.max_line_bytes);
-  if (source.max_line_bytes < kSmallestLine || source.max_line_bytes > kLargestLine)
-    table.error_at("max_line_size", concat(source.max_line_bytes, " bytes is not between 1KiB and 16MiB"),
-                   "the default is \"256KiB\"");
+  source.max_line_bytes = read_line_limit(table);
 }
 
 // Keys of the Kubernetes API, which this version does not ask.
@@ -134,7 +158,7 @@ SourceOptions read_source(const ConfigTable& table, const std::vector<std::strin
     return source;
   }
   source.stages = read_stages(table, source.type, fields);
-  if (source.type != SourceType::kStdin) read_paths(table, source);
+  if (source.type == SourceType::kKubernetes || source.type == SourceType::kFile) read_paths(table, source);
   if (source.type == SourceType::kKubernetes) read_kubernetes(table, source);
   return source;
 }

@@ -230,6 +230,10 @@ void CheckpointStore::save_positions(const std::string& sink, std::vector<FilePo
   worker_->add({SavePositions{sink, std::move(positions)}}, nullptr, Worker::When::kSoon);
 }
 
+void CheckpointStore::save_cursor(const std::string& source, const std::string& key, std::string text) {
+  worker_->add({SaveCursor{source, key, std::move(text)}}, nullptr, Worker::When::kSoon);
+}
+
 void CheckpointStore::flush(Done done) { worker_->add({}, std::move(done), Worker::When::kAtOnce); }
 
 }  // namespace agent

@@ -59,6 +59,8 @@ class CheckpointStore {
   void ack(const std::string& sink, BatchNumber number);
   // Acked records of `sink` that lie below its positions are deleted in the same transaction.
   void save_positions(const std::string& sink, std::vector<FilePosition> positions);
+  // Where a source that is no file goes on (Resume::cursors); an empty text removes it. Save only what is settled.
+  void save_cursor(const std::string& source, const std::string& key, std::string text);
   // `done` is called on the store's worker once everything asked for before is on disk.
   void flush(Done done);
 

@@ -265,6 +265,32 @@ TEST_SUITE("agent/checkpoint") {
     CHECK(std::filesystem::exists(f.path() + ".corrupt-1"));
   }
 
+  TEST_CASE("store: cursors are there again after a restart, until they are removed") {
+    StoreFolder f;
+    f.reopen();
+    f.store->save_cursor("host", "cursor", "s=1;i=2");
+    f.store->save_cursor("host", "other", "x");
+    f.store->save_cursor("host", "cursor", "s=1;i=3");
+    CHECK(f.reopen().cursors.at("host") == std::map<std::string, std::string>{{"cursor", "s=1;i=3"}, {"other", "x"}});
+    f.store->save_cursor("host", "other", "");
+    CHECK(f.reopen().cursors.at("host").size() == 1);
+  }
+
+  TEST_CASE("store: a file made by version 1 gets what is new") {
+    StoreFolder f;
+    f.reopen();
+    f.store.reset();
+    {
+      auto db = pipeline::Database::open(f.path(), {});
+      REQUIRE(db);
+      REQUIRE(db->execute("DROP TABLE cursors"));
+      REQUIRE(db->set_schema_version(1));
+    }
+    f.reopen();
+    f.store->save_cursor("host", "cursor", "s=1");
+    CHECK(f.reopen().cursors.at("host").at("cursor") == "s=1");
+  }
+
   TEST_CASE("store: a file made by a newer version is refused and left as it is") {
     StoreFolder f;
     {

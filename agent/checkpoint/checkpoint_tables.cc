@@ -19,7 +19,7 @@ using pipeline::Statement;
 using pipeline::Step;
 
 namespace {
-constexpr int64_t kVersion = 1;
+constexpr int64_t kVersion = 2;
 constexpr size_t kUnusedLabels = 1024;  // label sets kept for nothing before they are looked through
 
 constexpr std::string_view kTables = R"(
@@ -31,6 +31,11 @@ CREATE TABLE positions (sink INTEGER NOT NULL, file INTEGER NOT NULL, position I
 CREATE TABLE labels (key INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
 CREATE TABLE batches (sink INTEGER NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL, tenant TEXT NOT NULL,
   acked INTEGER NOT NULL, ranges BLOB NOT NULL, PRIMARY KEY (sink, epoch, seq)) WITHOUT ROWID, STRICT;
+)";
+
+// Version 2 has, beyond version 1:
+constexpr std::string_view kCursors = R"(
+CREATE TABLE cursors (source TEXT NOT NULL, key TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (source, key)) WITHOUT ROWID, STRICT;
 )";
 
 int64_t as_signed(uint64_t v) { return static_cast<int64_t>(v); }
@@ -50,16 +55,18 @@ std::string make_uuid() {
   return out;
 }
 
-Result<void> make_tables(Database& db) {
+Result<void> make_tables(Database& db, int64_t version) {
   TRY_LET(auto transaction, db.begin());
-  TRY(db.execute(kTables));
+  if (version == 0) TRY(db.execute(kTables));
+  TRY(db.execute(kCursors));
   TRY(db.set_schema_version(kVersion));
   return transaction.commit();
 }
 }  // namespace
 
 struct CheckpointTables::Statements {
-  Statement put_file, delete_file, delete_positions, put_record, put_labels, ack, put_position, delete_record;
+  Statement put_file, delete_file, delete_positions, put_record, put_labels, ack, put_position, delete_record,
+      put_cursor, delete_cursor;
 
   static Result<std::unique_ptr<Statements>> prepare(Database& db) {
     TRY_LET(auto put_file, db.prepare("INSERT OR REPLACE INTO files VALUES (?,?,?,?,?,?,?,?)"));
@@ -73,9 +80,12 @@ struct CheckpointTables::Statements {
         db.prepare(
             "INSERT OR REPLACE INTO positions SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM files WHERE id = ?2)"));
     TRY_LET(auto delete_record, db.prepare("DELETE FROM batches WHERE sink = ? AND epoch = ? AND seq = ?"));
+    TRY_LET(auto put_cursor, db.prepare("INSERT OR REPLACE INTO cursors VALUES (?,?,?)"));
+    TRY_LET(auto delete_cursor, db.prepare("DELETE FROM cursors WHERE source = ? AND key = ?"));
     return std::make_unique<Statements>(
         Statements{std::move(put_file), std::move(delete_file), std::move(delete_positions), std::move(put_record),
-                   std::move(put_labels), std::move(ack), std::move(put_position), std::move(delete_record)});
+                   std::move(put_labels), std::move(ack), std::move(put_position), std::move(delete_record),
+                   std::move(put_cursor), std::move(delete_cursor)});
   }
 };
 
@@ -89,7 +99,7 @@ Result<CheckpointTables> CheckpointTables::open(const std::string& path) {
   TRY(db.check());
   TRY_LET(int64_t version, db.schema_version());
   if (version > kVersion) return fail(Errc::kInvalid, concat(path, ": made by a newer version of skidway-agent"));
-  if (version == 0) TRY(make_tables(db));
+  if (version < kVersion) TRY(make_tables(db, version));
   TRY_LET(auto statements, Statements::prepare(db));
   return CheckpointTables(std::move(db), std::move(statements));
 }
@@ -100,6 +110,7 @@ Result<Resume> CheckpointTables::load(const std::vector<std::string>& sinks) {
   Resume resume;
   TRY_LET(auto transaction, db_.begin());
   TRY(load_files(resume));
+  TRY(load_cursors(resume));
   TRY(delete_orphans());
   for (const std::string& name : sinks) {
     SinkResume& sink = resume.sinks[name];
@@ -146,6 +157,15 @@ Result<void> CheckpointTables::delete_orphans() {
   if (step == Step::kRow) first_free_file_id_ = std::max(first_free_file_id_, as_unsigned(highest.integer(0)) + 1);
   highest.reset();
   return db_.execute("DELETE FROM positions WHERE file NOT IN (SELECT id FROM files)");
+}
+
+Result<void> CheckpointTables::load_cursors(Resume& resume) {
+  TRY_LET(Statement all, db_.prepare("SELECT source, key, text FROM cursors"));
+  for (;;) {
+    TRY_LET(Step step, all.step());
+    if (step == Step::kDone) return {};
+    resume.cursors[std::string(all.text(0))][std::string(all.text(1))] = all.text(2);
+  }
 }
 
 Result<int64_t> CheckpointTables::start_producer(const std::string& name, Producer& producer) {
@@ -288,6 +308,11 @@ Result<void> CheckpointTables::apply(const SavePositions& save) {
     sink.records.pass(p.file, p.position);
   }
   return {};
+}
+
+Result<void> CheckpointTables::apply(const SaveCursor& save) {
+  std::string_view source = save.source, key = save.key, text = save.text;
+  return text.empty() ? statements_->delete_cursor.run(source, key) : statements_->put_cursor.run(source, key, text);
 }
 
 Result<void> CheckpointTables::delete_finished(SinkRows& sink) {

@@ -1,10 +1,11 @@
-// CheckpointTables: the checkpoint store's SQLite file, version 1. Bytes of `ranges`: record_codec.h.
+// CheckpointTables: the checkpoint store's SQLite file, version 2. Bytes of `ranges`: record_codec.h.
 //
-//   sinks      id, name, uuid, epoch                                     one per name ever used; epoch of the last
-//   start files      id, source, dev, inode, fingerprint, fingerprint_length, path, birth_order positions  (sink,
-//   file), position, last_read_time labels     key, text                                                 label sets
-//   that records name batches    (sink, epoch, seq), tenant, acked, ranges                 until acked and passed
-//   (live_records.h)
+//   sinks      id, name, uuid, epoch                         one per name ever used; epoch of the last start
+//   files      id, source, dev, inode, fingerprint, fingerprint_length, path, birth_order
+//   positions  (sink, file), position, last_read_time
+//   labels     key, text                                     label sets that records name
+//   batches    (sink, epoch, seq), tenant, acked, ranges     until acked and passed (live_records.h)
+//   cursors    (source, key), text                           where sources that are no files go on; since version 2
 //
 // Unsigned 64-bit numbers are kept as the signed ones with the same bits.
 // Life:    after an error of write() the same group may be written again: everything is put or deleted, never added to.
@@ -45,7 +46,10 @@ struct SavePositions {
   std::string sink;
   std::vector<FilePosition> positions;
 };
-using CheckpointOperation = std::variant<PutFile, ForgetFile, PutRecord, AckBatch, SavePositions>;
+struct SaveCursor {
+  std::string source, key, text;  // no text: the row goes
+};
+using CheckpointOperation = std::variant<PutFile, ForgetFile, PutRecord, AckBatch, SavePositions, SaveCursor>;
 
 class CheckpointTables {
  public:
@@ -74,6 +78,7 @@ class CheckpointTables {
   };
 
   pipeline::Result<void> load_files(Resume& resume);
+  pipeline::Result<void> load_cursors(Resume& resume);
   pipeline::Result<void> delete_orphans();
   pipeline::Result<void> load_absent_sinks();
   pipeline::Result<void> load_sink(const std::string& name, int64_t id, SinkResume& resume);
@@ -87,6 +92,7 @@ class CheckpointTables {
   pipeline::Result<void> apply(const PutRecord& put);
   pipeline::Result<void> apply(const AckBatch& ack);
   pipeline::Result<void> apply(const SavePositions& save);
+  pipeline::Result<void> apply(const SaveCursor& save);
   pipeline::Result<void> put_labels(const BatchRecord& record);
   pipeline::Result<void> delete_finished(SinkRows& sink);
 

@@ -23,6 +23,11 @@ struct FileId {
   auto operator<=>(const FileId&) const = default;
 };
 
+// Entries of a source that is no file, numbered in the order in which they were taken: the k-th is the bytes [k, k+1).
+// Such ids live as long as the program: no record and no position of them is kept.
+constexpr uint64_t kFirstStream = uint64_t{1} << 63;
+constexpr bool is_stream(FileId id) { return id.value >= kFirstStream; }
+
 // How a file is found again after a restart: (dev, inode, fingerprint of its first bytes), never the path.
 struct FileRecord {
   std::string source;  // name of the source that reads it
@@ -84,6 +89,8 @@ struct SinkResume {
 struct Resume {
   std::map<FileId, FileRecord> files;
   std::map<std::string, SinkResume> sinks;  // by sink name
+  // What sources that are no files keep to go on where they were (a journal's cursor): by source name and key.
+  std::map<std::string, std::map<std::string, std::string>> cursors;
 };
 
 }  // namespace agent

@@ -18,6 +18,7 @@ class CountingPort final : public SinkPort {
   explicit CountingPort(std::atomic<uint64_t>& lines, std::atomic<bool>& full) : lines_(lines), full_(full) {}
   void append(const pipeline::Batch& batch, const FilePosition&) override { lines_ += batch.size(); }
   const KeptRanges::OfFile* kept(FileId) const override { return nullptr; }
+  std::optional<FilePosition> position(FileId) const override { return std::nullopt; }
   bool full() const override { return full_; }
   std::optional<std::chrono::nanoseconds> deadline() const override { return std::nullopt; }
   void close_due(std::chrono::nanoseconds) override {}

@@ -38,6 +38,7 @@ class DirectSink::Port final : public SinkPort {
     sink_.saver_.progressed();
   }
   const KeptRanges::OfFile* kept(FileId file) const override { return sink_.kept_.of(file); }
+  std::optional<FilePosition> position(FileId file) const override { return sink_.progress_.position(file); }
   bool full() const override { return sink_.is_broken_; }
   std::optional<std::chrono::nanoseconds> deadline() const override { return std::nullopt; }
   void close_due(std::chrono::nanoseconds) override {}

@@ -58,6 +58,17 @@ bool OpenBatch::note(FileId file, const std::shared_ptr<const std::string>& labe
   return true;
 }
 
+bool OpenBatch::note_stream(FileId stream, uint64_t begin) {
+  for (auto& [id, lowest] : begins_) {
+    if (id != stream) continue;
+    if (begin >= lowest) return false;
+    lowest = begin;
+    return true;
+  }
+  begins_.emplace_back(stream, begin);
+  return true;
+}
+
 OpenBatch::Content OpenBatch::take(Compression compression) {
   Content content{encode(compression), std::move(segments_), {}, volume_};
   for (auto& [file, begin] : begins_) content.files.push_back(file);

@@ -24,10 +24,16 @@ Progress::File& Progress::file(FileId id, uint64_t first_position) {
   File& f = at->second;
   if (is_new) {
     f.passed = f.taken = first_position;
-    first_seen_({id, first_position, 0});
+    if (!is_stream(id)) first_seen_({id, first_position, 0});
   }
-  if (!f.changed) f.changed = true, changed_.push_back(id);
+  note_change(id, f);
   return f;
+}
+
+void Progress::note_change(FileId id, File& f) {
+  if (f.changed || is_stream(id)) return;
+  f.changed = true;
+  changed_.push_back(id);
 }
 
 Progress::Hold Progress::new_hold() {
@@ -58,7 +64,7 @@ void Progress::release(Hold batch, const std::vector<FileId>& files) {
     auto at = files_.find(id);
     if (at == files_.end()) continue;
     std::erase_if(at->second.holds, [&](auto& h) { return h.first == batch; });
-    if (!at->second.changed) at->second.changed = true, changed_.push_back(id);
+    note_change(id, at->second);
   }
 }
 

@@ -3,6 +3,7 @@
 //
 // A file's position is the lowest byte that a batch not yet acked begins with (a hold), else the byte up to which the
 // reader has passed everything.
+// Streams (records.h) are followed in the same way; take_changed() leaves them out.
 // Thread: any.
 #pragma once
 
@@ -44,6 +45,7 @@ class Progress {
     FilePosition position(FileId id) const;
   };
   File& file(FileId id, uint64_t first_position);
+  void note_change(FileId id, File& f);
 
   const std::function<void(FilePosition)> first_seen_;
   mutable std::mutex mutex_;

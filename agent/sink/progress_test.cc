@@ -36,6 +36,19 @@ TEST_SUITE("agent/sink") {
     }
   }
 
+  TEST_CASE("progress: a stream is followed like a file, but nothing of it is to be saved") {
+    Fixture f;
+    constexpr FileId kStream{kFirstStream + 1};
+    auto batch = f.progress.new_hold();
+    f.progress.hold(batch, kStream, 1);
+    f.progress.pass({kStream, 5, 9});
+    CHECK(f.progress.position(kStream)->position == 1);
+    f.progress.release(batch, {kStream});
+    CHECK(f.progress.position(kStream)->position == 5);
+    CHECK(f.first_seen.empty());
+    CHECK(f.progress.take_changed().empty());
+  }
+
   TEST_CASE("progress: the first position of a new file is told before it can be in any batch") {
     Fixture f;
     f.progress.hold(f.progress.new_hold(), kFile, 40);

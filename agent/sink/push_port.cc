@@ -174,8 +174,13 @@ const std::shared_ptr<const std::string>& PushPort::record_labels(const LabelTab
 }
 
 void PushPort::note_origins(Open& open, const Batch& batch, size_t row, FileId file) {
-  const auto& labels = record_labels(*batch.label_sets, batch.first_labels[row]);
   const ByteRange* origin = &batch.origins[batch.origin_begin[row]];
+  if (is_stream(file)) {
+    for (const ByteRange* end = origin + batch.origin_count[row]; origin != end; origin++)
+      if (open.batch.note_stream(file, origin->begin)) parts_.progress.hold(open.hold, file, origin->begin);
+    return;
+  }
+  const auto& labels = record_labels(*batch.label_sets, batch.first_labels[row]);
   for (const ByteRange* end = origin + batch.origin_count[row]; origin != end; origin++) {
     if (origin->begin < open.noted_end) continue;
     if (open.batch.note(file, labels, *origin)) parts_.progress.hold(open.hold, file, origin->begin);

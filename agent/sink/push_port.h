@@ -61,6 +61,7 @@ class PushPort final : public SinkPort {
 
   void append(const pipeline::Batch& batch, const FilePosition& passed) override;
   const KeptRanges::OfFile* kept(FileId file) const override { return parts_.kept.of(file); }
+  std::optional<FilePosition> position(FileId file) const override { return parts_.progress.position(file); }
   bool full() const override { return parts_.taker.full(); }
   std::optional<std::chrono::nanoseconds> deadline() const override;
   void close_due(std::chrono::nanoseconds now) override;

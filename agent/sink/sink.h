@@ -44,14 +44,18 @@ class SinkPort {
 
   // Takes the entries of one block of one file, in order; the block may be used again afterwards. `passed`: everything
   // of the file below passed.position is in this or earlier calls, or was dropped by stages; it is never above the
-  // first byte of an open partial line. Call it with an empty batch too: that is how dropped bytes are passed. Every
-  // origin of `batch` carries its read time. Entries that this sink has already (covered by a kept record, or below its
-  // position at the start) are left out here. With passed.file == 0 no record is kept.
+  // first byte of an open partial line. For a stream (records.h) its entries take the place of bytes. Call it with an
+  // empty batch too: that is how dropped bytes are passed. Every origin of `batch` carries its read time. Entries that
+  // this sink has already (covered by a kept record, or below its position at the start) are left out here. With
+  // passed.file == 0 no record is kept.
   virtual void append(const pipeline::Batch& batch, const FilePosition& passed) = 0;
 
   // Bytes of an earlier run that this sink has already; null: none of this file. append() leaves out entries made of
   // them; a line that every sink of its source has need not go through the stages at all.
   virtual const KeptRanges::OfFile* kept(FileId file) const = 0;
+
+  // That of the sink. What lies below is acked, kept in the spool, or dropped on purpose. Thread: any.
+  virtual std::optional<FilePosition> position(FileId file) const = 0;
 
   // Too much waits: stop reading for this sink until `on_room` (given to open_port) is called. append() still works.
   // Thread: any.
@@ -72,7 +76,8 @@ class Sink {
   virtual ~Sink() = default;
   virtual const std::string& name() const = 0;
 
-  // `on_room` is called on the loop when full() may have become false; it must be quick and may be called too often.
+  // `on_room` is called on the loop when full() may have become false, and when the position of a stream has moved; it
+  // must be quick and may be called too often.
   virtual std::unique_ptr<SinkPort> open_port(std::function<void()> on_room) = 0;
 
   // Batches of an earlier run without an ack, by number. Each must be rebuilt once, by any one port, before or while

@@ -20,6 +20,7 @@ class CountingPort final : public SinkPort {
     for (std::string_view line : batch.lines) bytes_ += line.size();
   }
   const KeptRanges::OfFile* kept(FileId) const override { return nullptr; }
+  std::optional<FilePosition> position(FileId) const override { return std::nullopt; }
   bool full() const override { return false; }
   std::optional<std::chrono::nanoseconds> deadline() const override { return std::nullopt; }
   void close_due(std::chrono::nanoseconds) override {}

@@ -149,6 +149,7 @@ class ModelSink {
     explicit Port(ModelSink& sink) : sink_(sink) {}
     void append(const pipeline::Batch& batch, const FilePosition& passed) override { sink_.append(batch, passed); }
     const KeptRanges::OfFile* kept(FileId file) const override { return sink_.kept_.of(file); }
+    std::optional<FilePosition> position(FileId file) const override { return sink_.progress_.position(file); }
     bool full() const override { return sink_.full; }
     std::optional<std::chrono::nanoseconds> deadline() const override { return std::nullopt; }
     void close_due(std::chrono::nanoseconds) override {}

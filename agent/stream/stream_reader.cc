@@ -1,0 +1,499 @@
+#include "agent/stream/stream_reader.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <future>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+#include <unordered_map>
+
+#include "agent/source/source_metrics.h"
+#include "pipeline/base/hash.h"
+#include "pipeline/base/invariant.h"
+#include "pipeline/match/relabel.h"
+#include "pipeline/stage/stage_list.h"
+
+namespace agent {
+
+using namespace std::chrono_literals;
+using pipeline::Label;
+using pipeline::LabelSet;
+using pipeline::LabelTable;
+using pipeline::UnixNanos;
+using std::chrono::nanoseconds;
+
+namespace {
+constexpr size_t kLabelTableLimit = 65'536;
+constexpr size_t kChunkBytes = 256 << 10;  // of lines that go through the stages at once
+constexpr nanoseconds kLookAgain = 50ms;   // whether the memory has room: nobody tells
+constexpr std::string_view kTenant = "__tenant_id__";
+
+FileId next_stream() {
+  static std::atomic<uint64_t> last{kFirstStream};
+  return {last.fetch_add(1, std::memory_order_relaxed) + 1};
+}
+
+struct LabelSetHash {
+  size_t operator()(const LabelSet& set) const {
+    size_t hash = 0;
+    for (auto& [name, value] : set.labels())
+      hash = (hash ^ pipeline::hash64(name)) * 0x9e3779b97f4a7c15 + pipeline::hash64(value);
+    return hash;
+  }
+};
+}  // namespace
+
+class StreamReader::Impl {
+ public:
+  Impl(pipeline::Loop& loop, std::shared_ptr<const SourceOptions> source, MemoryBudget& memory,
+       const pipeline::Clock& clock, pipeline::Registry& metrics)
+      : loop_(loop),
+        source_(std::move(source)),
+        memory_(memory),
+        clock_(clock),
+        metrics_(metrics, source_->name),
+        queued_gauge_(metrics.gauge("skidway_agent_stream_queued_bytes",
+                                    "Bytes taken from clients or a journal that no stage has seen yet.",
+                                    {{"source", source_->name}})),
+        unsettled_gauge_(metrics.gauge("skidway_agent_stream_unsettled",
+                                       "Requests or groups of entries that no sink, or not every sink, has yet.",
+                                       {{"source", source_->name}})),
+        batch_(labels_),
+        self_(std::make_shared<Impl*>(this)) {}
+
+  ~Impl() {
+    stop();
+    give_up();
+    memory_.release(queued_bytes_);
+  }
+
+  // --- from any thread
+
+  void take(Parcel parcel, Settled settled) {
+    uint64_t bytes = parcel.bytes();
+    memory_.add(bytes);
+    {
+      std::lock_guard lock(mutex_);
+      queue_.push_back({std::move(parcel), std::move(settled), bytes});
+      queued_bytes_ += bytes;
+      queued_gauge_.set(static_cast<int64_t>(queued_bytes_.load()));
+      woken_ = true;
+    }
+    wake_.notify_one();
+  }
+
+  bool full() {
+    told_full_ = true;
+    if (is_full()) return true;
+    told_full_ = false;
+    return false;
+  }
+
+  void wake() {
+    {
+      std::lock_guard lock(mutex_);
+      woken_ = true;
+      if (over_) note_settled();  // the thread has ended: positions move all the same
+    }
+    wake_.notify_one();
+  }
+
+  bool waiting() {
+    std::lock_guard lock(mutex_);
+    return !queue_.empty() || !unsettled_.empty() || !told_.empty();
+  }
+
+  // --- on the loop
+
+  void start() {
+    thread_ = std::thread([this] {
+      run();
+      std::lock_guard lock(mutex_);
+      over_ = true;
+      if (change_) std::exchange(change_, nullptr)();
+      note_settled();
+    });
+  }
+
+  void stop() {
+    stopping_ = true;
+    wake();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  void give_up() {
+    std::deque<Unsettled> left;
+    {
+      std::lock_guard lock(mutex_);
+      for (Queued& queued : queue_) left.push_back({0, std::move(queued.settled)});
+      queue_.clear();
+      for (Unsettled& unsettled : unsettled_) left.push_back(std::move(unsettled));
+      unsettled_.clear();
+    }
+    tell();
+    for (Unsettled& unsettled : left)
+      if (unsettled.settled) unsettled.settled(false);
+    unsettled_gauge_.set(0);
+  }
+
+  void change(std::shared_ptr<const SourceOptions> source, std::vector<ReaderChange::Port> ports) {
+    auto apply = [&] { this->apply(std::move(source), std::move(ports)); };
+    std::promise<void> done;
+    {
+      std::lock_guard lock(mutex_);
+      if (over_ || !thread_.joinable()) return apply();
+      change_ = [&] {
+        apply();
+        done.set_value();
+      };
+      woken_ = true;
+    }
+    wake_.notify_one();
+    done.get_future().wait();
+  }
+
+  std::vector<std::unique_ptr<SinkPort>> ports;
+  std::function<void()> on_room;
+
+ private:
+  struct Queued {
+    Parcel parcel;
+    Settled settled;
+    uint64_t bytes = 0;
+  };
+  struct Unsettled {
+    uint64_t end = 0;  // of its entries in the stream
+    Settled settled;
+  };
+  using Lane = std::unique_ptr<pipeline::StageState>;
+
+  bool is_full() const { return queued_bytes_ >= kQueueBytes || memory_.exceeded(); }
+
+  // --- the thread
+
+  void run() {
+    while (!stopping_) {
+      take_change();
+      close_due();
+      expire_held();
+      {
+        std::lock_guard lock(mutex_);
+        note_settled();
+      }
+      tell_room();
+      if (!must_wait() && process_some()) continue;
+      wait();
+    }
+    while (process_some()) {}
+    for (auto& [lane, state] : lanes_) flush(*state);
+    lanes_.clear(), holding_.clear();
+    hand_on();  // nothing is held back any more
+    for_ports([](SinkPort& port) { port.close_all(); });
+  }
+
+  template <class F>
+  void for_ports(F call) {
+    for (size_t sink : source_->sinks)
+      if (sink < ports.size() && ports[sink]) call(*ports[sink]);
+  }
+
+  void take_change() {
+    std::function<void()> change;
+    {
+      std::lock_guard lock(mutex_);
+      change = std::exchange(change_, nullptr);
+    }
+    if (change) change();
+  }
+
+  bool must_wait() {
+    bool full = false;
+    for_ports([&](SinkPort& port) { full = full || port.full(); });
+    for (uint64_t lane : holding_) full = full || lanes_.at(lane)->resume_at() > clock_.wall();
+    return full;
+  }
+
+  void close_due() {
+    nanoseconds now = clock_.monotonic();
+    if (flush_at_ && *flush_at_ <= now) {
+      flush_at_.reset();
+      for_ports([](SinkPort& port) { port.close_all(); });
+    }
+    for_ports([&](SinkPort& port) {
+      auto deadline = port.deadline();
+      if (deadline && *deadline <= now) port.close_due(now);
+    });
+  }
+
+  void expire_held() {
+    UnixNanos now = clock_.wall();
+    for (auto at = holding_.begin(); at != holding_.end();) {
+      uint64_t lane = *at++;
+      pipeline::StageState& state = *lanes_.at(lane);
+      auto due = state.due();
+      if (!due || *due > now) continue;
+      last_read_time_ = std::max(last_read_time_, now);
+      batch_.clear();
+      source_->stages->expire(batch_, state, now, drops_);
+      note_holding(lane, state);
+      hand_on();
+      if (clients_wait_ && !flush_at_) flush_at_ = clock_.monotonic() + kLinger;
+    }
+  }
+
+  void wait() {
+    nanoseconds now = clock_.monotonic(), timeout = 1s;
+    if (flush_at_) timeout = std::min(timeout, *flush_at_ - now);
+    for_ports([&](SinkPort& port) {
+      if (auto deadline = port.deadline()) timeout = std::min(timeout, *deadline - now);
+    });
+    for (uint64_t lane : holding_) {
+      const pipeline::StageState& state = *lanes_.at(lane);
+      if (auto due = state.due()) timeout = std::min(timeout, nanoseconds(*due - clock_.wall()));
+      if (auto resume = state.resume_at(); resume && *resume > clock_.wall())
+        timeout = std::min(timeout, nanoseconds(*resume - clock_.wall()));
+    }
+    if (told_full_ || memory_.exceeded()) timeout = std::min(timeout, kLookAgain);
+    std::unique_lock lock(mutex_);
+    if (timeout > 0ns) wake_.wait_for(lock, timeout, [&] { return woken_; });
+    woken_ = false;
+  }
+
+  void tell_room() {
+    if (!told_full_ || is_full() || !told_full_.exchange(false)) return;
+    loop_.post([weak = std::weak_ptr<Impl*>(self_)] {
+      auto self = weak.lock();
+      if (self && (*self)->on_room) (*self)->on_room();
+    });
+  }
+
+  // One chunk of the oldest parcel. False: there is none.
+  bool process_some() {
+    if (!current_) {
+      std::lock_guard lock(mutex_);
+      if (queue_.empty()) return false;
+      current_ = std::move(queue_.front());
+      queue_.pop_front();
+      next_entry_ = 0;
+      current_labels_.clear();
+    }
+    const Parcel& parcel = current_->parcel;
+    pipeline::StageState* state = lane_of(parcel.lane);
+    fill(parcel);
+    if (state && !batch_.empty()) source_->stages->process(batch_, *state, drops_);
+    if (state) note_holding(parcel.lane, *state);
+    hand_on();
+    if (next_entry_ == parcel.entries().size()) finish_parcel();
+    return true;
+  }
+
+  pipeline::StageState* lane_of(uint64_t lane) {
+    if (!source_->stages) return nullptr;
+    Lane& state = lanes_[lane];
+    if (!state) state = source_->stages->make_state();
+    return state.get();
+  }
+
+  void note_holding(uint64_t lane, const pipeline::StageState& state) {
+    if (state.open_from() || state.due() || state.resume_at())
+      holding_.insert(lane);
+    else
+      holding_.erase(lane);
+  }
+
+  // The next entries of the parcel, as a batch.
+  void fill(const Parcel& parcel) {
+    if (labels_.size() > kLabelTableLimit) labels_.clear();
+    if (generation_ != labels_.generation()) {
+      generation_ = labels_.generation();
+      known_labels_.clear(), current_labels_.clear();
+    }
+    if (current_labels_.empty())
+      for (const LabelSet& set : parcel.label_sets()) current_labels_.push_back(labels_of(set));
+    batch_.clear();
+    read_time_ = std::max(clock_.wall(), last_read_time_ + 1);
+    for (size_t bytes = 0; next_entry_ < parcel.entries().size() && bytes < kChunkBytes; next_entry_++) {
+      const Parcel::Entry& entry = parcel.entries()[next_entry_];
+      bytes += entry.line.size() + 64;
+      add(parcel, entry);
+    }
+    last_read_time_ = read_time_ - 1;
+  }
+
+  void add(const Parcel& parcel, const Parcel::Entry& entry) {
+    std::string_view line = entry.line;
+    metrics_.read_lines.add();
+    metrics_.read_bytes.add(line.size());
+    uint64_t number = next_number_++;
+    std::optional<LabelTable::Id> labels = current_labels_[entry.labels];
+    if (!labels) return drops_.add("relabel", 1, line.size());
+    if (line.size() > source_->max_line_bytes) {
+      metrics_.cut_lines.add();
+      metrics_.cut_bytes.add(line.size() - source_->max_line_bytes);
+      line = line.substr(0, source_->max_line_bytes);
+    }
+    batch_.add(line, entry.time == 0 ? read_time_ : entry.time, *labels, {number, number + 1, read_time_});
+    read_time_++;
+    auto metadata = parcel.metadata(entry);
+    if (!metadata.empty()) batch_.mutable_metadata(batch_.size() - 1).assign(metadata.begin(), metadata.end());
+  }
+
+  // Relabelled, completed, interned. Nothing: dropped.
+  std::optional<LabelTable::Id> labels_of(const LabelSet& discovered) {
+    auto [known, fresh] = known_labels_.try_emplace(discovered);
+    if (!fresh) return known->second;
+    std::optional<LabelSet> kept = source_->relabel ? source_->relabel->apply(discovered) : discovered;
+    if (!kept) return known->second;
+    std::vector<Label> all = pipeline::strip_reserved(*kept).labels();
+    if (auto tenant = kept->get(kTenant); tenant && !tenant->empty()) all.emplace_back(kTenant, *tenant);
+    for (auto& label : source_->labels) all.push_back(label);
+    known->second = labels_.intern(LabelSet::from(std::move(all)));
+    return known->second;
+  }
+
+  void finish_parcel() {
+    if (current_->parcel.ends_lane) end_lane(current_->parcel.lane);
+    {
+      std::lock_guard lock(mutex_);
+      queued_bytes_ -= current_->bytes;
+      queued_gauge_.set(static_cast<int64_t>(queued_bytes_.load()));
+      if (current_->settled) unsettled_.push_back({next_number_, std::move(current_->settled)});
+      unsettled_gauge_.set(static_cast<int64_t>(unsettled_.size()));
+      note_settled();
+      clients_wait_ = clients_wait_ || current_->parcel.client_waits;
+      if (current_->parcel.client_waits && !unsettled_.empty() && !flush_at_) flush_at_ = clock_.monotonic() + kLinger;
+    }
+    memory_.release(current_->bytes);
+    current_.reset();
+  }
+
+  void end_lane(uint64_t lane) {
+    auto at = lanes_.find(lane);
+    if (at == lanes_.end()) return;
+    flush(*at->second);
+    holding_.erase(lane);
+    lanes_.erase(at);
+    batch_.clear();
+    hand_on();
+  }
+
+  void flush(pipeline::StageState& state) {
+    batch_.clear();
+    source_->stages->flush(batch_, state, drops_);
+    hand_on();
+    batch_.clear();
+  }
+
+  void hand_on() {
+    metrics_.add(drops_);
+    FilePosition passed{stream_, next_number_, last_read_time_};
+    for (uint64_t lane : holding_)
+      passed.position = std::min(passed.position, lanes_.at(lane)->open_from().value_or(next_number_));
+    for_ports([&](SinkPort& port) { port.append(batch_, passed); });
+  }
+
+  void apply(std::shared_ptr<const SourceOptions> source, std::vector<ReaderChange::Port> changed) {
+    if (source->stages != source_->stages) {
+      for (auto& [lane, state] : lanes_) flush(*state);
+      lanes_.clear(), holding_.clear();
+    }
+    for_ports([](SinkPort& port) { port.close_all(); });
+    for (ReaderChange::Port& port : changed) {
+      if (port.index >= ports.size()) ports.resize(port.index + 1);
+      ports[port.index] = std::move(port.port);
+    }
+    source_ = std::move(source);
+    known_labels_.clear(), current_labels_.clear();
+  }
+
+  // --- settlement; under mutex_, ports are this thread's
+
+  void note_settled() {
+    if (unsettled_.empty()) return;
+    uint64_t lowest = ~uint64_t{0};
+    for_ports([&](SinkPort& port) {
+      if (auto position = port.position(stream_)) lowest = std::min(lowest, position->position);
+    });
+    bool idle = told_.empty();
+    while (!unsettled_.empty() && unsettled_.front().end <= lowest) {
+      told_.push_back(std::move(unsettled_.front().settled));
+      unsettled_.pop_front();
+    }
+    unsettled_gauge_.set(static_cast<int64_t>(unsettled_.size()));
+    if (!idle || told_.empty()) return;
+    loop_.post([weak = std::weak_ptr<Impl*>(self_)] {
+      if (auto self = weak.lock()) (*self)->tell();
+    });
+  }
+
+  void tell() {
+    std::vector<Settled> told;
+    {
+      std::lock_guard lock(mutex_);
+      told.swap(told_);
+    }
+    for (Settled& settled : told) settled(true);
+  }
+
+  pipeline::Loop& loop_;
+  std::shared_ptr<const SourceOptions> source_;  // the thread's, once it runs
+  MemoryBudget& memory_;
+  const pipeline::Clock& clock_;
+  SourceMetrics metrics_;
+  pipeline::Gauge& queued_gauge_;
+  pipeline::Gauge& unsettled_gauge_;
+  const FileId stream_ = next_stream();
+
+  // the thread's
+  LabelTable labels_;
+  uint64_t generation_ = 0;
+  std::unordered_map<LabelSet, std::optional<LabelTable::Id>, LabelSetHash> known_labels_;  // as discovered
+  pipeline::Batch batch_;
+  pipeline::DropCounts drops_;
+  std::unordered_map<uint64_t, Lane> lanes_;
+  std::set<uint64_t> holding_;  // lanes whose stages hold entries, or want to slow it down
+  std::optional<Queued> current_;
+  size_t next_entry_ = 0;
+  std::vector<std::optional<LabelTable::Id>> current_labels_;
+  uint64_t next_number_ = 1;
+  UnixNanos read_time_ = 0, last_read_time_ = 0;
+  std::optional<nanoseconds> flush_at_;
+  bool clients_wait_ = false;  // or did once
+
+  std::atomic<uint64_t> queued_bytes_{0};
+  std::atomic<bool> told_full_{false}, stopping_{false};
+  std::mutex mutex_;  // everything below
+  std::condition_variable wake_;
+  bool woken_ = false;
+  bool over_ = false;  // the thread has ended
+  std::deque<Queued> queue_;
+  std::deque<Unsettled> unsettled_;
+  std::vector<Settled> told_;  // settled, and not told yet
+  std::function<void()> change_;
+  std::shared_ptr<Impl*> self_;
+  std::thread thread_;
+};
+
+StreamReader::StreamReader(pipeline::Loop& loop, std::shared_ptr<const SourceOptions> source, MemoryBudget& memory,
+                           const pipeline::Clock& clock, pipeline::Registry& metrics)
+    : impl_(std::make_unique<Impl>(loop, std::move(source), memory, clock, metrics)) {}
+StreamReader::~StreamReader() = default;
+
+void StreamReader::take(Parcel parcel, Settled settled) { impl_->take(std::move(parcel), std::move(settled)); }
+bool StreamReader::full() const { return impl_->full(); }
+void StreamReader::on_room(std::function<void()> on_room) { impl_->on_room = std::move(on_room); }
+void StreamReader::set_ports(std::vector<std::unique_ptr<SinkPort>> ports) { impl_->ports = std::move(ports); }
+void StreamReader::start() { impl_->start(); }
+void StreamReader::stop() { impl_->stop(); }
+void StreamReader::give_up() { impl_->give_up(); }
+bool StreamReader::waiting() const { return impl_->waiting(); }
+void StreamReader::wake() { impl_->wake(); }
+void StreamReader::change(std::shared_ptr<const SourceOptions> source, std::vector<ReaderChange::Port> ports) {
+  impl_->change(std::move(source), std::move(ports));
+}
+
+}  // namespace agent

@@ -1,0 +1,77 @@
+// StreamSet: the sources of the agent that are no files, each with its reader: started, changed and stopped together.
+//
+// Life:    start() once, change() any number of times, stop(), later give_up(); destroyed before the sinks.
+// Thread:  loop.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/stream/stream_source.h"
+#include "pipeline/base/metric_page.h"
+
+namespace agent {
+
+class StreamSet {
+ public:
+  struct Parts {
+    pipeline::Loop& loop;
+    CheckpointStore& store;
+    MemoryBudget& memory;
+    const pipeline::Clock& clock;
+    pipeline::Registry& registry;
+  };
+  using Options = std::vector<std::shared_ptr<const SourceOptions>>;
+  using OpenPorts = std::function<std::vector<std::unique_ptr<SinkPort>>(std::function<void()> on_room)>;
+
+  StreamSet(Parts parts, Options sources);  // by slot (configuration_change.h)
+  ~StreamSet();
+
+  // Opens the ports and takes entries from now on. An error of a source, with its name.
+  pipeline::Result<void> start(const OpenPorts& open_ports);
+
+  // Sources that are new, or whose own options are others, begin; those that are to go on are not touched. With an
+  // error nothing has changed. Else commit() or, if something else fails, roll_back().
+  pipeline::Result<void> prepare(const Options& next);
+  void roll_back();
+  // `change_ports`: new ports of a reader that goes on.
+  void commit(const OpenPorts& open_ports,
+              const std::function<std::vector<ReaderChange::Port>(std::function<void()> on_room)>& change_ports);
+
+  void stop();     // takes nothing more; all that was taken is with the sinks
+  void give_up();  // what is not settled by now is told so
+  void sweep();    // lets removed sources go when everything of them is settled
+
+  const Options& options() const { return options_; }
+  bool empty() const;
+  std::vector<Target> targets() const;
+  std::vector<std::string> warnings() const;  // of sources that take nothing at the moment, and why
+  void append_stage_metrics(pipeline::MetricPage& page) const;
+
+ private:
+  struct Stream {
+    std::shared_ptr<const SourceOptions> options;
+    std::shared_ptr<StreamReader> reader;
+    std::unique_ptr<StreamSource> source;
+  };
+  using Streams = std::vector<std::unique_ptr<Stream>>;  // by slot; null: removed
+  std::unique_ptr<StreamSource> make_source(const Stream& stream) const;
+  pipeline::Result<void> begin(Stream& stream) const;
+  pipeline::Result<void> prepare_slot(size_t slot, const std::shared_ptr<const SourceOptions>& next);
+  std::function<void()> waker(const Stream& stream) const;
+
+  const Parts parts_;
+  Options options_;
+  Streams streams_;
+  Streams retiring_;  // removed, not settled yet
+
+  // between prepare() and commit()
+  Options next_;
+  Streams added_;  // by slot
+  std::vector<std::function<void()>> undo_;
+  std::vector<std::unique_ptr<StreamSource>> replaced_;
+};
+
+}  // namespace agent
