@@ -1,4 +1,4 @@
-// TcpListener, TcpStream: TCP on the loop, with backpressure.
+// TcpListener, TcpStream: TCP on the loop, with backpressure. Streams of a unix socket (local_listener.h) are the same.
 //
 // Life:    a stream is closed by close() or its destructor; both may happen inside its own callbacks. close() may be
 //          called twice. Callbacks never come after it, except that each write's `done` is always called exactly once
@@ -38,10 +38,10 @@ class TcpStream {
   void finish();  // says "no more bytes" to the peer after the writes so far
   void close();   // at once; unsent bytes are lost
 
-  const std::string& peer() const;  // "127.0.0.1:4711", "[::1]:4711"
+  const std::string& peer() const;  // "127.0.0.1:4711", "[::1]:4711"; of a unix socket "unix:/run/x.sock"
 
   struct State;
-  explicit TcpStream(State* state);  // made by TcpListener
+  explicit TcpStream(State* state);  // made by a listener
 
  private:
   State* state_;

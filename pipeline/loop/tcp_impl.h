@@ -6,8 +6,13 @@
 
 namespace pipeline {
 
+union StreamHandle {
+  uv_tcp_t tcp;
+  uv_pipe_t local;
+};
+
 struct TcpStream::State {
-  uv_tcp_t handle;
+  StreamHandle handle;
   Loop* loop;
   std::string peer;
   OnBytes on_bytes;

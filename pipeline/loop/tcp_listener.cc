@@ -1,6 +1,5 @@
-#include <charconv>
-
 #include "pipeline/base/log.h"
+#include "pipeline/loop/listen_address.h"
 #include "pipeline/loop/tcp_impl.h"
 
 namespace pipeline {
@@ -21,31 +20,10 @@ namespace {
 
 constexpr int kBacklog = 1024;
 
-struct HostPort {
-  std::string host;
-  uint16_t port = 0;
-};
-
-Result<HostPort> split_address(std::string_view address) {
-  const size_t colon = address.rfind(':');
-  if (colon == address.npos) {
-    return fail(Errc::kInvalid, concat("listen ", address, ": no port; write HOST:PORT, for example 127.0.0.1:3100"));
-  }
-  std::string_view host = address.substr(0, colon), port_text = address.substr(colon + 1);
-  HostPort out;
-  auto [end, error] = std::from_chars(port_text.data(), port_text.data() + port_text.size(), out.port);
-  if (error != std::errc{} || end != port_text.data() + port_text.size()) {
-    return fail(Errc::kInvalid, concat("listen ", address, ": \"", port_text, "\" is not a port number"));
-  }
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  out.host = host == "localhost" ? "127.0.0.1" : std::string(host);
-  return out;
-}
-
 }  // namespace
 
 Result<void> TcpListener::State::bind(std::string_view text) {
-  TRY_LET(const HostPort where, split_address(text));
+  TRY_LET(const HostPort where, split_listen_address(text));
   sockaddr_storage storage{};
   auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
   auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage);
@@ -64,12 +42,12 @@ Result<void> TcpListener::State::bind(std::string_view text) {
 
 void TcpListener::State::accept() {
   auto* stream = new TcpStream::State{{}, loop, {}, {}, {}};
-  uv_tcp_init(&loop->impl().loop, &stream->handle);
-  stream->handle.data = stream;
+  uv_tcp_init(&loop->impl().loop, &stream->handle.tcp);
+  stream->handle.tcp.data = stream;
   auto owner = std::make_unique<TcpStream>(stream);
   if (uv_accept(reinterpret_cast<uv_stream_t*>(&handle), reinterpret_cast<uv_stream_t*>(&stream->handle)) != 0) return;
-  uv_tcp_nodelay(&stream->handle, 1);
-  stream->peer = socket_address(stream->handle, uv_tcp_getpeername);
+  uv_tcp_nodelay(&stream->handle.tcp, 1);
+  stream->peer = socket_address(stream->handle.tcp, uv_tcp_getpeername);
   on_stream(std::move(owner));
 }
 
@@ -93,7 +71,7 @@ Result<std::unique_ptr<TcpListener>> TcpListener::listen(Loop& loop, std::string
       });
   if (status != 0) return fail(uv_error(concat("listen ", address), status));
   state->address = socket_address(state->handle, uv_tcp_getsockname);
-  TRY_LET(const HostPort bound, split_address(state->address));
+  TRY_LET(const HostPort bound, split_listen_address(state->address));
   state->port = bound.port;
   return listener;
 }
