@@ -1,9 +1,9 @@
 // Functions for JSON, base64 and base32, digests, types, paths and URLs: Sprig's.
 #include "pipeline/base/digest.h"
+#include "pipeline/base/text_encoding.h"
 #include "pipeline/parse/go_format.h"
 #include "pipeline/parse/go_url.h"
 #include "pipeline/parse/template_cast.h"
-#include "pipeline/parse/text_encoding.h"
 
 namespace pipeline {
 

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "pipeline/base/quantity.h"
+#include "pipeline/base/text_encoding.h"
 #include "pipeline/model/letter_case.h"
 #include "pipeline/model/quoted_text.h"
 #include "pipeline/parse/go_format.h"
@@ -11,7 +12,6 @@
 #include "pipeline/parse/go_url.h"
 #include "pipeline/parse/regex_functions.h"
 #include "pipeline/parse/template_cast.h"
-#include "pipeline/parse/text_encoding.h"
 
 namespace pipeline {
 

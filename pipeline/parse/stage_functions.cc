@@ -3,12 +3,12 @@
 #include <random>
 
 #include "pipeline/base/digest.h"
+#include "pipeline/base/text_encoding.h"
 #include "pipeline/model/letter_case.h"
 #include "pipeline/parse/go_text.h"
 #include "pipeline/parse/regex_functions.h"
 #include "pipeline/parse/semantic_version.h"
 #include "pipeline/parse/template_cast.h"
-#include "pipeline/parse/text_encoding.h"
 
 namespace pipeline {
 

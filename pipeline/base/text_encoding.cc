@@ -1,4 +1,4 @@
-#include "pipeline/parse/text_encoding.h"
+#include "pipeline/base/text_encoding.h"
 
 #include <cstdint>
 
