@@ -18,7 +18,7 @@ class PushVisitor {
  public:
   virtual ~PushVisitor() = default;
   // A stream begins; its entries follow. `labels`: the text as sent (protobuf) or rendered (JSON), not yet checked.
-  // `entries`: how many on_entry() calls follow (JSON: at most; some may be left out).
+  // `entries`: how many on_entry() calls follow (JSON: at most; some may be left out. OTLP: 0, or 1 for at least one).
   virtual void on_stream(std::string_view labels, size_t entries) = 0;
   // `time`: as sent; a time outside int64 nanoseconds is the nearest one inside. `line`: any bytes (JSON: UTF-8).
   // `metadata`: in the order sent; the span itself holds during the call only.
