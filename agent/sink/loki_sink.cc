@@ -144,7 +144,7 @@ void LokiSink::settle(const ClosedBatch& batch) {
   account(batch, -1);
   update_window();
   send_more();
-  if ((was_full && !full()) || std::any_of(batch->files.begin(), batch->files.end(), is_stream)) call_on_room();
+  if ((was_full && !full()) || std::any_of(batch.files.begin(), batch.files.end(), is_stream)) call_on_room();
   if (stop_done_ && outstanding_batches_ == 0) finish_stop();
 }
 
