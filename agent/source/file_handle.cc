@@ -1,6 +1,7 @@
 #include "agent/source/file_handle.h"
 
 #include <cerrno>
+#include <csignal>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,18 +30,25 @@ Result<std::shared_ptr<FileHandle>> FileHandle::open(const std::string& path) {
   return handle;
 }
 
+Result<std::shared_ptr<FileHandle>> FileHandle::open_gzip(const std::string& path) {
+  TRY_LET(auto handle, open(path));
+  handle->gzip_ = std::make_unique<GzipFile>(handle->fd_);
+  return handle;
+}
+
 FileHandle::~FileHandle() { ::close(fd_); }
 
 Result<FileHandle::Status> FileHandle::status() const {
   struct stat status;
   if (::fstat(fd_, &status) != 0) return fail(system_error("fstat", errno));
   return Status{.key = {status.st_dev, status.st_ino},
-                .size_bytes = static_cast<uint64_t>(status.st_size),
+                .size_bytes = gzip_ ? gzip_->size_bytes() : static_cast<uint64_t>(status.st_size),
                 .links = status.st_nlink,
                 .modified_nanos = status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec};
 }
 
 Result<size_t> FileHandle::read_at(uint64_t position, char* to, size_t length) const {
+  if (gzip_) return gzip_->read_at(position, to, length);
   size_t total = 0;
   while (total < length) {
     ssize_t n = ::pread(fd_, to + total, length - total, static_cast<off_t>(position + total));
@@ -57,6 +65,20 @@ Result<std::string> FileHandle::head() const {
   TRY_LET(size_t size, read_at(0, bytes.data(), bytes.size()));
   bytes.resize(size);
   return bytes;
+}
+
+FileHandle::Writers FileHandle::writers() const {
+  // Who opens the file for writing while we have the lease would break it: the signal for that must not end us.
+  ::fcntl(fd_, F_SETSIG, SIGURG);
+  if (::fcntl(fd_, F_SETLEASE, F_RDLCK) == 0) {
+    ::fcntl(fd_, F_SETLEASE, F_UNLCK);
+    return Writers::kNone;
+  }
+  return errno == EAGAIN ? Writers::kSome : Writers::kUnknown;
+}
+
+void FileHandle::rest() const {
+  if (gzip_) gzip_->rest();
 }
 
 }  // namespace agent

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "agent/source/file_identity.h"
+#include "agent/source/gzip_file.h"
 #include "pipeline/base/result.h"
 
 namespace agent {
@@ -19,6 +20,9 @@ namespace agent {
 class FileHandle {
  public:
   static pipeline::Result<std::shared_ptr<FileHandle>> open(const std::string& path);  // follows links
+  // The text of a compressed file: positions, head and size are those of the text. Its size is a hint until a read has
+  // come to its end. kCorrupt: see gzip_file.h.
+  static pipeline::Result<std::shared_ptr<FileHandle>> open_gzip(const std::string& path);
   ~FileHandle();
   FileHandle(const FileHandle&) = delete;
   FileHandle& operator=(const FileHandle&) = delete;
@@ -34,11 +38,19 @@ class FileHandle {
   pipeline::Result<size_t> read_at(uint64_t position, char* to, size_t length) const;
   pipeline::Result<std::string> head() const;  // the first kFingerprintBytes
 
+  // Has a process the file open for writing? Asked of the system with a lease, given back at once. kUnknown: the file
+  // is another user's and we lack CAP_LEASE, or its file system has no leases.
+  enum class Writers { kNone, kSome, kUnknown };
+  Writers writers() const;
+
+  bool is_gzip() const { return gzip_ != nullptr; }
+  void rest() const;              // nothing is read for a while: gives memory back
   int fd() const { return fd_; }  // for inotify; do not read from it
 
  private:
   explicit FileHandle(int fd) : fd_(fd) {}
   const int fd_;
+  std::unique_ptr<GzipFile> gzip_;  // null: not compressed
 };
 
 }  // namespace agent

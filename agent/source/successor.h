@@ -1,0 +1,67 @@
+// Successors: finds the content of a file that is no more at its path or inode: renamed to a place nobody watches
+// (behind links: containers/ -> pods/ -> docker/), copied (copytruncate), compressed. The begin of the content decides,
+// and the name must be that of a rotation.
+//
+// Thread:  one. Lists each folder once: make a new one for each search.
+// Limits:  looks only into the folders of the path and of the links on its way, at names that begin like the file's.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/source/file_handle.h"
+#include "agent/source/file_identity.h"
+#include "agent/source/rotated_name.h"
+
+namespace agent {
+
+class Successors {
+ public:
+  // `taken`: inodes that are read as another file already. May be called for any file of the folders looked into.
+  using Taken = std::function<bool(InodeKey)>;
+  explicit Successors(Taken taken) : taken_(std::move(taken)) {}
+
+  struct Found {
+    std::string path;
+    std::shared_ptr<FileHandle> handle;
+  };
+  // Where the rest of a file is that was called `live_path` and was read up to `position`. Found once: its inode counts
+  // as taken afterwards.
+  std::optional<Found> find(const std::string& live_path, const FileIdentity& identity, uint64_t position);
+
+  struct Sibling {
+    std::string path;
+    InodeKey key;
+    RotatedName name;
+    int64_t modified_nanos = 0;
+  };
+  // The files that are called like rotations of `live_path` and are not taken.
+  std::vector<Sibling> rotated_siblings(const std::string& live_path);
+
+  // How the file at `inode` is called today, if like a rotation of `live_path`.
+  std::optional<RotatedName> name_of(const std::string& live_path, InodeKey inode);
+
+ private:
+  struct Entry {
+    std::string name;
+    InodeKey key;
+    int64_t modified_nanos = 0;
+  };
+  struct Place {
+    std::string folder, name;  // the live file's
+  };
+  static std::vector<Place> places(const std::string& path);
+  const std::vector<Entry>& list(const std::string& folder);
+  std::vector<Entry> entries_like(const Place& place);
+  bool is_taken(InodeKey key) const;
+
+  const Taken taken_;
+  std::map<std::string, std::vector<Entry>> folders_;  // by name
+  std::vector<InodeKey> found_;
+};
+
+}  // namespace agent
