@@ -24,15 +24,17 @@ namespace {
 constexpr std::chrono::seconds kRescanEvery = 10s;  // inotify may miss what a network file system does
 constexpr std::chrono::seconds kPollEvery = 1s;     // folders without a watch
 
-SourceRules compile_rules(const std::shared_ptr<const SourceOptions>& source) {
+SourceRules compile_rules(const std::shared_ptr<const SourceOptions>& source, const FindPodMetadata& find_metadata) {
   auto rules = PathRules::compile(*source);
   if (!rules) pipeline::log_error("source has a bad pattern", {{"source", source->name}, {"error", rules.error()}});
-  return {.options = source, .rules = rules ? *std::move(rules) : PathRules()};
+  return {.options = source,
+          .rules = rules ? *std::move(rules) : PathRules(),
+          .metadata = find_metadata ? find_metadata(*source) : nullptr};
 }
 
 std::vector<SourceRules> compile_rules(const std::vector<std::shared_ptr<const SourceOptions>>& sources) {
   std::vector<SourceRules> all;
-  for (const auto& source : sources) all.push_back(compile_rules(source));
+  for (const auto& source : sources) all.push_back(compile_rules(source, nullptr));
   return all;
 }
 }  // namespace
@@ -56,17 +58,31 @@ class Discovery::Impl {
         files_(sources_, ledger, metrics),
         tree_(sources_, files_),
         timer_(loop, [this] { on_timer(); }),
+        wait_timer_(loop, [this] { settle(); }),
         polled_(metrics.gauge("skidway_agent_discovery_polled_directories",
                               "Directories that are scanned every second because they have no inotify watch.")),
         watched_(metrics.gauge("skidway_agent_discovery_watched_directories", "Directories with an inotify watch.")),
         overflows_(metrics.counter("skidway_agent_discovery_inotify_overflows_total",
                                    "Times the system lost inotify events; everything is scanned then.")),
         alive_(std::make_shared<Impl*>(this)),
-        self_(alive_) {}
+        self_(alive_) {
+    files_.set_clock([this] { return loop_.now(); });
+  }
 
   FileTable& files() { return files_; }
   const FileTable& files() const { return files_; }
   bool scanned() const { return scanned_; }
+
+  void set_pod_metadata(FindPodMetadata find) {
+    find_metadata_ = std::move(find);
+    for (SourceRules& source : sources_) source.metadata = find_metadata_(*source.options);
+  }
+
+  void pods_changed(const std::vector<PodId>& pods) {
+    if (!scanned_ || !alive_) return;
+    files_.pods_changed(pods);
+    arm_wait_timer();
+  }
 
   void start() {
     if (tree_.watch().fd() >= 0) {
@@ -81,6 +97,7 @@ class Discovery::Impl {
 
   void stop() {
     timer_.stop();
+    wait_timer_.stop();
     watcher_.reset();
     alive_.reset();
   }
@@ -90,14 +107,15 @@ class Discovery::Impl {
     std::set<size_t> changed, fresh;
     for (size_t i = 0; i < sources.size(); ++i) {
       if (i >= sources_.size()) {
-        sources_.push_back(compile_rules(sources[i]));
+        sources_.push_back(compile_rules(sources[i], find_metadata_));
         fresh.insert(i), changed.insert(i);
       } else if (sources[i] == nullptr) {
         sources_[i].rules = PathRules();
+        sources_[i].metadata = nullptr;
         sources_[i].removed = true;
         changed.insert(i);
       } else if (sources[i] != sources_[i].options) {
-        sources_[i] = compile_rules(sources[i]);
+        sources_[i] = compile_rules(sources[i], find_metadata_);
         changed.insert(i);
       }
     }
@@ -119,7 +137,7 @@ class Discovery::Impl {
     std::vector<FolderWatch::Event> events;
     bool complete = tree_.watch().take(events);
     tree_.follow(events);
-    files_.settle();
+    settle();
     if (complete) return;
     overflows_.add();
     pipeline::log_warn("inotify events were lost, scanning everything");
@@ -129,15 +147,26 @@ class Discovery::Impl {
   void scan() {
     last_scan_ = loop_.now();
     tree_.scan();
-    files_.settle();
+    settle();
     arm_timer();
   }
 
   void on_timer() {
     if (loop_.now() - last_scan_ >= kRescanEvery) return scan();
     tree_.scan_polled();
-    files_.settle();
+    settle();
     arm_timer();
+  }
+
+  void settle() {
+    files_.settle();
+    arm_wait_timer();
+  }
+
+  void arm_wait_timer() {
+    auto deadline = files_.next_deadline();
+    if (!deadline) return wait_timer_.stop();
+    wait_timer_.start(std::max(*deadline - loop_.now(), std::chrono::milliseconds(1)));
   }
 
   void arm_timer() {
@@ -152,6 +181,8 @@ class Discovery::Impl {
   FolderTree tree_;
   std::optional<pipeline::FdWatcher> watcher_;
   pipeline::Timer timer_;
+  pipeline::Timer wait_timer_;  // for files that wait for metadata
+  FindPodMetadata find_metadata_;
   std::chrono::milliseconds last_scan_{0};
   bool scanned_ = false;
   pipeline::Gauge& polled_;
@@ -168,6 +199,9 @@ Discovery::Discovery(pipeline::Loop& loop, std::vector<std::shared_ptr<const Sou
 Discovery::~Discovery() { stop(); }
 
 void Discovery::add_reader(FileReceiver& reader) { impl_->files().add_reader(reader); }
+void Discovery::set_pod_metadata(FindPodMetadata find) { impl_->set_pod_metadata(std::move(find)); }
+void Discovery::pods_changed(const std::vector<PodId>& pods) { impl_->pods_changed(pods); }
+bool Discovery::has_files(const PodId& pod) const { return impl_->files().has_files(pod); }
 void Discovery::start() { impl_->start(); }
 void Discovery::stop() { impl_->stop(); }
 void Discovery::change_sources(std::vector<std::shared_ptr<const SourceOptions>> sources,

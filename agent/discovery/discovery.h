@@ -31,8 +31,12 @@ namespace agent {
 // Raises RLIMIT_NOFILE to its hard limit; returns the limit in force.
 uint64_t raise_open_file_limit();
 
+// Who knows the pods of a source; null: nobody. Called on the loop, for each source when it is new or changed.
+using FindPodMetadata = std::function<const PodMetadata*(const SourceOptions&)>;
+
 // What `targets` prints: a scan without watching or reading. Thread: any.
-std::vector<Target> scan_targets(const std::vector<std::shared_ptr<const SourceOptions>>& sources);
+std::vector<Target> scan_targets(const std::vector<std::shared_ptr<const SourceOptions>>& sources,
+                                 const FindPodMetadata& find_metadata = nullptr);
 
 class Discovery final : public ReaderEvents {
  public:
@@ -40,7 +44,8 @@ class Discovery final : public ReaderEvents {
             pipeline::Registry& metrics);
   ~Discovery() override;
 
-  void add_reader(FileReceiver& reader);  // before start(); a file goes to a reader by the hash of its lineage
+  void set_pod_metadata(FindPodMetadata find);  // before start(); what it finds outlives this, or changes with sources
+  void add_reader(FileReceiver& reader);        // before start(); a file goes to a reader by the hash of its lineage
   void start();
   void stop();
 
@@ -48,6 +53,9 @@ class Discovery final : public ReaderEvents {
   // `between`, then scans and offers what is new.
   void change_sources(std::vector<std::shared_ptr<const SourceOptions>> sources, const std::function<void()>& between);
   bool first_scan_done() const;
+
+  void pods_changed(const std::vector<PodId>& pods);  // what is known of them
+  bool has_files(const PodId& pod) const;             // log files of it are there
 
   std::vector<Target> targets() const;  // sorted by source and path
 

@@ -105,10 +105,15 @@ void FileTable::open(const std::string& path, Wish wish) {
 void FileTable::refuse(const std::string& path, size_t source, std::string reason) {
   Name& name = names_[path];
   name.failed = true;
-  Target target = make_target(*sources_[source].options, path);
+  Target target = describe(source, path, false);
   if (target.state == "active") target.state = "failed", target.reason = std::move(reason);
-  std::erase_if(name.refused, [&](const Target& t) { return t.source == target.source; });
-  name.refused.push_back(std::move(target));
+  note_refused(path, std::move(target));
+}
+
+void FileTable::note_refused(const std::string& path, Target target) {
+  auto& refused = names_[path].refused;
+  std::erase_if(refused, [&](const Target& t) { return t.source == target.source; });
+  refused.push_back(std::move(target));
 }
 
 void FileTable::attach(const std::string& path, InodeKey key) {
@@ -160,6 +165,7 @@ void FileTable::lose_below(const std::string& folder) {
 // --- offers
 
 void FileTable::settle() {
+  if (auto deadline = next_deadline(); deadline && *deadline <= now_()) offer_waiting();
   offer_fresh();
   for (InodeKey key : changed_) tell_state(key);
   changed_.clear();
@@ -167,10 +173,11 @@ void FileTable::settle() {
 
 void FileTable::change_sources(const std::set<size_t>& changed, const std::set<size_t>& fresh) {
   scanned_first_ = fresh;
+  stop_waiting(changed);
   for (auto it = files_.begin(); it != files_.end();) {
     auto& [key, held] = *it;
     withdraw_unwanted(key, held, changed);
-    it = held.offers.empty() ? files_.erase(it) : std::next(it);
+    it = held.offers.empty() && held.waiting == 0 ? files_.erase(it) : std::next(it);
   }
   auto is_changed = [&](const Target& target) {
     return std::any_of(changed.begin(), changed.end(),
@@ -189,25 +196,36 @@ void FileTable::withdraw_unwanted(InodeKey key, Held& held, const std::set<size_
     if (offer.reader != nullptr) offer.reader->withdraw(key, offer.source);
     return true;
   });
-  if (held.offers.empty()) return;
-  held.wanted_by.clear();
+  if (held.offers.empty() && held.waiting == 0) return;
+  std::vector<size_t> wanting;
   for (const std::string& name : held.names)
-    for (size_t source : sources_wanting(name))
-      if (std::none_of(held.offers.begin(), held.offers.end(), [&](auto& o) { return o.source == source; }))
-        held.wanted_by.push_back(source);
-  std::sort(held.wanted_by.begin(), held.wanted_by.end());
-  held.wanted_by.erase(std::unique(held.wanted_by.begin(), held.wanted_by.end()), held.wanted_by.end());
+    for (size_t source : sources_wanting(name)) wanting.push_back(source);
+  want(key, held, std::move(wanting));
+}
+
+// Those of `sources` that have it neither offered nor waiting are to get it with the next offers.
+void FileTable::want(InodeKey key, Held& held, std::vector<size_t> sources) {
+  auto has = [&](size_t source) {
+    return std::any_of(held.offers.begin(), held.offers.end(), [&](auto& o) { return o.source == source; }) ||
+           (held.waiting > 0 && std::any_of(waiting_.begin(), waiting_.end(), [&](const Waiting& w) {
+              return w.candidate.key == key && w.candidate.source == source;
+            }));
+  };
+  std::erase_if(sources, has);
+  std::sort(sources.begin(), sources.end());
+  sources.erase(std::unique(sources.begin(), sources.end()), sources.end());
+  held.wanted_by = std::move(sources);
   held.only_if_known = false;
   if (!held.wanted_by.empty()) fresh_.push_back(key);
 }
 
 // By its name, or by the one under which it was first seen; then its reader gets its labels.
 bool FileTable::still_wanted(InodeKey key, const Held& held, Offer& offer) {
-  const auto& [options, rules, removed] = sources_[offer.source];
+  const PathRules& rules = sources_[offer.source].rules;
   bool matches = rules.matches(held.path) || std::any_of(held.names.begin(), held.names.end(),
                                                          [&](const std::string& name) { return rules.matches(name); });
   if (!matches) return false;
-  Target target = make_target(*options, offer.target.path);
+  Target target = describe(offer.source, offer.target.path, true);
   if (target.state != "active") return false;
   if (target.labels != offer.target.labels && offer.reader != nullptr)
     offer.reader->relabel(key, offer.source, target.labels);
@@ -238,34 +256,43 @@ void FileTable::offer_fresh() {
       auto known = ledger_.find(*sources_[source].options, key, held.path, head, held.size_bytes);
       if (!known && held.only_if_known) continue;
       auto order = std::tuple(!known, known ? known->birth_order : 0, held.modified_nanos, held.path);
-      candidates.push_back({key, source, std::move(known), head, std::move(order)});
+      const bool there_before = first_scan_ || scanned_first_.contains(source);
+      candidates.push_back({key, source, std::move(known), head, std::move(order), there_before});
     }
   }
   std::sort(candidates.begin(), candidates.end(),
             [](const Candidate& a, const Candidate& b) { return a.order < b.order; });
-  for (const Candidate& candidate : candidates) offer(candidate);
-  for (InodeKey key : fresh_) {  // nobody wants it after all: its name stays known, so that it is not opened again
-    auto held = files_.find(key);
-    if (!held->second.offers.empty()) continue;
-    for (const std::string& path : held->second.names) names_[path].open = false;
-    files_.erase(held);
-  }
-  fresh_.clear();
+  for (const Candidate& candidate : candidates)
+    if (!postpone(candidate)) offer(candidate);
+  for (InodeKey key : std::exchange(fresh_, {})) drop_unwanted(key);
   held_gauge_.set(static_cast<int64_t>(files_.size()));
+}
+
+// Nobody wants it after all: its name stays known, so that it is not opened again.
+void FileTable::drop_unwanted(InodeKey key) {
+  auto held = files_.find(key);
+  if (held == files_.end() || !held->second.offers.empty() || held->second.waiting > 0) return;
+  for (const std::string& path : held->second.names) names_[path].open = false;
+  files_.erase(held);
 }
 
 void FileTable::offer(const Candidate& candidate) {
   Held& held = files_.at(candidate.key);
-  const auto& [options, rules, removed] = sources_[candidate.source];
+  const auto& options = sources_[candidate.source].options;
+  const PathRules& rules = sources_[candidate.source].rules;
   const std::string& path = candidate.known ? candidate.known->path : held.path;
-  Target target = make_target(*options, path);
+  Target target = describe(candidate.source, path, candidate.known.has_value());
+  if (target.state == "active" && !candidate.known && read_by_other_pipeline(held, candidate.source)) {
+    target.state = "dropped";
+    target.reason = "another source began to read it before its pod's annotations were known";
+  }
   if (target.state != "active") {
-    for (const std::string& name : held.names) {
-      names_[name].refused.push_back(target);
-      break;
-    }
+    if (candidate.known) ledger_.release(candidate.known->id, candidate.known->position);
+    if (!held.names.empty()) note_refused(*held.names.begin(), std::move(target));
     return;
   }
+  for (const std::string& name : held.names)
+    std::erase_if(names_[name].refused, [&](const Target& t) { return t.source == target.source; });
   OfferedFile file;
   file.handle = held.handle;
   file.identity = FileIdentity::of(candidate.key, candidate.head);
@@ -282,8 +309,7 @@ void FileTable::offer(const Candidate& candidate) {
   } else {
     file.fresh = true;
     file.birth_order = ++last_birth_order_;
-    bool there_before = first_scan_ || scanned_first_.contains(candidate.source);
-    file.position = there_before ? start_position(*options, held) : 0;
+    file.position = candidate.there_before ? start_position(*options, held) : 0;
     file.id = ledger_.adopt(*options, file.identity, path, file.birth_order);
   }
   FileReceiver* reader = readers_.empty() ? nullptr : readers_[pipeline::hash64(file.lineage) % readers_.size()];
@@ -328,7 +354,7 @@ void FileTable::finished(InodeKey key, size_t source) {
   if (found == files_.end()) return;
   Held& held = found->second;
   std::erase_if(held.offers, [&](const Offer& offer) { return offer.source == source; });
-  if (!held.offers.empty()) return;
+  if (!held.offers.empty() || held.waiting > 0) return;
   for (const std::string& path : held.names) names_.erase(path);  // seen again meanwhile: opened anew by the next scan
   files_.erase(found);
   changed_.erase(key);
@@ -343,6 +369,12 @@ std::vector<Target> FileTable::targets() const {
       if (offer.state != State::kLive) target.state = "rotated";
       all.push_back(std::move(target));
     }
+  }
+  for (const Waiting& waiting : waiting_) {
+    Target target = describe(waiting.candidate.source, files_.at(waiting.candidate.key).path, false);
+    target.state = "waiting";
+    target.reason = "for what the API says about its pod";
+    all.push_back(std::move(target));
   }
   for (const auto& [path, name] : names_) all.insert(all.end(), name.refused.begin(), name.refused.end());
   std::sort(all.begin(), all.end(),

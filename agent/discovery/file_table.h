@@ -3,9 +3,15 @@
 // A name appears (see) or vanishes (lose); settle() then offers what is new to the readers, in birth order, and tells
 // them what was renamed or is gone. So a rename, which is a loss and an appearance, is never taken for a deletion.
 //
+// A container's log whose pod is not known yet, where somebody is asked about pods, waits for that at most
+// PodChoice::metadata_wait: open, so that nothing is lost, and unread. Its labels then come from its path; metadata
+// that comes later changes them from then on. Of a pod that was deleted they stay as they are.
+//
 // Thread:  loop.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,6 +23,7 @@
 #include <vector>
 
 #include "agent/discovery/path_rules.h"
+#include "agent/discovery/pod_metadata.h"
 #include "agent/discovery/target.h"
 #include "agent/source/file_handle.h"
 #include "agent/source/file_ledger.h"
@@ -29,7 +36,8 @@ namespace agent {
 struct SourceRules {
   std::shared_ptr<const SourceOptions> options;
   PathRules rules;
-  bool removed = false;  // by a change of the configuration; the rules match nothing
+  const PodMetadata* metadata = nullptr;  // null: nobody is asked about pods
+  bool removed = false;                   // by a change of the configuration; the rules match nothing
 };
 
 class FileTable {
@@ -48,6 +56,14 @@ class FileTable {
 
   void settle();
   void first_scan_done();
+
+  using Now = std::function<std::chrono::milliseconds()>;
+  void set_clock(Now now) { now_ = std::move(now); }
+  // When a file that waits for metadata will have waited long enough; settle() is to be called then.
+  std::optional<std::chrono::milliseconds> next_deadline() const;
+  // What is known of these pods has changed. Includes settle().
+  void pods_changed(const std::vector<PodId>& pods);
+  bool has_files(const PodId& pod) const;  // a name of a log of it is there
 
   // These sources (by index) have other options than before; one that was removed has rules that match nothing. Files
   // that they want no more are withdrawn from the readers, others get their new labels. A scan and settle() then offer
@@ -81,6 +97,7 @@ class FileTable {
     std::vector<size_t> wanted_by;  // sources, until it is offered
     bool only_if_known = false;     // its name matches no source: only a file of a former run is wanted
     std::vector<Offer> offers;
+    size_t waiting = 0;  // sources for which it waits for metadata
   };
   struct Candidate {
     InodeKey key;
@@ -89,6 +106,11 @@ class FileTable {
     std::string head;
     // Files of former runs in their old order, then the others by the time they were last written to.
     std::tuple<bool, uint64_t, int64_t, std::string> order;
+    bool there_before = false;  // at the first scan of its source
+  };
+  struct Waiting {
+    Candidate candidate;
+    std::chrono::milliseconds deadline;
   };
 
   std::vector<size_t> sources_wanting(const std::string& path) const;
@@ -101,6 +123,18 @@ class FileTable {
   void open(const std::string& path, Wish wish);
   [[nodiscard]] bool still_wanted(InodeKey key, const Held& held, Offer& offer);
   void withdraw_unwanted(InodeKey key, Held& held, const std::set<size_t>& changed);
+  void want(InodeKey key, Held& held, std::vector<size_t> sources);
+  Target describe(size_t source, const std::string& path, bool begun) const;
+  bool is_known(size_t source, const std::string& path) const;
+  bool postpone(const Candidate& candidate);
+  void offer_waiting();
+  void stop_waiting(const std::set<size_t>& sources);
+  void reconsider(InodeKey key);
+  bool read_by_other_pipeline(const Held& held, size_t source) const;
+  void note_refused(const std::string& path, Target target);
+  void drop_unwanted(InodeKey key);
+  template <class Visit>
+  void for_each_name(const PodId& pod, Visit visit) const;
   void refuse(const std::string& path, size_t source, std::string reason);
   void attach(const std::string& path, InodeKey key);
   void detach(const std::string& path, Name& name);
@@ -117,7 +151,9 @@ class FileTable {
   std::unordered_map<InodeKey, Held> files_;
   std::map<std::string, Name> names_;  // by path
   std::vector<InodeKey> fresh_;        // opened, not offered yet
-  std::set<InodeKey> changed_;         // names came or went
+  std::vector<Waiting> waiting_;       // for metadata; in the order of their births
+  Now now_ = [] { return std::chrono::milliseconds(0); };
+  std::set<InodeKey> changed_;  // names came or went
   uint64_t last_birth_order_ = 0;
   bool first_scan_ = true;
   std::set<size_t> scanned_first_;  // sources whose first scan this is, after a change

@@ -1,15 +1,18 @@
 #include "agent/discovery/target.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <unistd.h>
 #include <vector>
 
 #include "agent/discovery/path_rules.h"
+#include "pipeline/base/concat.h"
 #include "pipeline/match/relabel.h"
 
 namespace agent {
 
+using pipeline::concat;
 using pipeline::Label;
 using pipeline::LabelSet;
 using Labels = std::map<std::string, std::string>;
@@ -58,6 +61,22 @@ void add_pod_labels(Labels& labels, const SourceOptions& options, const PodLogPa
   if (!options.node.empty()) labels["__meta_kubernetes_pod_node_name"] = options.node;
 }
 
+// Why the annotations of its pod keep a container from a source; empty: they do not.
+std::string refusal(const PodChoice& choice, const ContainerMetadata* metadata, bool begun) {
+  const bool known = metadata != nullptr;
+  if (known && metadata->excluded) return "the pod's annotation skidway.io/exclude says so";
+  if (choice.annotated_only && !(known && metadata->included))
+    return known ? "the pod has no annotation skidway.io/include" : "nothing is known of its pod";
+  if (begun) return {};
+  const std::string_view wanted = known ? std::string_view(metadata->pipeline) : std::string_view();
+  if (!choice.pipeline.empty() && wanted != choice.pipeline)
+    return concat("the pod's annotation skidway.io/pipeline does not say \"", choice.pipeline, "\"");
+  const auto& others = choice.other_pipelines;
+  if (choice.pipeline.empty() && std::find(others.begin(), others.end(), wanted) != others.end())
+    return concat("the pod's annotation skidway.io/pipeline says \"", wanted, "\", which another source has");
+  return {};
+}
+
 Labels reserved_only(const Labels& labels) {
   Labels reserved;
   for (const auto& [name, value] : labels) {
@@ -67,7 +86,19 @@ Labels reserved_only(const Labels& labels) {
 }
 }  // namespace
 
-Target make_target(const SourceOptions& options, const std::string& path) {
+std::optional<ContainerName> container_of(const SourceOptions& options, const std::string& path) {
+  if (options.type != SourceType::kKubernetes) return std::nullopt;
+  for (const std::string& root : options.paths) {
+    auto log = PodLogPath::parse(pipeline::clean_path(root), path);
+    if (!log) continue;
+    return ContainerName{{std::string(log->namespace_name), std::string(log->pod_name), std::string(log->pod_uid)},
+                         std::string(log->container_name)};
+  }
+  return std::nullopt;
+}
+
+Target make_target(const SourceOptions& options, const std::string& path, const ContainerMetadata* metadata,
+                   bool begun) {
   Target target{.source = options.name, .path = path};
   Labels labels;
   labels["__path__"] = path;
@@ -76,10 +107,17 @@ Target make_target(const SourceOptions& options, const std::string& path) {
       auto log = PodLogPath::parse(pipeline::clean_path(root), path);
       if (log) add_pod_labels(labels, options, *log);
     }
+    if (metadata)
+      for (const auto& [name, value] : metadata->labels.labels()) labels[name] = value;
   } else {
     labels["filename"] = path;
   }
   target.discovered = to_set(reserved_only(labels));
+  if (std::string reason = refusal(options.pods, metadata, begun); !reason.empty()) {
+    target.state = "dropped";
+    target.reason = std::move(reason);
+    return target;
+  }
   complete(target, options, labels);
   return target;
 }

@@ -11,16 +11,19 @@
 namespace agent {
 
 namespace {
-void scan_folder(const SourceOptions& options, const PathRules& rules, const std::string& folder,
-                 std::vector<Target>& targets) {
+void scan_folder(const SourceOptions& options, const PathRules& rules, const PodMetadata* pods,
+                 const std::string& folder, std::vector<Target>& targets) {
   std::error_code error;
   for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     std::string path = it->path().string();
     std::error_code ignored;
     if (it->is_directory(ignored)) {
-      if (rules.may_match_below(path) && !it->is_symlink(ignored)) scan_folder(options, rules, path, targets);
+      if (rules.may_match_below(path) && !it->is_symlink(ignored)) scan_folder(options, rules, pods, path, targets);
     } else if (it->is_regular_file(ignored) && rules.matches(path)) {
-      Target target = make_target(options, path);
+      std::shared_ptr<const ContainerMetadata> metadata;
+      if (auto name = pods ? container_of(options, path) : std::nullopt)
+        metadata = pods->find(name->pod, name->container);
+      Target target = make_target(options, path, metadata.get());
       if (target.state == "active" && ::access(path.c_str(), R_OK) != 0) {
         target.state = "failed";
         target.reason = pipeline::system_error(pipeline::concat("open ", path), errno).message;
@@ -32,7 +35,8 @@ void scan_folder(const SourceOptions& options, const PathRules& rules, const std
 }
 }  // namespace
 
-std::vector<Target> scan_targets(const std::vector<std::shared_ptr<const SourceOptions>>& sources) {
+std::vector<Target> scan_targets(const std::vector<std::shared_ptr<const SourceOptions>>& sources,
+                                 const FindPodMetadata& find_metadata) {
   std::vector<Target> targets;
   for (const auto& source : sources) {
     if (source->type == SourceType::kStdin) {
@@ -41,7 +45,8 @@ std::vector<Target> scan_targets(const std::vector<std::shared_ptr<const SourceO
     }
     auto rules = PathRules::compile(*source);
     if (!rules) continue;
-    for (const std::string& folder : rules->folders()) scan_folder(*source, *rules, folder, targets);
+    const PodMetadata* pods = find_metadata ? find_metadata(*source) : nullptr;
+    for (const std::string& folder : rules->folders()) scan_folder(*source, *rules, pods, folder, targets);
   }
   std::sort(targets.begin(), targets.end(),
             [](const Target& a, const Target& b) { return std::tie(a.source, a.path) < std::tie(b.source, b.path); });

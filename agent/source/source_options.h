@@ -1,6 +1,7 @@
 // SourceOptions: one [[source]] of the configuration, ready to run.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -15,6 +16,8 @@ class StageList;
 
 namespace agent {
 
+struct KubernetesOptions;  // agent/kubernetes/kubernetes_options.h
+
 enum class SourceType { kKubernetes, kFile, kStdin, kStream };
 enum class StartAt { kBeginning, kEnd };
 
@@ -27,6 +30,15 @@ struct StreamOptions {
   virtual std::string place() const = 0;  // where its entries come from, for /targets: "tcp://127.0.0.1:1514"
 };
 
+// kubernetes: which pods are the source's, as far as their metadata decides.
+struct PodChoice {
+  std::string pipeline = {};                       // not empty: only pods whose annotation skidway.io/pipeline says so
+  std::vector<std::string> other_pipelines = {};   // of other sources: pods that choose one of these are theirs
+  bool annotated_only = false;                     // only pods with the annotation skidway.io/include
+  std::chrono::milliseconds metadata_wait{5'000};  // a new file is read without its pod's metadata after that time
+  bool operator==(const PodChoice&) const = default;
+};
+
 struct SourceOptions {
   std::string name;
   SourceType type = SourceType::kFile;
@@ -34,17 +46,19 @@ struct SourceOptions {
   std::vector<std::string> excludes;  // globs; also for kubernetes
   // For files never seen before that are there at the first scan; files that appear later are read from the beginning.
   StartAt start_at = StartAt::kBeginning;
-  std::string node;                           // kubernetes: __meta_kubernetes_pod_node_name, where not empty
-  std::map<std::string, std::string> labels;  // added to every target, after relabelling
-  std::shared_ptr<const pipeline::RelabelRules> relabel;  // may be absent
-  std::shared_ptr<const pipeline::StageList> stages;      // may be absent
-  std::string relabel_text, stages_text;                  // as configured; equal texts do the same
-  std::vector<size_t> sinks;                              // indices into the program's list of sinks
+  std::string node;     // kubernetes: __meta_kubernetes_pod_node_name, where not empty
+  PodChoice pods = {};  // kubernetes
+  std::shared_ptr<const KubernetesOptions> kubernetes = {};  // who knows the pods; null: their paths say all
+  std::map<std::string, std::string> labels;                 // added to every target, after relabelling
+  std::shared_ptr<const pipeline::RelabelRules> relabel;     // may be absent
+  std::shared_ptr<const pipeline::StageList> stages;         // may be absent
+  std::string relabel_text, stages_text;                     // as configured; equal texts do the same
+  std::vector<size_t> sinks;                                 // indices into the program's list of sinks
   // kStream
-  std::string stream_type;                      // "journal", "syslog", ...: agent/stream_types.h
-  std::shared_ptr<const StreamOptions> stream;  // null where the configuration has errors
-  std::string stream_text;                      // as configured; equal texts do the same
-  size_t max_line_bytes = kDefaultMaxLineBytes;           // 1 KiB .. 16 MiB; the rest of a longer line is cut, counted
+  std::string stream_type;                       // "journal", "syslog", ...: agent/stream_types.h
+  std::shared_ptr<const StreamOptions> stream;   // null where the configuration has errors
+  std::string stream_text;                       // as configured; equal texts do the same
+  size_t max_line_bytes = kDefaultMaxLineBytes;  // 1 KiB .. 16 MiB; the rest of a longer line is cut, counted
 };
 
 }  // namespace agent

@@ -1,0 +1,160 @@
+// FileTable, the part that is about pods: files that wait for what is known of their pod, and what a change of that
+// does.
+#include <algorithm>
+
+#include "agent/discovery/file_table.h"
+#include "pipeline/base/concat.h"
+
+namespace agent {
+
+using pipeline::concat;
+
+namespace {
+// A source that takes only annotated pods must not read what nobody asked for, however long it takes to know.
+constexpr std::chrono::milliseconds kForEver = std::chrono::hours(24 * 365 * 10);
+
+bool begins_with_folder(std::string_view path, std::string_view folder) {
+  return path.starts_with(folder) && path.size() > folder.size() && path[folder.size()] == '/';
+}
+}  // namespace
+
+Target FileTable::describe(size_t source, const std::string& path, bool begun) const {
+  const SourceRules& rules = sources_[source];
+  std::shared_ptr<const ContainerMetadata> metadata;
+  if (rules.metadata)
+    if (auto name = container_of(*rules.options, path)) metadata = rules.metadata->find(name->pod, name->container);
+  return make_target(*rules.options, path, metadata.get(), begun);
+}
+
+// Or nothing can be known of it.
+bool FileTable::is_known(size_t source, const std::string& path) const {
+  const SourceRules& rules = sources_[source];
+  if (!rules.metadata) return true;
+  auto name = container_of(*rules.options, path);
+  return !name || rules.metadata->find(name->pod, name->container) != nullptr;
+}
+
+bool FileTable::postpone(const Candidate& candidate) {
+  Held& held = files_.at(candidate.key);
+  const std::string& path = candidate.known ? candidate.known->path : held.path;
+  if (is_known(candidate.source, path)) return false;
+  const PodChoice& pods = sources_[candidate.source].options->pods;
+  if (pods.metadata_wait.count() == 0 && !pods.annotated_only) return false;
+  waiting_.push_back({candidate, pods.annotated_only ? kForEver : now_() + pods.metadata_wait});
+  ++held.waiting;
+  if (first_scan_ && candidate.known) (*found_)[candidate.known->id] = {held.handle, candidate.source};
+  return true;
+}
+
+std::optional<std::chrono::milliseconds> FileTable::next_deadline() const {
+  std::optional<std::chrono::milliseconds> next;
+  for (const Waiting& waiting : waiting_)
+    if (waiting.deadline < kForEver) next = std::min(next.value_or(waiting.deadline), waiting.deadline);
+  return next;
+}
+
+// Those whose pod is known now, or that have waited long enough.
+void FileTable::offer_waiting() {
+  const auto now = now_();
+  std::vector<Waiting> ready;
+  std::erase_if(waiting_, [&](Waiting& waiting) {
+    const Candidate& candidate = waiting.candidate;
+    const std::string& path = candidate.known ? candidate.known->path : files_.at(candidate.key).path;
+    if (waiting.deadline > now && !is_known(candidate.source, path)) return false;
+    ready.push_back(std::move(waiting));
+    return true;
+  });
+  // Files of former runs first: who reads a file already goes on with it, whatever its pod chooses by now.
+  std::stable_sort(ready.begin(), ready.end(),
+                   [](const Waiting& a, const Waiting& b) { return a.candidate.order < b.candidate.order; });
+  for (const Waiting& waiting : ready) {
+    --files_.at(waiting.candidate.key).waiting;
+    offer(waiting.candidate);
+  }
+  for (const Waiting& waiting : ready) drop_unwanted(waiting.candidate.key);
+  held_gauge_.set(static_cast<int64_t>(files_.size()));
+}
+
+// These sources have other options now: their files are looked at anew.
+void FileTable::stop_waiting(const std::set<size_t>& sources) {
+  std::erase_if(waiting_, [&](const Waiting& waiting) {
+    const Candidate& candidate = waiting.candidate;
+    if (!sources.contains(candidate.source)) return false;
+    --files_.at(candidate.key).waiting;
+    if (candidate.known) ledger_.release(candidate.known->id, candidate.known->position);
+    return true;
+  });
+}
+
+template <class Visit>
+void FileTable::for_each_name(const PodId& pod, Visit visit) const {
+  std::set<std::string> folders;
+  for (const SourceRules& rules : sources_) {
+    if (rules.removed || !rules.metadata) continue;
+    for (const std::string& root : rules.rules.folders())
+      folders.insert(concat(root == "/" ? "" : root, "/", pod.namespace_name, "_", pod.name, "_", pod.uid));
+  }
+  for (const std::string& folder : folders)
+    for (auto it = names_.lower_bound(folder + "/"); it != names_.end() && begins_with_folder(it->first, folder); ++it)
+      visit(it->first, it->second);
+}
+
+bool FileTable::has_files(const PodId& pod) const {
+  bool any = false;
+  for_each_name(pod, [&](const std::string&, const Name&) { any = true; });
+  return any;
+}
+
+void FileTable::pods_changed(const std::vector<PodId>& pods) {
+  offer_waiting();
+  std::set<InodeKey> open;
+  std::vector<std::string> refused;
+  for (const PodId& pod : pods)
+    for_each_name(pod, [&](const std::string& path, const Name& name) {
+      if (name.open) open.insert(name.key);
+      if (!name.open && !name.refused.empty()) refused.push_back(path);
+    });
+  for (InodeKey key : open) reconsider(key);
+  for (const std::string& path : refused) {
+    const auto wanting = sources_wanting(path);
+    const bool wanted = std::any_of(wanting.begin(), wanting.end(),
+                                    [&](size_t source) { return describe(source, path, true).state == "active"; });
+    if (!wanted) continue;
+    names_.erase(path);
+    see(path, std::nullopt);
+  }
+  settle();
+}
+
+// What its sources' readers have of an open file, after a change of its pod.
+void FileTable::reconsider(InodeKey key) {
+  auto found = files_.find(key);
+  if (found == files_.end()) return;
+  Held& held = found->second;
+  std::erase_if(held.offers, [&](Offer& offer) {
+    if (!sources_[offer.source].metadata || still_wanted(key, held, offer)) return false;
+    if (offer.reader != nullptr) offer.reader->withdraw(key, offer.source);
+    if (!held.names.empty()) note_refused(*held.names.begin(), describe(offer.source, offer.target.path, true));
+    return true;
+  });
+  std::vector<size_t> wanting;
+  for (const std::string& name : held.names)
+    for (size_t source : sources_wanting(name))
+      if (sources_[source].metadata && is_known(source, name) && describe(source, name, false).state == "active" &&
+          !read_by_other_pipeline(held, source))
+        wanting.push_back(source);
+  want(key, held, std::move(wanting));
+  if (held.wanted_by.empty()) drop_unwanted(key);
+}
+
+// What pipeline a pod chooses counts when the first source begins to read a file: no line goes through two of them.
+bool FileTable::read_by_other_pipeline(const Held& held, size_t source) const {
+  const SourceOptions& mine = *sources_[source].options;
+  if (!sources_[source].metadata) return false;
+  return std::any_of(held.offers.begin(), held.offers.end(), [&](const Offer& offer) {
+    const SourceOptions& other = *sources_[offer.source].options;
+    return sources_[offer.source].metadata && other.pods.pipeline != mine.pods.pipeline;
+  });
+}
+
+}  // namespace agent
