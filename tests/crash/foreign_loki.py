@@ -1,0 +1,77 @@
+"""A Loki-like sink that is not ours: takes pushes (protobuf, gzip), knows no batch numbers, keeps every entry it was ever given."""
+import collections
+import gzip
+import http.server
+import threading
+
+
+def varint(data, at):
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return value, at
+
+
+def fields(data):
+    """(number, value) of a protobuf message; the value is bytes or an int."""
+    at = 0
+    while at < len(data):
+        key, at = varint(data, at)
+        if key & 7 == 2:
+            size, at = varint(data, at)
+            yield key >> 3, data[at:at + size]
+            at += size
+        elif key & 7 == 0:
+            value, at = varint(data, at)
+            yield key >> 3, value
+        else:
+            raise ValueError(f"wire type {key & 7}")
+
+
+class ForeignLoki:
+    """Listens on a free port; `lines` counts how often each line came."""
+
+    def __init__(self):
+        self.lines, self.lock = collections.Counter(), threading.Lock()
+        sink = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.headers.get("Content-Encoding") == "gzip":
+                    body = gzip.decompress(body)
+                sink.take(body)
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.daemon_threads = True
+        self.port = self.http.server_address[1]
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def take(self, body):
+        found = collections.Counter()
+        for number, stream in fields(body):
+            if number != 1:
+                continue
+            for part, entry in fields(stream):
+                if part == 2:
+                    found.update(value.decode() for n, value in fields(entry) if n == 2)
+        with self.lock:
+            self.lines.update(found)
+
+    def missing(self, expected):
+        with self.lock:
+            return [line for line in expected if line not in self.lines]
+
+    def close(self):
+        self.http.shutdown()
