@@ -2,11 +2,17 @@
 
 #include <span>
 
+#include "agent/syslog/syslog_options.h"
+#include "agent/syslog/syslog_source.h"
+
 namespace agent {
 
 namespace {
-// One line for each room: {"syslog", read_syslog, make_syslog}.
-std::span<const StreamType> all_types() { return {}; }
+// One line for each room.
+constexpr StreamType kTypes[] = {
+    {"syslog", read_syslog, make_syslog},
+};
+std::span<const StreamType> all_types() { return kTypes; }
 }  // namespace
 
 const StreamType* find_stream_type(std::string_view name) {

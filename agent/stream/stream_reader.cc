@@ -28,8 +28,9 @@ using std::chrono::nanoseconds;
 
 namespace {
 constexpr size_t kLabelTableLimit = 65'536;
-constexpr size_t kChunkBytes = 256 << 10;  // of lines that go through the stages at once
-constexpr nanoseconds kLookAgain = 50ms;   // whether the memory has room: nobody tells
+constexpr size_t kKnownLabelsLimit = 8'192;  // sets as discovered: a process id makes one, and leaves no trace behind
+constexpr size_t kChunkBytes = 256 << 10;    // of lines that go through the stages at once
+constexpr nanoseconds kLookAgain = 50ms;     // whether the memory has room: nobody tells
 constexpr std::string_view kTenant = "__tenant_id__";
 
 FileId next_stream() {
@@ -308,6 +309,7 @@ class StreamReader::Impl {
   // The next entries of the parcel, as a batch.
   void fill(const Parcel& parcel) {
     if (labels_.size() > kLabelTableLimit) labels_.clear();
+    if (known_labels_.size() > kKnownLabelsLimit) known_labels_.clear();
     if (generation_ != labels_.generation()) {
       generation_ = labels_.generation();
       known_labels_.clear(), current_labels_.clear();
@@ -349,6 +351,7 @@ class StreamReader::Impl {
     std::optional<LabelSet> kept = source_->relabel ? source_->relabel->apply(discovered) : discovered;
     if (!kept) return known->second;
     std::vector<Label> all = pipeline::strip_reserved(*kept).labels();
+    if (all.empty() && source_->labels.empty()) all.emplace_back("job", source_->stream_type);  // bare ones are refused
     if (auto tenant = kept->get(kTenant); tenant && !tenant->empty()) all.emplace_back(kTenant, *tenant);
     for (auto& label : source_->labels) all.push_back(label);
     known->second = labels_.intern(LabelSet::from(std::move(all)));

@@ -173,6 +173,19 @@ expression = "debug"
     CHECK(f.sinks[0]->lines[0] == R"({__tenant_id__="t", app="x", site="a"} one)");
   }
 
+  TEST_CASE("stream: an entry without any label gets its source's type as job") {
+    Fixture f;
+    auto bare = f.options("");
+    bare->sinks = {0};
+    bare->labels.clear();
+    bare->stream_type = "syslog";
+    f.reader->change(bare, {});
+    f.reader->start();
+    f.take({"one"}, LabelSet::from({{"__syslog_message_hostname", "y"}, {"__tenant_id__", "t"}}));
+    REQUIRE(f.until([&] { return f.sinks[0]->count() == 1; }));
+    CHECK(f.sinks[0]->lines[0] == R"({__tenant_id__="t", job="syslog"} one)");
+  }
+
   TEST_CASE("stream: what a stage holds is not settled; lanes do not mix; the end of a lane hands it on") {
     Fixture f(R"(
 [[stage]]

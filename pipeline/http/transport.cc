@@ -16,6 +16,7 @@ class PlainTransport final : public Transport {
   void close() override { stream_->close(); }
   void pause() override { stream_->pause_reading(); }
   void resume() override { stream_->resume_reading(); }
+  void drain(size_t limit_bytes) override { stream_->drain(limit_bytes); }
   uint64_t unsent_bytes() const override { return stream_->unsent_bytes(); }
   const std::string& peer() const override { return stream_->peer(); }
 

@@ -21,6 +21,7 @@ class Transport {
   virtual void close() = 0;
   virtual void pause() = 0;
   virtual void resume() = 0;
+  virtual void drain(size_t limit_bytes) = 0;  // as TcpStream::drain()
   virtual uint64_t unsent_bytes() const = 0;
   virtual const std::string& peer() const = 0;
 };

@@ -1,5 +1,6 @@
 #include "pipeline/loop/datagram_socket.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
 #include <cstring>
@@ -17,6 +18,7 @@ namespace pipeline {
 namespace {
 
 constexpr size_t kAtOnce = 64;
+constexpr size_t kBytesAtOnce = 1 << 20;
 
 struct Bound {
   int fd = -1;
@@ -123,12 +125,13 @@ class DatagramSocket::Impl {
       : bound_(std::move(bound)),
         options_(options),
         on_datagrams_(std::move(on_datagrams)),
-        texts_(std::make_unique_for_overwrite<char[]>(kAtOnce * options.max_bytes)),
+        at_once_(std::clamp<size_t>(kBytesAtOnce / options.max_bytes, 1, kAtOnce)),
+        texts_(std::make_unique_for_overwrite<char[]>(at_once_ * options.max_bytes)),
         watcher_(std::make_unique<FdWatcher>(loop, bound_.fd, [this](FdEvents) { receive(); })) {
     buffer_bytes_ = grow_buffer(bound_.fd, options_.receive_buffer_bytes);
     int on = 1;
     ::setsockopt(bound_.fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
-    for (size_t i = 0; i < kAtOnce; ++i) pieces_[i] = {texts_.get() + i * options_.max_bytes, options_.max_bytes};
+    for (size_t i = 0; i < at_once_; ++i) pieces_[i] = {texts_.get() + i * options_.max_bytes, options_.max_bytes};
   }
   ~Impl() { close(); }
 
@@ -159,7 +162,7 @@ class DatagramSocket::Impl {
  private:
   // False: nothing was there.
   bool receive() {
-    for (size_t i = 0; i < kAtOnce; ++i) {
+    for (size_t i = 0; i < at_once_; ++i) {
       msghdr& head = heads_[i].msg_hdr;
       head = {};
       head.msg_iov = &pieces_[i];
@@ -169,7 +172,7 @@ class DatagramSocket::Impl {
       head.msg_control = controls_[i];
       head.msg_controllen = sizeof controls_[i];
     }
-    int count = ::recvmmsg(bound_.fd, heads_, kAtOnce, MSG_TRUNC, nullptr);
+    int count = ::recvmmsg(bound_.fd, heads_, static_cast<unsigned>(at_once_), MSG_TRUNC, nullptr);
     if (count <= 0) return false;
     datagrams_.clear();
     names_.resize(kAtOnce);
@@ -195,6 +198,7 @@ class DatagramSocket::Impl {
   const Bound bound_;
   const Options options_;
   OnDatagrams on_datagrams_;
+  const size_t at_once_;
   std::unique_ptr<char[]> texts_;
   iovec pieces_[kAtOnce];
   mmsghdr heads_[kAtOnce];

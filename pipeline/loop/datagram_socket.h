@@ -32,7 +32,7 @@ class DatagramSocket {
     size_t max_bytes = 8192;
     size_t receive_buffer_bytes = 8 << 20;
   };
-  // What one wake-up found, at most 64; never empty.
+  // What one wake-up found, at most 64 and 1 MiB; never empty.
   using OnDatagrams = UniqueFunction<void(const std::vector<Datagram>&)>;
 
   // `address` as for TcpListener::listen(). Errors: kInvalid (malformed), kUnavailable (in use, not permitted).

@@ -29,6 +29,8 @@ class TcpStream {
   void start_reading(OnBytes on_bytes, OnEnd on_end);  // once
   void pause_reading();
   void resume_reading();
+  // Before the end: hands on, inside the call, what the system holds now, at most about `limit_bytes`; paused or not.
+  void drain(size_t limit_bytes);
 
   // Takes the pieces over and sends them with one writev. `done` is called, never inside write(), when the system has
   // taken all of them. Writes keep their order.

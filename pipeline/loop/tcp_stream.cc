@@ -1,4 +1,5 @@
 #include <netinet/in.h>
+#include <sys/socket.h>
 
 #include "pipeline/loop/tcp_impl.h"
 
@@ -84,6 +85,18 @@ void TcpStream::pause_reading() {
 
 void TcpStream::resume_reading() {
   if (state_) state_->resume();  // UV_EALREADY: it was reading; other errors come with the next write
+}
+
+void TcpStream::drain(size_t limit_bytes) {
+  uv_os_fd_t fd = -1;
+  if (!state_ || !state_->on_bytes || uv_fileno(handle_of(state_), &fd) != 0) return;
+  for (size_t taken = 0; state_ && taken < limit_bytes;) {
+    char* buffer = state_->loop->impl().buffer();
+    const ssize_t count = ::recv(fd, buffer, kReadBufferBytes, MSG_DONTWAIT);
+    if (count <= 0) return;  // nothing more, or the end, which no one waits for any more
+    taken += static_cast<size_t>(count);
+    state_->on_bytes({buffer, static_cast<size_t>(count)});
+  }
 }
 
 void TcpStream::write(std::vector<std::string> pieces, UniqueFunction<void(Result<void>)> done) {
