@@ -187,17 +187,16 @@ TEST_SUITE("agent/syslog") {
   }
 
   TEST_CASE("syslog: a full reader stops the reading of sockets until there is room, and nothing is lost") {
-    Fixture f("listen = \"tcp://127.0.0.1:0\"\n");
+    Fixture f("listen = \"tcp://127.0.0.1:0\"\nmax_message_length = \"128KiB\"\n");
     f.home.full = true;
     TestClient client(f.port());
-    std::string text(8000, 'x');
-    Lines expected;
+    std::string text(100'000, 'x');
     timeval at_once{0, 50'000};
     ::setsockopt(client.fd(), SOL_SOCKET, SO_SNDTIMEO, &at_once, sizeof at_once);
     std::string message, rest;
     size_t sent = 0;
     for (; sent < 20'000 && rest.empty(); ++sent) {
-      message = pipeline::concat("<13>1 - - - - - - ", sent, text.substr(0, 7000));
+      message = pipeline::concat("<13>1 - - - - - - ", sent, text);
       message = pipeline::concat(message.size(), " ", message);
       f.home.loop().turn(0ms);
       ssize_t taken = ::send(client.fd(), message.data(), message.size(), MSG_NOSIGNAL);
