@@ -101,13 +101,15 @@ void LokiSink::give_up(const BatchRecord& record, Progress::Hold hold, const std
 
 bool LokiSink::full() const {
   uint64_t batches = outstanding_batches_.load(std::memory_order_relaxed);
+  uint64_t bytes = outstanding_bytes_.load(std::memory_order_relaxed);
   return batches >= most_closed_.load(std::memory_order_relaxed) || (batches > 0 && memory_.exceeded()) ||
-         window_full_.load(std::memory_order_relaxed);
+         (batches > 1 && bytes > memory_.limit_bytes() / kMemoryShare) || window_full_.load(std::memory_order_relaxed);
 }
 
 void LokiSink::account(const ClosedBatch& batch, int64_t sign) {
   auto bytes = static_cast<int64_t>(batch.body->capacity());
   outstanding_batches_.fetch_add(static_cast<uint64_t>(sign), std::memory_order_relaxed);
+  outstanding_bytes_.fetch_add(static_cast<uint64_t>(sign * bytes), std::memory_order_relaxed);
   if (sign > 0)
     memory_.add(static_cast<uint64_t>(bytes));
   else

@@ -36,6 +36,8 @@ class LokiSink final : public Sink, private BatchTaker {
  public:
   static constexpr uint64_t kQueueFactor = 2;
   static constexpr uint64_t kWindow = 4096;
+  static constexpr uint64_t kMemoryShare = 4;  // of memory_limit a sink's bodies take at most one part, so that a dead
+                                               // one leaves room for the others
 
   // `store` knows options.name. A TLS or secret's file that cannot be read is a failed request, tried again.
   static pipeline::Result<std::unique_ptr<LokiSink>> create(pipeline::Loop& loop, SinkOptions options,
@@ -91,6 +93,7 @@ class LokiSink final : public Sink, private BatchTaker {
   std::map<BatchNumber, Progress::Hold> rebuild_holds_;  // likewise
   std::atomic<uint64_t> last_seq_{0};
   std::atomic<uint64_t> outstanding_batches_{0};  // closed, neither acked nor dropped
+  std::atomic<uint64_t> outstanding_bytes_{0};    // of their bodies
   std::atomic<bool> window_full_{false};
 
   PositionSaver saver_;

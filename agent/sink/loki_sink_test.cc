@@ -291,6 +291,21 @@ TEST_SUITE("agent/sink") {
     CHECK(!f.port->full());
   }
 
+  TEST_CASE("loki sink: is full when its bodies take a quarter of the memory limit") {
+    Fixture f;
+    f.options.max_in_flight = 64;
+    f.options.compression = Compression::kIdentity;
+    f.far.answer = [&](size_t, HttpResponder responder) { f.far.hanging.push_back(std::move(responder)); };
+    f.start();
+    f.memory->set_limit(1 << 20);
+    f.push(std::string(100'000, 'x'));
+    CHECK(!f.port->full());
+    f.push(std::string(100'000, 'x'));
+    CHECK(!f.port->full());
+    f.push(std::string(100'000, 'x'));
+    CHECK(f.port->full());
+  }
+
   TEST_CASE(
       "loki sink: acks out of order leave the position at the lowest byte, and a restart sends only what is missing") {
     Fixture f;

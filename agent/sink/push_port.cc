@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "agent/sink/line_group.h"
+
 namespace agent {
 
 using pipeline::Batch;
@@ -15,16 +17,6 @@ constexpr uint64_t kEntryOverheadBytes = 24;  // time, tags and lengths of an en
 std::span<const Metadata> metadata_of(const Batch& batch, size_t row) {
   if (!batch.has_metadata()) return {};
   return batch.metadata(row);
-}
-
-// Behind the last row that is made of a line which the row before it is made of too.
-size_t group_end(const Batch& batch, size_t row) {
-  for (;; row++) {
-    if (row + 1 == batch.size()) return row + 1;
-    const ByteRange* own = &batch.origins[batch.origin_begin[row]];
-    uint64_t next = batch.origins[batch.origin_begin[row + 1]].begin;
-    if (next != own->begin && next != own[batch.origin_count[row] - 1].begin) return row + 1;
-  }
 }
 
 std::unique_ptr<ClosedBatch> make_closed(OpenBatch::Content content, BatchNumber number, const std::string& tenant,

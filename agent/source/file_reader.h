@@ -5,7 +5,8 @@
 //          destroyed. Destruction stops.
 // Thread:  any for the methods below; ports and stages are called on the worker only.
 // Limits:  one block of 256 KiB (more only for a max_line_bytes above that); a few hundred bytes per file. A port that
-//          is full stops reading for its sources, never the methods below.
+//          is full makes others of its source wait for a moment, then it gets its lines later (lagging_sinks.cc); when
+//          all are full, or the memory is, reading stops; never the methods below.
 // Errors:  a file that cannot be read is logged, counted and tried again with the next poll.
 #pragma once
 

@@ -109,6 +109,7 @@ std::optional<std::chrono::nanoseconds> FileShard::turn() {
   }
   expire_held();
   bool more = reading_ && rebuild_some();
+  if (reading_ && pay_some()) more = true;
   if (reading_ && read_dirty(now)) more = true;
 
   now = clock_.monotonic();
@@ -237,6 +238,7 @@ void FileShard::start_over(TailedFile& tailed) {
   pipeline::log_info("file truncated, reading it from its beginning",
                      {{"path", tailed.file.path}, {"read_bytes", tailed.cursor.position}});
   flush_stages(tailed);
+  forget_owed(tailed);
   ledger_.finished(tailed.file.id, tailed.cursor.position);
   auto node = files_.extract(tailed.file.id);
   tailed.file.identity = FileIdentity::of(tailed.file.identity.key, tailed.file.handle->head().value_or(""));
@@ -256,14 +258,6 @@ void FileShard::make_dirty(TailedFile& tailed) {
   tailed.dirty = true;
   tailed.unread_since = clock_.wall();
   dirty_.push_back(&tailed);
-}
-
-bool FileShard::source_waits(size_t source) const {
-  if (memory_.exceeded()) return true;
-  for (size_t sink : sources_[source]->sinks) {
-    if (ports_[sink]->full()) return true;
-  }
-  return false;
 }
 
 bool FileShard::read_dirty(nanoseconds now) {
@@ -364,7 +358,7 @@ void FileShard::hand_on(TailedFile& tailed, uint64_t position) {
   if (tailed.stage_state) passed.position = std::min(passed.position, tailed.stage_state->open_from().value_or(~0ULL));
   for (const auto& [which, state] : tailed.kept_states)
     passed.position = std::min(passed.position, state->open_from().value_or(~0ULL));
-  for (size_t sink : source_of(tailed).sinks) ports_[sink]->append(batch_, passed);
+  for (size_t sink : source_of(tailed).sinks) hand_on_to(sink, tailed, batch_, passed);
 }
 
 // --- what stages hold for a time

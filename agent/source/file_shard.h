@@ -24,6 +24,8 @@
 
 #include "agent/source/block_reader.h"
 #include "agent/source/file_reader.h"
+#include "agent/source/owed_lines.h"
+#include "agent/source/patience.h"
 #include "agent/source/quiet_watch.h"
 #include "agent/source/rebuilder.h"
 #include "agent/source/source_metrics.h"
@@ -101,7 +103,20 @@ class FileShard final : public FileReceiver {
   void count_lag(TailedFile& tailed);
   std::shared_ptr<PathMetrics> path_metrics(const TailedFile& tailed) const;
 
-  bool source_waits(size_t source) const;
+  // A sink that may fall behind the others.
+  struct Lag {
+    explicit Lag(MemoryBudget& memory) : owed(memory) {}
+    OwedLines owed;
+    Patience patience;
+  };
+  Lag& lag_of(size_t sink);
+  [[nodiscard]] bool source_waits(size_t source);
+  void hand_on_to(size_t sink, const TailedFile& tailed, const pipeline::Batch& batch, const FilePosition& passed);
+  [[nodiscard]] bool pay_some();
+  void pay(const OwedLines::Piece& piece, SinkPort& port);
+  void forget_owed(const TailedFile& tailed);
+  void count_lost(size_t source, FileId file, uint64_t bytes);
+
   bool is_slowed(const TailedFile& tailed) const;
   void make_dirty(TailedFile& tailed);
   const SourceOptions& source_of(const TailedFile& tailed) const { return *sources_[tailed.file.source]; }
@@ -123,6 +138,7 @@ class FileShard final : public FileReceiver {
   BlockReader block_;
   QuietWatch watch_;
   std::vector<std::unique_ptr<SinkPort>> ports_;
+  std::vector<std::unique_ptr<Lag>> lags_;  // by port; those behind have none yet
   std::vector<RebuildJob> rebuild_jobs_;
   std::unique_ptr<Rebuilder> rebuilder_;  // until all jobs are done
 

@@ -85,7 +85,8 @@ void FileShard::hand_on_apart(TailedFile& tailed, const pipeline::Batch& batch, 
   if (batch.empty()) return;
   for (const auto& [which, state] : tailed.kept_states) passed = std::min(passed, state->open_from().value_or(passed));
   if (tailed.stage_state) passed = std::min(passed, tailed.stage_state->open_from().value_or(passed));
-  for (size_t sink : source_of(tailed).sinks) ports_[sink]->append(batch, {tailed.file.id, passed, last_read_time_});
+  for (size_t sink : source_of(tailed).sinks)
+    hand_on_to(sink, tailed, batch, {tailed.file.id, passed, last_read_time_});
 }
 
 }  // namespace agent

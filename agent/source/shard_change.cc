@@ -26,7 +26,10 @@ void FileShard::change(ReaderChange change) {
   close_ports(closing);
   for (ReaderChange::Port& port : change.ports) {
     if (port.index >= ports_.size()) ports_.resize(port.index + 1);
-    if (!port.port) std::erase_if(rebuild_jobs_, [&](const RebuildJob& job) { return job.port == port.index; });
+    if (!port.port) {
+      std::erase_if(rebuild_jobs_, [&](const RebuildJob& job) { return job.port == port.index; });
+      if (port.index < lags_.size()) lags_[port.index] = std::make_unique<Lag>(memory_);
+    }
     ports_[port.index] = std::move(port.port);
   }
   std::vector<std::shared_ptr<const SourceOptions>> before = std::exchange(sources_, std::move(change.sources));

@@ -23,6 +23,7 @@ class SourceMetrics {
   pipeline::Counter& read_errors;
   pipeline::Gauge& open_files;
   pipeline::Gauge& lag_bytes;
+  pipeline::Gauge& owed_bytes;
 
   // Adds what the stages counted, and resets it. Thread: one.
   void add(pipeline::DropCounts& drops);

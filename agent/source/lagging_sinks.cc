@@ -1,0 +1,121 @@
+// FileShard, the part about sinks that do not keep up with the others of their source.
+//
+// A full sink holds the others up for a moment (Patience). Then reading goes on without it: what it would have got is
+// noted (OwedLines) and read again for it when it has room. Until all of that is handed on, nobody waits for it. Its
+// positions stay behind what it is owed, so after a crash it is read again all the same.
+#include <algorithm>
+
+#include "agent/source/file_shard.h"
+
+namespace agent {
+
+using pipeline::LabelSet;
+
+namespace {
+constexpr int kPiecesPerTurn = 4;  // of each sink
+}
+
+FileShard::Lag& FileShard::lag_of(size_t sink) {
+  while (lags_.size() <= sink) lags_.push_back(std::make_unique<Lag>(memory_));
+  return *lags_[sink];
+}
+
+bool FileShard::source_waits(size_t source) {
+  if (memory_.exceeded()) return true;
+  const std::vector<size_t>& sinks = sources_[source]->sinks;
+  const auto full = static_cast<size_t>(
+      std::count_if(sinks.begin(), sinks.end(), [this](size_t sink) { return ports_[sink]->full(); }));
+  if (full == 0) return false;
+  if (full == sinks.size()) return true;
+  const nanoseconds now = clock_.monotonic();
+  bool waits = false;
+  for (size_t sink : sinks) {
+    Lag& lag = lag_of(sink);
+    if (ports_[sink]->full() && lag.owed.empty() && !lag.patience.is_spent(now))
+      waits = true;
+    else if (!ports_[sink]->full())
+      lag.patience.rest(now);
+  }
+  return waits;
+}
+
+void FileShard::hand_on_to(size_t sink, const TailedFile& tailed, const pipeline::Batch& batch,
+                           const FilePosition& passed) {
+  SinkPort& port = *ports_[sink];
+  Lag& lag = lag_of(sink);
+  const bool behind = !batch.empty() && port.full() && source_of(tailed).sinks.size() > 1;
+  if (!behind && !lag.owed.owes(tailed.file.id)) return port.append(batch, passed);
+  const uint64_t before = lag.owed.bytes();
+  lag.owed.note(tailed.file, batch, port.kept(tailed.file.id), passed);
+  metrics_[tailed.file.source]->owed_bytes.add(static_cast<int64_t>(lag.owed.bytes() - before));
+}
+
+bool FileShard::pay_some() {
+  bool more = false;
+  for (size_t sink = 0; sink < lags_.size(); ++sink) {
+    OwedLines& owed = lags_[sink]->owed;
+    if (owed.empty() || !ports_[sink]) continue;
+    for (int i = 0; i < kPiecesPerTurn && !owed.empty() && !ports_[sink]->full(); ++i) pay(owed.take(), *ports_[sink]);
+    if (owed.empty()) lags_[sink]->patience.rest(clock_.monotonic());
+    if (!owed.empty() && !ports_[sink]->full()) more = true;
+  }
+  return more;
+}
+
+// The piece, read again through stages of its own.
+void FileShard::pay(const OwedLines::Piece& piece, SinkPort& port) {
+  metrics_[piece.source]->owed_bytes.add(-static_cast<int64_t>(piece.bytes));
+  const auto& stages = sources_[piece.source]->stages;
+  auto state = stages ? stages->make_state(pipeline::StageUse::kRebuild) : nullptr;
+  pipeline::DropCounts uncounted;  // they were counted when the lines were read first
+  pipeline::Batch again(labels_);
+  const FilePosition not_yet{piece.file, 0, piece.passed.last_read_time};
+  uint64_t lost = 0;
+  for (const RecordSegment& segment : piece.segments) {
+    const auto labels = labels_.intern(LabelSet::parse(*segment.labels).value_or(LabelSet()));
+    for (const LineRange& range : segment.ranges) {
+      Cursor cursor;
+      cursor.position = range.begin;
+      pipeline::UnixNanos time = range.first_read_time;
+      for (bool at_end = false; cursor.position < range.end && !at_end;) {
+        again.clear();
+        auto read = block_.read_until(range.end, *piece.handle, cursor, sources_[piece.source]->max_line_bytes, labels,
+                                      time, again);
+        if (!read) break;
+        at_end = read->at_end;
+        time += static_cast<int64_t>(read->lines);
+        if (stages && !again.empty()) stages->process(again, *state, uncounted);
+        if (!again.empty()) port.append(again, not_yet);
+      }
+      lost += range.end - std::min(range.end, cursor.position);
+    }
+  }
+  again.clear();
+  if (stages) stages->flush(again, *state, uncounted);
+  port.append(again, piece.passed);
+  count_lost(piece.source, piece.file, lost);
+}
+
+// The file has other bytes now.
+void FileShard::forget_owed(const TailedFile& tailed) {
+  for (size_t sink : source_of(tailed).sinks) {
+    OwedLines& owed = lag_of(sink).owed;
+    if (!owed.owes(tailed.file.id)) continue;
+    const uint64_t lost = owed.forget(tailed.file.id);
+    metrics_[tailed.file.source]->owed_bytes.add(-static_cast<int64_t>(lost));
+    count_lost(tailed.file.source, tailed.file.id, lost);
+    ports_[sink]->append(pipeline::Batch(labels_), {tailed.file.id, tailed.cursor.position, last_read_time_});
+  }
+}
+
+void FileShard::count_lost(size_t source, FileId file, uint64_t bytes) {
+  if (bytes == 0) return;
+  metrics_[source]->lost_bytes.add(bytes);
+  if (auto held = read_errors_.allow()) {
+    pipeline::log_error(
+        "bytes that a full sink had to wait for cannot be read again",
+        {{"source", sources_[source]->name}, {"file_id", file.value}, {"lost_bytes", bytes}, {"held_back", *held}});
+  }
+}
+
+}  // namespace agent

@@ -1,0 +1,132 @@
+#include "agent/source/owed_lines.h"
+
+#include <algorithm>
+
+#include "agent/sink/line_group.h"
+#include "pipeline/base/invariant.h"
+#include "pipeline/base/varint.h"
+
+namespace agent {
+
+using pipeline::Batch;
+using pipeline::ByteRange;
+using pipeline::zigzag;
+
+namespace {
+constexpr uint64_t kPieceOverhead = 256;  // bytes of a piece beside its ranges
+
+// zz begin - end of the one before | end - begin | zz read time - that of the one before
+void append_range(std::string& out, const LineRange& range, const LineRange& before) {
+  pipeline::append_varint(out, zigzag(static_cast<int64_t>(range.begin - before.end)));
+  pipeline::append_varint(out, range.end - range.begin);
+  pipeline::append_varint(out, zigzag(range.first_read_time - before.first_read_time));
+}
+
+std::vector<LineRange> decode_ranges(std::string_view bytes, const LineRange& last) {
+  std::vector<LineRange> ranges;
+  pipeline::ByteReader reader(bytes);
+  for (LineRange before; !reader.at_end(); before = ranges.back()) {
+    LineRange range;
+    range.begin = before.end + static_cast<uint64_t>(reader.signed_varint());
+    range.end = range.begin + reader.varint();
+    range.first_read_time = before.first_read_time + reader.signed_varint();
+    ranges.push_back(range);
+  }
+  INVARIANT(reader.ok());
+  ranges.push_back(last);
+  return ranges;
+}
+}  // namespace
+
+OwedLines::~OwedLines() {
+  for (const auto& [id, file] : files_)
+    for (const StoredPiece& piece : file.pieces) memory_.release(piece.memory);
+}
+
+void OwedLines::note(const OfferedFile& offered, const Batch& batch, const KeptRanges::OfFile* kept,
+                     const FilePosition& passed) {
+  auto [at, is_new] = files_.try_emplace(offered.id);
+  OfFile& file = at->second;
+  if (is_new) {
+    file.handle = offered.handle;
+    file.source = offered.source;
+    turns_.push_back(offered.id);
+  }
+  if (file.pieces.empty() || file.pieces.back().bytes >= kPieceBytes) file.pieces.emplace_back();
+  StoredPiece& piece = file.pieces.back();
+  for (size_t row = 0, end = 0; row < batch.size(); row = end) {
+    end = group_end(batch, row);
+    if (kept && kept->has_all(batch.origins_of(row))) continue;
+    for (uint64_t noted_end = 0; row < end; row++) {
+      for (const ByteRange& origin : batch.origins_of(row)) {
+        if (origin.begin < noted_end) continue;
+        add(piece, batch.label_sets->text(batch.first_labels[row]), origin);
+        if (end - row > 1) noted_end = origin.begin + 1;
+      }
+    }
+  }
+  piece.passed = passed;
+  count_memory(piece);
+}
+
+OwedLines::Segment& OwedLines::segment_for(StoredPiece& piece, const std::string& labels) {
+  if (!piece.segments.empty() && *piece.segments.back().labels == labels) return piece.segments.back();
+  Segment& segment = piece.segments.emplace_back();
+  for (const Segment& other : piece.segments)
+    if (other.labels && *other.labels == labels) segment.labels = other.labels;
+  if (!segment.labels) segment.labels = std::make_shared<const std::string>(labels);
+  return segment;
+}
+
+void OwedLines::add(StoredPiece& piece, const std::string& labels, const ByteRange& origin) {
+  Segment& segment = segment_for(piece, labels);
+  piece.bytes += origin.end - origin.begin;
+  bytes_ += origin.end - origin.begin;
+  LineRange& last = segment.last;
+  if (last.end > last.begin && last.end == origin.begin && segment.next_read_time == origin.read_time) {
+    last.end = origin.end;
+  } else {
+    if (last.end > last.begin) append_range(segment.ranges, last, segment.before), segment.before = last;
+    last = {origin.begin, origin.end, origin.read_time};
+  }
+  segment.next_read_time = origin.read_time + 1;
+}
+
+void OwedLines::count_memory(StoredPiece& piece) {
+  uint64_t now = kPieceOverhead;
+  for (const Segment& segment : piece.segments) now += sizeof(Segment) + segment.ranges.capacity();
+  memory_.add(now - piece.memory);  // it only grows
+  piece.memory = now;
+}
+
+OwedLines::Piece OwedLines::take() {
+  INVARIANT(!empty());
+  const FileId id = turns_.front();
+  turns_.pop_front();
+  OfFile& file = files_.at(id);
+  StoredPiece& first = file.pieces.front();
+  Piece piece{id, file.handle, file.source, {}, first.passed, first.bytes};
+  for (Segment& segment : first.segments)
+    piece.segments.push_back({id, std::move(segment.labels), decode_ranges(segment.ranges, segment.last)});
+  bytes_ -= first.bytes;
+  memory_.release(first.memory);
+  file.pieces.pop_front();
+  if (file.pieces.empty())
+    files_.erase(id);
+  else
+    turns_.push_back(id);
+  return piece;
+}
+
+uint64_t OwedLines::forget(FileId id) {
+  auto at = files_.find(id);
+  if (at == files_.end()) return 0;
+  uint64_t lost = 0;
+  for (const StoredPiece& piece : at->second.pieces) lost += piece.bytes, memory_.release(piece.memory);
+  bytes_ -= lost;
+  files_.erase(at);
+  std::erase(turns_, id);
+  return lost;
+}
+
+}  // namespace agent

@@ -1,0 +1,83 @@
+// OwedLines: what was read for other sinks while one was full: the lines that its entries are made of, to be read again
+// for it once it has room. They go through the stages as after a crash (rebuilder.h): the same entries come out.
+//
+// A piece is what one file gave in a row, up to kPieceBytes; those of one file are taken in order, files take turns.
+//
+// Thread:  the shard's.
+// Limits:  some bytes for each run of lines without a gap, counted in the memory budget: for a file of which every line
+//          is sent, 0.1 per mille of what is owed; where every second line is dropped, up to 5 %.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/checkpoint/records.h"
+#include "agent/sink/kept_ranges.h"
+#include "agent/sink/memory_budget.h"
+#include "agent/source/file_reader.h"
+#include "pipeline/model/batch.h"
+
+namespace agent {
+
+class OwedLines {
+ public:
+  static constexpr uint64_t kPieceBytes = 256 << 10;
+
+  explicit OwedLines(MemoryBudget& memory) : memory_(memory) {}
+  ~OwedLines();
+  OwedLines(const OwedLines&) = delete;
+  OwedLines& operator=(const OwedLines&) = delete;
+
+  bool empty() const { return files_.empty(); }
+  bool owes(FileId file) const { return files_.contains(file); }
+  uint64_t bytes() const { return bytes_; }  // of lines
+
+  // As SinkPort::append() would get it. `kept`: what the sink has of the file from an earlier run, or null.
+  void note(const OfferedFile& file, const pipeline::Batch& batch, const KeptRanges::OfFile* kept,
+            const FilePosition& passed);
+
+  struct Piece {
+    FileId file;
+    std::shared_ptr<FileHandle> handle;
+    size_t source = 0;
+    std::vector<RecordSegment> segments;
+    FilePosition passed;  // once this piece was handed on
+    uint64_t bytes = 0;
+  };
+  Piece take();                  // the next one; not empty()
+  uint64_t forget(FileId file);  // the file has other bytes now; returns how many are lost
+
+ private:
+  struct Segment {
+    std::shared_ptr<const std::string> labels;
+    std::string ranges;  // all but the last, as varints: see append_range()
+    LineRange before;    // the one before the last
+    LineRange last;
+    pipeline::UnixNanos next_read_time = 0;  // that continues the last one
+  };
+  struct StoredPiece {
+    std::vector<Segment> segments;
+    FilePosition passed;
+    uint64_t bytes = 0;
+    uint64_t memory = 0;  // counted in the budget
+  };
+  struct OfFile {
+    std::shared_ptr<FileHandle> handle;
+    size_t source = 0;
+    std::deque<StoredPiece> pieces;
+  };
+
+  Segment& segment_for(StoredPiece& piece, const std::string& labels);
+  void add(StoredPiece& piece, const std::string& labels, const pipeline::ByteRange& origin);
+  void count_memory(StoredPiece& piece);
+
+  MemoryBudget& memory_;
+  std::map<FileId, OfFile> files_;
+  std::deque<FileId> turns_;  // each of files_ once
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace agent
