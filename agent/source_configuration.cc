@@ -49,6 +49,7 @@ void read_stream(const ConfigTable& table, const StreamType& type, SourceOptions
   source.max_line_bytes = read_line_limit(table);
   for (const std::string& key : table.keys())
     if (!is_common_key(key)) source.stream_text += concat(key, "=", table.canonical(key), "\n");
+  if (type.asks_for_rules) source.stream_text += source.relabel_text;
 }
 
 // Answers whether the rest of the table can be read.

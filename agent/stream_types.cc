@@ -2,6 +2,8 @@
 
 #include <span>
 
+#include "agent/journal/journal_options.h"
+#include "agent/journal/journal_source.h"
 #include "agent/syslog/syslog_options.h"
 #include "agent/syslog/syslog_source.h"
 
@@ -10,6 +12,7 @@ namespace agent {
 namespace {
 // One line for each room.
 constexpr StreamType kTypes[] = {
+    {"journal", read_journal, make_journal, true},
     {"syslog", read_syslog, make_syslog},
 };
 std::span<const StreamType> all_types() { return kTypes; }

@@ -10,9 +10,9 @@ build_packages=(
   libuv1-dev libcurl4-openssl-dev libssl-dev node-llhttp
   libre2-dev libsimdjson-dev libsnappy-dev libzstd-dev zlib1g-dev libxxhash-dev
   libsqlite3-dev libmaxminddb-dev libtomlplusplus-dev libcli11-dev libexpected-dev tzdata
-  doctest-dev libprotobuf-dev protobuf-compiler
+  libsystemd-dev doctest-dev libprotobuf-dev protobuf-compiler
 )
-test_packages=(clang-format-14 clang-19 libclang-rt-19-dev openssl procps util-linux mount)
+test_packages=(clang-format-14 clang-19 libclang-rt-19-dev openssl procps util-linux mount systemd systemd-journal-remote)
 
 packages=("${build_packages[@]}")
 [[ "${1:-}" == --tests ]] && packages+=("${test_packages[@]}")

@@ -29,6 +29,7 @@ DOORS = [
     (r"maxminddb\.h", ["pipeline/stage"]),
     (r"simdjson\.h", ["pipeline/codec"]),
     (r"xxhash\.h", ["pipeline/base"]),
+    (r"systemd/.*", ["agent/journal"]),
     (r"CLI/.*", ["agent", "server", "server/cli"]),
 ]
 

@@ -26,6 +26,7 @@ SCRIPTS = [
     ["wrong input", [sys.executable, f"{HERE}/e2e/wrong_input_test.py"]],
     ["path", [sys.executable, f"{HERE}/e2e/path_test.py"]],
     ["tools", [sys.executable, f"{HERE}/e2e/tools_test.py"]],
+    ["journal", [sys.executable, f"{HERE}/e2e/journal_test.py"]],
     ["reload", [sys.executable, f"{HERE}/e2e/reload_test.py"]],
     ["short pods", [sys.executable, f"{HERE}/e2e/short_pods_test.py"]],
     ["full disk", [sys.executable, f"{HERE}/crash/full_disk_test.py"]],

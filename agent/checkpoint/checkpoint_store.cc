@@ -77,6 +77,7 @@ class CheckpointStore::Worker {
         seconds_(registry.histogram("skidway_agent_checkpoint_group_seconds",
                                     "Time to write one group of checkpoints durably.", pipeline::latency_buckets())) {
     records_.set(static_cast<int64_t>(tables_.live_records()));
+    cursors_ = resume_.cursors;
     thread_ = std::thread([this] { run(); });
   }
 
@@ -103,6 +104,19 @@ class CheckpointStore::Worker {
       return fail(Errc::kUnavailable, "the checkpoint store does not answer: is its disk full?");
     TRY_LET(resume_.sinks[name], future.get());
     return {};
+  }
+  void note_cursor(const std::string& source, const std::string& key, const std::string& text) {
+    std::lock_guard lock(cursors_mutex_);
+    auto& cursors = cursors_[source];
+    if (text.empty())
+      cursors.erase(key);
+    else
+      cursors[key] = text;
+  }
+  std::map<std::string, std::string> cursors(const std::string& source) {
+    std::lock_guard lock(cursors_mutex_);
+    auto found = cursors_.find(source);
+    return found == cursors_.end() ? std::map<std::string, std::string>() : found->second;
   }
   FileId next_file() { return {next_file_.fetch_add(1, std::memory_order_relaxed)}; }
 
@@ -179,6 +193,9 @@ class CheckpointStore::Worker {
   pipeline::Gauge& records_;
   pipeline::Histogram& seconds_;
 
+  std::mutex cursors_mutex_;
+  std::map<std::string, std::map<std::string, std::string>> cursors_;  // under cursors_mutex_: as saved last
+
   std::mutex mutex_;  // everything below
   std::condition_variable wake_;
   std::vector<CheckpointOperation> waiting_;
@@ -231,7 +248,12 @@ void CheckpointStore::save_positions(const std::string& sink, std::vector<FilePo
 }
 
 void CheckpointStore::save_cursor(const std::string& source, const std::string& key, std::string text) {
+  worker_->note_cursor(source, key, text);
   worker_->add({SaveCursor{source, key, std::move(text)}}, nullptr, Worker::When::kSoon);
+}
+
+std::map<std::string, std::string> CheckpointStore::cursors(const std::string& source) const {
+  return worker_->cursors(source);
 }
 
 void CheckpointStore::flush(Done done) { worker_->add({}, std::move(done), Worker::When::kAtOnce); }

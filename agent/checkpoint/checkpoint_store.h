@@ -16,6 +16,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -61,6 +62,8 @@ class CheckpointStore {
   void save_positions(const std::string& sink, std::vector<FilePosition> positions);
   // Where a source that is no file goes on (Resume::cursors); an empty text removes it. Save only what is settled.
   void save_cursor(const std::string& source, const std::string& key, std::string text);
+  // The cursors of a source as they were saved last, by key: also for one that begins anew in this run. Thread: any.
+  std::map<std::string, std::string> cursors(const std::string& source) const;
   // `done` is called on the store's worker once everything asked for before is on disk.
   void flush(Done done);
 

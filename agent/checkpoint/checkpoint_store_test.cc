@@ -273,6 +273,8 @@ TEST_SUITE("agent/checkpoint") {
     f.store->save_cursor("host", "cursor", "s=1;i=3");
     CHECK(f.reopen().cursors.at("host") == std::map<std::string, std::string>{{"cursor", "s=1;i=3"}, {"other", "x"}});
     f.store->save_cursor("host", "other", "");
+    CHECK(f.store->cursors("host") == std::map<std::string, std::string>{{"cursor", "s=1;i=3"}});
+    CHECK(f.store->cursors("nobody").empty());
     CHECK(f.reopen().cursors.at("host").size() == 1);
   }
 
