@@ -105,6 +105,7 @@ void HttpConnection::dispatch() {
   ++number_;
   HttpRequest request = parser_.take();
   request.peer = transport_->peer();
+  request.client_name = transport_->client_name();
   keep_alive_ = parser_.keep_alive();
   method_ = request.method;
   body_bytes_ = request.body.size();

@@ -44,6 +44,8 @@ struct HttpRequest {
   HttpHeaders headers = {};
   std::string body = {};  // whole, chunks joined, content encoding untouched
   std::string peer = {};  // "127.0.0.1:4711"
+  // Who the client is by its verified certificate: the subject's common name, else the first DNS name; "" without one.
+  std::string client_name = {};
   std::vector<std::pair<std::string, std::string>> path_values = {};  // {name} parts of the route, decoded, in order
 
   std::string_view path_value(std::string_view name) const;  // "" when the route has no such part

@@ -128,6 +128,29 @@ TEST_CASE("tls: asks for a client certificate when told to") {
   CHECK_FALSE(answered(""));
 }
 
+TEST_CASE("tls: tells the handler who the client is by its certificate") {
+  Certificates files;
+  files.make("server", "IP:127.0.0.1");
+  files.make("spoke-7", "DNS:other.example");
+  auto name_it = [](HttpRequest request, HttpResponder responder) {
+    responder.send({200, {}, concat("<", request.client_name, ">")});
+  };
+  auto answer = [&](TestServer& server, HttpClientTls tls) {
+    auto response = http_fetch({.url = https(server, "127.0.0.1")}, {.tls = std::move(tls)});
+    return response ? response->body : response.error().message;
+  };
+  HttpClientTls client{
+      .ca_file = files.cert("server"), .cert_file = files.cert("spoke-7"), .key_file = files.key("spoke-7")};
+  HttpServerTls tls{.cert_file = files.cert("server"), .key_file = files.key("server")};
+  {
+    TestServer unasked(name_it, {.tls = tls});
+    CHECK(answer(unasked, client) == "<>");
+  }
+  tls.client_ca_file = files.cert("spoke-7");
+  TestServer verified(name_it, {.tls = tls});
+  CHECK(answer(verified, client) == "<spoke-7>");
+}
+
 TEST_CASE("tls: plain bytes end the connection and nothing else") {
   Certificates files;
   files.make("server", "IP:127.0.0.1");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 namespace pipeline {
 namespace {
@@ -27,6 +28,31 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, co
   }
   *out = chosen;
   return SSL_TLSEXT_ERR_OK;
+}
+
+std::string text_of(ASN1_STRING* text) {
+  unsigned char* bytes = nullptr;
+  const int size = text ? ASN1_STRING_to_UTF8(&bytes, text) : -1;
+  std::string out(reinterpret_cast<const char*>(bytes), static_cast<size_t>(std::max(size, 0)));
+  OPENSSL_free(bytes);
+  return out;
+}
+
+std::string common_name(const X509* certificate) {
+  const X509_NAME* subject = X509_get_subject_name(certificate);
+  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+  return at < 0 ? std::string() : text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+}
+
+std::string first_dns_name(const X509* certificate) {
+  auto* names = static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+  std::string out;
+  for (int i = 0; out.empty() && i < sk_GENERAL_NAME_num(names); ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
+    if (name->type == GEN_DNS) out = text_of(name->d.dNSName);
+  }
+  GENERAL_NAMES_free(names);
+  return out;
 }
 
 class TlsTransport final : public Transport {
@@ -74,6 +100,12 @@ class TlsTransport final : public Transport {
   void drain(size_t limit_bytes) override { stream_->drain(limit_bytes); }
   uint64_t unsent_bytes() const override { return stream_->unsent_bytes(); }
   const std::string& peer() const override { return stream_->peer(); }
+  std::string client_name() const override {
+    const X509* certificate = SSL_get0_peer_certificate(ssl_);
+    if (!certificate || SSL_get_verify_result(ssl_) != X509_V_OK) return {};
+    std::string name = common_name(certificate);
+    return name.empty() ? first_dns_name(certificate) : name;
+  }
 
  private:
   void on_cipher(std::string_view bytes) {

@@ -24,6 +24,7 @@ class Transport {
   virtual void drain(size_t limit_bytes) = 0;  // as TcpStream::drain()
   virtual uint64_t unsent_bytes() const = 0;
   virtual const std::string& peer() const = 0;
+  virtual std::string client_name() const { return {}; }  // HttpRequest::client_name
 };
 
 std::unique_ptr<Transport> plain_transport(std::unique_ptr<TcpStream> stream);
