@@ -1,10 +1,12 @@
 #include "pipeline/codec/push_json.h"
 
 #include <charconv>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "pipeline/base/concat.h"
+#include "pipeline/base/time_format.h"
 #include "pipeline/codec/json_impl.h"
 #include "pipeline/model/label_set.h"
 
@@ -19,7 +21,8 @@ using json_body::trim_end;
 
 class JsonPushDecoder {
  public:
-  explicit JsonPushDecoder(PushVisitor& visitor) : visitor_(visitor) {}
+  enum class Form { kV1, kLegacy };
+  JsonPushDecoder(Form form, PushVisitor& visitor) : form_(form), visitor_(visitor) {}
 
   Result<void> run(std::string_view body) {
     simdjson::padded_string padded(body);
@@ -41,7 +44,7 @@ class JsonPushDecoder {
     JSON_LET(json::array streams, value.get_array(), "streams");
     for (auto element : streams) {
       JSON_LET(json::value stream, element, "streams");
-      TRY(read_stream(stream));
+      TRY(form_ == Form::kLegacy ? read_legacy_stream(stream) : read_stream(stream));
     }
     return {};
   }
@@ -69,6 +72,57 @@ class JsonPushDecoder {
     }
     JSON_LET(json::value entries, std::move(values), "values");
     return read_values(labels, entries);
+  }
+
+  Result<void> read_legacy_stream(json::value value) {
+    JSON_LET(json::object stream, value.get_object(), "stream");
+    std::string_view labels = "{}";
+    if (auto found = stream.find_field_unordered("labels"); !found.error()) {
+      JSON_LET(json::value text, std::move(found), "labels");
+      TRY_LET(labels, string_of(text, "labels"));
+    }
+    JSON_LET([[maybe_unused]] bool has_fields, stream.reset(), "stream");
+    auto found = stream.find_field_unordered("entries");
+    if (found.error() == simdjson::NO_SUCH_FIELD) {
+      visitor_.on_stream(labels, 0);
+      return {};
+    }
+    JSON_LET(json::array entries, found.get_array(), "entries");
+    JSON_LET(size_t count, entries.count_elements(), "entries");
+    visitor_.on_stream(labels, count);
+    size_t index = 0;
+    for (auto element : entries) {
+      JSON_LET(json::value entry, element, concat("entries[", index, "]"));
+      auto result = read_legacy_entry(entry);
+      if (!result) return fail(result.error().within(concat("entries[", index, "]")));
+      ++index;
+    }
+    return {};
+  }
+
+  Result<void> read_legacy_entry(json::value value) {
+    JSON_LET(json::object entry, value.get_object(), "entry");
+    std::optional<UnixNanos> time;
+    std::string_view line;
+    metadata_.clear();
+    for (auto field : entry) {
+      JSON_LET(std::string_view key, field.unescaped_key(), "entry");
+      const bool is_time = key == "ts" || key == "timestamp", is_line = key == "line";
+      const bool is_metadata = key == "structuredMetadata";
+      JSON_LET(json::value part, field.value(), "entry");
+      if (is_time) {
+        TRY_LET(std::string_view text, string_of(part, "ts"));
+        time = parse_rfc3339(text);
+        if (!time) return fail(invalid("ts", concat("an RFC 3339 time expected, got \"", text.substr(0, 40), "\"")));
+      } else if (is_line) {
+        TRY_LET(line, string_of(part, "line"));
+      } else if (is_metadata) {
+        TRY(read_metadata(part));
+      }
+    }
+    if (!time) return fail(invalid("entry", "no ts"));
+    visitor_.on_entry(*time, line, metadata_);
+    return {};
   }
 
   Result<std::string> read_labels(json::value value) {
@@ -181,16 +235,25 @@ class JsonPushDecoder {
     return name;
   }
 
+  const Form form_;
   PushVisitor& visitor_;
   json::parser parser_;
   std::vector<Metadata> metadata_;
 };
 
+Result<void> decode(std::string_view body, JsonPushDecoder::Form form, PushVisitor& visitor) {
+  if (body.size() >= simdjson::SIMDJSON_MAXSIZE_BYTES) return fail(Errc::kInvalid, "json: body of 4 GiB or more");
+  return JsonPushDecoder(form, visitor).run(body);
+}
+
 }  // namespace
 
 Result<void> decode_push_json(std::string_view body, PushVisitor& visitor) {
-  if (body.size() >= simdjson::SIMDJSON_MAXSIZE_BYTES) return fail(Errc::kInvalid, "json: body of 4 GiB or more");
-  return JsonPushDecoder(visitor).run(body);
+  return decode(body, JsonPushDecoder::Form::kV1, visitor);
+}
+
+Result<void> decode_legacy_push_json(std::string_view body, PushVisitor& visitor) {
+  return decode(body, JsonPushDecoder::Form::kLegacy, visitor);
 }
 
 }  // namespace pipeline

@@ -23,4 +23,8 @@ namespace pipeline {
 
 Result<void> decode_push_json(std::string_view body, PushVisitor& visitor);
 
+// The older form, of /api/prom/push:
+//   {"streams":[{"labels":"{app=\"api\"}","entries":[{"ts":"<RFC 3339>","line":"line","structuredMetadata":{...}}]}]}
+Result<void> decode_legacy_push_json(std::string_view body, PushVisitor& visitor);
+
 }  // namespace pipeline

@@ -137,4 +137,22 @@ TEST_SUITE("codec") {
       if (!result) CHECK_FALSE(result.error().message.empty());
     }
   }
+
+  TEST_CASE("codec: a push in the older json form is read like the newer one") {
+    PushCollector legacy;
+    REQUIRE(decode_legacy_push_json(R"({"streams":[{"entries":[
+        {"line":"a","ts":"2023-11-14T22:13:20.000000001Z","structuredMetadata":{"k":"v","empty":""}},
+        {"ts":"2023-11-14T23:13:20+01:00","line":"b \"c\""}],"labels":"{app=\"api\"}"},{"labels":"{}"}]})",
+                                    legacy)
+                .has_value());
+    REQUIRE(legacy.streams.size() == 2);
+    CHECK(legacy.streams[0].labels == "{app=\"api\"}");
+    CHECK(legacy.streams[0].entries ==
+          std::vector<CollectedEntry>{{1'700'000'000'000'000'001, "a", {{"k", "v"}}},
+                                      {1'700'000'000'000'000'000, "b \"c\"", {}}});
+    for (std::string_view body :
+         {R"({"streams":[{"entries":[{"line":"a"}]}]})", R"({"streams":[{"entries":[{"ts":"5","line":"a"}]}]})",
+          R"({"streams":[{"entries":5}]})", R"({"streams":[{"labels":5}]})"})
+      CHECK_FALSE(decode_legacy_push_json(body, legacy).has_value());
+  }
 }
