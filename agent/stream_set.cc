@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/receiver/http_listeners.h"
 #include "agent/stream_types.h"
 #include "pipeline/base/invariant.h"
 #include "pipeline/base/log.h"
@@ -12,7 +13,10 @@ namespace agent {
 using pipeline::concat;
 using pipeline::Result;
 
-StreamSet::StreamSet(Parts parts, Options sources) : parts_(parts), options_(std::move(sources)) {
+StreamSet::StreamSet(Parts parts, Options sources)
+    : parts_(parts),
+      listeners_(std::make_unique<HttpListeners>(parts.loop, parts.registry)),
+      options_(std::move(sources)) {
   for (auto& options : options_) {
     auto stream = std::make_unique<Stream>();
     stream->options = options;
@@ -29,8 +33,8 @@ StreamSet::~StreamSet() {
 std::unique_ptr<StreamSource> StreamSet::make_source(const Stream& stream) const {
   const StreamType* type = find_stream_type(stream.options->stream_type);
   INVARIANT(type != nullptr);  // the configuration was read with it
-  return type->make(
-      {parts_.loop, stream.options, *stream.reader, parts_.store, parts_.memory, parts_.clock, parts_.registry});
+  return type->make({parts_.loop, stream.options, *stream.reader, parts_.store, parts_.memory, parts_.clock,
+                     parts_.registry, *listeners_});
 }
 
 Result<void> StreamSet::begin(Stream& stream) const {

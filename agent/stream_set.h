@@ -63,6 +63,7 @@ class StreamSet {
   std::function<void()> waker(const Stream& stream) const;
 
   const Parts parts_;
+  const std::unique_ptr<HttpListeners> listeners_;  // outlives the sources
   Options options_;
   Streams streams_;
   Streams retiring_;  // removed, not settled yet

@@ -4,16 +4,19 @@
 
 #include "agent/journal/journal_options.h"
 #include "agent/journal/journal_source.h"
+#include "agent/receiver/receiver_source.h"
 #include "agent/syslog/syslog_options.h"
 #include "agent/syslog/syslog_source.h"
 
 namespace agent {
 
 namespace {
-// One line for each room.
+// A line for each type.
 constexpr StreamType kTypes[] = {
     {"journal", read_journal, make_journal, true},
     {"syslog", read_syslog, make_syslog},
+    {"push", read_push, make_push},
+    {"otlp", read_otlp, make_otlp},
 };
 std::span<const StreamType> all_types() { return kTypes; }
 }  // namespace

@@ -130,8 +130,9 @@ Result<std::unique_ptr<HttpListeners::Mount>> HttpListeners::mount(const Options
   }
   Listener& listener = *found->second;
   if (!same(listener.options(), options))
-    return fail(Errc::kInvalid, concat("listen ", options.address,
-                                       ": another source listens there with other tls or max_body_size; make them equal"));
+    return fail(Errc::kInvalid,
+                concat("listen ", options.address,
+                       ": another source listens there with other tls or max_body_size; make them equal"));
   TRY(listener.add(routes, handler));
   return std::unique_ptr<Mount>(std::make_unique<Place>(self_, listener, std::move(routes)));
 }
@@ -140,8 +141,8 @@ Result<std::unique_ptr<HttpListeners::Mount>> HttpListeners::mount(const Options
 void HttpListeners::leave(Listener& listener, const std::vector<Route>& routes) {
   listener.remove(routes);
   if (!listener.unused()) return;
-  auto found = std::find_if(listeners_.begin(), listeners_.end(),
-                            [&](auto& entry) { return entry.second.get() == &listener; });
+  auto found =
+      std::find_if(listeners_.begin(), listeners_.end(), [&](auto& entry) { return entry.second.get() == &listener; });
   draining_.push_back(std::move(found->second));
   listeners_.erase(found);
   listener.server().stop(kDrainTime, [weak = std::weak_ptr<HttpListeners*>(self_), gone = &listener] {

@@ -28,8 +28,7 @@ IntakeMetrics::IntakeMetrics(pipeline::Registry& r, const std::string& name, con
     : registry(r),
       source(name),
       entries(counter(r, "skidway_agent_receiver_entries_total", "Entries taken from clients.", {{"source", name}})),
-      bytes(counter(r, "skidway_agent_receiver_bytes_total", "Bytes of their lines and metadata.",
-                    {{"source", name}})),
+      bytes(counter(r, "skidway_agent_receiver_bytes_total", "Bytes of their lines and metadata.", {{"source", name}})),
       refused_entries(counter(r, "skidway_agent_receiver_refused_entries_total",
                               "Entries of streams whose labels cannot be read; their clients were told (400).",
                               {{"source", name}})),
@@ -131,15 +130,14 @@ void Intake::on_decoded(const RequestPtr& request, Result<ReceivedEntries> entri
   if (entries->refused_entries > 0) metrics_.refused_entries.add(entries->refused_entries);
   if (entries->parcel.empty()) return on_settled(request, true, std::move(entries->refused));
   entries->parcel.client_waits = true;
-  reader_.take(std::move(entries->parcel), [self = shared_from_this(), request,
-                                            refused = std::move(entries->refused)](bool settled) mutable {
-    self->on_settled(request, settled, std::move(refused));
-  });
+  reader_.take(std::move(entries->parcel),
+               [self = shared_from_this(), request, refused = std::move(entries->refused)](bool settled) mutable {
+                 self->on_settled(request, settled, std::move(refused));
+               });
 }
 
 void Intake::on_settled(const RequestPtr& request, bool settled, std::optional<Error> refused) {
-  if (!settled)
-    return finish(request, false, come_again_answer(request->request, "the agent stops; send it again"));
+  if (!settled) return finish(request, false, come_again_answer(request->request, "the agent stops; send it again"));
   metrics_.outcome(refused ? "partly" : "taken").add();
   if (refused) return finish(request, false, refusal(request->request, *refused));
   finish(request, true, protocol_->taken(request->request));

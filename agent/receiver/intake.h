@@ -4,7 +4,8 @@
 //
 // A client is told that its entries were taken only after every sink acknowledged them, the spool synced them, or they
 // were dropped with a counted reason. When that takes longer than kHold, or there is no room, it is told 503 with
-// Retry-After: 1, and keeps them; a request that comes again while the first is under way waits for the same settlement.
+// Retry-After: 1, and keeps them; a request that comes again while the first is under way waits for the same
+// settlement.
 //
 // Life:    shared: what is under way holds it. stop(): new requests are answered 503, those under way when they settle.
 // Thread:  loop.

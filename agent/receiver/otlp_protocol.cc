@@ -20,19 +20,17 @@ namespace {
 
 constexpr std::string_view kJson = "application/json", kProtobuf = "application/x-protobuf";
 
-bool is_json(const HttpRequest& request) {
-  return pipeline::media_type(request.headers.get("Content-Type")) == kJson;
-}
+bool is_json(const HttpRequest& request) { return pipeline::media_type(request.headers.get("Content-Type")) == kJson; }
 
 // google.rpc.Code of an HTTP status.
 int rpc_code(int status) {
   switch (status) {
     case 400:
     case 413:
-    case 415: return 3;  // INVALID_ARGUMENT
-    case 429: return 8;  // RESOURCE_EXHAUSTED
+    case 415: return 3;   // INVALID_ARGUMENT
+    case 429: return 8;   // RESOURCE_EXHAUSTED
     case 503: return 14;  // UNAVAILABLE
-    default: return 13;  // INTERNAL
+    default: return 13;   // INTERNAL
   }
 }
 
@@ -46,7 +44,8 @@ std::vector<HttpListeners::Route> OtlpProtocol::routes() const {
 Result<ReceivedEntries> OtlpProtocol::read(const HttpRequest& request) const {
   std::string type = pipeline::media_type(request.headers.get("Content-Type"));
   if (type != kJson && type != kProtobuf)
-    return fail(Errc::kNotFound, concat("content type \"", type, "\" is not supported; use ", kProtobuf, " or ", kJson));
+    return fail(Errc::kNotFound,
+                concat("content type \"", type, "\" is not supported; use ", kProtobuf, " or ", kJson));
   TRY_LET(BodyEncoding encoding,
           body_encoding(request.headers.get("Content-Encoding"), {BodyEncoding::kGzip, BodyEncoding::kZstd}));
   pipeline::ByteBuffer buffer;

@@ -1,8 +1,7 @@
 // OtlpProtocol: OTLP/HTTP log exports: POST /v1/logs, and /otlp/v1/logs for exporters that are set up for Loki.
 //
-// application/x-protobuf or application/json, Content-Encoding gzip, zstd or none. Answers are OTLP's: 200 with an empty
-// ExportLogsServiceResponse; refusals carry a google.rpc.Status in the form of the request.
-// Thread: any.
+// application/x-protobuf or application/json, Content-Encoding gzip, zstd or none. Answers are OTLP's: 200 with an
+// empty ExportLogsServiceResponse; refusals carry a google.rpc.Status in the form of the request. Thread: any.
 #pragma once
 
 #include "agent/receiver/receiver_options.h"

@@ -45,7 +45,8 @@ Result<ReceivedEntries> PushProtocol::read(const HttpRequest& request) const {
   if (request.path.ends_with("/raw")) return read_raw(request);
   using Encoding = BodyEncoding;
   std::string type = pipeline::media_type(request.headers.get("Content-Type"));
-  if (type.empty()) return fail(Errc::kInvalid, "mime: no media type; send Content-Type application/json or application/x-protobuf");
+  if (type.empty())
+    return fail(Errc::kInvalid, "mime: no media type; send Content-Type application/json or application/x-protobuf");
   TRY_LET(Encoding encoding, body_encoding(request.headers.get("Content-Encoding"),
                                            {Encoding::kSnappy, Encoding::kGzip, Encoding::kDeflate}));
   if (encoding == Encoding::kSnappy) encoding = Encoding::kNone;  // says what every protobuf body is anyway

@@ -22,10 +22,10 @@ void ReceivedStreams::on_stream(std::string_view text, size_t) {
   auto labels = LabelSet::parse(text);
   if (!labels) {
     if (!out_.refused)
-      out_.refused = pipeline::Error{
-          pipeline::Errc::kInvalid,
-          pipeline::concat("couldn't parse labels ", text.substr(0, 200), ": ", labels.error().message,
-                           "; the other streams of the request were taken")};
+      out_.refused =
+          pipeline::Error{pipeline::Errc::kInvalid,
+                          pipeline::concat("couldn't parse labels ", text.substr(0, 200), ": ", labels.error().message,
+                                           "; the other streams of the request were taken")};
     return;
   }
   std::vector<Label> all = labels->labels();

@@ -17,8 +17,7 @@ class ReceivedStreams final : public pipeline::PushVisitor {
       : client_labels_(std::move(client_labels)), texts_(texts), times_(times) {}
 
   void on_stream(std::string_view labels, size_t entries) override;
-  void on_entry(pipeline::UnixNanos time, std::string_view line,
-                std::span<const pipeline::Metadata> metadata) override;
+  void on_entry(pipeline::UnixNanos time, std::string_view line, std::span<const pipeline::Metadata> metadata) override;
 
   ReceivedEntries take() { return std::move(out_); }
   Parcel& parcel() { return out_.parcel; }

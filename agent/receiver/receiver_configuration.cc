@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "agent/receiver/receiver_options.h"
 #include "agent/receiver/receiver_source.h"
 #include "pipeline/config/config.h"
@@ -54,11 +56,11 @@ std::vector<OtlpRule> read_rules(const std::vector<ConfigTable>& tables, bool in
       rule.matches = [names](std::string_view name) {
         return std::find(names.begin(), names.end(), name) != names.end();
       };
-    } else if (auto regex = pipeline::Regex::compile(concat("^(?:", *pattern, ")$")); !regex) {
+    } else if (auto regex = pipeline::Regex::compile(*pattern); !regex) {
       table.error_at("regex", regex.error().message, "write an RE2 expression");
     } else {
       rule.matches = [shared = std::make_shared<const pipeline::Regex>(*std::move(regex))](std::string_view name) {
-        return shared->matches(name);
+        return shared->full_match(name);
       };
     }
     if (rule.matches) rules.push_back(std::move(rule));

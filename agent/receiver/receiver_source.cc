@@ -42,8 +42,12 @@ void ReceiverSource::stop() {
 
 std::vector<Target> ReceiverSource::targets() const {
   std::vector<pipeline::Label> labels(parts_.options->labels.begin(), parts_.options->labels.end());
-  return {{parts_.options->name, parts_.options->stream->place(), {}, pipeline::LabelSet::from(std::move(labels)),
-           mount_ ? "active" : "failed", mount_ ? "" : "not listening"}};
+  return {{parts_.options->name,
+           parts_.options->stream->place(),
+           {},
+           pipeline::LabelSet::from(std::move(labels)),
+           mount_ ? "active" : "failed",
+           mount_ ? "" : "not listening"}};
 }
 
 std::unique_ptr<StreamSource> make_push(const StreamParts& parts) {

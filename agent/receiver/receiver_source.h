@@ -5,6 +5,7 @@
 
 #include "agent/receiver/intake.h"
 #include "agent/receiver/receiver_options.h"
+#include "pipeline/config/config.h"
 
 namespace agent {
 

@@ -2,9 +2,9 @@
 // settled, is not taken twice.
 //
 // The identity is the number of a Skidway agent (X-Skidway-Batch), else a hash of the whole request where a repetition
-// gives equal entries anyway. Numbers settled in this run are remembered, the last kRemembered of them; beyond that, and
-// after a restart, a repetition is taken again: its entries are equal to those of before, and the server stores equal
-// entries once.
+// gives equal entries anyway. Numbers settled in this run are remembered, the last kRemembered of them; beyond that,
+// and after a restart, a repetition is taken again: its entries are equal to those of before, and the server stores
+// equal entries once.
 //
 // Thread:  one (the loop).
 #pragma once

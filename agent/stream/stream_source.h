@@ -24,6 +24,8 @@
 
 namespace agent {
 
+class HttpListeners;  // agent/receiver: addresses that several sources share
+
 // All outlive the source.
 struct StreamParts {
   pipeline::Loop& loop;
@@ -33,6 +35,7 @@ struct StreamParts {
   MemoryBudget& memory;
   const pipeline::Clock& clock;
   pipeline::Registry& registry;
+  HttpListeners& listeners;
 };
 
 class StreamSource {

@@ -147,9 +147,8 @@ TEST_SUITE("codec") {
                 .has_value());
     REQUIRE(legacy.streams.size() == 2);
     CHECK(legacy.streams[0].labels == "{app=\"api\"}");
-    CHECK(legacy.streams[0].entries ==
-          std::vector<CollectedEntry>{{1'700'000'000'000'000'001, "a", {{"k", "v"}}},
-                                      {1'700'000'000'000'000'000, "b \"c\"", {}}});
+    CHECK(legacy.streams[0].entries == std::vector<CollectedEntry>{{1'700'000'000'000'000'001, "a", {{"k", "v"}}},
+                                                                   {1'700'000'000'000'000'000, "b \"c\"", {}}});
     for (std::string_view body :
          {R"({"streams":[{"entries":[{"line":"a"}]}]})", R"({"streams":[{"entries":[{"ts":"5","line":"a"}]}]})",
           R"({"streams":[{"entries":5}]})", R"({"streams":[{"labels":5}]})"})
