@@ -34,7 +34,7 @@ std::unique_ptr<StreamSource> StreamSet::make_source(const Stream& stream) const
   const StreamType* type = find_stream_type(stream.options->stream_type);
   INVARIANT(type != nullptr);  // the configuration was read with it
   return type->make({parts_.loop, stream.options, *stream.reader, parts_.store, parts_.memory, parts_.clock,
-                     parts_.registry, *listeners_});
+                     parts_.registry, listeners_.get()});
 }
 
 Result<void> StreamSet::begin(Stream& stream) const {

@@ -26,11 +26,12 @@ ReceiverSource::ReceiverSource(const StreamParts& parts, std::shared_ptr<const R
 ReceiverSource::~ReceiverSource() { stop(); }
 
 Result<void> ReceiverSource::start() {
+  INVARIANT(parts_.listeners != nullptr);
   auto options = options_of<ReceiverOptions>(parts_);
-  TRY_LET(mount_, parts_.listeners.mount(options->listen, protocol_->routes(),
-                                         [intake = intake_](HttpRequest request, HttpResponder responder) {
-                                           intake->handle(std::move(request), std::move(responder));
-                                         }));
+  TRY_LET(mount_, parts_.listeners->mount(options->listen, protocol_->routes(),
+                                          [intake = intake_](HttpRequest request, HttpResponder responder) {
+                                            intake->handle(std::move(request), std::move(responder));
+                                          }));
   pipeline::log_info("receiving", {{"source", parts_.options->name}, {"listen", options->place()}});
   return {};
 }

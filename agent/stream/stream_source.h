@@ -35,7 +35,7 @@ struct StreamParts {
   MemoryBudget& memory;
   const pipeline::Clock& clock;
   pipeline::Registry& registry;
-  HttpListeners& listeners;
+  HttpListeners* listeners = nullptr;  // null in tests of sources that do not listen for HTTP
 };
 
 class StreamSource {
