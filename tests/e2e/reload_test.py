@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import socket
 import sys
 import time
 
@@ -293,8 +294,68 @@ def kills_right_after_reloads():
     reloads_while_lines_are_written_and_rotated(kills=True)
 
 
+SYSLOG = """
+[[source]]
+name = "net"
+type = "syslog"
+listen = "tcp://127.0.0.1:{port}"
+labels = {{ job = "net" }}
+{extra}
+"""
+
+
+def say(port, text):
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as s:
+        s.sendall(f"<13>1 {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} host app - - - {text}\n".encode())
+
+
+def refuses(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        return False
+    except OSError:
+        return True
+
+
+def listeners_come_move_and_go():
+    """a source that listens is added, changed, moved to another address and removed while the agent runs"""
+    first, second, third = programs.free_port(), programs.free_port(), programs.free_port()
+    with Run() as r:
+        net = lambda port, extra="": r.app() + SYSLOG.format(port=port, extra=extra)
+        found = lambda text: r.server.count('{job="net"} |= "%s"' % text) == 1
+        r.configure(net(first))
+        r.reload()
+        say(first, "added")
+        wait(lambda: found("added"))
+        r.configure(net(first, STAMP.format(version="2")))
+        r.reload()
+        say(first, "stamped")
+        wait(lambda: r.server.count('{job="net",version="2"} |= "stamped"') == 1)
+        r.configure(net(second))
+        r.reload()
+        say(second, "moved")
+        wait(lambda: found("moved") and refuses(first))
+
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", third))
+            taken.listen()
+            r.configure(net(third))
+            assert f"127.0.0.1:{third}" in r.reload(expect=503), "the address that is taken is not named"
+        say(second, "still here")
+        wait(lambda: found("still here"))
+
+        r.configure(r.app())
+        r.reload()
+        wait(lambda: refuses(second))
+        assert r.server.count('{job="net"}') == 4
+        r.configure(net(second))
+        r.reload()
+        say(second, "back again")
+        wait(lambda: found("back again"))
+
+
 if __name__ == "__main__":
-    cases = [added_stage_acts_from_the_next_line_on, open_blocks_survive, files_begin_beside_standard_input, hang_up_reloads, wrong_file_changes_nothing, what_cannot_change_is_refused, sources_and_sinks_come_and_go,
+    cases = [added_stage_acts_from_the_next_line_on, open_blocks_survive, files_begin_beside_standard_input, hang_up_reloads, wrong_file_changes_nothing, what_cannot_change_is_refused, listeners_come_move_and_go, sources_and_sinks_come_and_go,
              sink_with_another_url_sends_what_waits, reloads_while_lines_are_written_and_rotated, kills_right_after_reloads]
     wanted = sys.argv[1:]
     sys.exit(programs.run_cases([c for c in cases if not wanted or c.__name__ in wanted]))
