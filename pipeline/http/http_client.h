@@ -26,6 +26,7 @@ struct HttpClientTls {  // PEM files; empty = the system's authorities, no clien
   std::string cert_file = {};
   std::string key_file = {};
   std::string server_name = {};  // replaces the URL's host for verification and SNI
+  bool verify = true;            // false: any certificate will do (a kubelet that signed its own)
 };
 
 struct HttpClientOptions {
