@@ -55,7 +55,9 @@ Agent::Agent(Loop& loop, Registry& registry, Configuration configuration, AgentM
 
 // Readers go before the sinks whose ports they hold, the store before the sinks its last answers are for.
 Agent::~Agent() {
+  if (pods_) pods_->tell(nullptr);
   discovery_.reset();
+  pods_.reset();
   stdin_.reset();
   streams_.reset();
   readers_.clear();
@@ -107,6 +109,12 @@ void Agent::build_sources() {
 
 void Agent::build_readers() {
   discovery_ = std::make_unique<Discovery>(loop_, files_, *ledger_, registry_);
+  pods_ = std::make_unique<PodWatches>(loop_, registry_);
+  pods_->tell(discovery_.get());
+  discovery_->set_pod_metadata([this](const SourceOptions& source) { return pods_->find(source); });
+  for (const auto& source : files_)
+    if (source && source->type == SourceType::kKubernetes && !source->kubernetes)
+      log_info("labels of pods come from the paths of their logs: no API is asked", {{"source", source->name}});
   for (size_t i = 0; i < configuration_.workers; i++) {
     auto reader = std::make_unique<FileReader>(FileReaderOptions{}, files_, *ledger_, *memory_, clock_, registry_);
     reader->set_ports(open_ports([reader = reader.get()] { reader->wake(); }));
@@ -165,6 +173,7 @@ void Agent::stop(std::chrono::nanoseconds patience) {
   stopping_ = true;
   log_info("stopping", {{"patience", pipeline::format_duration(patience)}});
   sweep_.stop();
+  if (pods_) pods_->stop();
   if (discovery_) discovery_->stop();
   if (stdin_) stdin_->stop();
   streams_->stop();

@@ -21,6 +21,7 @@
 #include "agent/checkpoint/checkpoint_store.h"
 #include "agent/configuration.h"
 #include "agent/discovery/discovery.h"
+#include "agent/pod_watches.h"
 #include "agent/sink/memory_budget.h"
 #include "agent/sink/sink.h"
 #include "agent/source/file_reader.h"
@@ -117,6 +118,7 @@ class Agent {
   std::vector<std::shared_ptr<const SourceOptions>> readable_;  // the same, removed ones kept: readers may need them
   std::unique_ptr<StoreLedger> ledger_;
   std::vector<std::unique_ptr<FileReader>> readers_;
+  std::unique_ptr<PodWatches> pods_;  // outlives discovery
   std::unique_ptr<Discovery> discovery_;
   std::unique_ptr<StdinReader> stdin_;
   std::shared_ptr<const SourceOptions> stdin_source_;

@@ -123,6 +123,7 @@ void Agent::change_sources(const Configuration& next, const SinkPlan& plan) {
     }
   });
   for (auto& reader : readers_) reader->release();
+  pods_->keep(files_);
 }
 
 void Agent::change_stdin(const Configuration& next, const SinkPlan& plan) {

@@ -8,10 +8,12 @@
 #include "agent/configuration.h"
 #include "agent/discovery/discovery.h"
 #include "agent/fixtures.h"
+#include "agent/pod_watches.h"
 #include "agent/target_text.h"
 #include "agent/tried_source.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/concat.h"
+#include "pipeline/base/log.h"
 #include "pipeline/stage/entry_json.h"
 #include "pipeline/stage/stage_list.h"
 #include "pipeline/stage/stage_reference.h"
@@ -66,6 +68,28 @@ int check_configuration(const CommonFlags& flags) {
   return 0;
 }
 
+namespace {
+constexpr std::chrono::seconds kPodsWait{5};  // for the API; then labels come from paths
+
+Result<std::vector<Target>> scan_with_pods(const std::vector<std::shared_ptr<const SourceOptions>>& files) {
+  TRY_LET(auto loop, pipeline::Loop::create());
+  pipeline::Registry metrics;
+  std::vector<Target> targets;
+  {
+    PodWatches pods(*loop, metrics);
+    for (const auto& source : files) pods.find(*source);
+    for (const auto begun = loop->now(); !pods.synced() && loop->now() - begun < kPodsWait;)
+      loop->turn(std::chrono::milliseconds(100));
+    for (const std::string& trouble : pods.troubles())
+      pipeline::log_warn("not all is known of pods", {{"error", trouble}});
+    targets = scan_targets(files, [&](const SourceOptions& source) { return pods.find(source); });
+    pods.stop();
+  }
+  TRY(loop->close());
+  return targets;
+}
+}  // namespace
+
 int list_targets(const CommonFlags& flags, bool json) {
   auto configuration = load_configuration(flags.config, Needs::kSourcesOnly);
   if (!configuration) return refuse(configuration.error());
@@ -79,8 +103,9 @@ int list_targets(const CommonFlags& flags, bool json) {
     else
       files.push_back(source);
   }
-  std::vector<Target> found = scan_targets(files);
-  targets.insert(targets.begin(), found.begin(), found.end());
+  auto found = scan_with_pods(files);
+  if (!found) return refuse(found.error());
+  targets.insert(targets.begin(), found->begin(), found->end());
   if (!json) write_text(targets_table(targets));
   if (json)
     for (const Target& target : targets) write_text(target_json(target) + "\n");

@@ -113,19 +113,31 @@ void read_sinks(const std::vector<ConfigTable>& roots, Needs needs, Configuratio
     roots[0].error("no [[sink]]", "add one, so that entries have somewhere to go");
 }
 
+// A pod that chooses the pipeline of one source is not for those without.
+void tell_pipelines(std::vector<SourceOptions>& sources) {
+  std::vector<std::string> pipelines;
+  for (const SourceOptions& source : sources)
+    if (!source.pods.pipeline.empty()) pipelines.push_back(source.pods.pipeline);
+  for (SourceOptions& source : sources)
+    if (source.type == SourceType::kKubernetes && source.pods.pipeline.empty()) source.pods.other_pipelines = pipelines;
+}
+
 void read_sources(const std::vector<ConfigTable>& roots, Needs needs, Configuration& configuration) {
   Fields fields = needs == Needs::kExplanation ? Fields::kAll : Fields::kAsNeeded;
   std::vector<std::string> sink_names, names;
   for (const SinkOptions& sink : configuration.sinks) sink_names.push_back(sink.name);
   std::vector<ConfigTable> tables = all_tables(roots, "source");
   size_t stdins = 0;
+  std::vector<SourceOptions> sources;
   for (const ConfigTable& table : tables) {
-    auto source = std::make_shared<const SourceOptions>(read_source(table, sink_names, fields));
-    names.push_back(source->name);
-    if (source->type == SourceType::kStdin && ++stdins == 2)
+    sources.push_back(read_source(table, sink_names, fields));
+    names.push_back(sources.back().name);
+    if (sources.back().type == SourceType::kStdin && ++stdins == 2)
       table.error_at("type", "two sources read standard input", "keep one of them");
-    configuration.sources.push_back(std::move(source));
   }
+  tell_pipelines(sources);
+  for (SourceOptions& source : sources)
+    configuration.sources.push_back(std::make_shared<const SourceOptions>(std::move(source)));
   check_names(tables, names, "source");
   if (tables.empty()) roots[0].error("no [[source]]", "add one, so that there is something to read");
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/kubernetes/kubernetes_options.h"
 #include "pipeline/base/concat.h"
 #include "pipeline/base/quantity.h"
 
@@ -40,12 +41,17 @@ const SourceOptions* find(const std::vector<Source>& sources, const std::string&
   return nullptr;
 }
 
+bool same_api(const SourceOptions& a, const SourceOptions& b) {
+  if (!a.kubernetes || !b.kubernetes) return a.kubernetes == b.kubernetes;
+  return *a.kubernetes == *b.kubernetes;
+}
+
 // Apart from the compiled forms, of which the texts are.
 bool same(const SourceOptions& a, const SourceOptions& b) {
   return a.name == b.name && a.type == b.type && a.stream_type == b.stream_type && a.stream_text == b.stream_text &&
-         a.paths == b.paths && a.excludes == b.excludes && a.start_at == b.start_at && a.node == b.node &&
-         a.labels == b.labels && a.sinks == b.sinks && a.max_line_bytes == b.max_line_bytes &&
-         a.relabel_text == b.relabel_text && a.stages_text == b.stages_text;
+         a.paths == b.paths && a.excludes == b.excludes && a.pods == b.pods && same_api(a, b) &&
+         a.start_at == b.start_at && a.node == b.node && a.labels == b.labels && a.sinks == b.sinks &&
+         a.max_line_bytes == b.max_line_bytes && a.relabel_text == b.relabel_text && a.stages_text == b.stages_text;
 }
 
 class Refusals {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agent/container_format.h"
+#include "agent/kubernetes/api_configuration.h"
 #include "agent/sink_configuration.h"
 #include "agent/stream_types.h"
 #include "pipeline/base/concat.h"
@@ -14,7 +15,6 @@
 namespace agent {
 
 using pipeline::concat;
-using pipeline::ConfigKind;
 using pipeline::ConfigTable;
 
 namespace {
@@ -92,19 +92,20 @@ void read_paths(const ConfigTable& table, SourceOptions& source) {
   source.max_line_bytes = read_line_limit(table);
 }
 
-// Keys of the Kubernetes API, which this version does not ask.
+// Which pods, and who is asked about them.
 void read_kubernetes(const ConfigTable& table, SourceOptions& source) {
   source.node = table.string("node");
-  if (table.kind("api") == ConfigKind::kTable) {
-    table.table("api").ignore_rest();
-    table.error_at("api", "the Kubernetes API is not supported yet", "use api = \"none\": labels come from the path");
-  } else if (table.has("api")) {
-    table.choice("api", "none", {"none"});
-  }
-  ConfigTable attach = table.table("attach_metadata");
-  for (std::string_view key : {"node", "namespace"})
-    if (attach.boolean(key, false))
-      attach.error_at(key, concat("attach_metadata.", key, " is not supported yet"), "remove it, or use false");
+  source.kubernetes = read_pod_api(table);
+  PodChoice& pods = source.pods;
+  pods.annotated_only = table.choice("pods", "all", {"all", "annotated"}) == "annotated";
+  pods.pipeline = table.string("pipeline");
+  pods.metadata_wait =
+      std::chrono::duration_cast<std::chrono::milliseconds>(table.duration("metadata_wait", pods.metadata_wait));
+  if (source.kubernetes) return;
+  for (std::string_view key : {"pods", "pipeline"})
+    if (table.has(key) && table.string(key) != "all")
+      table.error_at(key, concat(key, " needs the annotations of pods, and nobody is asked about them"),
+                     "add api or kubelet, or remove it");
 }
 
 // Stands behind the last stage and looks at every extracted value.
