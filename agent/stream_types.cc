@@ -2,6 +2,8 @@
 
 #include <span>
 
+#include "agent/docker/docker_options.h"
+#include "agent/docker/docker_source.h"
 #include "agent/journal/journal_options.h"
 #include "agent/journal/journal_source.h"
 #include "agent/receiver/receiver_source.h"
@@ -13,9 +15,8 @@ namespace agent {
 namespace {
 // A line for each type.
 constexpr StreamType kTypes[] = {
-    {"journal", read_journal, make_journal, true},
-    {"syslog", read_syslog, make_syslog},
-    {"push", read_push, make_push},
+    {"docker", read_docker, make_docker}, {"journal", read_journal, make_journal, true},
+    {"syslog", read_syslog, make_syslog}, {"push", read_push, make_push},
     {"otlp", read_otlp, make_otlp},
 };
 std::span<const StreamType> all_types() { return kTypes; }

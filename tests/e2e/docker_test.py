@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+"""The docker source against a daemon that is replayed at a unix socket (docker_daemon.py), and Docker's json-file logs."""
+import json
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import docker_daemon  # noqa: E402
+import programs  # noqa: E402
+
+
+def wait(what, seconds=30):
+    until = time.monotonic() + seconds
+    while not (value := what()):
+        if time.monotonic() > until:
+            raise AssertionError("waited in vain")
+        time.sleep(0.05)
+    return value
+
+
+class Host(programs.Pair):
+    """A daemon, a server and an agent that reads the daemon's containers."""
+
+    def __init__(self, options="", sink='batch_wait = "100ms"'):
+        self.temporary = programs.folder()
+        self.folder = self.temporary.name
+        self.daemon = docker_daemon.Daemon(self.folder + "/docker.sock")
+        self.server = programs.server(self.folder)
+        self.agent = programs.agent(self.folder, f"""
+[[source]]
+name = "containers"
+type = "docker"
+socket = "{self.folder}/docker.sock"
+refresh_interval = "2s"
+{options}
+
+[[source.relabel]]
+source_labels = ["__meta_docker_container_name"]
+regex = "/(.*)"
+target_label = "container"
+
+[[source.relabel]]
+source_labels = ["__meta_docker_container_log_stream"]
+target_label = "stream"
+""", self.server.port, sink=sink)
+
+    def __exit__(self, *_):
+        super().__exit__()
+        self.daemon.stop()
+
+    def lines(self, selector):
+        return [line for _, line, _ in self.server.lines(selector, 1, time.time_ns() + 3600 * 10**9)]
+
+    def comes(self, selector, count, seconds=30):
+        try:
+            wait(lambda: self.server.count(selector) >= count, seconds)
+        except AssertionError:
+            raise AssertionError(f"{self.server.count(selector)} of {count} lines of {selector}\n{self.agent.log_tail()}") from None
+        assert self.server.count(selector) == count, f"{self.server.count(selector)} instead of {count} lines of {selector}"
+
+
+def both_streams_and_a_terminal():
+    """lines of both streams, of a terminal, joined from chunks, with the labels of discovery, each at its time"""
+    with Host() as h:
+        web = h.daemon.run("web", labels={"app": "shop"})
+        tty = h.daemon.run("tty", tty=True)
+        long = "x" * 50_000
+        for i in range(50):
+            web.write(f"out {i}\n")
+            web.write(f"err {i}\n", stream=2)
+            tty.write(f"tty {i}\n")
+        web.write(long + "\n")
+        tty.write(long + "\n")
+        web.write("at one time\nat one time\n", at=web.clock + 1000)
+        h.comes('{container="web",stream="stdout"}', 53)
+        h.comes('{container="web",stream="stderr"}', 50)
+        h.comes('{container="tty"}', 51)
+        assert h.lines('{container="web",stream="stdout"}') == [f"out {i}" for i in range(50)] + [long] + ["at one time"] * 2
+        assert h.lines('{container="tty"}') == [f"tty {i}" for i in range(50)] + [long]
+        first = h.server.lines('{container="web",stream="stdout"}', 1, time.time_ns())[0]
+        assert first[0] == web.log[0][0], (first, web.log[0])
+        assert h.agent.metric("skidway_agent_docker_entries_total") == 154
+        assert h.agent.metric("promtail_docker_target_entries_total") == 154
+        assert h.agent.metric("skidway_agent_docker_followed_containers") == 2
+        targets = programs.http(h.agent.url("/targets?format=json"))[1].decode()
+        assert "docker://web" in targets, targets
+
+
+def containers_stop_start_and_go():
+    """a container that stops and starts again, ones that live for a moment, and a last line without an end"""
+    with Host() as h:
+        web = h.daemon.run("web")
+        web.write("before\n")
+        h.comes('{container="web"}', 1)
+        web.write("last word")
+        web.stop()
+        h.comes('{container="web"}', 2)
+        web.start()
+        web.write("after\n")
+        h.comes('{container="web"}', 3)
+        for i in range(20):
+            brief = h.daemon.run(f"brief-{i}")
+            brief.write(f"short life {i}\n")
+            brief.stop()
+        h.comes('{container=~"brief-.*"}', 20)
+        web.remove()
+        wait(lambda: h.agent.metric("skidway_agent_docker_followed_containers") == 0)
+        assert h.lines('{container="web"}') == ["before", "last word", "after"]
+
+
+def daemon_restarts():
+    """a daemon that goes away in the middle of lines: everything comes once"""
+    with Host() as h:
+        web = h.daemon.run("web")
+        for part in range(4):
+            web.write("".join(f"part {part} line {i} {'y' * (i % 97)}\n" for i in range(2000)))
+            web.write("z" * 20_000 + "\n")
+            time.sleep(0.15)
+            h.daemon.stop()
+            time.sleep(0.3)
+            web.write("".join(f"while away {part} {i}\n" for i in range(10)))
+            h.daemon.start()
+        h.comes('{container="web"}', 4 * 2011)
+        lines = h.lines('{container="web"}')
+        assert len(set(lines)) == 4 * 2010 + 1
+        assert h.agent.metric("skidway_agent_docker_log_reopened_total") >= 1
+
+
+def agent_is_killed():
+    """kill -9 of the agent again and again while containers write: no gap, nothing twice, equal times included"""
+    with Host() as h:
+        web, tty = h.daemon.run("web"), h.daemon.run("tty", tty=True)
+        for part in range(5):
+            at = max(time.time_ns(), web.clock + 1)
+            for i in range(300):
+                web.write(f"part {part} line {i}\n", stream=1 + i % 2, at=at + i // 7)  # seven lines share a nanosecond
+                tty.write(f"part {part} line {i}\n")
+            time.sleep(0.3)
+            h.agent.kill()
+            if part == 2:
+                web.stop()  # and what it wrote before is read all the same
+                tty.stop()
+                web.start()
+                tty.start()
+            h.agent.start()
+        h.comes('{container="web"}', 1500)
+        h.comes('{container="tty"}', 1500)
+        assert sorted(h.lines('{container="web"}')) == sorted(f"part {p} line {i}" for p in range(5) for i in range(300))
+
+
+def refusals():
+    """logs that cannot be read are told and tried again when the container starts; errors of the daemon are retried"""
+    with Host() as h:
+        h.daemon.fail("/json", 500, 2)
+        web = h.daemon.run("web")
+        web.write("one\n")
+        h.comes('{container="web"}', 1)
+        other = docker_daemon.Container(h.daemon, "other")
+        h.daemon.fail(f"{other.id}/logs", 409)
+        h.daemon.containers[other.id] = other
+        other.write("later\n")
+        h.daemon.event("start", other)
+        wait(lambda: "status 409" in h.agent.log_tail())
+        h.comes('{container="other"}', 1)
+        gone = docker_daemon.Container(h.daemon, "gone")
+        h.daemon.fail(f"{gone.id}/json", 404)
+        h.daemon.containers[gone.id] = gone
+        h.daemon.event("start", gone)
+        wait(lambda: h.agent.metric("skidway_agent_docker_lost_containers_total") >= 1)
+        assert h.agent.metric("skidway_agent_docker_api_errors_total") >= 3
+
+
+def server_away():
+    """while the server is away the daemon's streams wait, and 40,000 lines arrive once"""
+    with Host() as h:
+        web = h.daemon.run("web")
+        web.write("first\n")
+        h.comes('{container="web"}', 1)
+        h.server.kill()
+        for part in range(40):
+            web.write("".join(f"{part * 1000 + i} {'w' * 300}\n" for i in range(1000)))
+        time.sleep(1)
+        h.server.start()
+        h.comes('{container="web"}', 40_001, 60)
+
+
+def json_files():
+    """the json-file logs of /var/lib/docker/containers, read as files through the docker stage"""
+    with programs.folder() as folder:
+        server = programs.server(folder)
+        os.makedirs(folder + "/containers/abc")
+        agent = programs.agent(folder, f"""
+[[source]]
+name = "files"
+type = "file"
+path = ["{folder}/containers/*/*-json.log"]
+
+[[source.stage]]
+type = "docker"
+""", server.port, sink='batch_wait = "100ms"')
+        with open(folder + "/containers/abc/abc-json.log", "w", encoding="utf-8") as f:
+            for i in range(100):
+                f.write(json.dumps({"log": f"line {i}\n", "stream": "stdout" if i % 3 else "stderr", "time": f"2026-11-01T10:00:00.{i:09d}Z"}) + "\n")
+        try:
+            server.start()
+            agent.start()
+            wait(lambda: server.count('{filename=~".+"}') == 100)
+            assert server.count('{stream="stderr"}') == 34
+        finally:
+            agent.kill()
+            server.kill()
+
+
+if __name__ == "__main__":
+    sys.exit(programs.run_cases([both_streams_and_a_terminal, containers_stop_start_and_go, daemon_restarts, agent_is_killed, refusals, server_away, json_files]))
