@@ -1,7 +1,5 @@
 #include "agent/receiver/intake.h"
 
-#include "pipeline/base/log.h"
-
 namespace agent {
 
 using pipeline::concat;
@@ -185,6 +183,14 @@ void Intake::come_again(const HttpRequest& request, HttpResponder& responder, st
 
 HttpResponse Intake::refusal(const HttpRequest& request, const Error& error) {
   int status = error.code == Errc::kOverLimit ? 413 : error.code == Errc::kNotFound ? 415 : 400;
+  if (auto held_back = refused_requests_.allow())
+    pipeline::log_warn("request refused", {{"source", metrics_.source},
+                                           {"peer", request.peer},
+                                           {"client", request.client_name},
+                                           {"path", request.path},
+                                           {"status", status},
+                                           {"error", error},
+                                           {"held_back", *held_back}});
   return protocol_->refusal(request, status, error.message);
 }
 

@@ -19,6 +19,7 @@
 #include "agent/receiver/receiver_protocol.h"
 #include "agent/receiver/request_table.h"
 #include "agent/stream/stream_source.h"
+#include "pipeline/base/log.h"
 #include "pipeline/loop/timer.h"
 #include "pipeline/loop/worker_pool.h"
 
@@ -59,6 +60,7 @@ class Intake : public std::enable_shared_from_this<Intake> {
   void come_again(const pipeline::HttpRequest& request, pipeline::HttpResponder& responder, std::string_view outcome,
                   std::string text);
   pipeline::HttpResponse come_again_answer(const pipeline::HttpRequest& request, std::string text) const;
+  // 4xx, with what is wrong; the log names the client.
   pipeline::HttpResponse refusal(const pipeline::HttpRequest& request, const pipeline::Error& error);
 
   StreamReader& reader_;
@@ -69,6 +71,7 @@ class Intake : public std::enable_shared_from_this<Intake> {
   RequestTable table_;
   uint64_t decoding_bytes_ = 0;
   bool stopped_ = false;
+  pipeline::LogLimiter refused_requests_;
   pipeline::Timer timer_;
   pipeline::WorkerPool worker_;  // of one thread: entries keep the order of their requests
 };
