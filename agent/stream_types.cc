@@ -6,6 +6,7 @@
 #include "agent/docker/docker_source.h"
 #include "agent/journal/journal_options.h"
 #include "agent/journal/journal_source.h"
+#include "agent/kubernetes_events/events_source.h"
 #include "agent/receiver/receiver_source.h"
 #include "agent/syslog/syslog_options.h"
 #include "agent/syslog/syslog_source.h"
@@ -15,8 +16,11 @@ namespace agent {
 namespace {
 // A line for each type.
 constexpr StreamType kTypes[] = {
-    {"docker", read_docker, make_docker}, {"journal", read_journal, make_journal, true},
-    {"syslog", read_syslog, make_syslog}, {"push", read_push, make_push},
+    {"docker", read_docker, make_docker},
+    {"kubernetes_events", read_events, make_events},
+    {"journal", read_journal, make_journal, true},
+    {"syslog", read_syslog, make_syslog},
+    {"push", read_push, make_push},
     {"otlp", read_otlp, make_otlp},
 };
 std::span<const StreamType> all_types() { return kTypes; }

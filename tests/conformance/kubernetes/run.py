@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Lets a real agent discover pods from replayed bytes of a kube-apiserver (replay.py), and compares what it makes of them with the labels that
 Prometheus' own discovery made of the same objects (recorded/expected-*.jsonl)."""
+import calendar
 import json
 import os
+import subprocess
 import sys
 import time
 
@@ -352,7 +354,6 @@ def kubelet():
 
 def targets_command():
     """skidway-agent targets: asks the API before it tells"""
-    import subprocess
     wanted = {k: v for k, v in expected("expected-targets-plain.jsonl").items() if on_node(v)}
     with Scene() as s:
         plan_list(s, "058-pods-node-a-before-watch")
@@ -364,8 +365,65 @@ def targets_command():
         s.check_labels(wanted)
 
 
+def go_quoted(text):
+    """As strconv.Quote, for texts without other control characters."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def event_line(event):
+    """(time in ns, line) by the rules of agent.md 4.7, made a second time."""
+    about, source = event["involvedObject"], event.get("source", {})
+    fields = [("name", about["name"]), ("kind", about.get("kind")), ("action", event.get("action")), ("objectAPIversion", about.get("apiVersion")),
+              ("objectRV", about.get("resourceVersion")), ("eventRV", event["metadata"]["resourceVersion"]), ("reportinginstance", event.get("reportingInstance")),
+              ("reportingcontroller", event.get("reportingComponent")), ("sourcecomponent", source.get("component")), ("sourcehost", source.get("host")),
+              ("reason", event.get("reason")), ("type", event.get("type")), ("count", event.get("count"))]
+    line = "".join(f"{name}={value} " for name, value in fields if value) + f"msg={go_quoted(event['message'])} "
+    day, _, fraction = (event.get("lastTimestamp") or event["eventTime"]).rstrip("Z").partition(".")
+    seconds = calendar.timegm(time.strptime(day, "%Y-%m-%dT%H:%M:%S"))
+    return seconds * 10**9 + int((fraction or "0").ljust(9, "0")), line
+
+
+def events_source():
+    """kubernetes_events: each recorded event once and with its own time, through kill -9, a forgotten version and a restart"""
+    listed = [event_line(item) for item in json.loads(r.read("083-events-before-watch.body"))["items"]]
+    watched = [event_line(e["event"]["object"]) for e in r.lines("084-watch-events-core.events.jsonl") if e["event"]["type"] in ("ADDED", "MODIFIED")]
+    events = r"^/api/v1/events\?"
+    watching = events + "(?!.*sendInitial).*watch=true"
+    source = '[[source]]\nname = "events"\ntype = "kubernetes_events"\napi = { server = "URL", token_file = "TOKEN" }\n'
+    with Scene() as s:
+        s.replay.plan(events + STREAMED, r.recorded("112-422-watchlist-disabled"))
+        s.replay.plan(events + WATCH, r.watch("084-watch-events-core", open_end=True), r.hold())
+        s.replay.plan(events, r.recorded("083-events-before-watch"))
+        s.replay.start()
+        s.sources = source.replace("URL", s.replay.url()).replace("TOKEN", s.token)
+        s.start(api=False, server=True)
+
+        def lines():
+            return sorted((t, line) for t, line, _ in s.server.lines('{job="loki.source.kubernetes_events", instance="events"}', 10**18, 2 * 10**18))
+        wanted = sorted(set(listed + watched))
+        eventually(lambda: lines() == wanted or None)
+        namespaces = {json.loads(stream).get("namespace") for _, _, stream in s.server.lines('{job="loki.source.kubernetes_events"}', 10**18, 2 * 10**18)}
+        assert namespaces == {"shop", "edge-cases", None}, namespaces
+        eventually(lambda: s.agent.metric("skidway_agent_stream_unsettled") == 0)
+        time.sleep(2)  # the cursor is written
+        s.agent.kill()
+        asked = len(s.replay.requests)
+        s.agent.start()
+        s.replay.wait_asked(watching, 2)
+        assert len(s.replay.requests) == asked + 1 and "resourceVersion=412&" in s.replay.requests[-1].target, s.replay.requests[asked:]
+        # The version is too old: all that the API has comes again, and is stored once.
+        s.agent.kill()
+        s.replay.replan(events + WATCH, r.watch("096-410-events-watch-compacted"), r.hold())
+        s.agent.start()
+        s.replay.wait_asked(events + "(?!.*watch)", 2)
+        s.replay.wait_asked(watching, 4)
+        time.sleep(1)
+        assert lines() == wanted, lines()
+        assert s.agent.metric("skidway_agent_kubernetes_event_lines_total") == len(listed)
+
+
 CASES = [streamed_lists_give_every_label, pages_give_every_label, owners, churn_and_expiry, expired_token, starting_server, refusals_while_listing, killed_server, away_at_the_start,
-         annotations_decide, kubelet, targets_command]
+         annotations_decide, kubelet, targets_command, events_source]
 
 if __name__ == "__main__":
     chosen = [case for case in CASES if not sys.argv[1:] or any(word in case.__name__ for word in sys.argv[1:])]
