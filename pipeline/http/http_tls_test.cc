@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "pipeline/http/test_server.h"
+#include "pipeline/http/tls_server.h"
 #include "pipeline/loop/test_client.h"
 
 using namespace pipeline;
@@ -159,6 +160,22 @@ TEST_CASE("tls: plain bytes end the connection and nothing else") {
   plain.send("GET / HTTP/1.1\r\n\r\n");
   plain.read_to_end();
   CHECK(http_fetch({.url = https(server, "127.0.0.1")}, {.tls = {.ca_file = files.cert("server")}}).has_value());
+}
+
+TEST_CASE("tls: renewed certificates are taken, broken ones are not") {
+  Certificates files;
+  files.make("server", "IP:127.0.0.1");
+  auto server = TlsServer::create({.cert_file = files.cert("server"), .key_file = files.key("server")});
+  REQUIRE(server);
+  CHECK((*server)->renew() == TlsServer::Renewal::kUnchanged);
+  files.make("server", "IP:127.0.0.1,DNS:renewed.example");
+  CHECK((*server)->renew() == TlsServer::Renewal::kTaken);
+  CHECK((*server)->renew() == TlsServer::Renewal::kUnchanged);
+  std::filesystem::remove(files.key("server"));
+  auto broken = (*server)->renew();
+  REQUIRE_FALSE(broken);
+  CHECK(broken.error().message.starts_with("TLS key "));
+  CHECK((*server)->renew() == TlsServer::Renewal::kUnchanged);  // said once
 }
 
 TEST_CASE("tls: says which file is wrong") {

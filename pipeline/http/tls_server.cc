@@ -4,6 +4,10 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
+
+#include "pipeline/base/clock.h"
+#include "pipeline/base/log.h"
 
 namespace pipeline {
 namespace {
@@ -52,6 +56,16 @@ std::string first_dns_name(const X509* certificate) {
     if (name->type == GEN_DNS) out = text_of(name->d.dNSName);
   }
   GENERAL_NAMES_free(names);
+  return out;
+}
+
+std::string version_of(const HttpServerTls& files) {
+  std::string out;
+  for (const std::string* file : {&files.cert_file, &files.key_file, &files.client_ca_file}) {
+    struct stat about {};
+    if (::stat(file->c_str(), &about) != 0) continue;
+    out += concat(about.st_ino, " ", about.st_size, " ", about.st_mtim.tv_sec, ".", about.st_mtim.tv_nsec, "\n");
+  }
   return out;
 }
 
@@ -196,18 +210,41 @@ Result<void> TlsServer::Context::load(const HttpServerTls& files) {
   return {};
 }
 
-TlsServer::TlsServer(std::unique_ptr<Context> context) : context_(std::move(context)) {}
+TlsServer::TlsServer(const HttpServerTls& files) : files_(files) {}
 TlsServer::~TlsServer() = default;
 
 Result<std::unique_ptr<TlsServer>> TlsServer::create(const HttpServerTls& files) {
+  std::unique_ptr<TlsServer> server(new TlsServer(files));
+  TRY(server->load());
+  return server;
+}
+
+Result<void> TlsServer::load() {
+  version_ = version_of(files_);
+  looked_at_ = SystemClock().monotonic();
   auto context = std::make_unique<Context>();
   INVARIANT(context->context != nullptr);
-  TRY(context->load(files));
-  return std::unique_ptr<TlsServer>(new TlsServer(std::move(context)));
+  TRY(context->load(files_));
+  context_ = std::move(context);
+  return {};
+}
+
+Result<TlsServer::Renewal> TlsServer::renew() {
+  looked_at_ = SystemClock().monotonic();
+  if (version_of(files_) == version_) return Renewal::kUnchanged;
+  TRY(load());
+  return Renewal::kTaken;
 }
 
 std::unique_ptr<Transport> TlsServer::wrap(std::unique_ptr<TcpStream> stream) {
-  return std::make_unique<TlsTransport>(context_->context, std::move(stream));
+  if (SystemClock().monotonic() - looked_at_ >= kLookEvery) {
+    auto renewed = renew();
+    if (!renewed)
+      log_warn("renewed certificates cannot be used, the old ones go on", {{"error", renewed.error()}});
+    else if (*renewed == Renewal::kTaken)
+      log_info("renewed certificates are used", {{"certificate", files_.cert_file}});
+  }
+  return std::make_unique<TlsTransport>(context_->context, std::move(stream));  // holds the context by its own count
 }
 
 }  // namespace pipeline
