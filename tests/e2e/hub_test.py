@@ -25,18 +25,10 @@ def wait(what, seconds=30, why="waited in vain"):
     return value
 
 
-def certificates(folder, names):
-    """An authority, and a certificate of it for each name; all for 127.0.0.1."""
-    def openssl(*argv):
-        subprocess.run(["openssl", *argv], check=True, capture_output=True, cwd=folder)
-
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    openssl("req", "-x509", *key, "-keyout", "ca-key.pem", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test authority")
-    with open(folder + "/names", "w", encoding="utf-8") as f:
-        f.write("subjectAltName=IP:127.0.0.1\n")
-    for name in names:
-        openssl("req", *key, "-keyout", name + "-key.pem", "-out", name + ".csr", "-subj", "/CN=" + name)
-        openssl("x509", "-req", "-in", name + ".csr", "-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial", "-out", name + ".pem", "-days", "2", "-extfile", "names")
+def certificates(folder, spokes):
+    """As an operator makes them."""
+    script = os.path.join(programs.ROOT, "deploy/hub-and-spoke/certificates.sh")
+    subprocess.run([script, folder, "127.0.0.1", *spokes], check=True, capture_output=True, timeout=60)
 
 
 def agent(folder, name, text):
@@ -80,7 +72,7 @@ class Hub:
     def __init__(self, spokes, sink="", memory="48MiB"):
         self.temporary = programs.folder()
         self.folder = folder = self.temporary.name
-        certificates(folder, ["hub", *spokes])
+        certificates(folder, spokes)
         self.server = programs.server(folder, extra='[tenancy]\nmode = "header"\n')
         self.port = programs.free_port()
         tls = f'tls = {{ cert_file = "{folder}/hub.pem", key_file = "{folder}/hub-key.pem", client_ca_file = "{folder}/ca.pem" }}'
