@@ -54,6 +54,7 @@ std::vector<size_t> FileTable::sources_knowing(InodeKey key) const {
 void FileTable::see(const std::string& path, std::optional<InodeKey> listed, const std::string& renamed_from) {
   auto name = names_.find(path);
   if (name != names_.end() && listed && name->second.key == *listed && !name->second.failed) return;
+  if (is_gzip_name(path)) return see_gzip(path, listed);
   std::vector<size_t> wanting = sources_wanting(path);
   if (!wanting.empty()) return open(path, {std::move(wanting), path});
   // A name that matches nothing: perhaps a file of ours was renamed to it, just now or while we were not running.
@@ -68,6 +69,25 @@ void FileTable::see(const std::string& path, std::optional<InodeKey> listed, con
   if (renamed_from.empty()) return;
   wanting = sources_wanting(renamed_from);  // rotated before we could open it under its first name
   if (!wanting.empty()) open(path, {std::move(wanting), renamed_from});
+}
+
+// A compressed file is read only where it goes on with a file that was read before (find_heirs).
+void FileTable::see_gzip(const std::string& path, std::optional<InodeKey> listed) {
+  if (!listed) {
+    struct stat status;
+    if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+    listed = InodeKey{status.st_dev, status.st_ino};
+  }
+  if (files_.contains(*listed)) return attach(path, *listed);
+  std::vector<size_t> wanting = sources_wanting(path);
+  if (wanting.empty()) return;
+  Name name{.key = *listed};
+  for (size_t source : wanting) {
+    name.refused.push_back(make_target(*sources_[source].options, path));
+    name.refused.back().state = "dropped";
+    name.refused.back().reason = "compressed: read only where it goes on with a file that was read before";
+  }
+  names_[path] = std::move(name);
 }
 
 // Opens first and asks later: the name may be gone in a moment.
@@ -236,18 +256,20 @@ bool FileTable::still_wanted(InodeKey key, const Held& held, Offer& offer) {
 void FileTable::first_scan_done() {
   first_scan_ = false;
   std::set<std::string> complete;
-  for (const SourceRules& source : sources_) {
-    const auto& folders = source.rules.folders();
-    bool listed = std::all_of(folders.begin(), folders.end(),
-                              [](const std::string& folder) { return ::access(folder.c_str(), R_OK | X_OK) == 0; });
-    if (listed) complete.insert(source.options->name);
-  }
+  for (size_t source : searched_) complete.insert(sources_[source].options->name);
   ledger_.first_scan_done(complete);
   for (FileReceiver* reader : readers_) reader->scan_done(found_);
   found_.reset();
 }
 
-void FileTable::offer_fresh() {
+bool FileTable::is_listed(const SourceRules& source) const {
+  const auto& folders = source.rules.folders();
+  return !source.removed && std::all_of(folders.begin(), folders.end(), [](const std::string& folder) {
+    return ::access(folder.c_str(), R_OK | X_OK) == 0;
+  });
+}
+
+std::vector<FileTable::Candidate> FileTable::fresh_candidates() {
   std::vector<Candidate> candidates;
   for (InodeKey key : fresh_) {
     const Held& held = files_.at(key);
@@ -255,10 +277,24 @@ void FileTable::offer_fresh() {
     for (size_t source : held.wanted_by) {
       auto known = ledger_.find(*sources_[source].options, key, held.path, head, held.size_bytes);
       if (!known && held.only_if_known) continue;
-      auto order = std::tuple(!known, known ? known->birth_order : 0, held.modified_nanos, held.path);
+      auto order = std::tuple(known ? 0 : 2, known ? known->birth_order : 0, held.modified_nanos, held.path);
+      std::string path = known ? known->path : held.path;
       const bool there_before = first_scan_ || scanned_first_.contains(source);
-      candidates.push_back({key, source, std::move(known), head, std::move(order), there_before});
+      candidates.push_back({key, source, std::move(known), head, held.handle, path, std::move(order), there_before});
     }
+  }
+  return candidates;
+}
+
+void FileTable::offer_fresh() {
+  std::vector<Candidate> candidates = fresh_candidates();
+  std::set<std::string> late;  // sources whose folders have come only now
+  for (size_t source = 0; source < sources_.size(); ++source) {
+    const bool again = scanned_first_.contains(source);
+    if ((searched_.contains(source) && !again) || !is_listed(sources_[source])) continue;
+    searched_.insert(source);
+    find_heirs(source, candidates);
+    if (!first_scan_ && !again) late.insert(sources_[source].options->name);
   }
   std::sort(candidates.begin(), candidates.end(),
             [](const Candidate& a, const Candidate& b) { return a.order < b.order; });
@@ -266,6 +302,72 @@ void FileTable::offer_fresh() {
     if (!postpone(candidate)) offer(candidate);
   for (InodeKey key : std::exchange(fresh_, {})) drop_unwanted(key);
   held_gauge_.set(static_cast<int64_t>(files_.size()));
+  if (!late.empty()) ledger_.first_scan_done(late);
+}
+
+// What became of files of former runs that are not at their inodes.
+void FileTable::find_heirs(size_t source, std::vector<Candidate>& candidates) {
+  const auto& [options, rules, removed] = sources_[source];
+  std::vector<MetFile> met;
+  std::set<InodeKey> met_keys, offered;
+  for (Candidate& candidate : candidates) {
+    if (candidate.source != source) continue;
+    offered.insert(candidate.key);
+    if (!candidate.known) continue;
+    const std::string& path = candidate.known->path;
+    const bool live = files_.at(candidate.key).names.contains(path) && !rules.is_rotated_name(path);
+    met.push_back({*candidate.known, candidate.key, live});
+    met_keys.insert(candidate.key);
+  }
+  for (const auto& [key, held] : files_)
+    for (const Offer& offer : held.offers)
+      if (offer.source == source) met_keys.insert(key);
+  std::vector<KnownFile> missing = ledger_.missing(*options);
+  if (missing.empty() && met.empty()) return;
+  if (options->start_at == StartAt::kEnd) note_followers(source, missing, met, candidates);
+  Succession succession(
+      *options, rules, [&](InodeKey key) { return met_keys.contains(key); },
+      [&](InodeKey key) { return offered.contains(key); });
+  uint64_t order = 0;
+  for (Heir& heir : succession.find(missing, met)) add_heir(source, std::move(heir), ++order, candidates);
+}
+
+// A file under the name of one that was read before is read from its beginning, whatever start_at says.
+void FileTable::note_followers(size_t source, const std::vector<KnownFile>& missing, const std::vector<MetFile>& met,
+                               std::vector<Candidate>& candidates) const {
+  const PathRules& rules = sources_[source].rules;
+  std::set<std::string> lineages;
+  for (const KnownFile& known : missing) lineages.insert(rules.lineage(known.path));
+  for (const MetFile& file : met) lineages.insert(rules.lineage(file.known.path));
+  for (Candidate& candidate : candidates)
+    if (candidate.source == source && lineages.contains(rules.lineage(candidate.path))) candidate.there_before = false;
+}
+
+void FileTable::add_heir(size_t source, Heir heir, uint64_t order, std::vector<Candidate>& candidates) {
+  auto status = heir.handle->status();
+  auto head = heir.handle->head();
+  if (!status || !head) {
+    pipeline::log_warn("rotated file cannot be read", {{"path", heir.path}});
+    return;
+  }
+  if (heir.known) ledger_.claim(heir.known->id);
+  pipeline::log_info(heir.known ? "rotated file found, reading on in it" : "rotated file found that was never read",
+                     {{"path", heir.path}, {"was", heir.live_path}});
+  std::erase_if(candidates, [&](const Candidate& c) { return c.source == source && c.key == status->key; });
+  auto [it, fresh] = files_.try_emplace(status->key);
+  if (fresh) {
+    Held& held = it->second;
+    held.handle = heir.handle;
+    held.path = heir.live_path;
+    held.modified_nanos = status->modified_nanos;
+    held.size_bytes = status->size_bytes;
+    fresh_.push_back(status->key);
+    attach(heir.path, status->key);
+  }
+  auto place = heir.known ? std::tuple(0, heir.known->birth_order, status->modified_nanos, heir.path)
+                          : std::tuple(1, order, status->modified_nanos, heir.path);
+  candidates.push_back({status->key, source, std::move(heir.known), *std::move(head), std::move(heir.handle),
+                        std::move(heir.live_path), std::move(place), false});
 }
 
 // Nobody wants it after all: its name stays known, so that it is not opened again.
@@ -280,21 +382,21 @@ void FileTable::offer(const Candidate& candidate) {
   Held& held = files_.at(candidate.key);
   const auto& options = sources_[candidate.source].options;
   const PathRules& rules = sources_[candidate.source].rules;
-  const std::string& path = candidate.known ? candidate.known->path : held.path;
+  const std::string& path = candidate.path;
   Target target = describe(candidate.source, path, candidate.known.has_value());
   if (target.state == "active" && !candidate.known && read_by_other_pipeline(held, candidate.source)) {
     target.state = "dropped";
     target.reason = "another source began to read it before its pod's annotations were known";
   }
   if (target.state != "active") {
-    if (candidate.known) ledger_.release(candidate.known->id, candidate.known->position);
+    if (candidate.known) ledger_.release(candidate.known->id, candidate.known->position, candidate.known->cut_line_at);
     if (!held.names.empty()) note_refused(*held.names.begin(), std::move(target));
     return;
   }
   for (const std::string& name : held.names)
     std::erase_if(names_[name].refused, [&](const Target& t) { return t.source == target.source; });
   OfferedFile file;
-  file.handle = held.handle;
+  file.handle = candidate.handle;
   file.identity = FileIdentity::of(candidate.key, candidate.head);
   file.path = held.path = path;
   file.lineage = concat(options->name, ":", rules.lineage(path));
@@ -305,7 +407,9 @@ void FileTable::offer(const Candidate& candidate) {
     file.position = candidate.known->position;
     file.last_read_time = candidate.known->last_read_time;
     file.birth_order = candidate.known->birth_order;
-    if (file.identity != candidate.known->identity) ledger_.update(file.id, file.identity);
+    file.cut_line_at = candidate.known->cut_line_at;
+    // A compressed one is found by its content again: the record keeps the inode of the file as it was.
+    if (file.identity != candidate.known->identity && !file.handle->is_gzip()) ledger_.update(file.id, file.identity);
   } else {
     file.fresh = true;
     file.birth_order = ++last_birth_order_;
@@ -316,7 +420,7 @@ void FileTable::offer(const Candidate& candidate) {
   State state = state_of(held, candidate.source);
   file.rotated = state != State::kLive;
   held.offers.push_back({candidate.source, reader, std::move(target), state});
-  if (first_scan_) (*found_)[file.id] = {held.handle, candidate.source};
+  if (first_scan_) (*found_)[file.id] = {file.handle, candidate.source};
   if (reader != nullptr) reader->offer(std::move(file));
 }
 

@@ -24,6 +24,7 @@
 
 #include "agent/discovery/path_rules.h"
 #include "agent/discovery/pod_metadata.h"
+#include "agent/discovery/succession.h"
 #include "agent/discovery/target.h"
 #include "agent/source/file_handle.h"
 #include "agent/source/file_ledger.h"
@@ -104,9 +105,11 @@ class FileTable {
     size_t source = 0;
     std::optional<KnownFile> known;
     std::string head;
-    // Files of former runs in their old order, then the others by the time they were last written to.
-    std::tuple<bool, uint64_t, int64_t, std::string> order;
-    bool there_before = false;  // at the first scan of its source
+    std::shared_ptr<FileHandle> handle;
+    std::string path;  // what its labels are made from
+    // Files of former runs in their old order, then their heirs, then the others by the time they were last written to.
+    std::tuple<int, uint64_t, int64_t, std::string> order;
+    bool there_before = false;  // at the first scan of its source, and follows no file of a former run
   };
   struct Waiting {
     Candidate candidate;
@@ -138,7 +141,14 @@ class FileTable {
   void refuse(const std::string& path, size_t source, std::string reason);
   void attach(const std::string& path, InodeKey key);
   void detach(const std::string& path, Name& name);
+  void see_gzip(const std::string& path, std::optional<InodeKey> listed);
   void offer_fresh();
+  std::vector<Candidate> fresh_candidates();
+  [[nodiscard]] bool is_listed(const SourceRules& source) const;
+  void find_heirs(size_t source, std::vector<Candidate>& candidates);
+  void note_followers(size_t source, const std::vector<KnownFile>& missing, const std::vector<MetFile>& met,
+                      std::vector<Candidate>& candidates) const;
+  void add_heir(size_t source, Heir heir, uint64_t order, std::vector<Candidate>& candidates);
   void offer(const Candidate& candidate);
   State state_of(const Held& held, size_t source) const;
   void tell_state(InodeKey key);
@@ -156,6 +166,7 @@ class FileTable {
   std::set<InodeKey> changed_;  // names came or went
   uint64_t last_birth_order_ = 0;
   bool first_scan_ = true;
+  std::set<size_t> searched_;       // sources whose missing files were looked for
   std::set<size_t> scanned_first_;  // sources whose first scan this is, after a change
   std::shared_ptr<FoundFiles> found_ = std::make_shared<FoundFiles>();  // of the first scan
 

@@ -76,7 +76,7 @@ class Finder final : public FileReceiver {
   void withdraw(InodeKey key, size_t source) override {
     told.push_back("withdraw " + name_of(key) + " from " + std::to_string(source));
     for (const auto& file : offered)
-      if (file.identity.key == key && file.source == source) ledger->release(file.id, 3);
+      if (file.identity.key == key && file.source == source) ledger->release(file.id, 3, std::nullopt);
   }
   void relabel(InodeKey key, size_t, pipeline::LabelSet labels) override {
     told.push_back("relabel " + name_of(key) + " " + labels.text());

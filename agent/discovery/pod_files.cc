@@ -36,13 +36,13 @@ bool FileTable::is_known(size_t source, const std::string& path) const {
 
 bool FileTable::postpone(const Candidate& candidate) {
   Held& held = files_.at(candidate.key);
-  const std::string& path = candidate.known ? candidate.known->path : held.path;
+  const std::string& path = candidate.path;
   if (is_known(candidate.source, path)) return false;
   const PodChoice& pods = sources_[candidate.source].options->pods;
   if (pods.metadata_wait.count() == 0 && !pods.annotated_only) return false;
   waiting_.push_back({candidate, pods.annotated_only ? kForEver : now_() + pods.metadata_wait});
   ++held.waiting;
-  if (first_scan_ && candidate.known) (*found_)[candidate.known->id] = {held.handle, candidate.source};
+  if (first_scan_ && candidate.known) (*found_)[candidate.known->id] = {candidate.handle, candidate.source};
   return true;
 }
 
@@ -59,7 +59,7 @@ void FileTable::offer_waiting() {
   std::vector<Waiting> ready;
   std::erase_if(waiting_, [&](Waiting& waiting) {
     const Candidate& candidate = waiting.candidate;
-    const std::string& path = candidate.known ? candidate.known->path : files_.at(candidate.key).path;
+    const std::string& path = candidate.path;
     if (waiting.deadline > now && !is_known(candidate.source, path)) return false;
     ready.push_back(std::move(waiting));
     return true;
@@ -81,7 +81,7 @@ void FileTable::stop_waiting(const std::set<size_t>& sources) {
     const Candidate& candidate = waiting.candidate;
     if (!sources.contains(candidate.source)) return false;
     --files_.at(candidate.key).waiting;
-    if (candidate.known) ledger_.release(candidate.known->id, candidate.known->position);
+    if (candidate.known) ledger_.release(candidate.known->id, candidate.known->position, candidate.known->cut_line_at);
     return true;
   });
 }

@@ -75,7 +75,7 @@ class Pods final : public FileReceiver, public PodMetadata {
   void withdraw(InodeKey key, size_t source) override {
     told.push_back("withdraw from " + rules_[source].options->name);
     for (const auto& file : offered)
-      if (file.identity.key == key && file.source == source) ledger->release(file.id, 2);
+      if (file.identity.key == key && file.source == source) ledger->release(file.id, 2, std::nullopt);
   }
   void relabel(InodeKey, size_t, pipeline::LabelSet labels) override {
     told.push_back("relabel " + std::string(labels.get("app").value_or("-")));

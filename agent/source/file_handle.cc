@@ -67,6 +67,18 @@ Result<std::string> FileHandle::head() const {
   return bytes;
 }
 
+uint64_t FileHandle::hole_at_begin() const {
+  char byte = '\1';
+  if (gzip_ || ::pread(fd_, &byte, 1, 0) != 1 || byte != '\0') return 0;
+  off_t data = ::lseek(fd_, 0, SEEK_DATA);
+  if (data < 0) return 0;
+  std::string zeros(4096, '\0');  // data begins with a page
+  auto size = read_at(static_cast<uint64_t>(data), zeros.data(), zeros.size());
+  if (!size) return 0;
+  size_t text = std::string_view(zeros.data(), *size).find_first_not_of('\0');
+  return text == std::string_view::npos ? 0 : static_cast<uint64_t>(data) + text;
+}
+
 FileHandle::Writers FileHandle::writers() const {
   // Who opens the file for writing while we have the lease would break it: the signal for that must not end us.
   ::fcntl(fd_, F_SETSIG, SIGURG);

@@ -37,6 +37,9 @@ class FileHandle {
   // Up to `length` bytes, fewer at the end of the file; 0: nothing there.
   pipeline::Result<size_t> read_at(uint64_t position, char* to, size_t length) const;
   pipeline::Result<std::string> head() const;  // the first kFingerprintBytes
+  // The length of the hole, and the zeros behind it, at the begin of a file that was truncated while its writer kept
+  // its place. 0: there is none, or nothing behind it.
+  uint64_t hole_at_begin() const;
 
   // Has a process the file open for writing? Asked of the system with a lease, given back at once. kUnknown: the file
   // is another user's and we lack CAP_LEASE, or its file system has no leases.

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/checkpoint/records.h"
 #include "agent/source/file_identity.h"
@@ -22,8 +23,9 @@ struct KnownFile {
   FileIdentity identity;
   std::string path;       // where it was first seen: labels are made from this, wherever the file is now
   uint64_t position = 0;  // where reading resumes: the lowest of the positions of the source's sinks
-  pipeline::UnixNanos last_read_time = 0;  // given to a line of it; later ones must be above
-  uint64_t birth_order = 0;                // as of its first sight
+  pipeline::UnixNanos last_read_time = 0;    // given to a line of it; later ones must be above
+  uint64_t birth_order = 0;                  // as of its first sight
+  std::optional<uint64_t> cut_line_at = {};  // see Cursor; of a file released in this run
 };
 
 class FileLedger {
@@ -40,13 +42,21 @@ class FileLedger {
   virtual std::optional<KnownFile> find(const SourceOptions& source, InodeKey key, const std::string& path,
                                         std::string_view head, uint64_t size_bytes) = 0;
 
+  // Files of former runs that find() has not found. The caller looks for what rotation made of them, and claims those
+  // it finds: they are known then as if find() had found them.
+  virtual std::vector<KnownFile> missing(const SourceOptions& source) const = 0;
+  virtual void claim(FileId file) = 0;
+
   virtual FileId adopt(const SourceOptions& source, const FileIdentity& identity, const std::string& path,
                        uint64_t birth_order) = 0;
-  virtual void update(FileId file, const FileIdentity& identity) = 0;  // the fingerprint has grown
+  // The fingerprint has grown; or the rest is read from a copy, which has another inode.
+  virtual void update(FileId file, const FileIdentity& identity) = 0;
+  // Is the file at `key` a copy that is read as one of this source's files (as update() has told)?
+  virtual bool is_copy(const SourceOptions& source, InodeKey key) const = 0;
 
   // The reader lets go of a file that it has read, and handed to the sinks, up to `position`: a source of the same name
-  // may find it again.
-  virtual void release(FileId file, uint64_t position) = 0;
+  // may find it again by find(), also after a restart, if it wants its name.
+  virtual void release(FileId file, uint64_t position, std::optional<uint64_t> cut_line_at) = 0;
 
   // `file` is gone and was read to `end`: it is forgotten once every sink is past that.
   virtual void finished(FileId file, uint64_t end) = 0;

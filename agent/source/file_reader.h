@@ -14,12 +14,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/checkpoint/records.h"
 #include "agent/sink/memory_budget.h"
 #include "agent/sink/sink.h"
+#include "agent/source/deleted_files.h"
 #include "agent/source/file_handle.h"
 #include "agent/source/file_identity.h"
 #include "agent/source/file_ledger.h"
@@ -35,15 +37,16 @@ struct OfferedFile {
   std::shared_ptr<FileHandle> handle;
   FileId id;
   FileIdentity identity;
-  std::string path;                        // where it was first seen
-  std::string lineage;                     // files of one lineage are drained in the order of their birth
-  uint64_t birth_order = 0;                // rising
-  size_t source = 0;                       // index into the reader's sources
-  pipeline::LabelSet labels;               // of the target, final
-  uint64_t position = 0;                   // where reading starts
-  pipeline::UnixNanos last_read_time = 0;  // of a former run: later ones are above
-  bool fresh = false;                      // never seen before: the sinks are told where reading starts
-  bool rotated = false;                    // it has a rotated name already
+  std::string path;                          // where it was first seen
+  std::string lineage;                       // files of one lineage are drained in the order of their birth
+  uint64_t birth_order = 0;                  // rising
+  size_t source = 0;                         // index into the reader's sources
+  pipeline::LabelSet labels;                 // of the target, final
+  uint64_t position = 0;                     // where reading starts
+  std::optional<uint64_t> cut_line_at = {};  // see Cursor
+  pipeline::UnixNanos last_read_time = 0;    // of a former run: later ones are above
+  bool fresh = false;                        // never seen before: the sinks are told where reading starts
+  bool rotated = false;                      // it has a rotated name already
 };
 
 // What the reader tells discovery. Called on the reader's thread; implementations post to their loop.
@@ -97,7 +100,10 @@ struct FileReaderOptions {
   std::chrono::milliseconds poll_every{250};       // files that are being written are looked at this often
   std::chrono::milliseconds quiet_after{5'000};    // without a write: inotify wakes us for the file, no more polling
   std::chrono::milliseconds check_every{10'000};   // quiet files are looked at this often all the same
-  std::chrono::milliseconds finish_after{10'000};  // a rotated or deleted file gets no more writes after this silence
+  std::chrono::milliseconds finish_after{10'000};  // silence after which a rotated file's writers are asked for
+  // The system does not tell whether a deleted file has writers: it is let go after this silence.
+  std::chrono::milliseconds deleted_patience{3'600'000};
+  std::shared_ptr<DeletedFiles> deleted = {};  // null: its own, with the default limit
 };
 
 class FileReader final : public FileReceiver {

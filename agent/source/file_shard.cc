@@ -33,7 +33,8 @@ FileShard::FileShard(FileReaderOptions options, std::vector<std::shared_ptr<cons
       unwatched_(metrics.gauge("skidway_agent_source_polled_quiet_files",
                                "Quiet files without an inotify watch, looked at every second instead.")),
       batch_(labels_),
-      block_(memory) {
+      block_(memory),
+      deleted_(options.deleted ? options.deleted : std::make_shared<DeletedFiles>(kDefaultHoldDeletedBytes, metrics)) {
   for (const auto& source : sources_) metrics_.push_back(std::make_unique<SourceMetrics>(metrics, source->name));
 }
 
@@ -42,58 +43,39 @@ FileShard::~FileShard() = default;
 // --- what discovery tells
 
 void FileShard::offer(OfferedFile offer) {
-  nanoseconds now = clock_.monotonic();
-  FileId id = offer.id;
-  bool fresh = offer.fresh;
   last_read_time_ = std::max(last_read_time_, offer.last_read_time);
-  auto owned = std::make_unique<TailedFile>(std::move(offer));
-  TailedFile& tailed = *owned;
-  files_[id] = std::move(owned);
-  by_inode_.emplace(tailed.file.identity.key, &tailed);
-  auto& lineage = lineages_[tailed.file.lineage];
-  auto younger = std::find_if(lineage.begin(), lineage.end(), [&](const TailedFile* other) {
-    return other->file.birth_order > tailed.file.birth_order;
-  });
-  lineage.insert(younger, &tailed);
+  TailedFile& tailed = add(std::make_unique<TailedFile>(std::move(offer)));
   if (source_of(tailed).stages) tailed.stage_state = source_of(tailed).stages->make_state();
-  metrics_[tailed.file.source]->open_files.add(1);
-  tailed.path_metrics = path_metrics(tailed);
-  tailed.changed_at = now;
   note_kept(tailed);
-  if (fresh) {
+  if (tailed.file.fresh) {
     batch_.clear();
     hand_on(tailed);  // the sinks note where reading starts
   }
+  look(tailed, tailed.changed_at);
+}
+
+// Files of one birth: the last one added comes first (the copy of a truncated file, before what is new in it).
+TailedFile& FileShard::add(std::unique_ptr<TailedFile> owned) {
+  nanoseconds now = clock_.monotonic();
+  TailedFile& tailed = *owned;
+  files_[tailed.file.id] = std::move(owned);
+  by_inode_.emplace(tailed.file.identity.key, &tailed);
+  auto& lineage = lineages_[tailed.file.lineage];
+  auto younger = std::find_if(lineage.begin(), lineage.end(), [&](const TailedFile* other) {
+    return other->file.birth_order >= tailed.file.birth_order;
+  });
+  lineage.insert(younger, &tailed);
+  metrics_[tailed.file.source]->open_files.add(1);
+  tailed.path_metrics = path_metrics(tailed);
+  tailed.changed_at = now;
   activate(tailed, now);
-  look(tailed, now);
+  return tailed;
 }
 
 void FileShard::scan_done(std::shared_ptr<const FoundFiles> found) {
   reading_ = true;
   if (!rebuild_jobs_.empty()) {
     rebuilder_ = std::make_unique<Rebuilder>(sources_, metrics_, lost_bytes_, std::move(found), block_, labels_);
-  }
-}
-
-void FileShard::rotated(InodeKey key) {
-  nanoseconds now = clock_.monotonic();
-  for (auto [it, last] = by_inode_.equal_range(key); it != last; ++it) {
-    TailedFile& tailed = *it->second;
-    if (!tailed.at_rest) metrics_[tailed.file.source]->rotations.add();
-    tailed.at_rest = true;
-    tailed.gone = false;
-    tailed.changed_at = now;
-    activate(tailed, now);
-  }
-}
-
-void FileShard::gone(InodeKey key) {
-  nanoseconds now = clock_.monotonic();
-  for (auto [it, last] = by_inode_.equal_range(key); it != last; ++it) {
-    TailedFile& tailed = *it->second;
-    tailed.at_rest = tailed.gone = true;
-    tailed.changed_at = now;
-    activate(tailed, now);
   }
 }
 
@@ -175,21 +157,25 @@ void FileShard::activate(TailedFile& tailed, nanoseconds now) {
 
 void FileShard::look_at_files(nanoseconds now) {
   next_look_ = now + options_.poll_every;
-  std::vector<TailedFile*> still_active, silent;
+  std::vector<TailedFile*> still_active, silent, condemned;
   int64_t unwatched = 0;
-  for (TailedFile* tailed : active_) {
-    if (now >= tailed->next_look) look(*tailed, now);
+  for (size_t i = 0; i < active_.size(); ++i) {  // a look at a truncated file may add one
+    TailedFile* tailed = active_[i];
+    const bool looked = now >= tailed->next_look;
+    if (looked) look(*tailed, now);
     if (tailed->dirty || !rest_if_quiet(*tailed, now)) {
       still_active.push_back(tailed);
-      if (tailed->next_look > now) unwatched++;
+      if (tailed->next_look > now && !tailed->at_rest) unwatched++;
     }
-    if (tailed->at_rest && !tailed->dirty && now - tailed->changed_at >= options_.finish_after) {
+    if (tailed->condemned)
+      condemned.push_back(tailed);
+    else if (looked && tailed->at_rest && !tailed->dirty && now - tailed->changed_at >= options_.finish_after)
       silent.push_back(tailed);
-    }
   }
   active_.swap(still_active);
   unwatched_.set(unwatched);
-  for (TailedFile* tailed : silent) finish_if_possible(*tailed);
+  for (TailedFile* tailed : silent) finish_if_possible(*tailed, now);
+  for (TailedFile* tailed : condemned) give_up(*tailed);
 }
 
 // What the watches should have told, but a network file system may not.
@@ -204,16 +190,18 @@ void FileShard::check_quiet_files(nanoseconds now) {
 void FileShard::look(TailedFile& tailed, nanoseconds now) {
   auto status = tailed.file.handle->status();
   if (!status) return;
-  if (status->size_bytes < tailed.cursor.seen) {
-    start_over(tailed);
-    tailed.size_bytes = 0;
+  if (tailed.file.handle->is_gzip()) {
+    look_at_gzip(tailed, *status, now);
+  } else {
+    if (status->size_bytes < tailed.cursor.seen) start_over(tailed);
+    if (status->size_bytes != tailed.size_bytes) {
+      tailed.size_bytes = status->size_bytes;
+      tailed.changed_at = now;
+      activate(tailed, now);
+    }
+    if (tailed.has_more()) make_dirty(tailed);
   }
-  if (status->size_bytes != tailed.size_bytes) {
-    tailed.size_bytes = status->size_bytes;
-    tailed.changed_at = now;
-    activate(tailed, now);
-  }
-  if (tailed.has_more()) make_dirty(tailed);
+  if (status->links == 0 || tailed.gone) note_deleted(tailed, status->links, now);
   count_lag(tailed);
 }
 
@@ -232,25 +220,6 @@ bool FileShard::rest_if_quiet(TailedFile& tailed, nanoseconds now) {
   return true;
 }
 
-// The file became shorter than what was read: new bytes at the old inode, so a new file as far as positions go.
-void FileShard::start_over(TailedFile& tailed) {
-  metrics_[tailed.file.source]->truncations.add();
-  pipeline::log_info("file truncated, reading it from its beginning",
-                     {{"path", tailed.file.path}, {"read_bytes", tailed.cursor.position}});
-  flush_stages(tailed);
-  forget_owed(tailed);
-  ledger_.finished(tailed.file.id, tailed.cursor.position);
-  auto node = files_.extract(tailed.file.id);
-  tailed.file.identity = FileIdentity::of(tailed.file.identity.key, tailed.file.handle->head().value_or(""));
-  tailed.file.id = ledger_.adopt(source_of(tailed), tailed.file.identity, tailed.file.path, tailed.file.birth_order);
-  node.key() = tailed.file.id;
-  files_.insert(std::move(node));
-  tailed.cursor = Cursor{};
-  tailed.kept_end = 0;
-  batch_.clear();
-  hand_on(tailed);
-}
-
 // --- reading
 
 void FileShard::make_dirty(TailedFile& tailed) {
@@ -266,7 +235,7 @@ bool FileShard::read_dirty(nanoseconds now) {
   bool more = false;
   for (size_t i = 0; i < dirty_.size(); ++i) {  // elders_drained() may append
     TailedFile& tailed = *dirty_[i];
-    if (!elders_drained(tailed, now)) continue;
+    if (!elders_drained(tailed, now) || !may_inflate(tailed)) continue;
     tailed.waits = !read_some(tailed);
     if (tailed.has_more() && !tailed.failed && !tailed.waits) more = true;
     count_lag(tailed);
@@ -280,12 +249,14 @@ bool FileShard::read_dirty(nanoseconds now) {
 
 // May `tailed` be read, or is there something left in an elder of its lineage?
 bool FileShard::elders_drained(const TailedFile& tailed, nanoseconds now) {
-  for (TailedFile* elder : lineages_[tailed.file.lineage]) {
-    if (elder == &tailed) break;
+  const auto& lineage = lineages_[tailed.file.lineage];
+  if (lineage.size() == 1) return true;
+  const std::vector<TailedFile*> elders(lineage.begin(), std::find(lineage.begin(), lineage.end(), &tailed));
+  for (TailedFile* elder : elders) {
     if (tailed.cursor.seen == tailed.file.position) look(*elder, now);  // not begun yet: the last chance to see all
     if (elder->dirty && elder->has_more() && !elder->failed) return false;
   }
-  return true;
+  return lineage[elders.size()] == &tailed;  // otherwise a look has added an elder
 }
 
 // Does a stage want the file read no further for a while?
@@ -312,6 +283,9 @@ bool FileShard::read_block(TailedFile& tailed, Tail tail) {
   }
   batch_.clear();
   pipeline::UnixNanos first = next_read_time(tailed);
+  const Cursor before = tailed.cursor;
+  const bool short_head = tailed.file.identity.fingerprint_bytes < kFingerprintBytes;
+  if (short_head && !is_same_file(tailed)) return start_over(tailed), false;
   auto outcome = block_.read(*tailed.file.handle, tailed.cursor, source_of(tailed).max_line_bytes, tail,
                              tailed.label_id, first, batch_);
   tailed.failed = !outcome;
@@ -325,7 +299,13 @@ bool FileShard::read_block(TailedFile& tailed, Tail tail) {
     note_due(tailed);
     return false;
   }
+  if ((outcome->lines > 0 || outcome->bytes > 0) && !is_same_file(tailed)) {
+    tailed.cursor = before;  // truncated a moment ago: what was read is not what we take it for
+    batch_.clear();
+    return start_over(tailed), false;
+  }
   tailed.size_bytes = std::max(tailed.size_bytes, tailed.cursor.seen);
+  if (outcome->at_end && tailed.file.handle->is_gzip()) gzip_read(tailed);
   if (outcome->lines > 0) {
     tailed.last_read_time = first + static_cast<int64_t>(outcome->lines) - 1;
     last_read_time_ = std::max(last_read_time_, tailed.last_read_time);
@@ -337,7 +317,6 @@ bool FileShard::read_block(TailedFile& tailed, Tail tail) {
   metrics.cut_lines.add(outcome->cut_lines);
   metrics.cut_bytes.add(outcome->cut_bytes);
   if (outcome->lines > 0 || outcome->bytes > 0) {
-    update_identity(tailed);
     if (tailed.kept_end > 0) [[unlikely]]
       read_kept(tailed);
     if (tailed.stage_state && !batch_.empty()) {
@@ -406,15 +385,19 @@ void FileShard::expire_held() {
   }
 }
 
-// The fingerprint grows with the file. While it is short each read is told: it must cover what was read, or a file at a
-// reused inode that begins alike would be taken for this one.
-void FileShard::update_identity(TailedFile& tailed) {
+// Does the file begin as it did? If not, it was truncated and has grown again since our last look. The fingerprint
+// grows with the file: it must cover what was read, or a file at a reused inode that begins alike would be taken for
+// this one.
+bool FileShard::is_same_file(TailedFile& tailed) {
   FileIdentity& identity = tailed.file.identity;
-  if (identity.fingerprint_bytes >= kFingerprintBytes) return;
+  if (tailed.file.handle->is_gzip()) return true;
   auto head = tailed.file.handle->head();
-  if (!head || head->size() <= identity.fingerprint_bytes) return;
+  if (!head) return true;  // the read will say so
+  if (!identity.matches(identity.key, *head)) return false;
+  if (head->size() <= identity.fingerprint_bytes) return true;
   identity = FileIdentity::of(identity.key, *head);
   ledger_.update(tailed.file.id, identity);
+  return true;
 }
 
 void FileShard::count_lag(TailedFile& tailed) {
@@ -431,60 +414,6 @@ std::shared_ptr<PathMetrics> FileShard::path_metrics(const TailedFile& tailed) c
     if (other != &tailed && other->file.path == tailed.file.path) return other->path_metrics;
   }
   return std::make_shared<PathMetrics>(registry_, source_of(tailed).name, tailed.file.path);
-}
-
-// --- the end of a file
-
-// A file at rest, silent for long enough: its last bytes are a line even without a newline; if it is gone, that was it.
-void FileShard::finish_if_possible(TailedFile& tailed) {
-  if (!reading_ || tailed.failed || source_waits(tailed.file.source)) return;
-  if (tailed.cursor.cut_line_at) {
-    tailed.cursor.position = *tailed.cursor.cut_line_at;
-    tailed.cursor.cut_line_at.reset();
-    batch_.clear();
-    hand_on(tailed);
-  }
-  if (tailed.has_tail()) read_block(tailed, Tail::kDeliver);
-  if (!tailed.gone || tailed.has_more() || tailed.has_tail()) return;
-  flush_stages(tailed);
-  ledger_.finished(tailed.file.id, tailed.cursor.position);
-  forget(tailed);
-}
-
-void FileShard::flush_stages(TailedFile& tailed) {
-  if (!tailed.stage_state) return;
-  flush_kept(tailed, *source_of(tailed).stages, tailed.cursor.position);
-  batch_.clear();
-  source_of(tailed).stages->flush(batch_, *tailed.stage_state, drops_);
-  metrics_[tailed.file.source]->add(drops_);
-  hand_on(tailed);
-}
-
-void FileShard::forget(TailedFile& tailed) {
-  InodeKey key = tailed.file.identity.key;
-  size_t source = tailed.file.source;
-  // Discovery lets the inode go before we close it: a new file at the same inode is then known to be new.
-  std::shared_ptr<FileHandle> handle = tailed.file.handle;
-  drop(tailed);
-  events_->file_finished(key, source);
-}
-
-void FileShard::drop(TailedFile& tailed) {
-  SourceMetrics& metrics = *metrics_[tailed.file.source];
-  metrics.open_files.add(-1);
-  metrics.lag_bytes.add(-static_cast<int64_t>(tailed.lag_bytes));
-  std::erase(active_, &tailed);
-  std::erase(dirty_, &tailed);
-  std::erase(holding_, &tailed);
-  for (auto [it, last] = by_inode_.equal_range(tailed.file.identity.key); it != last; ++it) {
-    if (it->second != &tailed) continue;
-    by_inode_.erase(it);
-    break;
-  }
-  auto lineage = lineages_.find(tailed.file.lineage);
-  std::erase(lineage->second, &tailed);
-  if (lineage->second.empty()) lineages_.erase(lineage);
-  files_.erase(tailed.file.id);
 }
 
 std::vector<FileReader::Progress> FileShard::progress() const {

@@ -72,7 +72,18 @@ class FileShard final : public FileReceiver {
   void look(TailedFile& tailed, nanoseconds now);
   void activate(TailedFile& tailed, nanoseconds now);
   [[nodiscard]] bool rest_if_quiet(TailedFile& tailed, nanoseconds now);
+  TailedFile& add(std::unique_ptr<TailedFile> owned);
+  void note_deleted(TailedFile& tailed, uint64_t links, nanoseconds now);
+  void give_up(TailedFile& tailed);
+
   void start_over(TailedFile& tailed);
+  [[nodiscard]] std::unique_ptr<TailedFile> find_copy(const TailedFile& tailed);
+  void read_copy(TailedFile& tailed, std::unique_ptr<TailedFile> owned);
+  void look_at_gzip(TailedFile& tailed, const FileHandle::Status& status, nanoseconds now);
+  [[nodiscard]] bool may_inflate(TailedFile& tailed);
+  void gzip_read(TailedFile& tailed);
+  void gzip_broken(TailedFile& tailed);
+  void stop_inflating(TailedFile& tailed);
 
   [[nodiscard]] bool rebuild_some();
   [[nodiscard]] bool read_dirty(nanoseconds now);
@@ -95,11 +106,12 @@ class FileShard final : public FileReceiver {
   void flush_kept(TailedFile& tailed, const pipeline::StageList& stages, uint64_t passed);
   void hand_on_apart(TailedFile& tailed, const pipeline::Batch& batch, uint64_t passed);
 
-  void finish_if_possible(TailedFile& tailed);
+  void finish_if_possible(TailedFile& tailed, nanoseconds now);
+  void finish_lines(TailedFile& tailed);
   void flush_stages(TailedFile& tailed);
   void forget(TailedFile& tailed);
   void drop(TailedFile& tailed);
-  void update_identity(TailedFile& tailed);
+  [[nodiscard]] bool is_same_file(TailedFile& tailed);
   void count_lag(TailedFile& tailed);
   std::shared_ptr<PathMetrics> path_metrics(const TailedFile& tailed) const;
 
@@ -136,6 +148,7 @@ class FileShard final : public FileReceiver {
   pipeline::Batch batch_;
   pipeline::DropCounts drops_;
   BlockReader block_;
+  const std::shared_ptr<DeletedFiles> deleted_;
   QuietWatch watch_;
   std::vector<std::unique_ptr<SinkPort>> ports_;
   std::vector<std::unique_ptr<Lag>> lags_;  // by port; those behind have none yet
@@ -147,7 +160,8 @@ class FileShard final : public FileReceiver {
   std::unordered_map<std::string, std::vector<TailedFile*>> lineages_;  // in birth order
   std::vector<TailedFile*> active_;                                     // polled
   std::vector<TailedFile*> dirty_;
-  std::vector<TailedFile*> holding_;  // their stages hold entries until StageState::due()
+  std::vector<TailedFile*> holding_;         // their stages hold entries until StageState::due()
+  std::map<size_t, TailedFile*> inflating_;  // by source: the compressed file that is read
   std::vector<uint64_t> tokens_;
 
   bool reading_ = false;  // scan_done() was called

@@ -118,6 +118,11 @@ OwedLines::Piece OwedLines::take() {
   return piece;
 }
 
+void OwedLines::reopen(FileId file, std::shared_ptr<FileHandle> handle) {
+  auto found = files_.find(file);
+  if (found != files_.end()) found->second.handle = std::move(handle);
+}
+
 uint64_t OwedLines::forget(FileId id) {
   auto at = files_.find(id);
   if (at == files_.end()) return 0;

@@ -47,7 +47,8 @@ class OwedLines {
     FilePosition passed;  // once this piece was handed on
     uint64_t bytes = 0;
   };
-  Piece take();                  // the next one; not empty()
+  Piece take();                                                  // the next one; not empty()
+  void reopen(FileId file, std::shared_ptr<FileHandle> handle);  // its bytes are there now
   uint64_t forget(FileId file);  // the file has other bytes now; returns how many are lost
 
  private:

@@ -105,7 +105,7 @@ void FileShard::withdraw(InodeKey key, size_t source) {
   if (!tailed) return;
   flush_stages(*tailed);
   close_ports(source_of(*tailed).sinks);
-  ledger_.release(tailed->file.id, tailed->cursor.position);
+  ledger_.release(tailed->file.id, tailed->cursor.position, tailed->cursor.cut_line_at);
   drop(*tailed);
 }
 

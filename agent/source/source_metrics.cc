@@ -25,6 +25,9 @@ SourceMetrics::SourceMetrics(Registry& registry, const std::string& source)
                                   {{"source", source}})),
       read_errors(registry.counter("skidway_agent_source_read_errors_total", "Reads that failed and are tried again.",
                                    {{"source", source}})),
+      broken_gzip(registry.counter("skidway_agent_source_broken_gzip_files_total",
+                                   "Compressed files that were damaged or cut short; what followed is lost.",
+                                   {{"source", source}})),
       open_files(registry.gauge("skidway_agent_source_open_files", "Files open for reading.", {{"source", source}})),
       lag_bytes(registry.gauge("skidway_agent_source_lag_bytes", "Bytes written to files and not read yet.",
                                {{"source", source}})),
@@ -33,10 +36,28 @@ SourceMetrics::SourceMetrics(Registry& registry, const std::string& source)
                                 {{"source", source}})),
       registry_(registry),
       source_(source),
+      released_bytes_(registry.counter("skidway_agent_source_released_bytes_total",
+                                       "Unread bytes of deleted files given up because of hold_deleted_bytes.",
+                                       {{"source", source}})),
+      released_files_(registry.counter("skidway_agent_source_released_files_total",
+                                       "Deleted files with unread bytes given up because of hold_deleted_bytes.",
+                                       {{"source", source}})),
       cri_flushed_(registry.counter("loki_process_cri_partial_lines_flushed_total",
                                     "Partial CRI lines handed on without their end.", {{"source", source}})),
       cri_truncated_(registry.counter("loki_process_cri_lines_truncated_total",
                                       "CRI lines cut because of max_partial_line_size.", {{"source", source}})) {}
+
+void SourceMetrics::add_released(const std::string& path, uint64_t bytes) {
+  constexpr size_t kMostSeries = 1000;
+  released_bytes_.add(bytes);
+  released_files_.add();
+  const bool named = released_paths_.contains(path) || released_paths_.size() < kMostSeries;
+  if (named) released_paths_.insert(path);
+  registry_
+      .counter("skidway_agent_file_lost_bytes_total", "Bytes of a file that were lost, by file and reason.",
+               {{"path", named ? path : "(others)"}, {"reason", "hold_deleted_bytes"}, {"source", source_}})
+      .add(bytes);
+}
 
 void SourceMetrics::add(DropCounts& drops) {
   for (const DropCounts::Count& count : drops.counts()) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "pipeline/base/metrics.h"
@@ -21,9 +22,14 @@ class SourceMetrics {
   pipeline::Counter& cut_bytes;
   pipeline::Counter& lost_bytes;
   pipeline::Counter& read_errors;
+  pipeline::Counter& broken_gzip;
   pipeline::Gauge& open_files;
   pipeline::Gauge& lag_bytes;
   pipeline::Gauge& owed_bytes;
+
+  // Unread bytes of a deleted file that was released, which are lost. Counted by file, too, for the first thousand
+  // files.
+  void add_released(const std::string& path, uint64_t bytes);
 
   // Adds what the stages counted, and resets it. Thread: one.
   void add(pipeline::DropCounts& drops);
@@ -31,6 +37,9 @@ class SourceMetrics {
  private:
   pipeline::Registry& registry_;
   const std::string source_;
+  pipeline::Counter& released_bytes_;
+  pipeline::Counter& released_files_;
+  std::set<std::string> released_paths_;
   pipeline::Counter& cri_flushed_;
   pipeline::Counter& cri_truncated_;
   std::map<std::string, std::pair<pipeline::Counter*, pipeline::Counter*>> dropped_;  // by reason: lines, bytes

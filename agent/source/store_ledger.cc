@@ -1,9 +1,12 @@
 #include "agent/source/store_ledger.h"
 
 #include <algorithm>
+#include <charconv>
+#include <sys/stat.h>
 
 #include "agent/checkpoint/checkpoint_store.h"
 #include "agent/sink/sink.h"
+#include "pipeline/base/concat.h"
 #include "pipeline/base/log.h"
 
 namespace agent {
@@ -19,6 +22,16 @@ void set_identity(FileRecord& record, const FileIdentity& identity) {
   record.fingerprint = identity.fingerprint;
   record.fingerprint_length = identity.fingerprint_bytes;
 }
+
+// Files withdrawn by a change of the configuration are cursors of their source in the store.
+constexpr std::string_view kWithdrawn = "withdrawn/";
+
+std::string withdrawn_key(FileId file) { return pipeline::concat(kWithdrawn, file.value); }
+
+bool still_there(const FileRecord& record) {
+  struct stat status;
+  return ::stat(record.path.c_str(), &status) == 0 && status.st_dev == record.dev && status.st_ino == record.inode;
+}
 }  // namespace
 
 StoreLedger::StoreLedger(CheckpointStore& store, std::vector<Sink*> sinks) : store_(store), sinks_(std::move(sinks)) {
@@ -27,12 +40,27 @@ StoreLedger::StoreLedger(CheckpointStore& store, std::vector<Sink*> sinks) : sto
     records_[id] = record;
     last_birth_order_ = std::max(last_birth_order_, record.birth_order);
   }
+  load_withdrawn();
+}
+
+void StoreLedger::load_withdrawn() {
+  for (const auto& [source, cursors] : store_.resume().cursors) {
+    for (const auto& [key, text] : cursors) {
+      uint64_t id = 0;
+      if (!key.starts_with(kWithdrawn)) continue;
+      std::from_chars(key.data() + kWithdrawn.size(), key.data() + key.size(), id);
+      if (records_.contains(FileId{id}))
+        withdrawn_.insert(FileId{id});
+      else
+        store_.save_cursor(source, key, "");
+    }
+  }
 }
 
 bool StoreLedger::knows(const SourceOptions& source, InodeKey key) const {
   std::lock_guard lock(mutex_);
   for (auto [it, last] = unclaimed_.equal_range(key); it != last; ++it) {
-    if (records_.at(it->second).source == source.name && !released_.contains(it->second)) return true;
+    if (records_.at(it->second).source == source.name && !withdrawn_.contains(it->second)) return true;
   }
   return false;
 }
@@ -53,12 +81,41 @@ std::optional<KnownFile> StoreLedger::find(const SourceOptions& source, InodeKey
   }
   if (best == unclaimed_.end()) return std::nullopt;
   KnownFile known = known_file(best->second, source);
-  unclaimed_.erase(best);
   if (auto released = released_.find(known.id); released != released_.end()) {
-    known.position = released->second;  // what is below is on its way, perhaps not acknowledged
-    released_.erase(released);
+    known.position = released->second.position;  // what is below is on its way, perhaps not acknowledged
+    known.cut_line_at = released->second.cut_line_at;
   }
+  take(known.id);
   return known;
+}
+
+// Found: it is nobody's no more.
+void StoreLedger::take(FileId file) {
+  const FileRecord& record = records_.at(file);
+  auto [it, last] = unclaimed_.equal_range(InodeKey{record.dev, record.inode});
+  it = std::find_if(it, last, [&](const auto& entry) { return entry.second == file; });
+  if (it != last) unclaimed_.erase(it);
+  released_.erase(file);
+  if (withdrawn_.erase(file) > 0) store_.save_cursor(record.source, withdrawn_key(file), "");
+}
+
+std::vector<KnownFile> StoreLedger::missing(const SourceOptions& source) const {
+  std::lock_guard lock(mutex_);
+  std::vector<KnownFile> all;
+  for (const auto& [key, file] : unclaimed_) {
+    if (records_.at(file).source == source.name && !withdrawn_.contains(file)) all.push_back(known_file(file, source));
+  }
+  return all;
+}
+
+void StoreLedger::claim(FileId file) {
+  std::lock_guard lock(mutex_);
+  take(file);
+}
+
+bool StoreLedger::is_copy(const SourceOptions& source, InodeKey key) const {
+  std::lock_guard lock(mutex_);
+  return copies_.contains({key, source.name});
 }
 
 KnownFile StoreLedger::known_file(FileId file, const SourceOptions& source) const {
@@ -104,18 +161,21 @@ void StoreLedger::update(FileId file, const FileIdentity& identity) {
     std::lock_guard lock(mutex_);
     auto found = records_.find(file);
     if (found == records_.end()) return;
+    if (identity.key != identity_of(found->second).key) copies_.emplace(identity.key, found->second.source);
     set_identity(found->second, identity);
     record = found->second;
   }
   store_.update_file(file, std::move(record));
 }
 
-void StoreLedger::release(FileId file, uint64_t position) {
+void StoreLedger::release(FileId file, uint64_t position, std::optional<uint64_t> cut_line_at) {
   std::lock_guard lock(mutex_);
   auto found = records_.find(file);
   if (found == records_.end()) return;
   unclaimed_.emplace(InodeKey{found->second.dev, found->second.inode}, file);
-  released_[file] = position;
+  released_[file] = {position, cut_line_at};
+  withdrawn_.insert(file);
+  store_.save_cursor(found->second.source, withdrawn_key(file), "1");
 }
 
 void StoreLedger::set_sinks(std::vector<Sink*> sinks, std::vector<Sink*> retiring) {
@@ -134,11 +194,22 @@ void StoreLedger::first_scan_done(const std::set<std::string>& sources) {
   std::erase_if(unclaimed_, [&](const auto& entry) {
     const FileRecord& record = records_.at(entry.second);
     if (!sources.contains(record.source)) return false;
-    pipeline::log_info("file is gone since the last run; what was written to it after our last read is lost",
-                       {{"source", record.source}, {"path", record.path}, {"inode", record.inode}});
+    // Not wanted at present; one that is there may be again, and must not be read anew then.
+    const bool withdrawn = withdrawn_.contains(entry.second);
+    if (withdrawn && still_there(record)) return false;
+    if (!withdrawn)
+      pipeline::log_info("file is gone since the last run; what was written to it after our last read is lost",
+                         {{"source", record.source}, {"path", record.path}, {"inode", record.inode}});
     endings_.push_back({entry.second, 0});
     return true;
   });
+}
+
+void StoreLedger::forget(FileId file, const FileRecord& record) {
+  if (withdrawn_.erase(file) > 0) store_.save_cursor(record.source, withdrawn_key(file), "");
+  released_.erase(file);
+  copies_.erase({InodeKey{record.dev, record.inode}, record.source});
+  records_.erase(file);
 }
 
 uint64_t StoreLedger::last_birth_order() const { return last_birth_order_; }
@@ -162,7 +233,7 @@ void StoreLedger::sweep() {
     std::erase_if(endings_, [&](const Ending& ending) {
       if (!all_sinks_past(ending)) return false;
       done.push_back(ending.file);
-      records_.erase(ending.file);
+      if (auto record = records_.find(ending.file); record != records_.end()) forget(ending.file, record->second);
       return true;
     });
   }

@@ -3,9 +3,11 @@
 
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "agent/source/file_ledger.h"
@@ -22,10 +24,13 @@ class StoreLedger final : public FileLedger {
   bool knows(const SourceOptions& source, InodeKey key) const override;
   std::optional<KnownFile> find(const SourceOptions& source, InodeKey key, const std::string& path,
                                 std::string_view head, uint64_t size_bytes) override;
+  std::vector<KnownFile> missing(const SourceOptions& source) const override;
+  void claim(FileId file) override;
   FileId adopt(const SourceOptions& source, const FileIdentity& identity, const std::string& path,
                uint64_t birth_order) override;
   void update(FileId file, const FileIdentity& identity) override;
-  void release(FileId file, uint64_t position) override;
+  bool is_copy(const SourceOptions& source, InodeKey key) const override;
+  void release(FileId file, uint64_t position, std::optional<uint64_t> cut_line_at) override;
   void finished(FileId file, uint64_t end) override;
   void first_scan_done(const std::set<std::string>& sources) override;
   uint64_t last_birth_order() const override;
@@ -42,6 +47,13 @@ class StoreLedger final : public FileLedger {
     FileId file;
     uint64_t end = 0;
   };
+  struct Released {
+    uint64_t position = 0;
+    std::optional<uint64_t> cut_line_at;
+  };
+  void load_withdrawn();
+  void take(FileId file);
+  void forget(FileId file, const FileRecord& record);
   KnownFile known_file(FileId file, const SourceOptions& source) const;
   uint64_t highest_position(FileId file, const SourceOptions& source) const;
   bool all_sinks_past(const Ending& ending) const;
@@ -51,7 +63,9 @@ class StoreLedger final : public FileLedger {
   mutable std::mutex mutex_;
   std::vector<Sink*> sinks_;                             // under mutex_
   std::vector<Sink*> retiring_;                          // under mutex_
-  std::unordered_map<FileId, uint64_t> released_;        // under mutex_: of this run, unclaimed, and where to resume
+  std::unordered_map<FileId, Released> released_;        // under mutex_: of this run, unclaimed, and where to resume
+  std::unordered_set<FileId> withdrawn_;                 // under mutex_: released in any run, unclaimed
+  std::set<std::pair<InodeKey, std::string>> copies_;    // under mutex_: and of which source
   std::unordered_multimap<InodeKey, FileId> unclaimed_;  // under mutex_: of former runs, not found yet
   std::unordered_map<FileId, FileRecord> records_;       // under mutex_: files in use
   std::vector<Ending> endings_;                          // under mutex_

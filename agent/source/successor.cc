@@ -126,8 +126,8 @@ std::vector<Successors::Sibling> Successors::rotated_siblings(const std::string&
   for (const Place& place : places(live_path)) {
     for (const Entry& entry : entries_like(place)) {
       auto name = RotatedName::parse(place.name, entry.name);
-      if (!name || is_taken(entry.key)) continue;
-      siblings.push_back({join(place.folder, entry.name), entry.key, *name, entry.modified_nanos});
+      if (!name) continue;
+      siblings.push_back({join(place.folder, entry.name), entry.key, *name, entry.modified_nanos, is_taken(entry.key)});
     }
   }
   return siblings;

@@ -38,8 +38,9 @@ class Successors {
     InodeKey key;
     RotatedName name;
     int64_t modified_nanos = 0;
+    bool taken = false;
   };
-  // The files that are called like rotations of `live_path` and are not taken.
+  // The files that are called like rotations of `live_path`.
   std::vector<Sibling> rotated_siblings(const std::string& live_path);
 
   // How the file at `inode` is called today, if like a rotation of `live_path`.

@@ -111,12 +111,14 @@ TEST_SUITE("agent/source") {
     CHECK(found(folder, "app.log", identity, text.size()) == "");
   }
 
-  TEST_CASE("source: siblings are the rotations that are nobody's yet") {
+  TEST_CASE("source: siblings are the rotations of a file, and whether they are read already is said") {
     TempFolder folder;
     for (const char* name : {"app.log", "app.log.1", "app.log.2.gz", "app.log.bak", "app2.log.1"})
       folder.append(name, name);
     auto siblings = search().rotated_siblings(folder.at("app.log"));
     REQUIRE(siblings.size() == 2);
+    CHECK_FALSE(siblings[0].taken);
+    CHECK(Successors([](InodeKey) { return true; }).rotated_siblings(folder.at("app.log"))[0].taken);
     CHECK(search().name_of(folder.at("app.log"), siblings[0].key).has_value());
     CHECK(!search().name_of(folder.at("app.log"), identity_of(folder, "app.log").key).has_value());
   }

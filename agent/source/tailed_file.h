@@ -17,7 +17,9 @@ namespace agent {
 struct TailedFile {
   explicit TailedFile(OfferedFile offer) : file(std::move(offer)) {
     cursor.position = cursor.seen = file.position;
-    at_rest = file.rotated;
+    if (file.cut_line_at) cursor.cut_line_at = file.cut_line_at, cursor.seen = *file.cut_line_at;
+    gone = file.handle->is_gzip();  // nothing is added to it
+    at_rest = file.rotated || gone;
     last_read_time = file.last_read_time;
   }
 
@@ -31,19 +33,22 @@ struct TailedFile {
   // Of lines that some sinks have and others do not, by which; while the file is read up to kept_end (kept_lines.cc).
   std::map<uint64_t, std::unique_ptr<pipeline::StageState>> kept_states;
 
-  bool at_rest = false;  // rotated: a successor may be read once this file is read to its end
-  bool gone = false;     // deleted or out of sight: finished when silent for finish_after
-  bool active = false;   // in the shard's list of polled files
-  bool watched = false;  // quiet: inotify will tell, nobody polls
-  bool failed = false;   // the last read failed
-  bool dirty = false;    // in the shard's list of files with something to read
-  bool waits = false;    // dirty, and stands still because a sink is full or a stage limits the rate
-  bool holding = false;  // in the shard's list of files whose stages hold entries for a time
+  bool at_rest = false;     // rotated: a successor may be read once this file is read to its end
+  bool gone = false;        // deleted or out of sight: finished when silent for finish_after
+  bool condemned = false;   // deleted, and over hold_deleted_bytes: to be released
+  bool gzip_ended = false;  // compressed, and read to its end
+  bool active = false;      // in the shard's list of polled files
+  bool watched = false;     // quiet: inotify will tell, nobody polls
+  bool failed = false;      // the last read failed
+  bool dirty = false;       // in the shard's list of files with something to read
+  bool waits = false;       // dirty, and stands still because a sink is full or a stage limits the rate
+  bool holding = false;     // in the shard's list of files whose stages hold entries for a time
 
   std::chrono::nanoseconds changed_at{0};  // monotonic: last growth, rotation or deletion that we saw
   std::chrono::nanoseconds next_look{0};   // monotonic: not polled before that
   std::shared_ptr<PathMetrics> path_metrics;
-  uint64_t lag_bytes = 0;  // as counted in the source's gauge
+  int64_t modified_nanos = 0;  // of a compressed file, as of the last look
+  uint64_t lag_bytes = 0;      // as counted in the source's gauge
 
   pipeline::UnixNanos unread_since = 0;    // wall clock: bytes were there that were not read yet
   pipeline::UnixNanos last_read_time = 0;  // of its last line

@@ -267,20 +267,27 @@ class ModelLedger final : public FileLedger {
       FileIdentity identity{{record.dev, record.inode}, record.fingerprint, record.fingerprint_length};
       if (record.source != source.name || !identity.matches(key, head)) continue;
       if (identity.is_weak() && !in_same_folder(record.path, path)) continue;
-      KnownFile known{id, identity, record.path, ~uint64_t{0}, 0, record.birth_order};
-      for (size_t sink : source.sinks) {
-        auto position = sinks_[sink]->position(id);
-        known.position = std::min(known.position, position ? position->position : 0);
-        if (position) known.last_read_time = std::max(known.last_read_time, position->last_read_time);
-      }
+      KnownFile known = known_file(id, source);
       if (known.position > size_bytes) continue;
       if (!best || best->identity.fingerprint_bytes < identity.fingerprint_bytes) best = known;
     }
     if (!best) return best;
     unclaimed_.erase(best->id);
-    if (auto released = released_.extract(best->id)) best->position = released.mapped();
+    if (auto released = released_.extract(best->id)) {
+      best->position = released.mapped().first;
+      best->cut_line_at = released.mapped().second;
+    }
     return best;
   }
+  std::vector<KnownFile> missing(const SourceOptions& source) const override {
+    std::vector<KnownFile> all;
+    for (FileId id : unclaimed_) {
+      const FileRecord& record = disk_.files.at(id);
+      if (record.source == source.name && !released_.contains(id)) all.push_back(known_file(id, source));
+    }
+    return all;
+  }
+  void claim(FileId file) override { unclaimed_.erase(file); }
   FileId adopt(const SourceOptions& source, const FileIdentity& identity, const std::string& path,
                uint64_t birth_order) override {
     FileId id{++disk_.last_file};
@@ -290,12 +297,17 @@ class ModelLedger final : public FileLedger {
     return id;
   }
   void update(FileId file, const FileIdentity& identity) override {
-    disk_.files[file].fingerprint = identity.fingerprint;
+    FileRecord& record = disk_.files[file];
+    if (InodeKey{record.dev, record.inode} != identity.key) copies_.insert(identity.key);
+    record.dev = identity.key.device;
+    record.inode = identity.key.inode;
+    record.fingerprint = identity.fingerprint;
     disk_.files[file].fingerprint_length = identity.fingerprint_bytes;
   }
-  void release(FileId file, uint64_t position) override {
+  bool is_copy(const SourceOptions&, InodeKey key) const override { return copies_.contains(key); }
+  void release(FileId file, uint64_t position, std::optional<uint64_t> cut_line_at) override {
     unclaimed_.insert(file);
-    released_[file] = position;
+    released_[file] = {position, cut_line_at};
   }
   void finished(FileId file, uint64_t end) override { endings_.emplace_back(file, end); }
   void first_scan_done(const std::set<std::string>&) override { unclaimed_.clear(); }
@@ -308,10 +320,27 @@ class ModelLedger final : public FileLedger {
   std::vector<std::pair<FileId, uint64_t>> endings() const { return endings_; }
 
  private:
+  KnownFile known_file(FileId id, const SourceOptions& source) const {
+    const FileRecord& record = disk_.files.at(id);
+    KnownFile known;
+    known.id = id;
+    known.identity = {{record.dev, record.inode}, record.fingerprint, record.fingerprint_length};
+    known.path = record.path;
+    known.birth_order = record.birth_order;
+    known.position = ~uint64_t{0};
+    for (size_t sink : source.sinks) {
+      auto position = sinks_[sink]->position(id);
+      known.position = std::min(known.position, position ? position->position : 0);
+      if (position) known.last_read_time = std::max(known.last_read_time, position->last_read_time);
+    }
+    return known;
+  }
+
   ModelDisk& disk_;
   const std::vector<std::unique_ptr<ModelSink>>& sinks_;
   std::set<FileId> unclaimed_;
-  std::map<FileId, uint64_t> released_;
+  std::map<FileId, std::pair<uint64_t, std::optional<uint64_t>>> released_;
+  std::set<InodeKey> copies_;
   std::vector<std::pair<FileId, uint64_t>> endings_;
 };
 

@@ -1,0 +1,91 @@
+#include "agent/discovery/succession.h"
+
+#include <algorithm>
+
+#include "pipeline/base/concat.h"
+#include "pipeline/base/log.h"
+
+namespace agent {
+
+namespace {
+bool is_older(const Successors::Sibling& a, const Successors::Sibling& b) {
+  if (auto newer = b.name.newer_than(a.name)) return *newer;
+  return a.modified_nanos < b.modified_nanos;
+}
+}  // namespace
+
+Succession::Succession(const SourceOptions& options, const PathRules& rules, Successors::Taken taken,
+                       Successors::Taken offered)
+    : options_(options), rules_(rules), offered_(std::move(offered)), search_(std::move(taken)) {}
+
+// A file may have been seen first under a rotated name.
+std::string Succession::live_path(const std::string& path) const {
+  std::string lineage = rules_.lineage(path);
+  if (options_.type == SourceType::kKubernetes) return lineage;
+  size_t begin = lineage.rfind('/') + 1;
+  std::string_view name = std::string_view(lineage).substr(begin);
+  for (size_t i = 1; i < name.size(); ++i)
+    if (RotatedName::parse(name.substr(0, i), name)) return lineage.substr(0, begin + i);
+  return lineage;
+}
+
+void Succession::note(Newest& newest, const KnownFile& known, std::optional<InodeKey> key, bool live) {
+  newest.last_read_time = std::max(newest.last_read_time, known.last_read_time);
+  if (known.birth_order < newest.birth_order) return;
+  newest.birth_order = known.birth_order;
+  newest.key = key;
+  newest.live = live;
+}
+
+std::vector<Heir> Succession::find(const std::vector<KnownFile>& missing, const std::vector<MetFile>& met) {
+  std::vector<Heir> heirs;
+  Lineages lineages;
+  std::vector<KnownFile> ordered = missing;
+  std::sort(ordered.begin(), ordered.end(), [](auto& a, auto& b) { return a.birth_order < b.birth_order; });
+  for (const KnownFile& known : ordered) {
+    std::string live = live_path(known.path);
+    auto found = search_.find(live, known.identity, known.position);
+    note(lineages[live], known, found ? std::optional(found->handle->status()->key) : std::nullopt, false);
+    if (found) heirs.push_back({known, std::move(found->path), known.path, std::move(found->handle)});
+  }
+  for (const MetFile& file : met)
+    if (!file.live) lineages.try_emplace(live_path(file.known.path));
+  if (lineages.empty()) return heirs;
+  for (const MetFile& file : met) {
+    auto lineage = lineages.find(live_path(file.known.path));
+    if (lineage != lineages.end()) note(lineage->second, file.known, file.key, file.live);
+  }
+  for (const auto& [live, newest] : lineages)
+    if (!newest.live) find_unseen(live, newest, heirs);
+  return heirs;
+}
+
+void Succession::find_unseen(const std::string& live_path, const Newest& newest, std::vector<Heir>& heirs) {
+  std::vector<Successors::Sibling> siblings = search_.rotated_siblings(live_path);
+  std::optional<RotatedName> name;
+  int64_t modified = newest.last_read_time;
+  if (newest.key) {
+    name = search_.name_of(live_path, *newest.key);
+    for (const auto& sibling : siblings)
+      if (sibling.key == *newest.key) modified = sibling.modified_nanos;
+  }
+  const bool lost_with_all_before = !newest.key && options_.type == SourceType::kKubernetes;
+  auto is_newer = [&](const Successors::Sibling& sibling) {
+    if (offered_(sibling.key) || sibling.key == newest.key || sibling.taken) return false;
+    if (lost_with_all_before) return true;
+    auto newer = name ? sibling.name.newer_than(*name) : std::nullopt;
+    return newer ? *newer : modified > 0 && sibling.modified_nanos > modified;
+  };
+  std::sort(siblings.begin(), siblings.end(), is_older);
+  for (const Successors::Sibling& sibling : siblings) {
+    if (!is_newer(sibling)) continue;
+    auto handle = sibling.name.gzip ? FileHandle::open_gzip(sibling.path) : FileHandle::open(sibling.path);
+    if (!handle) {
+      pipeline::log_warn("rotated file cannot be opened", {{"error", handle.error()}});
+      continue;
+    }
+    heirs.push_back({std::nullopt, sibling.path, live_path, *std::move(handle)});
+  }
+}
+
+}  // namespace agent

@@ -1,0 +1,62 @@
+// Heirs: what rotation made, while we did not look, of files that were known: their content elsewhere (compressed,
+// copied, behind links), and files that came and went since, which nobody has seen under their live names.
+//
+// Such a file is told by its name and by where it stands: behind the newest known file of its lineage, which is not
+// live any more. If that one is lost, rotation has deleted everything older, too: what is there is newer (for file
+// sources only what was written to after our last read, for there any hand may have deleted it).
+//
+// Thread: loop. Reads folders and the heads of files: once a source, at its first scan.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/discovery/path_rules.h"
+#include "agent/source/file_ledger.h"
+#include "agent/source/successor.h"
+
+namespace agent {
+
+struct Heir {
+  std::optional<KnownFile> known;  // nothing: never seen, to be read from its beginning
+  std::string path;                // where it is
+  std::string live_path;           // what it was called when it was written
+  std::shared_ptr<FileHandle> handle;
+};
+
+// A known file that was found at its inode.
+struct MetFile {
+  KnownFile known;
+  InodeKey key;
+  bool live = false;  // still called as when it was written
+};
+
+class Succession {
+ public:
+  // `taken`: inodes of met files. `offered`: of files that will be read under their own names.
+  Succession(const SourceOptions& options, const PathRules& rules, Successors::Taken taken, Successors::Taken offered);
+
+  // Oldest first within a lineage; known ones first.
+  std::vector<Heir> find(const std::vector<KnownFile>& missing, const std::vector<MetFile>& met);
+
+ private:
+  struct Newest {
+    uint64_t birth_order = 0;
+    std::optional<InodeKey> key;  // nothing: lost
+    bool live = false;
+    pipeline::UnixNanos last_read_time = 0;
+  };
+  using Lineages = std::map<std::string, Newest>;
+  std::string live_path(const std::string& path) const;
+  static void note(Newest& newest, const KnownFile& known, std::optional<InodeKey> key, bool live);
+  void find_unseen(const std::string& live_path, const Newest& newest, std::vector<Heir>& heirs);
+
+  const SourceOptions& options_;
+  const PathRules& rules_;
+  const Successors::Taken offered_;
+  Successors search_;
+};
+
+}  // namespace agent

@@ -1,0 +1,1 @@
+#include "agent/source/deleted_files.h"

@@ -1,0 +1,244 @@
+// FileShard, the part about what happens to files: rotated, deleted, truncated, compressed, finished.
+#include <algorithm>
+
+#include "agent/source/file_shard.h"
+#include "agent/source/successor.h"
+
+namespace agent {
+
+using namespace std::chrono_literals;
+
+namespace {
+constexpr std::chrono::nanoseconds kWriterEvery = 1s;  // a deleted file whose writer lives is looked at this often
+}
+
+void FileShard::rotated(InodeKey key) {
+  nanoseconds now = clock_.monotonic();
+  for (auto [it, last] = by_inode_.equal_range(key); it != last; ++it) {
+    TailedFile& tailed = *it->second;
+    if (!tailed.at_rest) metrics_[tailed.file.source]->rotations.add();
+    tailed.at_rest = true;
+    tailed.gone = false;
+    tailed.changed_at = now;
+    activate(tailed, now);
+  }
+}
+
+void FileShard::gone(InodeKey key) {
+  nanoseconds now = clock_.monotonic();
+  for (auto [it, last] = by_inode_.equal_range(key); it != last; ++it) {
+    TailedFile& tailed = *it->second;
+    tailed.at_rest = tailed.gone = true;
+    tailed.changed_at = now;
+    activate(tailed, now);
+  }
+}
+
+// It is not in sight any more. Unread bytes of a deleted one are on disk for us only, and these are limited.
+void FileShard::note_deleted(TailedFile& tailed, uint64_t links, nanoseconds now) {
+  if (!tailed.gone) {
+    tailed.at_rest = tailed.gone = true;
+    tailed.changed_at = now;
+    activate(tailed, now);
+  }
+  if (links > 0) return;
+  uint64_t unread = tailed.size_bytes - std::min(tailed.size_bytes, tailed.cursor.position);
+  if (!deleted_->hold(tailed.file.id, unread)) tailed.condemned = true;
+}
+
+// Over hold_deleted_bytes: what was not read of it is lost.
+void FileShard::give_up(TailedFile& tailed) {
+  uint64_t lost = tailed.size_bytes - std::min(tailed.size_bytes, tailed.cursor.position);
+  metrics_[tailed.file.source]->add_released(tailed.file.path, lost);
+  pipeline::log_error(
+      "deleted file released, its unread bytes are lost; more are kept with a greater hold_deleted_bytes",
+      {{"path", tailed.file.path}, {"lost_bytes", lost}});
+  flush_stages(tailed);
+  ledger_.finished(tailed.file.id, tailed.cursor.position);
+  forget(tailed);
+}
+
+// --- truncated
+
+// Another content at the old inode, so a new file as far as positions go. What was not read of the old one is read from
+// the copy, if there is one (copytruncate), which goes on as the old file.
+void FileShard::start_over(TailedFile& tailed) {
+  metrics_[tailed.file.source]->truncations.add();
+  auto copy = find_copy(tailed);
+  pipeline::log_info(
+      "file truncated, reading it from its beginning",
+      {{"path", tailed.file.path}, {"read_bytes", tailed.cursor.position}, {"copy", copy ? copy->file.path : "none"}});
+  if (!copy) {
+    flush_stages(tailed);
+    forget_owed(tailed);
+    ledger_.finished(tailed.file.id, tailed.cursor.position);
+  }
+  auto node = files_.extract(tailed.file.id);
+  tailed.file.identity = FileIdentity::of(tailed.file.identity.key, tailed.file.handle->head().value_or(""));
+  tailed.file.id = ledger_.adopt(source_of(tailed), tailed.file.identity, tailed.file.path, tailed.file.birth_order);
+  node.key() = tailed.file.id;
+  files_.insert(std::move(node));
+  if (copy) read_copy(tailed, std::move(copy));
+  tailed.cursor = Cursor{};
+  tailed.cursor.position = tailed.cursor.seen = tailed.file.handle->hole_at_begin();
+  tailed.file.position = tailed.cursor.position;
+  tailed.size_bytes = 0;
+  tailed.kept_end = 0;
+  batch_.clear();
+  hand_on(tailed);
+}
+
+// The rest of the file as it was, where it was copied to.
+std::unique_ptr<TailedFile> FileShard::find_copy(const TailedFile& tailed) {
+  Successors search([&](InodeKey key) {
+    for (auto [it, last] = by_inode_.equal_range(key); it != last; ++it)
+      if (it->second->file.source == tailed.file.source) return true;
+    return false;
+  });
+  auto found = search.find(tailed.file.path, tailed.file.identity, tailed.cursor.position);
+  if (!found) return nullptr;
+  OfferedFile rest = tailed.file;
+  rest.handle = std::move(found->handle);
+  rest.identity.key = rest.handle->status()->key;
+  rest.position = tailed.cursor.position;
+  rest.cut_line_at = tailed.cursor.cut_line_at;
+  rest.rotated = true;
+  rest.fresh = false;
+  auto copy = std::make_unique<TailedFile>(std::move(rest));
+  copy->last_read_time = tailed.last_read_time;
+  return copy;
+}
+
+void FileShard::read_copy(TailedFile& tailed, std::unique_ptr<TailedFile> owned) {
+  owned->stage_state = std::exchange(tailed.stage_state, nullptr);
+  owned->kept_states = std::exchange(tailed.kept_states, {});
+  owned->kept_end = tailed.kept_end;
+  owned->behind = std::exchange(tailed.behind, 0);
+  if (std::exchange(tailed.holding, false)) std::erase(holding_, &tailed);
+  if (source_of(tailed).stages) tailed.stage_state = source_of(tailed).stages->make_state();
+  // A compressed one is found by its content after a restart, too; its inode would not say more.
+  if (!owned->file.handle->is_gzip()) ledger_.update(owned->file.id, owned->file.identity);
+  TailedFile& copy = add(std::move(owned));
+  for (size_t sink : source_of(copy).sinks) lag_of(sink).owed.reopen(copy.file.id, copy.file.handle);
+  note_due(copy);
+  look(copy, copy.changed_at);
+}
+
+// --- compressed
+
+// Nobody writes to it, unless it is compressed at this moment: then it is read again from where it ended.
+void FileShard::look_at_gzip(TailedFile& tailed, const FileHandle::Status& status, nanoseconds now) {
+  if (status.modified_nanos != tailed.modified_nanos) {
+    tailed.modified_nanos = status.modified_nanos;
+    tailed.changed_at = now;
+    tailed.failed = false;
+    if (tailed.gzip_ended) tailed.file.handle->rest();
+    tailed.gzip_ended = false;
+    activate(tailed, now);
+  }
+  if (tailed.gzip_ended || tailed.failed) return;
+  tailed.size_bytes = status.size_bytes;
+  if (tailed.has_more()) make_dirty(tailed);
+}
+
+// One of a source at a time: each needs some 600 KiB while it is read.
+bool FileShard::may_inflate(TailedFile& tailed) {
+  if (!tailed.file.handle->is_gzip()) return true;
+  return inflating_.try_emplace(tailed.file.source, &tailed).first->second == &tailed;
+}
+
+void FileShard::gzip_read(TailedFile& tailed) {
+  tailed.size_bytes = tailed.cursor.seen;
+  tailed.gzip_ended = true;
+  stop_inflating(tailed);
+}
+
+void FileShard::stop_inflating(TailedFile& tailed) {
+  tailed.file.handle->rest();
+  auto found = inflating_.find(tailed.file.source);
+  if (found != inflating_.end() && found->second == &tailed) inflating_.erase(found);
+}
+
+// --- the end of a file
+
+// A file at rest, silent for long enough: its last bytes are a line even without a newline; if it is gone, that was it.
+// Not so while a process has it open for writing: daemons that do not reopen their logs write to deleted ones for
+// hours.
+void FileShard::finish_if_possible(TailedFile& tailed, nanoseconds now) {
+  if (!reading_ || source_waits(tailed.file.source)) return;
+  using Writers = FileHandle::Writers;
+  const bool gzip = tailed.file.handle->is_gzip();
+  if (tailed.failed && !gzip) return;
+  const Writers writers = gzip ? Writers::kNone : tailed.file.handle->writers();
+  const bool patient = now - tailed.changed_at >= options_.deleted_patience;
+  look(tailed, now);  // what was written before the answer
+  if (tailed.dirty) return;
+  tailed.next_look = now + kWriterEvery;
+  if (writers == Writers::kSome && !patient) return;
+  if (gzip && tailed.failed) gzip_broken(tailed);
+  finish_lines(tailed);
+  const bool ended = writers == Writers::kNone || (writers == Writers::kUnknown && patient);
+  if (!tailed.gone || !ended || tailed.has_more() || tailed.has_tail()) return;
+  flush_stages(tailed);
+  ledger_.finished(tailed.file.id, tailed.cursor.position);
+  forget(tailed);
+}
+
+void FileShard::finish_lines(TailedFile& tailed) {
+  if (tailed.cursor.cut_line_at) {
+    tailed.cursor.position = *tailed.cursor.cut_line_at;
+    tailed.cursor.cut_line_at.reset();
+    batch_.clear();
+    hand_on(tailed);
+  }
+  if (tailed.has_tail()) read_block(tailed, Tail::kDeliver);
+}
+
+// What stands before the fault is all there is.
+void FileShard::gzip_broken(TailedFile& tailed) {
+  metrics_[tailed.file.source]->broken_gzip.add();
+  pipeline::log_error("compressed file is damaged or cut short; what follows in it is lost",
+                      {{"path", tailed.file.path}, {"text_bytes_read", tailed.cursor.seen}});
+  gzip_read(tailed);
+  tailed.failed = false;
+}
+
+void FileShard::flush_stages(TailedFile& tailed) {
+  if (!tailed.stage_state) return;
+  flush_kept(tailed, *source_of(tailed).stages, tailed.cursor.position);
+  batch_.clear();
+  source_of(tailed).stages->flush(batch_, *tailed.stage_state, drops_);
+  metrics_[tailed.file.source]->add(drops_);
+  hand_on(tailed);
+}
+
+void FileShard::forget(TailedFile& tailed) {
+  InodeKey key = tailed.file.identity.key;
+  size_t source = tailed.file.source;
+  // Discovery lets the inode go before we close it: a new file at the same inode is then known to be new.
+  std::shared_ptr<FileHandle> handle = tailed.file.handle;
+  drop(tailed);
+  events_->file_finished(key, source);
+}
+
+void FileShard::drop(TailedFile& tailed) {
+  SourceMetrics& metrics = *metrics_[tailed.file.source];
+  stop_inflating(tailed);
+  deleted_->forget(tailed.file.id);
+  metrics.open_files.add(-1);
+  metrics.lag_bytes.add(-static_cast<int64_t>(tailed.lag_bytes));
+  std::erase(active_, &tailed);
+  std::erase(dirty_, &tailed);
+  std::erase(holding_, &tailed);
+  for (auto [it, last] = by_inode_.equal_range(tailed.file.identity.key); it != last; ++it) {
+    if (it->second != &tailed) continue;
+    by_inode_.erase(it);
+    break;
+  }
+  auto lineage = lineages_.find(tailed.file.lineage);
+  std::erase(lineage->second, &tailed);
+  if (lineage->second.empty()) lineages_.erase(lineage);
+  files_.erase(tailed.file.id);
+}
+
+}  // namespace agent

@@ -1,0 +1,1 @@
+#include "agent/source/file_shard.h"
