@@ -5,20 +5,17 @@
 #include <doctest/doctest.h>
 #include <random>
 
-#include "agent/discovery/file_table.h"
-#include "agent/discovery/folder_tree.h"
-#include "agent/source/file_shard.h"
-#include "agent/source/testing/model_sink.h"
-#include "agent/source/testing/temp_folder.h"
+#include "agent/discovery/testing/model_agent.h"
+#include "agent/source/testing/gzip_write.h"
 #include "pipeline/stage/stage_list.h"
 
 using namespace agent;
 using namespace agent::testing;
 using namespace std::chrono_literals;
+using Agent = ModelAgent;
+using Random = ModelAgent::Random;
 
 namespace {
-using Random = std::mt19937_64;
-
 enum class Format { kPlain, kCri };
 
 // One program that logs into one file and rotates it. In CRI form some lines come in pieces, those of standard output
@@ -56,9 +53,24 @@ class Writer {
   // A rotated file goes when everything of it has arrived.
   template <class Arrived>
   void remove_old(Arrived arrived) {
-    if (rotated_.empty() || !arrived(folder_.at(rotated_.front()))) return;
+    if (rotated_.empty() || rotated_.front().ends_with(".gz") || !arrived(folder_.at(rotated_.front()))) return;
     folder_.remove(rotated_.front());
     rotated_.erase(rotated_.begin());
+  }
+  // That is not compressed; empty: none.
+  std::string oldest() const {
+    for (const std::string& name : rotated_)
+      if (!name.ends_with(".gz")) return name;
+    return "";
+  }
+  // The oldest that is not yet. Its content lies elsewhere then, whether it has arrived or not.
+  void compress_old() {
+    for (std::string& name : rotated_) {
+      if (name.ends_with(".gz")) continue;
+      compress(folder_, name);
+      name += ".gz";
+      return;
+    }
   }
   const std::string& path() const { return path_; }
   bool rotates_in_sight() const { return path_.starts_with("pods"); }  // the rotated name is looked for too
@@ -113,114 +125,6 @@ class Writer {
   std::string pending_;
   uint64_t count_ = 0;
   int rotations_ = 0;
-};
-
-// What dies in a crash.
-class Agent final : public ReaderEvents {
- public:
-  Agent(const std::vector<SourceRules>& rules, ModelDisk& disk, std::vector<ModelServer>& servers,
-        pipeline::FakeClock& clock)
-      : clock_(clock) {
-    for (size_t i = 0; i < servers.size(); ++i) sinks.push_back(std::make_unique<ModelSink>(disk, i, servers[i]));
-    ledger_ = std::make_unique<ModelLedger>(disk, sinks);
-    std::vector<std::shared_ptr<const SourceOptions>> sources;
-    for (const SourceRules& source : rules) sources.push_back(source.options);
-    shard_ = std::make_unique<FileShard>(FileReaderOptions{}, sources, *ledger_, memory_, clock, metrics_);
-    std::vector<std::unique_ptr<SinkPort>> ports;
-    std::vector<RebuildJob> jobs;
-    for (size_t i = 0; i < sinks.size(); ++i) {
-      ports.push_back(sinks[i]->open_port());
-      for (const BatchRecord& record : sinks[i]->unacked()) jobs.push_back({i, &record});
-    }
-    shard_->set_ports(std::move(ports));
-    shard_->set_rebuilds(std::move(jobs));
-    shard_->set_events(*this);
-    table_ = std::make_unique<FileTable>(rules, *ledger_, metrics_);
-    table_->add_reader(*shard_);
-    tree_ = std::make_unique<FolderTree>(rules, *table_);
-    tree_->scan(), table_->settle();
-    table_->first_scan_done();
-  }
-
-  void follow() {
-    std::vector<FolderWatch::Event> events;
-    REQUIRE(tree_->watch().take(events));
-    tree_->follow(events);
-    table_->settle();
-    for (const auto& [key, source] : std::exchange(finished_, {})) table_->finished(key, source);
-  }
-  void turn() { (void)shard_->turn(); }
-
-  // Other stages for some sources, as a reload gives them.
-  void change(const std::vector<SourceRules>& rules, std::vector<size_t> restaged) {
-    ReaderChange change;
-    for (const SourceRules& source : rules) change.sources.push_back(source.options);
-    change.restaged = std::move(restaged);
-    shard_->change(std::move(change));
-  }
-  void step(Random& random) {
-    ModelSink& sink = *sinks[random() % sinks.size()];
-    switch (random() % 12) {
-      case 0: sink.full = !sink.full; break;
-      case 1: sink.close(); break;
-      case 2:
-      case 3: sink.write_record(); break;
-      case 4:
-      case 5: sink.send(); break;
-      case 6: sink.resend(); break;
-      case 7:
-      case 8: sink.ack(); break;
-      case 9: sink.save_positions(); break;
-      case 10: tree_->scan(), table_->settle(); break;
-      default: clock_.advance(std::chrono::milliseconds(random() % 3000));
-    }
-  }
-  void drain() {
-    for (auto& sink : sinks) sink->full = false;
-    for (int i = 0; i < 200; ++i) {
-      follow();
-      clock_.advance(250ms);
-      turn();
-      for (auto& sink : sinks) sink->deliver_all();
-    }
-  }
-  // A file that matches its source's pattern only until it is rotated must have been seen by then.
-  bool holds(const std::string& path) {
-    auto file = FileHandle::open(path);
-    if (!file) return false;
-    InodeKey key = (*file)->status()->key;
-    for (const auto& progress : shard_->progress()) {
-      if (progress.key == key) return true;
-    }
-    return false;
-  }
-  // All sinks have acked the file at `path`.
-  bool arrived(const std::string& path) {
-    auto status = (*FileHandle::open(path))->status();
-    bool seen = false;
-    for (const auto& progress : shard_->progress()) {
-      if (progress.key != status->key) continue;
-      seen = true;
-      for (auto& sink : sinks) {
-        auto position = sink->position(progress.id);
-        if (!position || position->position < status->size_bytes) return false;
-      }
-    }
-    return seen;
-  }
-  void file_finished(InodeKey key, size_t source) override { finished_.emplace_back(key, source); }
-
-  std::vector<std::unique_ptr<ModelSink>> sinks;
-
- private:
-  pipeline::FakeClock& clock_;
-  pipeline::Registry metrics_;
-  MemoryBudget memory_{64 << 20};
-  std::unique_ptr<ModelLedger> ledger_;
-  std::unique_ptr<FileShard> shard_;
-  std::unique_ptr<FileTable> table_;
-  std::unique_ptr<FolderTree> tree_;
-  std::vector<std::pair<InodeKey, size_t>> finished_;
 };
 
 uint64_t from_environment(const char* name, uint64_t otherwise) {
@@ -289,6 +193,10 @@ std::vector<std::string> lines_of(const ModelServer& server) {
   return lines;
 }
 
+bool was_seen(const ModelDisk& disk, const std::string& path) {
+  return std::any_of(disk.files.begin(), disk.files.end(), [&](auto& file) { return file.second.path == path; });
+}
+
 void run_round(uint64_t seed, bool reloads, Joining joining = Joining::kNone, size_t sinks = 2) {
   Random random(seed);
   TempFolder folder;
@@ -313,7 +221,12 @@ void run_round(uint64_t seed, bool reloads, Joining joining = Joining::kNone, si
     if (action < 20) {
       writer.write(random);
     } else if (action < 23) {
-      if (writer.rotates_in_sight() || (agent && agent->holds(folder.at(writer.path())))) writer.rotate();
+      const bool known = agent ? agent->holds(folder.at(writer.path())) : was_seen(disk, folder.at(writer.path()));
+      if (writer.rotates_in_sight() || known) writer.rotate();
+    } else if (action < 24) {
+      // One that nobody has seen is an old one for us, if it is compressed.
+      if (agent ? agent->holds(folder.at(writer.oldest())) : was_seen(disk, folder.at(writer.path())))
+        writer.compress_old();
     } else if (!agent) {
       clock.advance(10ms);
       if (action < 40) agent = std::make_unique<Agent>(rules, disk, servers, clock);
