@@ -277,8 +277,10 @@ std::vector<FileTable::Candidate> FileTable::fresh_candidates() {
     for (size_t source : held.wanted_by) {
       auto known = ledger_.find(*sources_[source].options, key, held.path, head, held.size_bytes);
       if (!known && held.only_if_known) continue;
-      auto order = std::tuple(known ? 0 : 2, known ? known->birth_order : 0, held.modified_nanos, held.path);
       std::string path = known ? known->path : held.path;
+      const bool rotated = sources_[source].rules.is_rotated_name(path);  // of equal times the live one is younger
+      auto order = std::tuple(known ? 0 : 2, known ? known->birth_order : 0, held.modified_nanos,
+                              concat(rotated ? "0" : "1", path));
       const bool there_before = first_scan_ || scanned_first_.contains(source);
       candidates.push_back({key, source, std::move(known), head, held.handle, path, std::move(order), there_before});
     }
@@ -307,7 +309,8 @@ void FileTable::offer_fresh() {
 
 // What became of files of former runs that are not at their inodes.
 void FileTable::find_heirs(size_t source, std::vector<Candidate>& candidates) {
-  const auto& [options, rules, removed] = sources_[source];
+  const auto& options = sources_[source].options;
+  const PathRules& rules = sources_[source].rules;
   std::vector<MetFile> met;
   std::set<InodeKey> met_keys, offered;
   for (Candidate& candidate : candidates) {

@@ -52,6 +52,8 @@ std::vector<Heir> Succession::find(const std::vector<KnownFile>& missing, const 
     if (!file.live) lineages.try_emplace(live_path(file.known.path));
   if (lineages.empty()) return heirs;
   for (const MetFile& file : met) {
+    // Nothing was read of it: whether it is still the same file, nobody knows.
+    if (file.live && file.known.identity.fingerprint_bytes == 0) continue;
     auto lineage = lineages.find(live_path(file.known.path));
     if (lineage != lineages.end()) note(lineage->second, file.known, file.key, file.live);
   }

@@ -1,1 +1,485 @@
-#include "agent/discovery/succession.h"
+#include <doctest/doctest.h>
+#include <filesystem>
+
+#include "agent/discovery/testing/model_agent.h"
+#include "agent/source/testing/gzip_write.h"
+#include "pipeline/stage/stage_list.h"
+
+using namespace agent;
+using namespace agent::testing;
+using namespace std::chrono_literals;
+
+namespace {
+using Lines = std::vector<std::string>;
+
+// One source, one sink, real files, and an agent that is started, killed and driven by hand.
+class Host {
+ public:
+  explicit Host(SourceType type = SourceType::kFile, const std::string& path = "log/*.log") {
+    folder.make("log");
+    disk.sinks.resize(1);
+    auto options = std::make_shared<SourceOptions>();
+    options->name = "host";
+    options->type = type;
+    options->paths = {folder.at(path)};
+    options->sinks = {0};
+    options_ = options;
+  }
+  SourceOptions& options() { return *options_; }
+
+  // `paused`: its sink takes nothing.
+  void start(bool paused = false) {
+    rules_ = {{options_, *PathRules::compile(*options_)}};
+    agent = std::make_unique<ModelAgent>(rules_, disk, servers, clock, paused, reader_options);
+  }
+  void kill() { agent.reset(); }
+  void pause() { agent->sinks[0]->full = true; }
+  // Everything that is there arrives.
+  void drain() { agent->drain(); }
+  // Reads and hands on, but nothing is acknowledged: only records are written.
+  void read_unacked() {
+    agent->idle(500ms);
+    agent->sinks[0]->close();
+    agent->sinks[0]->write_record();
+  }
+
+  void write(const std::string& name, int count, const std::string& to = "log/app.log") {
+    for (int i = 0; i < count; ++i) {
+      written.push_back(name + " " + std::to_string(written.size()) + " " + std::string(40, 'x'));
+      folder.append(to, written.back() + "\n");
+    }
+  }
+  Lines arrived() const {
+    Lines lines;
+    for (const auto& entry : servers[0].entries()) lines.push_back(entry.line);
+    return lines;
+  }
+  // Exactly what was written, in the order in which it was written.
+  void check() {
+    CHECK(arrived().size() == written.size());
+    CHECK((arrived() == written));
+  }
+  bool counts(const std::string& metric) { return agent->metrics().render().find(metric) != std::string::npos; }
+
+  TempFolder folder;
+  ModelDisk disk;
+  std::vector<ModelServer> servers{1};
+  pipeline::FakeClock clock;
+  FileReaderOptions reader_options;
+  std::unique_ptr<ModelAgent> agent;
+  Lines written;
+
+ private:
+  std::shared_ptr<SourceOptions> options_;
+  std::vector<SourceRules> rules_;
+};
+
+// logrotate's shift of numbered files.
+void shift(const TempFolder& folder, int count) {
+  for (int i = count; i > 0; --i)
+    for (const char* end : {"", ".gz"}) {
+      std::string from = "log/app.log." + std::to_string(i) + end;
+      if (std::filesystem::exists(folder.at(from))) folder.rename(from, "log/app.log." + std::to_string(i + 1) + end);
+    }
+}
+}  // namespace
+
+TEST_SUITE("agent/discovery") {
+  TEST_CASE("rotation: a file compressed while the agent was down is read on from where it was") {
+    Host h;
+    h.write("one", 100);
+    h.start();
+    h.drain();
+    h.write("more", 50);
+    h.kill();
+    h.write("unread", 50);
+    h.folder.rename("log/app.log", "log/app.log.1");
+    compress(h.folder, "log/app.log.1");
+    h.write("two", 10);
+    h.start();
+    h.drain();
+    h.check();
+    h.kill();
+    h.start();
+    h.drain();
+    h.check();
+  }
+
+  TEST_CASE("rotation: unacknowledged batches are built again from a file that was compressed since") {
+    Host h;
+    h.write("one", 100);
+    h.start();
+    h.read_unacked();
+    CHECK(h.arrived().empty());
+    h.kill();
+    h.write("two", 100);
+    h.folder.rename("log/app.log", "log/app.log-20261121");
+    compress(h.folder, "log/app.log-20261121");
+    h.start();
+    h.drain();
+    CHECK(h.servers[0].batches.begin()->first.epoch == 1);
+    h.check();
+  }
+
+  TEST_CASE("rotation: three rotations while the agent was down, two of them compressed, lose nothing") {
+    Host h;
+    h.write("one", 30);
+    h.start();
+    h.drain();
+    h.kill();
+    h.write("one again", 10);
+    for (int i = 0; i < 3; ++i) {  // delaycompress: what was the first before is compressed now
+      if (i > 0) compress(h.folder, "log/app.log.1");
+      shift(h.folder, 5);
+      h.folder.rename("log/app.log", "log/app.log.1");
+      h.write("after " + std::to_string(i), 10);
+    }
+    h.start();
+    h.drain();
+    h.check();
+    h.kill();
+    h.write("end", 1);
+    h.start();
+    h.drain();
+    h.check();
+  }
+
+  TEST_CASE("rotation: old rotations that were there before the agent came are not read") {
+    Host h;
+    h.folder.append("log/app.log.2", "very old\n");
+    compress(h.folder, "log/app.log.2");
+    h.folder.append("log/app.log.1", "old\n");
+    h.write("one", 10);
+    h.start();
+    h.drain();
+    h.kill();
+    h.write("unread", 3);
+    shift(h.folder, 5);
+    h.folder.rename("log/app.log", "log/app.log.1");
+    h.write("two", 3);
+    h.start();
+    h.drain();
+    h.check();
+  }
+
+  TEST_CASE("rotation: a compressed file is not read beside the one we still have open") {
+    Host h;
+    h.write("one", 50);
+    h.start();
+    h.drain();
+    h.pause();
+    h.write("unread", 50);
+    h.agent->idle(1s);
+    h.folder.rename("log/app.log", "log/app.log.1");
+    h.agent->idle(1s);
+    compress(h.folder, "log/app.log.1");
+    h.write("two", 10);
+    h.agent->idle(30s);
+    h.drain();
+    h.check();
+    h.kill();
+    h.start();  // it was finished, its record is still there: nothing comes twice
+    h.drain();
+    h.check();
+  }
+
+  TEST_CASE("rotation: a compressed file whose original was open when the agent was killed is read from there") {
+    Host h;
+    h.write("one", 50);
+    h.start();
+    h.drain();
+    h.pause();
+    h.write("unread", 50);
+    h.agent->idle(1s);
+    h.folder.rename("log/app.log", "log/app.log.1");
+    compress(h.folder, "log/app.log.1");
+    h.write("two", 10);
+    h.agent->idle(1s);
+    h.kill();
+    h.start();
+    h.drain();
+    h.check();
+  }
+
+  TEST_CASE("rotation: copytruncate while the agent is paused, twice, and down, loses nothing") {
+    Host h;
+    h.write("one", 50);
+    h.start();
+    h.drain();
+    h.pause();
+    auto copytruncate = [&] {
+      shift(h.folder, 9);
+      copy(h.folder, "log/app.log", "log/app.log.1");
+      h.folder.truncate("log/app.log");
+    };
+    h.write("unread", 50);
+    h.agent->idle(1s);
+    copytruncate();
+    h.agent->idle(1s);
+    h.write("two", 20);
+    SUBCASE("paused, once") {}
+    SUBCASE("paused, twice") {
+      h.agent->idle(1s);
+      copytruncate();
+      h.write("three", 5);
+    }
+    SUBCASE("then killed") {
+      h.agent->idle(1s);
+      h.kill();
+      h.start();
+    }
+    SUBCASE("then killed, and again while down") {
+      h.kill();
+      copytruncate();
+      h.write("three", 5);
+      copytruncate();
+      compress(h.folder, "log/app.log.1");
+      h.write("four", 5);
+      h.start();
+    }
+    h.agent->idle(1s);
+    h.drain();
+    auto arrived = h.arrived();
+    std::sort(arrived.begin(), arrived.end());
+    std::sort(h.written.begin(), h.written.end());
+    CHECK((arrived == h.written));
+  }
+
+  TEST_CASE("rotation: a file truncated and grown beyond its old size between two looks is read from its beginning") {
+    Host h;
+    h.write("one", 20);
+    h.start();
+    h.drain();
+    h.folder.truncate("log/app.log");
+    h.write("two", 40);
+    h.drain();
+    h.check();
+    CHECK(h.counts("skidway_agent_source_truncations_total{source=\"host\"} 1"));
+  }
+
+  TEST_CASE("rotation: a writer that keeps its place in a truncated file leaves a hole, which is no line") {
+    Host h;
+    h.write("one", 2000);
+    h.start();
+    h.drain();
+    h.folder.truncate("log/app.log");
+    int fd = ::open(h.folder.at("log/app.log").c_str(), O_WRONLY | O_CLOEXEC);
+    REQUIRE(::pwrite(fd, "behind the hole\n", 16, 120'000) == 16);
+    ::close(fd);
+    h.written.push_back("behind the hole");
+    h.drain();
+    h.check();
+  }
+
+  TEST_CASE("rotation: a new file at the inode of an old one is read from its beginning") {
+    Host h;
+    h.write("one", 30);
+    h.start();
+    h.drain();
+    h.kill();
+    h.folder.truncate("log/app.log");  // the same inode for certain
+    h.write("two", 60);
+    h.start();
+    h.drain();
+    h.check();
+  }
+
+  TEST_CASE("rotation: hard links are one file, whichever of its names goes") {
+    Host h;
+    h.write("one", 10);
+    std::filesystem::create_hard_link(h.folder.at("log/app.log"), h.folder.at("log/other.log"));
+    h.start();
+    h.drain();
+    h.folder.remove("log/app.log");
+    h.write("two", 10, "log/other.log");
+    h.drain();
+    h.check();
+  }
+
+  TEST_CASE("rotation: a file replaced by a folder is read to its end, files in the folder are new") {
+    Host h(SourceType::kFile, "log/**/*.log");
+    h.write("one", 10);
+    h.start();
+    h.agent->idle(1s);
+    h.write("unread", 5);
+    h.folder.remove("log/app.log");
+    h.folder.make("log/app.log");
+    h.agent->idle(1s);
+    h.write("inside", 5, "log/app.log/x.log");
+    h.drain();
+    h.check();
+    std::filesystem::remove_all(h.folder.at("log/app.log"));
+    h.write("a file again", 5);
+    h.drain();
+    h.check();
+  }
+
+  TEST_CASE("rotation: names may have any bytes") {
+    Host h;
+    const Lines names = {"log/\xff\xfe.log",  "log/new\nline.log", "log/ space \t.log",
+                         "log/'\"\\$*?[.log", "log/-rf.log",       "log/\xe2\x82\xac.log"};
+    for (const std::string& name : names) h.write("one", 5, name);
+    h.start();
+    h.drain();
+    h.kill();
+    for (const std::string& name : names) {
+      h.write("unread", 5, name);
+      h.folder.rename(name, name + ".1");
+      compress(h.folder, name + ".1");
+      h.write("two", 5, name);
+    }
+    h.start();
+    h.drain();
+    auto arrived = h.arrived();
+    std::sort(arrived.begin(), arrived.end());
+    std::sort(h.written.begin(), h.written.end());
+    CHECK((arrived == h.written));
+  }
+
+  TEST_CASE("rotation: through links a file is followed where it is rotated, agent up or down") {
+    Host h(SourceType::kFile, "containers/*.log");
+    h.folder.make("containers"), h.folder.make("pods"), h.folder.make("docker");
+    std::filesystem::create_symlink("../docker/id.log", h.folder.at("pods/0.log"));
+    std::filesystem::create_symlink(h.folder.at("pods/0.log"), h.folder.at("containers/x.log"));
+    h.write("one", 10, "docker/id.log");
+    h.start();
+    h.drain();
+    h.write("up", 5, "docker/id.log");
+    h.folder.rename("docker/id.log", "docker/id.log.1");
+    h.write("two", 5, "docker/id.log");
+    h.agent->scan();
+    h.drain();
+    h.check();
+    h.kill();
+    h.write("down", 5, "docker/id.log");
+    compress(h.folder, "docker/id.log.1", "docker/id.log.2.gz");
+    h.folder.rename("docker/id.log", "docker/id.log.1");
+    h.write("three", 5, "docker/id.log");
+    SUBCASE("not compressed") {}
+    SUBCASE("compressed") { compress(h.folder, "docker/id.log.1"); }
+    h.start();
+    h.drain();
+    h.check();
+  }
+
+  TEST_CASE("rotation: what the kubelet rotated and compressed while the agent was down is read") {
+    Host h(SourceType::kKubernetes, "pods");
+    h.folder.make("pods/ns_pod_uid/c");
+    const std::string live = "pods/ns_pod_uid/c/0.log";
+    h.write("one", 10, live);
+    h.start();
+    h.drain();
+    h.kill();
+    for (int i = 0; i < 4; ++i) {
+      h.write("down " + std::to_string(i), 10, live);
+      h.folder.rename(live, live + ".20261121-10101" + std::to_string(i));
+      if (i > 0) compress(h.folder, live + ".20261121-10101" + std::to_string(i - 1));
+      h.folder.append(live, "");
+    }
+    h.write("live", 10, live);
+    SUBCASE("all are there") {
+      h.start();
+      h.drain();
+      h.check();
+    }
+    SUBCASE("the one that was read is deleted: the others are newer") {
+      h.folder.remove(live + ".20261121-101010.gz");
+      h.written.erase(h.written.begin() + 10, h.written.begin() + 20);
+      h.start();
+      h.drain();
+      h.check();
+    }
+  }
+
+  TEST_CASE("rotation: a compressed file that is damaged gives what stands before, and is counted") {
+    Host h;
+    h.write("one", 5000);
+    h.start();
+    h.agent->idle(1s);
+    h.kill();
+    std::string packed = pipeline::gzip_compress(content_of(h.folder.at("log/app.log")));
+    h.folder.remove("log/app.log");
+    h.folder.append("log/app.log.1.gz", packed.substr(0, packed.size() / 2));
+    h.write("two", 5);
+    h.disk.sinks[0].positions.begin()->second.position = h.written[0].size() + 1;
+    h.start();
+    h.drain();
+    auto arrived = h.arrived();
+    CHECK(arrived.size() > 1000);
+    CHECK(arrived.size() < 4900);
+    CHECK(arrived.front() == h.written[1]);
+    CHECK(arrived[arrived.size() - 2] == h.written.back());  // the torn last line comes when all hope is gone
+    CHECK(h.counts("skidway_agent_source_broken_gzip_files_total{source=\"host\"} 1"));
+    CHECK(h.agent->shard().progress().size() == 1);  // it was let go
+  }
+
+  TEST_CASE("rotation: a source whose folder is away at the start is read on when it comes, rotated files too") {
+    Host h;
+    h.write("one", 10);
+    h.start();
+    h.drain();
+    h.kill();
+    h.write("unread", 10);
+    h.folder.rename("log/app.log", "log/app.log.1");
+    compress(h.folder, "log/app.log.1");
+    h.write("two", 10);
+    h.folder.rename("log", "away");
+    h.start();
+    h.drain();
+    h.folder.rename("away", "log");
+    h.agent->scan();
+    h.drain();
+    h.check();
+  }
+
+  TEST_CASE("rotation: with start_at = end the successor of a file that was read is read from its beginning") {
+    Host h;
+    h.options().start_at = StartAt::kEnd;
+    h.folder.append("log/app.log", "before\n");
+    h.start();
+    h.drain();
+    h.write("one", 5);
+    h.drain();
+    h.kill();
+    h.folder.rename("log/app.log", "log/app.log.1");
+    h.write("two", 5);
+    h.folder.append("log/stranger.log", "not known: from its end\n");
+    h.start();
+    h.drain();
+    h.check();
+  }
+
+  TEST_CASE("rotation: compressed files are no logs, whatever the pattern says") {
+    Host h(SourceType::kFile, "log/*");
+    h.write("one", 5);
+    h.folder.append("log/app.log.7", "seven\n");
+    compress(h.folder, "log/app.log.7");
+    h.start();
+    h.drain();
+    h.check();
+    auto targets = h.agent->table().targets();
+    REQUIRE(targets.size() == 2);
+    CHECK(targets[1].state == "dropped");
+    CHECK(targets[1].reason.starts_with("compressed"));
+  }
+
+  TEST_CASE("rotation: ten rotations a second, compressed at once, with a paused and a running agent") {
+    Host h;
+    h.write("start", 1);
+    h.start();
+    h.drain();
+    for (int round = 0; round < 40; ++round) {
+      if (round == 10) h.pause();
+      h.write("round", 20);
+      shift(h.folder, 50);
+      h.folder.rename("log/app.log", "log/app.log.1");
+      h.folder.append("log/app.log", "");
+      h.agent->follow();
+      if (round % 2 == 0) compress(h.folder, "log/app.log.1");
+      h.clock.advance(100ms);
+      h.agent->turn();
+    }
+    h.drain();
+    h.check();
+  }
+}

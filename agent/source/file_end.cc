@@ -64,11 +64,10 @@ void FileShard::give_up(TailedFile& tailed) {
 // the copy, if there is one (copytruncate), which goes on as the old file.
 void FileShard::start_over(TailedFile& tailed) {
   metrics_[tailed.file.source]->truncations.add();
-  auto copy = find_copy(tailed);
-  pipeline::log_info(
-      "file truncated, reading it from its beginning",
-      {{"path", tailed.file.path}, {"read_bytes", tailed.cursor.position}, {"copy", copy ? copy->file.path : "none"}});
-  if (!copy) {
+  auto copies = find_copies(tailed);
+  pipeline::log_info("file truncated, reading it from its beginning",
+                     {{"path", tailed.file.path}, {"read_bytes", tailed.cursor.position}, {"copies", copies.size()}});
+  if (copies.empty()) {
     flush_stages(tailed);
     forget_owed(tailed);
     ledger_.finished(tailed.file.id, tailed.cursor.position);
@@ -78,7 +77,7 @@ void FileShard::start_over(TailedFile& tailed) {
   tailed.file.id = ledger_.adopt(source_of(tailed), tailed.file.identity, tailed.file.path, tailed.file.birth_order);
   node.key() = tailed.file.id;
   files_.insert(std::move(node));
-  if (copy) read_copy(tailed, std::move(copy));
+  if (!copies.empty()) read_copies(tailed, std::move(copies));
   tailed.cursor = Cursor{};
   tailed.cursor.position = tailed.cursor.seen = tailed.file.handle->hole_at_begin();
   tailed.file.position = tailed.cursor.position;
@@ -88,25 +87,57 @@ void FileShard::start_over(TailedFile& tailed) {
   hand_on(tailed);
 }
 
-// The rest of the file as it was, where it was copied to.
-std::unique_ptr<TailedFile> FileShard::find_copy(const TailedFile& tailed) {
+// The rest of the file as it was, where it was copied to; then what was written and copied since, if it was truncated
+// more than once since our last look.
+std::vector<std::unique_ptr<TailedFile>> FileShard::find_copies(const TailedFile& tailed) {
+  std::vector<std::unique_ptr<TailedFile>> copies;
   Successors search([&](InodeKey key) {
     for (auto [it, last] = by_inode_.equal_range(key); it != last; ++it)
       if (it->second->file.source == tailed.file.source) return true;
     return false;
   });
   auto found = search.find(tailed.file.path, tailed.file.identity, tailed.cursor.position);
-  if (!found) return nullptr;
-  OfferedFile rest = tailed.file;
-  rest.handle = std::move(found->handle);
-  rest.identity.key = rest.handle->status()->key;
-  rest.position = tailed.cursor.position;
-  rest.cut_line_at = tailed.cursor.cut_line_at;
-  rest.rotated = true;
-  rest.fresh = false;
-  auto copy = std::make_unique<TailedFile>(std::move(rest));
-  copy->last_read_time = tailed.last_read_time;
-  return copy;
+  if (!found) return copies;
+  auto add_copy = [&](std::shared_ptr<FileHandle> handle) -> OfferedFile& {
+    OfferedFile rest = tailed.file;
+    rest.identity.key = handle->status()->key;
+    rest.handle = std::move(handle);
+    rest.position = 0;
+    rest.rotated = true;
+    rest.fresh = false;
+    copies.push_back(std::make_unique<TailedFile>(std::move(rest)));
+    return copies.back()->file;
+  };
+  auto name = search.name_of(tailed.file.path, found->handle->status()->key);
+  add_copy(std::move(found->handle));
+  copies.back()->cursor = tailed.cursor;
+  copies.back()->last_read_time = tailed.last_read_time;
+  std::vector<Successors::Sibling> siblings = search.rotated_siblings(tailed.file.path);
+  std::erase_if(siblings, [&](const auto& s) { return !name || s.taken || !s.name.newer_than(*name).value_or(false); });
+  std::sort(siblings.begin(), siblings.end(),
+            [](const auto& a, const auto& b) { return b.name.newer_than(a.name).value_or(false); });
+  for (const Successors::Sibling& sibling : siblings) {
+    auto handle = sibling.name.gzip ? FileHandle::open_gzip(sibling.path) : FileHandle::open(sibling.path);
+    auto head = handle ? (*handle)->head() : pipeline::Result<std::string>("");
+    if (!handle || !head) continue;
+    OfferedFile& file = add_copy(*std::move(handle));
+    file.fresh = true;
+    file.identity = FileIdentity::of(file.identity.key, *head);
+    file.id = ledger_.adopt(source_of(tailed), file.identity, file.path, file.birth_order);
+  }
+  return copies;
+}
+
+// In reverse: of one birth the last one added comes first.
+void FileShard::read_copies(TailedFile& tailed, std::vector<std::unique_ptr<TailedFile>> copies) {
+  for (size_t i = copies.size() - 1; i > 0; --i) {
+    if (source_of(tailed).stages) copies[i]->stage_state = source_of(tailed).stages->make_state();
+    TailedFile& unseen = add(std::move(copies[i]));
+    batch_.clear();
+    hand_on(unseen);
+    look(unseen, unseen.changed_at);
+  }
+  read_copy(tailed, std::move(copies[0]));
 }
 
 void FileShard::read_copy(TailedFile& tailed, std::unique_ptr<TailedFile> owned) {
@@ -129,11 +160,10 @@ void FileShard::read_copy(TailedFile& tailed, std::unique_ptr<TailedFile> owned)
 // Nobody writes to it, unless it is compressed at this moment: then it is read again from where it ended.
 void FileShard::look_at_gzip(TailedFile& tailed, const FileHandle::Status& status, nanoseconds now) {
   if (status.modified_nanos != tailed.modified_nanos) {
+    if (tailed.modified_nanos != 0) tailed.file.handle->rest();
     tailed.modified_nanos = status.modified_nanos;
     tailed.changed_at = now;
-    tailed.failed = false;
-    if (tailed.gzip_ended) tailed.file.handle->rest();
-    tailed.gzip_ended = false;
+    tailed.failed = tailed.gzip_ended = false;
     activate(tailed, now);
   }
   if (tailed.gzip_ended || tailed.failed) return;
@@ -147,7 +177,10 @@ bool FileShard::may_inflate(TailedFile& tailed) {
   return inflating_.try_emplace(tailed.file.source, &tailed).first->second == &tailed;
 }
 
+// To where its text ends, or is damaged.
 void FileShard::gzip_read(TailedFile& tailed) {
+  char byte;
+  if (!tailed.file.handle->read_at(tailed.cursor.seen, &byte, 1)) tailed.failed = true;
   tailed.size_bytes = tailed.cursor.seen;
   tailed.gzip_ended = true;
   stop_inflating(tailed);
@@ -199,8 +232,6 @@ void FileShard::gzip_broken(TailedFile& tailed) {
   metrics_[tailed.file.source]->broken_gzip.add();
   pipeline::log_error("compressed file is damaged or cut short; what follows in it is lost",
                       {{"path", tailed.file.path}, {"text_bytes_read", tailed.cursor.seen}});
-  gzip_read(tailed);
-  tailed.failed = false;
 }
 
 void FileShard::flush_stages(TailedFile& tailed) {

@@ -193,7 +193,8 @@ void FileShard::look(TailedFile& tailed, nanoseconds now) {
   if (tailed.file.handle->is_gzip()) {
     look_at_gzip(tailed, *status, now);
   } else {
-    if (status->size_bytes < tailed.cursor.seen) start_over(tailed);
+    const bool smaller = status->size_bytes < std::max(tailed.cursor.seen, tailed.size_bytes);
+    if (smaller || (status->size_bytes != tailed.size_bytes && !is_same_file(tailed))) start_over(tailed);
     if (status->size_bytes != tailed.size_bytes) {
       tailed.size_bytes = status->size_bytes;
       tailed.changed_at = now;
@@ -284,8 +285,6 @@ bool FileShard::read_block(TailedFile& tailed, Tail tail) {
   batch_.clear();
   pipeline::UnixNanos first = next_read_time(tailed);
   const Cursor before = tailed.cursor;
-  const bool short_head = tailed.file.identity.fingerprint_bytes < kFingerprintBytes;
-  if (short_head && !is_same_file(tailed)) return start_over(tailed), false;
   auto outcome = block_.read(*tailed.file.handle, tailed.cursor, source_of(tailed).max_line_bytes, tail,
                              tailed.label_id, first, batch_);
   tailed.failed = !outcome;

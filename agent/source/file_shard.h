@@ -77,7 +77,8 @@ class FileShard final : public FileReceiver {
   void give_up(TailedFile& tailed);
 
   void start_over(TailedFile& tailed);
-  [[nodiscard]] std::unique_ptr<TailedFile> find_copy(const TailedFile& tailed);
+  [[nodiscard]] std::vector<std::unique_ptr<TailedFile>> find_copies(const TailedFile& tailed);
+  void read_copies(TailedFile& tailed, std::vector<std::unique_ptr<TailedFile>> copies);
   void read_copy(TailedFile& tailed, std::unique_ptr<TailedFile> owned);
   void look_at_gzip(TailedFile& tailed, const FileHandle::Status& status, nanoseconds now);
   [[nodiscard]] bool may_inflate(TailedFile& tailed);

@@ -310,7 +310,9 @@ class ModelLedger final : public FileLedger {
     released_[file] = {position, cut_line_at};
   }
   void finished(FileId file, uint64_t end) override { endings_.emplace_back(file, end); }
-  void first_scan_done(const std::set<std::string>&) override { unclaimed_.clear(); }
+  void first_scan_done(const std::set<std::string>& sources) override {
+    std::erase_if(unclaimed_, [&](FileId id) { return sources.contains(disk_.files.at(id).source); });
+  }
   uint64_t last_birth_order() const override {
     uint64_t last = 0;
     for (const auto& [id, record] : disk_.files) last = std::max(last, record.birth_order);
