@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <glob.h>
 
-#include "agent/sink/push_request.h"
+#include "agent/sink/push_answer.h"
 #include "agent/sink_configuration.h"
 #include "agent/source_configuration.h"
 

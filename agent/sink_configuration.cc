@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 namespace {
 constexpr uint64_t kSmallestBatch = 1 << 10, kLargestBatch = 64 << 20;  // a server takes bodies up to 100 MiB
 constexpr int64_t kMostInFlight = 64;
+constexpr uint64_t kSmallestDeadLetters = 1 << 20;
 
 Compression read_compression(const ConfigTable& table) {
   std::string name = table.choice("compression", "auto", {"auto", "snappy", "gzip", "identity", "zstd", "lz4"});
@@ -54,6 +55,17 @@ SinkTls read_tls(const ConfigTable& table) {
   return tls;
 }
 
+DeadLetterOptions read_dead_letter(const ConfigTable& table) {
+  DeadLetterOptions options;
+  options.dir = table.string("dir");
+  options.limit_bytes = table.size("limit", options.limit_bytes);
+  if (options.dir.empty() && table.has("limit"))
+    table.error_at("limit", "a limit without a folder", "add dir, for example \"/var/lib/skidway-agent/dead\"");
+  if (options.limit_bytes < kSmallestDeadLetters)
+    table.error_at("limit", concat(options.limit_bytes, " bytes hold hardly a batch"), "give at least \"1MiB\"");
+  return options;
+}
+
 void check_spool(const ConfigTable& table) {
   std::string mode = table.choice("mode", "off", {"off", "outage", "always"});
   table.size("limit", 0);
@@ -62,18 +74,30 @@ void check_spool(const ConfigTable& table) {
                    "use \"off\": while the sink is away, files are the buffer and reading pauses");
 }
 
-std::string read_url(const ConfigTable& table) {
-  std::string url = table.required_string("url");
-  if (url.empty()) return url;
+void check_url(const ConfigTable& table, std::string_view key, const std::string& url, std::string_view example) {
   bool web = url.starts_with("http://") || url.starts_with("https://");
-  if (!web || host_of(url).empty())
-    table.error_at("url", concat("\"", url, "\" is not an http or https URL"),
-                   "for example \"http://127.0.0.1:3100/loki/api/v1/push\"");
-  return url;
+  if (!url.empty() && (!web || host_of(url).empty()))
+    table.error_at(key, concat("\"", url, "\" is not an http or https URL"), concat("for example \"", example, "\""));
+}
+
+void read_urls(const ConfigTable& table, SinkOptions& sink) {
+  constexpr std::string_view kExample = "http://127.0.0.1:3100/loki/api/v1/push";
+  sink.url = table.required_string("url");
+  check_url(table, "url", sink.url, kExample);
+  sink.failover_urls = table.strings("failover_urls");
+  for (const std::string& url : sink.failover_urls) check_url(table, "failover_urls", url, kExample);
+  sink.hedge = table.boolean("hedge", false);
+  if (sink.hedge && sink.failover_urls.empty())
+    table.error_at("hedge", "there is no second URL to ask", "add failover_urls, or remove hedge");
+  sink.proxy_url = table.string("proxy_url");
+  check_url(table, "proxy_url", sink.proxy_url, "http://proxy.example.com:3128");
+  sink.no_proxy = table.string("no_proxy");
+  if (sink.proxy_url.empty() && !sink.no_proxy.empty())
+    table.error_at("no_proxy", "no_proxy without proxy_url", "add proxy_url, or set NO_PROXY in the environment");
 }
 
 void read_loki(const ConfigTable& table, SinkOptions& sink) {
-  sink.url = read_url(table);
+  read_urls(table, sink);
   sink.user_agent = concat("skidway-agent/", pipeline::version_number());
   sink.tenant = table.string("tenant");
   sink.batch_bytes = table.size("batch_bytes", sink.batch_bytes);
@@ -89,6 +113,7 @@ void read_loki(const ConfigTable& table, SinkOptions& sink) {
   check_spool(table.table("spool"));
   sink.tls = read_tls(table.table("tls"));
   sink.auth = read_auth(table.table("auth"));
+  sink.dead_letter = read_dead_letter(table.table("dead_letter"));
 }
 }  // namespace
 

@@ -2,11 +2,18 @@
 //
 // Life:    create() to destruction on the loop. What is under way at close() is forgotten, without a call.
 // Thread:  loop.
-// Limits:  SinkOptions::max_in_flight requests at once, as long as its owner asks has_room() first.
-// Errors:  429, 5xx, 408 and a missing answer: repeated with backoff (or Retry-After, if longer) until max_retries or
-//          max_age; other answers: the batch is dropped, counted, and the server's text is logged.
+// Limits:  at most SinkOptions::max_in_flight requests at once (with hedging up to twice as many), fewer while the far
+//          side pushes back (send_window.h), as long as its owner asks has_room() first.
+// Errors:  429, 5xx, 408, 401, 407 and a missing answer: repeated with backoff (or Retry-After, if longer) until
+//          max_retries or max_age, and after some of them at the next URL (url_choice.h). Too large: the halves are
+//          sent instead (split_numbers.h). Other answers: what was refused is written to the dead-letter folder, if
+//          there is one, then dropped and counted by reason; the server's text is logged.
+//
+// TLS files are looked at once a second: when one has changed, later requests use new connections. Secrets are read for
+// each request.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
@@ -16,9 +23,14 @@
 
 #include "agent/sink/backoff.h"
 #include "agent/sink/closed_batch.h"
-#include "agent/sink/push_request.h"
+#include "agent/sink/dead_letters.h"
+#include "agent/sink/file_stamps.h"
+#include "agent/sink/push_answer.h"
+#include "agent/sink/send_window.h"
 #include "agent/sink/sink_metrics.h"
 #include "agent/sink/sink_options.h"
+#include "agent/sink/split_numbers.h"
+#include "agent/sink/url_choice.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 #include "pipeline/http/http_client.h"
@@ -27,20 +39,27 @@
 
 namespace agent {
 
+// All outlive the sender.
+struct BatchSenderParts {
+  pipeline::Loop& loop;
+  std::string producer;  // uuid of the sink
+  CheckpointStore& store;
+  const pipeline::Clock& clock;
+  SinkMetrics& metrics;
+  std::function<BatchNumber()> next_number;
+  // The batch needs to be sent no more: acked, or dropped and counted. May call send(), not close().
+  std::function<void(std::shared_ptr<ClosedBatch>)> settled;
+};
+
 class BatchSender {
  public:
-  // The batch needs to be sent no more: acked, or dropped and counted. May call send(), not close().
-  using Settled = std::function<void(std::shared_ptr<ClosedBatch>)>;
-
-  // `producer`: uuid of the sink. A TLS or secret's file that cannot be read is a failed request, tried again.
-  static pipeline::Result<std::unique_ptr<BatchSender>> create(pipeline::Loop& loop, SinkOptions options,
-                                                               std::string producer, const pipeline::Clock& clock,
-                                                               SinkMetrics& metrics, Settled settled);
+  // A TLS or secret's file that cannot be read is a failed request, tried again.
+  static pipeline::Result<std::unique_ptr<BatchSender>> create(SinkOptions options, BatchSenderParts parts);
   ~BatchSender();
 
-  bool has_room() const { return !closed_ && in_flight_.size() < options_.max_in_flight; }
+  bool has_room() const { return !closed_ && in_flight_.size() < window_.size(); }
   void send(std::shared_ptr<ClosedBatch> batch);
-  void for_each(const std::function<void(const ClosedBatch&)>& what) const;  // batch under way
+  void for_each(const std::function<void(const ClosedBatch&)>& what) const;  // batch under way, as it was given
 
   // The far side gives no answer, or none but "later", since the last ack.
   bool is_away() const { return away_; }
@@ -52,29 +71,54 @@ class BatchSender {
   void close();  // nothing more is sent; may be called twice
 
  private:
+  struct Request;
   struct InFlight;
-  BatchSender(pipeline::Loop& loop, SinkOptions options, std::string producer, const pipeline::Clock& clock,
-              SinkMetrics& metrics, Settled settled, std::unique_ptr<pipeline::HttpClient> client);
-  void send(InFlight& flight);
+  struct Answered;
+  BatchSender(SinkOptions options, BatchSenderParts parts, std::unique_ptr<pipeline::HttpClient> client);
+  InFlight& add(std::shared_ptr<ClosedBatch> batch, InFlight* whole);
+  void begin(InFlight& flight);
+  void start(InFlight& flight);  // now, or when there is room in the window
+  void start_waiting();
+  void request(InFlight& flight, size_t url);
+  void hedge(InFlight& flight);
+  void on_response(InFlight& flight, uint64_t key, const pipeline::Result<pipeline::HttpClientResponse>& response);
+  void note_health(const Request& request, const PushAnswer& answer);
   void on_answer(InFlight& flight, const PushAnswer& answer);
   void retry(InFlight& flight, const PushAnswer& answer);
-  void reject(InFlight& flight, std::string_view reason, const PushAnswer& answer);
-  void settle(InFlight& flight);
-  void change(SinkOptions options, std::shared_ptr<pipeline::HttpClient> client);
+  void retry_all_now();
 
-  pipeline::Loop& loop_;
+  void split(InFlight& flight, const PushAnswer& answer);
+  void send_halves(InFlight& flight, std::pair<ClosedBatch, ClosedBatch> halves);
+  void refuse(InFlight& flight, std::string reason, const PushAnswer& answer);
+  void write_dead_letter(InFlight& flight);
+  void drop(InFlight& flight);
+  void settle(InFlight& flight);
+
+  void renew_client();
+  void use_client(std::shared_ptr<pipeline::HttpClient> client);
+  void change(SinkOptions options, std::shared_ptr<pipeline::HttpClient> client);
+  const std::string& url(size_t index) const { return index == 0 ? options_.url : options_.failover_urls[index - 1]; }
+
+  BatchSenderParts parts_;
   SinkOptions options_;
-  const std::string producer_;
-  const pipeline::Clock& clock_;
-  SinkMetrics& metrics_;
-  const Settled settled_;
+  SplitNumbers splits_;
   std::shared_ptr<pipeline::HttpClient> client_;
   std::vector<std::shared_ptr<pipeline::HttpClient>> old_clients_;  // before a change; their requests are awaited
+  FileStamps tls_files_;
+  std::chrono::nanoseconds next_look_{0};  // at tls_files_
+  UrlChoice urls_;
+  SendWindow window_;
+  std::unique_ptr<DeadLetters> dead_letters_;  // null: no folder
   std::list<InFlight> in_flight_;
+  std::deque<InFlight*> waiting_;  // for room in the window
+  uint64_t requests_ = 0;          // under way
+  uint64_t last_key_ = 0;
+  std::chrono::nanoseconds not_before_{0};  // the far side asked for a pause
   std::mt19937_64 random_{std::random_device{}()};
-  pipeline::LogLimiter retry_limiter_, reject_limiter_;
+  pipeline::LogLimiter retry_limiter_, refuse_limiter_, dead_letter_limiter_;
   bool away_ = false;
   bool closed_ = false;
+  std::shared_ptr<BatchSender*> self_;
 };
 
 }  // namespace agent

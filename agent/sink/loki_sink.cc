@@ -14,8 +14,15 @@ Result<std::unique_ptr<LokiSink>> LokiSink::create(pipeline::Loop& loop, SinkOpt
                                                    MemoryBudget& memory, const pipeline::Clock& clock,
                                                    pipeline::Registry& registry) {
   std::unique_ptr<LokiSink> sink(new LokiSink(loop, options, store, memory, clock, registry));
-  TRY_LET(sink->sender_, BatchSender::create(loop, std::move(options), sink->producer_.uuid, clock, sink->metrics_,
-                                             [&s = *sink](std::shared_ptr<ClosedBatch> batch) { s.settle(*batch); }));
+  LokiSink& s = *sink;
+  BatchSenderParts parts{loop,
+                         s.producer_.uuid,
+                         store,
+                         clock,
+                         s.metrics_,
+                         [&s] { return s.next_number(); },
+                         [&s](std::shared_ptr<ClosedBatch> batch) { s.settle(*batch); }};
+  TRY_LET(sink->sender_, BatchSender::create(std::move(options), std::move(parts)));
   return sink;
 }
 

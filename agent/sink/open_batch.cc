@@ -2,11 +2,9 @@
 
 #include <algorithm>
 
+#include "agent/sink/body_encoding.h"
 #include "pipeline/base/invariant.h"
-#include "pipeline/codec/deflate.h"
 #include "pipeline/codec/push_writer.h"
-#include "pipeline/codec/snappy_block.h"
-#include "pipeline/codec/zstd_frame.h"
 
 namespace agent {
 
@@ -81,18 +79,7 @@ OpenBatch::Content OpenBatch::take(Compression compression) {
 std::string OpenBatch::encode(Compression compression) const {
   pipeline::PushBody body;
   for (uint32_t index : used_) body.add_stream(streams_[index].labels, streams_[index].entries.view());
-  std::vector<std::string_view> fragments = body.fragments();
-  std::string out;
-  switch (compression) {
-    case Compression::kAuto:
-    case Compression::kSnappy: out = pipeline::snappy_compress(fragments); break;
-    case Compression::kGzip: out = pipeline::gzip_compress(fragments); break;
-    case Compression::kZstd: out = pipeline::zstd_compress_fragments(fragments); break;
-    case Compression::kIdentity:
-      out.reserve(body.size_bytes());
-      for (std::string_view fragment : fragments) out.append(fragment);
-      break;
-  }
+  std::string out = compress_body(body.fragments(), compression);
   if (out.capacity() > out.size() + out.size() / 2) out.shrink_to_fit();  // it may wait long
   return out;
 }

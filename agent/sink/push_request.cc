@@ -1,24 +1,17 @@
 #include "agent/sink/push_request.h"
 
-#include <algorithm>
-#include <charconv>
 #include <fstream>
 #include <sstream>
 
 namespace agent {
 
 using pipeline::concat;
-using pipeline::Errc;
 using pipeline::fail;
 using pipeline::HttpClientRequest;
-using pipeline::HttpClientResponse;
 using pipeline::HttpHeaders;
 using pipeline::Result;
 
 namespace {
-constexpr size_t kMaxServerText = 1024;
-constexpr std::chrono::minutes kLongestRetryAfter{10};  // a server that asks for more is asked again sooner
-
 std::string base64(std::string_view bytes) {
   constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
@@ -59,26 +52,13 @@ void add_encoding(HttpHeaders& headers, Compression encoding) {
   // snappy, the block format, is what the content type means by itself
 }
 
-std::string first_line(std::string_view body) {
-  std::string_view line = body.substr(0, std::min(body.find('\n'), kMaxServerText));
-  return std::string(line);
-}
-
-std::optional<std::chrono::nanoseconds> retry_after(const HttpHeaders& headers) {
-  std::string_view text = headers.get("Retry-After");
-  int64_t seconds = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size() || seconds < 0) return std::nullopt;
-  return std::min<std::chrono::nanoseconds>(std::chrono::seconds(std::min<int64_t>(seconds, 86'400)),
-                                            kLongestRetryAfter);
-}
 }  // namespace
 
-Result<HttpClientRequest> make_push_request(const SinkOptions& options, const std::string& producer,
-                                            const ClosedBatch& batch) {
+Result<HttpClientRequest> make_push_request(const SinkOptions& options, const std::string& url,
+                                            const std::string& producer, const ClosedBatch& batch) {
   HttpClientRequest request;
   request.method = "POST";
-  request.url = options.url;
+  request.url = url;
   request.headers.add("Content-Type", "application/x-protobuf");
   request.headers.add("User-Agent", options.user_agent);
   request.headers.add("X-Skidway-Batch", concat(producer, "/", batch.number.epoch, "/", batch.number.seq));
@@ -91,39 +71,11 @@ Result<HttpClientRequest> make_push_request(const SinkOptions& options, const st
   return request;
 }
 
-PushAnswer judge_answer(const Result<HttpClientResponse>& response) {
-  if (!response) return {PushAnswer::Kind::kRetry, 0, hide_secrets(response.error().message), std::nullopt};
-  int status = response->status;
-  if (status >= 200 && status < 300) return {PushAnswer::Kind::kAcked, status, "", std::nullopt};
-  bool later = status == 408 || status == 429 || status >= 500;
-  return {later ? PushAnswer::Kind::kRetry : PushAnswer::Kind::kRejected, status,
-          concat("server returned HTTP status ", status, " ", pipeline::http_reason(status), ": ",
-                 first_line(response->body)),
-          retry_after(response->headers)};
-}
-
 std::string host_of(const std::string& url) {
   size_t begin = url.find("://");
   if (begin == std::string::npos) return "";
   std::string authority = url.substr(begin + 3, url.find_first_of("/?#", begin + 3) - begin - 3);
   return authority.substr(authority.rfind('@') + 1);
-}
-
-std::string hide_secrets(std::string_view text) {
-  std::string out;
-  for (;;) {
-    size_t begin = text.find("://");
-    if (begin == std::string_view::npos) return out.append(text);
-    begin += 3;
-    size_t end = std::min(text.find_first_of("/?#\"' \t\r\n", begin), text.size());
-    size_t at = text.substr(0, end).rfind('@');
-    out.append(text.substr(0, begin));
-    if (at != std::string_view::npos && at >= begin) {
-      out.append("***");
-      begin = at;
-    }
-    text.remove_prefix(begin);
-  }
 }
 
 }  // namespace agent

@@ -25,7 +25,28 @@ SinkMetrics::SinkMetrics(Registry& r, std::string sink, std::string host)
       waiting_bytes_(r.gauge("skidway_agent_sink_waiting_bytes", "Bytes of their lines.", labels())),
       in_flight_(r.gauge("skidway_agent_sink_in_flight_batches", "Batches sent or waiting for a retry.", labels())),
       queued_batches_(r.gauge("skidway_agent_sink_queued_batches", "Closed batches without an answer.", labels())),
-      queued_bytes_(r.gauge("skidway_agent_sink_queued_body_bytes", "Bytes of their bodies, compressed.", labels())) {
+      queued_bytes_(r.gauge("skidway_agent_sink_queued_body_bytes", "Bytes of their bodies, compressed.", labels())),
+      splits_(r.counter("skidway_agent_sink_split_batches_total",
+                        "Batches cut in halves, as the far side finds them too "
+                        "large.",
+                        labels())),
+      hedges_(r.counter("skidway_agent_sink_hedged_requests_total", "Second requests for a batch whose answer is late.",
+                        labels())),
+      failovers_(r.counter("skidway_agent_sink_failovers_total", "Changes from one URL to another.", labels())),
+      window_(r.gauge("skidway_agent_sink_window_requests", "Requests allowed at once at this time.", labels())),
+      dead_letters_(r.counter("skidway_agent_sink_dead_letter_entries_total",
+                              "Refused entries written to the "
+                              "dead-letter folder.",
+                              labels())),
+      dead_letter_failures_(r.counter("skidway_agent_sink_dead_letter_failures_total",
+                                      "Writes to the dead-letter folder "
+                                      "that failed and are tried again.",
+                                      labels())),
+      dead_letter_bytes_(r.gauge("skidway_agent_sink_dead_letter_bytes", "Bytes in the dead-letter folder.", labels())),
+      dead_letters_removed_(r.counter("skidway_agent_sink_dead_letter_removed_bytes_total",
+                                      "Bytes of dead letters removed "
+                                      "to keep the limit.",
+                                      labels())) {
   for (const char* reason : {"rejected", "no_labels"}) dropped(reason, {}, "");  // there from the start, with 0
 }
 

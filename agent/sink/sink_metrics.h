@@ -29,6 +29,14 @@ class SinkMetrics {
   void leave(Volume volume);                 // waits no more, stays for the next start
   void request(int status, double seconds);  // status 0: no answer
   void retry(const std::string& tenant);
+  void split() { splits_.add(); }        // of a batch that was too large
+  void hedged() { hedges_.add(); }       // a second request for the same batch
+  void failover() { failovers_.add(); }  // another URL is used from now on
+  void window(uint64_t requests) { window_.set(static_cast<int64_t>(requests)); }
+  void dead_lettered(uint64_t entries) { dead_letters_.add(entries); }
+  void dead_letter_failed() { dead_letter_failures_.add(); }
+  void dead_letter_bytes(uint64_t bytes) { dead_letter_bytes_.set(static_cast<int64_t>(bytes)); }
+  void dead_letters_removed(uint64_t bytes) { dead_letters_removed_.add(bytes); }
   void in_flight(int64_t batches) { in_flight_.set(batches); }
   void queued(int64_t batches, int64_t body_bytes);
 
@@ -54,6 +62,14 @@ class SinkMetrics {
   pipeline::Gauge& in_flight_;
   pipeline::Gauge& queued_batches_;
   pipeline::Gauge& queued_bytes_;
+  pipeline::Counter& splits_;
+  pipeline::Counter& hedges_;
+  pipeline::Counter& failovers_;
+  pipeline::Gauge& window_;
+  pipeline::Counter& dead_letters_;
+  pipeline::Counter& dead_letter_failures_;
+  pipeline::Gauge& dead_letter_bytes_;
+  pipeline::Counter& dead_letters_removed_;
 };
 
 }  // namespace agent

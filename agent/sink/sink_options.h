@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace agent {
 
@@ -26,6 +27,13 @@ struct SinkTls {
   bool operator==(const SinkTls&) const = default;
 };
 
+// Where batches go that a server refused for good.
+struct DeadLetterOptions {
+  std::string dir;  // empty: nowhere
+  uint64_t limit_bytes = 256 << 20;
+  bool operator==(const DeadLetterOptions&) const = default;
+};
+
 // Files are read again for each request, so a renewed secret needs no restart.
 struct SinkAuth {
   std::string username, password_file;
@@ -40,16 +48,21 @@ struct SinkOptions {
 
   // kLoki
   std::string url;
+  std::vector<std::string> failover_urls;  // other ways to the same server or cluster, in order of preference
+  bool hedge = false;                      // ask a second one where the first is unusually slow
+  std::string proxy_url;                   // empty: of the environment
+  std::string no_proxy;                    // hosts that proxy_url is not for, with commas
   std::string user_agent = "skidway-agent";
   std::string tenant;              // empty: no header
   uint64_t batch_bytes = 1 << 20;  // encoded, not compressed
   std::chrono::nanoseconds batch_wait = std::chrono::seconds(1);
-  uint64_t max_in_flight = 4;
+  uint64_t max_in_flight = 4;  // requests at once; fewer while the far side is slow or says 429
   Compression compression = Compression::kAuto;
   std::chrono::nanoseconds timeout = std::chrono::seconds(10);
   RetryOptions retry;
   SinkTls tls;
   SinkAuth auth;
+  DeadLetterOptions dead_letter;
   bool operator==(const SinkOptions&) const = default;
 };
 

@@ -1,5 +1,6 @@
 #include "pipeline/http/http_client.h"
 
+#include <cstdlib>
 #include <curl/curl.h>
 #include <map>
 #include <mutex>
@@ -181,7 +182,14 @@ Result<void> Transfer::set_target(const HttpClientOptions& options) {
   }
   what = concat(request.method, " ", parts.scheme, "://", parts.host, ":", parts.port, parts.path);
   if (!options.unix_socket.empty()) what = concat(request.method, " ", parts.path, " at unix:", options.unix_socket);
-  if (parts.is_loopback()) set(CURLOPT_PROXY, "");
+  if (!options.proxy_url.empty()) {
+    set(CURLOPT_PROXY, options.proxy_url.c_str());
+    set(CURLOPT_NOPROXY, options.no_proxy.c_str());
+  } else if (parts.is_loopback()) {
+    set(CURLOPT_PROXY, "");
+  } else if (const char* upper = std::getenv("HTTP_PROXY"); upper && parts.scheme == "http") {
+    if (!std::getenv("http_proxy")) set(CURLOPT_PROXY, upper);  // libcurl reads the others in capitals, not this one
+  }
   const std::string& name = options.tls.server_name;
   if (!name.empty() && parts.scheme == "https" && name != parts.host) {
     // libcurl verifies the name in the URL: so put the wanted one there, and say where it really is.

@@ -37,6 +37,10 @@ struct HttpClientOptions {
   std::chrono::milliseconds connect_timeout{5'000};
   uint64_t max_response_bytes = 64 << 20;
   uint32_t max_connections = 8;  // kept open when idle; more may run at once
+  // Of the form http://user:password@host:port; empty: what http_proxy, HTTPS_PROXY, NO_PROXY of the environment say,
+  // never for loopback. `no_proxy`: hosts, with commas, that `proxy_url` is not for.
+  std::string proxy_url = {};
+  std::string no_proxy = {};
   std::string unix_socket = {};  // path: every connection goes there, the URL's host is only a name
 };
 
