@@ -30,6 +30,7 @@ SCRIPTS = [
     ["journal", [sys.executable, f"{HERE}/e2e/journal_test.py"]],
     ["reload", [sys.executable, f"{HERE}/e2e/reload_test.py"]],
     ["docker", [sys.executable, f"{HERE}/e2e/docker_test.py"]],
+    ["syslog", [sys.executable, f"{HERE}/e2e/syslog_test.py"]],
     ["short pods", [sys.executable, f"{HERE}/e2e/short_pods_test.py"]],
     ["receivers", [sys.executable, f"{HERE}/e2e/receiver_test.py"]],
     ["hub and spoke", [sys.executable, f"{HERE}/e2e/hub_test.py"]],

@@ -44,7 +44,7 @@ std::string ip_of(const std::string& peer) {
 class TlsFiles {
  public:
   explicit TlsFiles(const SyslogOptions& options)
-      : files_{options.cert_file, options.key_file, options.client_ca_file} {}
+      : files_{options.cert_file, options.key_file, options.client_ca_file, false} {}
 
   Result<void> load() {
     TRY_LET(server_, pipeline::TlsServer::create(files_));

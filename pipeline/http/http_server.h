@@ -55,6 +55,9 @@ struct HttpServerTls {  // PEM files
   std::string cert_file = {};
   std::string key_file = {};
   std::string client_ca_file = {};  // not empty: clients must show a certificate of this authority
+  // For clients that only write: a ticket that they never read makes the system reset the connection when they close
+  // it, and with it goes what they sent last.
+  bool session_tickets = true;
 };
 
 // One answered request, for request metrics under other names.

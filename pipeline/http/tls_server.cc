@@ -188,6 +188,7 @@ Result<void> TlsServer::Context::load(const HttpServerTls& files) {
   SSL_CTX_set_options(context,
                       SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  if (!files.session_tickets) SSL_CTX_set_num_tickets(context, 0);
   SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
   ERR_clear_error();
   auto refuse = [](std::string_view what, const std::string& file) {
