@@ -10,7 +10,7 @@ using pipeline::Result;
 
 namespace {
 using std::chrono::milliseconds;
-constexpr milliseconds kTick{1'000};
+constexpr milliseconds kTick{1'000};  // until everything is known
 constexpr milliseconds kSweepEvery{30'000};
 constexpr milliseconds kAttachWait{3'000};  // for nodes and namespaces that cannot be listed; less than files wait
 }  // namespace
@@ -58,7 +58,7 @@ void PodWatch::start() {
   next_sweep_ = started_ + kSweepEvery;
   for (auto& reflector : reflectors_) reflector->start();
   if (options_.kubelet) ask_kubelet();
-  tick_.start_repeating(kTick);
+  tick_.start(kTick);
 }
 
 void PodWatch::stop() {
@@ -86,6 +86,7 @@ void PodWatch::tick() {
   if (!reflectors_.empty() && reflectors_[0]->synced() && now - started_ >= kAttachWait)
     for (size_t i = 1; i < reflectors_.size(); ++i)
       if (!reflectors_[i]->synced() && !reflectors_[i]->trouble().empty()) store_.give_up_attaching();
+  tick_.start(synced() ? kSweepEvery : kTick);
   if (now < next_sweep_) return;
   next_sweep_ = now + kSweepEvery;
   store_.sweep(now, events_.has_files);

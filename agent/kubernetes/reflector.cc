@@ -98,7 +98,8 @@ std::string Reflector::query(const std::string& rest) const {
 }
 
 void Reflector::go() {
-  if (!running_ || request_ != 0) return;
+  if (!running_) return;
+  if (request_ != 0) return well();  // a watch that has lasted
   switch (step_) {
     case Step::kList: return list();
     case Step::kStreamedList: return can_stream_list_ ? watch(true) : list();
@@ -185,7 +186,7 @@ void Reflector::watch(bool streamed_list) {
   pipeline::HttpStream stream;
   stream.on_head = [this](const HttpClientResponse& head) {
     status_ = head.status;
-    if (status_ == 200 && step_ == Step::kWatch) well();
+    if (status_ == 200 && step_ == Step::kWatch) retry_.start(kShortWatch);  // then it is well
     guard_.start(step_ == Step::kStreamedList ? options_.end_mark_wait : options_.longest_silence);
   };
   stream.on_body = [this](std::string_view piece) { on_piece(piece); };
@@ -232,6 +233,7 @@ void Reflector::on_event(std::string_view line) {
   const pipeline::JsonValue object = event->get("object");
   if (type == "ERROR") return on_error_event(ObjectReader(object));
   ++events_;
+  if (!in_list) well();
   const ObjectReader metadata = ObjectReader(object).object("metadata");
   const std::string version = metadata.text("resourceVersion");
   if (type == "DELETED") {
@@ -263,6 +265,7 @@ void Reflector::on_error_event(const ObjectReader& object) {
 void Reflector::on_watch_end(Result<HttpClientResponse> end) {
   request_ = 0;
   guard_.stop();
+  retry_.stop();
   if (!running_) return;
   if (!event_error_.empty()) return fail(event_error_);
   if (end && end->status != 200) return on_refused_watch(*end);

@@ -227,7 +227,10 @@ Result<void> Transfer::prepare(const HttpClientOptions& options) {
   set(CURLOPT_HEADERDATA, this);
   if (request.compressed) set(CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
   if (!options.unix_socket.empty()) set(CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str());
-  if (!options.tls.ca_file.empty()) set(CURLOPT_CAINFO, options.tls.ca_file.c_str());
+  if (!options.tls.ca_file.empty()) {
+    set(CURLOPT_CAINFO, options.tls.ca_file.c_str());
+    set(CURLOPT_CA_CACHE_TIMEOUT, 0L);  // authorities are replaced in running clusters
+  }
   if (!options.tls.verify) {
     set(CURLOPT_SSL_VERIFYPEER, 0L);
     set(CURLOPT_SSL_VERIFYHOST, 0L);

@@ -111,6 +111,33 @@ TEST_CASE("tls: a server that cannot be verified is unavailable") {
   CHECK(code({.ca_file = "/nowhere.crt"}) == invalid);
 }
 
+TEST_CASE("tls: authorities that are replaced in their file count for the next connection") {
+  Certificates files;
+  files.make("server", "IP:127.0.0.1");
+  files.make("other", "IP:127.0.0.1");
+  TestServer server(echo, {.tls = {.cert_file = files.cert("server"), .key_file = files.key("server")}});
+  auto loop = *Loop::create();
+  const std::string authorities = files.cert("authorities");
+  std::filesystem::copy_file(files.cert("other"), authorities);
+  {
+    auto client = *HttpClient::create(*loop, {.tls = {.ca_file = authorities}});
+    auto answered = [&] {
+      bool yes = false;
+      client->send({.url = https(server, "127.0.0.1")}, [&](Result<HttpClientResponse> r) {
+        yes = r.has_value();
+        loop->stop();
+      });
+      loop->run();
+      return yes;
+    };
+    CHECK_FALSE(answered());
+    std::filesystem::copy_file(files.cert("server"), authorities, std::filesystem::copy_options::overwrite_existing);
+    CHECK(answered());
+  }
+  CHECK(loop->close().has_value());
+  CHECK(http_fetch({.url = https(server, "127.0.0.1")}, {.tls = {.verify = false}}).has_value());
+}
+
 TEST_CASE("tls: asks for a client certificate when told to") {
   Certificates files;
   files.make("server", "IP:127.0.0.1");
