@@ -18,6 +18,7 @@ using pipeline::Result;
 
 namespace {
 
+constexpr auto kLookAgain = 50ms;
 constexpr auto kSoon = 20ms;  // after an event: others come with it
 constexpr auto kFirstDelay = 500ms, kLongestDelay = 30'000ms;
 constexpr size_t kLongestEvent = 1 << 20;
@@ -67,12 +68,9 @@ class DockerSource final : public StreamSource {
         metrics_(parts.registry, parts.options->name),
         home_{parts_, options_, metrics_, client_, networks_, [this] { look_at_room(); }, paused_},
         self_(std::make_shared<DockerSource*>(this)),
+        begin_(parts.loop, [this] { begin(); }),
         list_(parts.loop, [this] { ask_networks(); }),
         events_again_(parts.loop, [this] { follow_events(); }) {
-    auto saved = parts_.store.resume().cursors.find(parts_.options->name);
-    if (saved != parts_.store.resume().cursors.end())
-      for (auto& [id, text] : saved->second)
-        if (auto position = DockerPosition::parse(text)) cursors_[id] = *position;
     parts_.reader.on_room([weak = std::weak_ptr<DockerSource*>(self_)] {
       if (auto self = weak.lock()) (*self)->resume();
     });
@@ -86,12 +84,12 @@ class DockerSource final : public StreamSource {
     options.max_connections = 64;
     TRY_LET(own_client_, HttpClient::create(parts_.loop, std::move(options)));
     client_ = own_client_.get();
-    follow_events();
-    ask_networks();
+    begin();
     return {};
   }
 
   void stop() override {
+    begin_.stop();
     list_.stop();
     events_again_.stop();
     for (auto& [id, follower] : followers_) follower->stop();
@@ -114,6 +112,16 @@ class DockerSource final : public StreamSource {
   }
 
  private:
+  // After a change of the configuration: what the source before this one took is settled first. Read again it would be
+  // beside itself in one batch.
+  void begin() {
+    if (parts_.reader.waiting()) return begin_.start(kLookAgain);
+    for (auto& [id, text] : parts_.store.cursors(parts_.options->name))
+      if (auto position = DockerPosition::parse(text)) cursors_[id] = *position;
+    follow_events();
+    ask_networks();
+  }
+
   // --- which containers there are
 
   void list_soon() {
@@ -266,7 +274,7 @@ class DockerSource final : public StreamSource {
   uint64_t last_number_ = 0;
   std::shared_ptr<DockerSource*> self_;
   std::unique_ptr<HttpClient> own_client_;
-  pipeline::Timer list_, events_again_;
+  pipeline::Timer begin_, list_, events_again_;
 };
 
 }  // namespace

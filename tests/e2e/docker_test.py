@@ -171,6 +171,24 @@ def refusals():
         assert h.agent.metric("skidway_agent_docker_api_errors_total") >= 3
 
 
+def reload_while_lines_come():
+    """another refresh interval, again and again, while lines come: no gap, nothing twice"""
+    with Host() as h:
+        web = h.daemon.run("web")
+        with open(h.agent.config, encoding="utf-8") as f:
+            config = f.read()
+        for part in range(6):
+            web.write("".join(f"part {part} line {i}\n" for i in range(500)))
+            with open(h.agent.config, "w", encoding="utf-8") as f:
+                f.write(config.replace('"2s"', f'"{3 + part}s"'))
+            status, text = programs.http(h.agent.url("/-/reload"), b"")
+            assert status == 200, text
+            web.write("".join(f"part {part} line {i}\n" for i in range(500, 600)))
+            time.sleep(0.1)
+        h.comes('{container="web"}', 3600)
+        assert sorted(h.lines('{container="web"}')) == sorted(f"part {p} line {i}" for p in range(6) for i in range(600))
+
+
 def server_away():
     """while the server is away the daemon's streams wait, and 40,000 lines arrive once"""
     with Host() as h:
@@ -213,4 +231,4 @@ type = "docker"
 
 
 if __name__ == "__main__":
-    sys.exit(programs.run_cases([both_streams_and_a_terminal, containers_stop_start_and_go, daemon_restarts, agent_is_killed, refusals, server_away, json_files]))
+    sys.exit(programs.run_cases([both_streams_and_a_terminal, containers_stop_start_and_go, daemon_restarts, agent_is_killed, refusals, reload_while_lines_come, server_away, json_files]))

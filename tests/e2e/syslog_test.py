@@ -257,6 +257,34 @@ def datagrams_that_find_no_room():
         s.comes('{app="flood"}', total + 1 - lost)
 
 
+def reload_while_messages_come():
+    """other relabel rules leave connections alone; other options of the source begin it anew, and what had come is delivered"""
+    with Site(listen=("tcp",)) as s:
+        with open(s.agent.config, encoding="utf-8") as f:
+            config = f.read()
+
+        def change(text):
+            with open(s.agent.config, "w", encoding="utf-8") as f:
+                f.write(text)
+            status, answer = programs.http(s.agent.url("/-/reload"), b"")
+            assert status == 200, answer
+        client = socket.create_connection(("127.0.0.1", s.ports["tcp"]))
+        client.sendall(b"<13>1 - - one - - - before\n")
+        s.comes('{app="one"}', 1)
+        change(config.replace('target_label = "app"', 'target_label = "program"'))
+        client.sendall(b"<13>1 - - one - - - after\n")
+        s.comes('{program="one"}', 1)
+        client.sendall("".join(f"<13>1 - - two - - - message {i}\n" for i in range(3000)).encode())
+        time.sleep(0.5)
+        change(config.replace('type = "syslog"', 'type = "syslog"\nmax_message_length = "16KiB"').replace('target_label = "app"', 'target_label = "program"'))
+        assert client.recv(1) == b"", "the connection is closed"
+        with socket.create_connection(("127.0.0.1", s.ports["tcp"])) as again:
+            again.sendall(b"<13>1 - - three - - - " + b"x" * 10_000 + b"\n")
+        s.comes('{program="two"}', 3000)
+        s.comes('{program="three"}', 1)
+        assert len(s.lines('{program="three"}')[0]) == 10_000
+
+
 def stopping_delivers():
     """what was received when the agent gets TERM is at the server, the last message without a line feed too"""
     with Site() as s:
@@ -268,4 +296,4 @@ def stopping_delivers():
 
 
 if __name__ == "__main__":
-    sys.exit(programs.run_cases([logger_in_all_forms, rsyslog_forwards, syslog_ng_forwards, tls_clients, a_hundred_thousand, datagrams_that_find_no_room, stopping_delivers]))
+    sys.exit(programs.run_cases([logger_in_all_forms, rsyslog_forwards, syslog_ng_forwards, tls_clients, a_hundred_thousand, datagrams_that_find_no_room, reload_while_messages_come, stopping_delivers]))
