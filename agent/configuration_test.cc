@@ -83,6 +83,11 @@ retry = { min = "1s", max = "1m", max_retries = 3, max_age = "1h" }
 spool = { mode = "off", limit = "1GiB" }
 tls = { ca_file = "/ca", cert_file = "/c", key_file = "/k", server_name = "n" }
 auth = { username = "u", password_file = "/p" }
+failover_urls = ["https://logs2.example.com/loki/api/v1/push"]
+hedge = true
+proxy_url = "http://proxy:3128"
+no_proxy = "localhost"
+dead_letter = { dir = "/dead", limit = "10MiB" }
 [[sink]]
 name = "backup"
 type = "stdout"
@@ -123,6 +128,11 @@ type = "stdout"
     CHECK(hub.retry.max_age == 1h);
     CHECK(hub.tls.server_name == "n");
     CHECK(hub.auth.password_file == "/p");
+    CHECK(hub.failover_urls == std::vector<std::string>{"https://logs2.example.com/loki/api/v1/push"});
+    CHECK(hub.hedge);
+    CHECK(hub.proxy_url == "http://proxy:3128");
+    CHECK(hub.no_proxy == "localhost");
+    CHECK(hub.dead_letter == DeadLetterOptions{"/dead", 10 << 20});
     CHECK(c->sinks[1].type == SinkType::kStdout);
   }
 
@@ -186,6 +196,15 @@ type = "stdout"
          "agent.toml:9:29: the longest wait is shorter than the shortest; raise max"},
         {with_sink("auth = { username = \"u\", bearer_token_file = \"/t\" }"),
          "agent.toml:9:46: both username and bearer_token_file are given; keep one of them"},
+        {with_sink("hedge = true"),
+         "agent.toml:9:9: there is no second URL to ask; add failover_urls, or remove hedge"},
+        {with_sink("failover_urls = [\"nonsense\"]"),
+         "agent.toml:9:17: \"nonsense\" is not an http or https URL; for example "
+         "\"http://127.0.0.1:3100/loki/api/v1/push\""},
+        {with_sink("no_proxy = \"a\""),
+         "agent.toml:9:12: no_proxy without proxy_url; add proxy_url, or set NO_PROXY in the environment"},
+        {with_sink("dead_letter = { limit = \"1GiB\" }"),
+         "agent.toml:9:25: a limit without a folder; add dir, for example \"/var/lib/skidway-agent/dead\""},
         {with_sink("tls = { cert_file = \"/c\" }"),
          "agent.toml:9:21: a certificate and its key belong together; give both cert_file and key_file"},
         {with("type = \"stdin\"", "type = \"loki\"\nurl = \"localhost:3100\""),

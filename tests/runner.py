@@ -29,6 +29,7 @@ SCRIPTS = [
     ["tools", [sys.executable, f"{HERE}/e2e/tools_test.py"]],
     ["journal", [sys.executable, f"{HERE}/e2e/journal_test.py"]],
     ["reload", [sys.executable, f"{HERE}/e2e/reload_test.py"]],
+    ["sinks", [sys.executable, f"{HERE}/e2e/sinks_test.py"]],
     ["docker", [sys.executable, f"{HERE}/e2e/docker_test.py"]],
     ["syslog", [sys.executable, f"{HERE}/e2e/syslog_test.py"]],
     ["short pods", [sys.executable, f"{HERE}/e2e/short_pods_test.py"]],

@@ -142,6 +142,7 @@ std::map<std::string, uint64_t> count_refused(const ClosedBatch& batch, const st
     if (entries == 0) {
       for (const auto& [labels, count] : counter.streams)
         if (is_same_stream(labels, refusal.stream)) entries += count;
+      if (entries == 0) entries = left;  // a stream that we do not know: nothing is said to be stored that may not be
     }
     entries = std::min(entries, left);
     left -= entries;
@@ -154,6 +155,7 @@ Result<std::string> batch_as_json(const ClosedBatch& batch, const std::vector<Re
                                   const std::string& more) {
   JsonWriter writer(refusals, more);
   TRY(visit(batch, writer));
+  if (writer.out.empty() && !refusals.empty()) return batch_as_json(batch, {}, more);  // none of these streams is ours
   return std::move(writer.out);
 }
 

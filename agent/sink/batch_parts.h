@@ -24,7 +24,7 @@ pipeline::Result<std::pair<ClosedBatch, ClosedBatch>> split_batch(const ClosedBa
 std::map<std::string, uint64_t> count_refused(const ClosedBatch& batch, const std::vector<Refusal>& refusals);
 
 // Entries as JSON lines, each with the members of `more` (",\"reason\":\"...\"", JSON text) at its end. Only those of
-// the streams that refusals name, if all of them name one.
+// the streams that refusals name, if all of them name one that is there.
 pipeline::Result<std::string> batch_as_json(const ClosedBatch& batch, const std::vector<Refusal>& refusals,
                                             const std::string& more);
 

@@ -86,6 +86,7 @@ TEST_SUITE("agent/sink") {
     CHECK(count_refused(batch, {{"invalid_labels", 0, ""}}) == Counts{{"invalid_labels", 10}});
     CHECK(count_refused(batch, {{"a", 8, ""}, {"b", 5, ""}}) == Counts{{"a", 8}, {"b", 2}});
     CHECK(count_refused(batch, {}).empty());
+    CHECK(count_refused(batch, {{"label_name_too_long", 0, "{a=\"9\"}"}}) == Counts{{"label_name_too_long", 10}});
   }
 
   TEST_CASE("batch parts: dead letters are JSON lines of the refused streams, or of all") {
@@ -97,6 +98,7 @@ TEST_SUITE("agent/sink") {
           "\"structured_metadata\":{\"n\":\"v\"},\"reason\":\"x\"}\n"
           "{\"timestamp\":\"1970-01-01T00:00:00.000001001Z\",\"labels\":{\"a\":\"2\"},\"line\":\"line 2\","
           "\"reason\":\"x\"}\n");
+    CHECK(*batch_as_json(batch, {{"r", 1, "{a=\"9\"}"}}, ",\"reason\":\"x\"") == *all);
     CHECK(*batch_as_json(batch, {{"r", 1, "{a=\"2\"}"}}, "") ==
           "{\"timestamp\":\"1970-01-01T00:00:00.000001001Z\",\"labels\":{\"a\":\"2\"},\"line\":\"line 2\"}\n");
   }
