@@ -109,7 +109,7 @@ void Agent::build_sources() {
 
 void Agent::build_readers() {
   discovery_ = std::make_unique<Discovery>(loop_, files_, *ledger_, registry_);
-  pods_ = std::make_unique<PodWatches>(loop_, registry_);
+  pods_ = std::make_unique<PodWatches>(loop_, store_.get(), registry_);
   pods_->tell(discovery_.get());
   discovery_->set_pod_metadata([this](const SourceOptions& source) { return pods_->find(source); });
   for (const auto& source : files_)

@@ -76,7 +76,7 @@ Result<std::vector<Target>> scan_with_pods(const std::vector<std::shared_ptr<con
   pipeline::Registry metrics;
   std::vector<Target> targets;
   {
-    PodWatches pods(*loop, metrics);
+    PodWatches pods(*loop, nullptr, metrics);
     for (const auto& source : files) pods.find(*source);
     for (const auto begun = loop->now(); !pods.synced() && loop->now() - begun < kPodsWait;)
       loop->turn(std::chrono::milliseconds(100));

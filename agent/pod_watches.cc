@@ -2,9 +2,24 @@
 
 #include <algorithm>
 
+#include "pipeline/base/concat.h"
 #include "pipeline/base/log.h"
 
 namespace agent {
+
+namespace {
+// Among the cursors, under a name that no source has.
+class StoredPods final : public PodMemory {
+ public:
+  StoredPods(CheckpointStore& store, std::string name) : store_(store), name_(std::move(name)) {}
+  std::map<std::string, std::string> load() override { return store_.cursors(name_); }
+  void save(const std::string& key, std::string text) override { store_.save_cursor(name_, key, std::move(text)); }
+
+ private:
+  CheckpointStore& store_;
+  const std::string name_;
+};
+}  // namespace
 
 const PodMetadata* PodWatches::find(const SourceOptions& source) {
   if (!source.kubernetes) return nullptr;
@@ -15,6 +30,10 @@ const PodMetadata* PodWatches::find(const SourceOptions& source) {
     if (discovery_) discovery_->pods_changed(pods);
   };
   events.has_files = [this](const PodId& pod) { return discovery_ && discovery_->has_files(pod); };
+  const KubernetesOptions& asked = *source.kubernetes;
+  if (store_)
+    events.memory =
+        std::make_shared<StoredPods>(*store_, pipeline::concat("\tpods ", asked.api.server, " ", asked.node));
   auto watch = PodWatch::create(loop_, *source.kubernetes, std::move(events), metrics_);
   if (!watch) {
     pipeline::log_error("kubernetes api cannot be asked, labels come from paths",

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "agent/checkpoint/checkpoint_store.h"
 #include "agent/discovery/discovery.h"
 #include "agent/kubernetes/pod_watch.h"
 
@@ -13,7 +14,9 @@ namespace agent {
 
 class PodWatches {
  public:
-  PodWatches(pipeline::Loop& loop, pipeline::Registry& metrics) : loop_(loop), metrics_(metrics) {}
+  // `store`: keeps what is known of pods for the next run; may be null.
+  PodWatches(pipeline::Loop& loop, CheckpointStore* store, pipeline::Registry& metrics)
+      : loop_(loop), store_(store), metrics_(metrics) {}
 
   void tell(Discovery* discovery) { discovery_ = discovery; }  // of changes; null: nobody
 
@@ -27,6 +30,7 @@ class PodWatches {
 
  private:
   pipeline::Loop& loop_;
+  CheckpointStore* const store_;
   pipeline::Registry& metrics_;
   Discovery* discovery_ = nullptr;
   std::vector<std::unique_ptr<PodWatch>> watches_;

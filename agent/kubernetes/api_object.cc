@@ -117,6 +117,84 @@ Pod Pod::read(const ObjectReader& object) {
   return pod;
 }
 
+// --- what is read above, written
+
+namespace {
+class ObjectWriter {
+ public:
+  ObjectWriter& text(std::string_view name, std::string_view value) {
+    if (!value.empty()) pipeline::append_compact_text(next(name), value);
+    return *this;
+  }
+  ObjectWriter& raw(std::string_view name, std::string_view value) {
+    if (!value.empty()) next(name) += value;
+    return *this;
+  }
+  ObjectWriter& texts(std::string_view name, const std::map<std::string, std::string>& all) {
+    ObjectWriter inner;
+    for (const auto& [key, value] : all) pipeline::append_compact_text(inner.next(key), value);
+    return all.empty() ? *this : raw(name, inner.done());
+  }
+  std::string done() const { return out_ + "}"; }
+
+ private:
+  std::string& next(std::string_view name) {
+    if (out_.size() > 1) out_ += ',';
+    pipeline::append_compact_text(out_, name);
+    return out_ += ':';
+  }
+  std::string out_ = "{";
+};
+
+std::string array(const std::vector<std::string>& elements) {
+  std::string out;
+  for (const std::string& element : elements) out += (out.empty() ? "[" : ",") + element;
+  return out.empty() ? out : out + "]";
+}
+
+constexpr std::string_view kLists[] = {"containers", "initContainers", "ephemeralContainers"};
+constexpr std::string_view kStatusLists[] = {"containerStatuses", "initContainerStatuses",
+                                             "ephemeralContainerStatuses"};
+}  // namespace
+
+std::string ObjectMeta::text() const {
+  ObjectWriter out;
+  out.text("name", name).text("namespace", namespace_name).text("uid", uid).text("resourceVersion", version);
+  out.texts("labels", labels).texts("annotations", annotations);
+  if (!controller_kind.empty()) {
+    ObjectWriter owner;
+    owner.raw("controller", "true").text("kind", controller_kind).text("name", controller_name);
+    out.raw("ownerReferences", array({owner.done()}));
+  }
+  return out.done();
+}
+
+std::string Pod::text() const {
+  std::vector<std::string> specs[3], statuses[3];
+  for (const Container& container : containers) {
+    const auto kind = static_cast<size_t>(container.kind);
+    std::vector<std::string> ports;
+    for (const ContainerPort& port : container.ports) {
+      ObjectWriter out;
+      ports.push_back(
+          out.text("name", port.name).raw("containerPort", port.number).text("protocol", port.protocol).done());
+    }
+    ObjectWriter spec, status;
+    specs[kind].push_back(
+        spec.text("name", container.name).text("image", container.image).raw("ports", array(ports)).done());
+    statuses[kind].push_back(status.text("name", container.name).text("containerID", container.id).done());
+  }
+  ObjectWriter spec, status, condition, out;
+  spec.text("nodeName", node_name);
+  status.text("podIP", ip).text("hostIP", host_ip).text("phase", phase);
+  status.raw("conditions", array({condition.text("type", "Ready").text("status", ready).done()}));
+  for (size_t kind = 0; kind < 3; ++kind) {
+    spec.raw(kLists[kind], array(specs[kind]));
+    status.raw(kStatusLists[kind], array(statuses[kind]));
+  }
+  return out.raw("metadata", meta.text()).raw("spec", spec.done()).raw("status", status.done()).done();
+}
+
 Node Node::read(const ObjectReader& object) {
   const ObjectReader status = object.object("status");
   Node node;

@@ -42,6 +42,7 @@ struct ObjectMeta {
   std::string controller_kind, controller_name;  // of the owner that controls it
 
   static ObjectMeta read(const ObjectReader& object);
+  std::string text() const;  // the value of "metadata", as JSON
 };
 
 struct ContainerPort {
@@ -63,6 +64,7 @@ struct Pod {
   std::vector<Container> containers;  // normal, init, ephemeral, each in the order of the spec
 
   static Pod read(const ObjectReader& object);
+  std::string text() const;  // JSON of what stands here, which read() reads
 };
 
 struct Node {

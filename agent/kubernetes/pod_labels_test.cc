@@ -247,6 +247,49 @@ TEST_SUITE("agent/kubernetes") {
     CHECK(g.store.size() == 0);
   }
 
+  TEST_CASE("pods: what one run knew the next one knows at once, with the same labels") {
+    struct Memory final : PodMemory {
+      std::map<std::string, std::string> texts;
+      size_t saves = 0;
+      std::map<std::string, std::string> load() override { return texts; }
+      void save(const std::string& key, std::string text) override {
+        ++saves;
+        if (text.empty()) texts.erase(key);
+        if (!text.empty()) texts[key] = std::move(text);
+      }
+    };
+    Memory memory;
+    Lines before;
+    {
+      Fixture f(attaching());
+      f.store.remember(memory);
+      feed(f.store.pods(), kAllPods);
+      feed(f.store.nodes(), {"023-nodes.body"});
+      feed(f.store.namespaces(), {"021-namespaces.body"});
+      before = lines_of(f.store.targets());
+      f.store.save();
+      const size_t saves = memory.saves;
+      feed(f.store.pods(), kAllPods);
+      f.store.save();
+      CHECK(memory.saves == saves);  // nothing is another
+    }
+    memory.texts["pod/broken"] = "{";
+    Fixture g(attaching());
+    g.store.remember(memory);
+    CHECK(lines_of(g.store.targets()) == before);
+    CHECK(before == expected("expected-targets.jsonl"));
+    const size_t all = g.store.size();
+    feed(g.store.pods(), {kAllPods[0]});  // the others were deleted meanwhile
+    using namespace std::chrono_literals;
+    auto no_files = [](const PodId&) { return false; };
+    g.store.sweep(0s, no_files);
+    g.store.sweep(1h, no_files);
+    CHECK(g.store.size() == 15);
+    CHECK(all > 15);
+    CHECK(std::count_if(memory.texts.begin(), memory.texts.end(),
+                        [](const auto& entry) { return entry.first.starts_with("pod/"); }) == 16);
+  }
+
   TEST_CASE("pods: nothing is known before nodes and namespaces are, unless these cannot be listed") {
     pipeline::Registry metrics;
     size_t told = 0;

@@ -24,6 +24,40 @@ void PodStore::count(std::string_view role, std::string_view event) {
       .add();
 }
 
+namespace {
+std::string key_of(const PodId& id) { return concat("pod/", id.namespace_name, "/", id.name, "/", id.uid); }
+}  // namespace
+
+void PodStore::remember(PodMemory& memory) {
+  memory_ = &memory;
+  for (const auto& [key, text] : memory.load()) {
+    auto object = ObjectReader::parse(text);
+    if (!object) continue;
+    if (key.starts_with("node/")) nodes_handler_.recall(ObjectMeta::read(*object));
+    if (key.starts_with("namespace/")) namespaces_handler_.recall(ObjectMeta::read(*object));
+    if (!key.starts_with("pod/")) continue;
+    Pod pod = Pod::read(*object);
+    const PodId id{pod.meta.namespace_name, pod.meta.name, folder_uid(pod)};
+    by_name_[concat(id.namespace_name, "/", id.name)] = id;
+    pods_[id] = {.pod = std::move(pod), .text_hash = 0, .saved_hash = pipeline::hash64(text)};
+  }
+}
+
+void PodStore::save() {
+  if (!memory_) return;
+  for (const PodId& id : std::exchange(unsaved_, {})) {
+    auto known = pods_.find(id);
+    if (known == pods_.end()) continue;
+    Pod pod = known->second.pod;
+    pod.meta.version.clear();  // changes with every heartbeat
+    std::string text = pod.text();
+    const uint64_t hash = pipeline::hash64(text);
+    if (std::exchange(known->second.saved_hash, hash) != hash) memory_->save(key_of(id), std::move(text));
+  }
+  if (options_.attach_node) nodes_handler_.save(*memory_);
+  if (options_.attach_namespace) namespaces_handler_.save(*memory_);
+}
+
 bool PodStore::complete() const {
   return attaching_given_up_ || ((!options_.attach_node || nodes_handler_.listed()) &&
                                  (!options_.attach_namespace || namespaces_handler_.listed()));
@@ -73,7 +107,8 @@ bool PodStore::take(const JsonValue& object, PodId& id) {
   const uint64_t hash = pipeline::hash64(object.raw);
   auto [it, fresh] = pods_.try_emplace(id);
   if (!fresh && !it->second.deleted && it->second.text_hash == hash) return false;
-  it->second = {.pod = std::move(pod), .text_hash = hash};
+  it->second = {.pod = std::move(pod), .text_hash = hash, .saved_hash = it->second.saved_hash};
+  unsaved_.insert(id);
   PodId& named = by_name_[concat(id.namespace_name, "/", id.name)];
   if (named != id) {
     if (!named.name.empty()) mark_deleted(named);  // another pod of the same name: a StatefulSet's next one
@@ -116,6 +151,7 @@ void PodStore::sweep(std::chrono::milliseconds now, const std::function<bool(con
     const bool unused = known.deleted && now - *known.deleted_at >= kDeletedStay && !has_files(it->first);
     const bool too_many = known.deleted && deleted > kDeletedPods;
     if (unused || too_many) --deleted;
+    if ((unused || too_many) && memory_) memory_->save(key_of(it->first), "");
     it = unused || too_many ? pods_.erase(it) : std::next(it);
   }
   pods_gauge_.set(static_cast<int64_t>(pods_.size()));
@@ -207,6 +243,25 @@ void PodStore::MetaHandler::removed(const JsonValue& object) {
   coming_.erase(name);
   if (!in_list_ && objects_.contains(name)) store_.count(role_, "delete");  // what pods had of it they keep until they
   if (!in_list_) objects_.erase(name);                                      // change
+}
+
+void PodStore::MetaHandler::recall(ObjectMeta meta) {
+  listed_ = true;
+  std::string name = meta.name;
+  objects_[std::move(name)] = std::move(meta);
+}
+
+void PodStore::MetaHandler::save(PodMemory& memory) {
+  std::map<std::string, std::string> now;
+  for (auto [name, meta] : objects_) {
+    meta.version.clear();
+    now[concat(role_, "/", name)] = concat("{\"metadata\":", meta.text(), "}");
+  }
+  for (const auto& [key, text] : now)
+    if (auto before = saved_.find(key); before == saved_.end() || before->second != text) memory.save(key, text);
+  for (const auto& [key, text] : saved_)
+    if (!now.contains(key)) memory.save(key, "");
+  saved_ = std::move(now);
 }
 
 const ObjectMeta* PodStore::MetaHandler::find(const std::string& name) const {

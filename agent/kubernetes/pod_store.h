@@ -25,6 +25,14 @@
 
 namespace agent {
 
+// What is known, kept for the next run: texts by key. A seam to the checkpoint store.
+class PodMemory {
+ public:
+  virtual ~PodMemory() = default;
+  virtual std::map<std::string, std::string> load() = 0;
+  virtual void save(const std::string& key, std::string text) = 0;  // an empty text removes it
+};
+
 class PodStore final : public PodMetadata {
  public:
   static constexpr size_t kDeletedPods = 20'000;
@@ -41,6 +49,10 @@ class PodStore final : public PodMetadata {
   ObjectHandler& namespaces() { return namespaces_handler_; }
   void give_up_attaching();  // what is not listed yet is not waited for
 
+  // What a former run knew is known at once, until the API says otherwise; save() keeps what has changed.
+  void remember(PodMemory& memory);  // once, before anything is told; outlives this
+  void save();
+
   // Deleted pods that nobody needs are forgotten.
   void sweep(std::chrono::milliseconds now, const std::function<bool(const PodId&)>& has_files);
   size_t size() const { return pods_.size(); }
@@ -51,6 +63,7 @@ class PodStore final : public PodMetadata {
   struct Known {
     Pod pod;
     uint64_t text_hash = 0;
+    uint64_t saved_hash = 0;
     bool deleted = false;
     std::optional<std::chrono::milliseconds> deleted_at = {};  // as seen by the first sweep after it
     mutable std::map<std::string, std::shared_ptr<const ContainerMetadata>, std::less<>> containers = {};  // once asked
@@ -80,12 +93,15 @@ class PodStore final : public PodMetadata {
     void changed(const pipeline::JsonValue& object) override;
     void removed(const pipeline::JsonValue& object) override;
     const ObjectMeta* find(const std::string& name) const;
+    void recall(ObjectMeta meta);
+    void save(PodMemory& memory);
     bool listed() const { return listed_; }
 
    private:
     PodStore& store_;
     const std::string role_;
     std::map<std::string, ObjectMeta> objects_, coming_;
+    std::map<std::string, std::string> saved_;
     bool listed_ = false, in_list_ = false;
   };
 
@@ -106,6 +122,8 @@ class PodStore final : public PodMetadata {
   PodsHandler pods_handler_{*this};
   MetaHandler nodes_handler_{*this, "node"}, namespaces_handler_{*this, "namespace"};
   bool attaching_given_up_ = false;
+  PodMemory* memory_ = nullptr;
+  std::set<PodId> unsaved_;
 };
 
 }  // namespace agent

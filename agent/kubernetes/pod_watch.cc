@@ -12,6 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 constexpr milliseconds kTick{1'000};  // until everything is known
 constexpr milliseconds kSweepEvery{30'000};
+constexpr milliseconds kSaveAfter{1'000};
 constexpr milliseconds kAttachWait{3'000};  // for nodes and namespaces that cannot be listed; less than files wait
 }  // namespace
 
@@ -29,12 +30,14 @@ PodWatch::PodWatch(pipeline::Loop& loop, KubernetesOptions options, Events event
       metrics_(metrics),
       api_(std::move(api)),
       store_(
-          options_, [this](const std::vector<PodId>& pods) { events_.changed(pods); }, metrics),
+          options_, [this](const std::vector<PodId>& pods) { on_changed(pods); }, metrics),
       tick_(loop, [this] { tick(); }),
       refresh_(loop, [this] { ask_kubelet(); }),
+      save_(loop, [this] { store_.save(); }),
       kubelet_failures_(metrics.counter("skidway_agent_kubernetes_failures_total",
                                         "Lists and watches of the Kubernetes API that failed.",
                                         {{"resource", "kubelet"}})) {
+  if (events_.memory && (options_.kubelet || !options_.node.empty())) store_.remember(*events_.memory);
   if (options_.kubelet) return;
   const std::string& node = options_.node;
   add("pods", "/api/v1/pods", node.empty() ? "" : concat("fieldSelector=spec.nodeName%3D", node), store_.pods());
@@ -53,6 +56,11 @@ void PodWatch::add(std::string what, std::string path, std::string selector, Obj
   reflectors_.push_back(std::make_unique<Reflector>(loop_, *api_, std::move(options), handler, metrics_));
 }
 
+void PodWatch::on_changed(const std::vector<PodId>& pods) {
+  if (!save_.active()) save_.start(kSaveAfter);
+  events_.changed(pods);
+}
+
 void PodWatch::start() {
   started_ = loop_.now();
   next_sweep_ = started_ + kSweepEvery;
@@ -64,6 +72,8 @@ void PodWatch::start() {
 void PodWatch::stop() {
   tick_.stop();
   refresh_.stop();
+  if (save_.active()) store_.save();
+  save_.stop();
   for (auto& reflector : reflectors_) reflector->stop();
   if (request_ != 0) api_->cancel(std::exchange(request_, 0));
 }

@@ -16,6 +16,7 @@ class PodWatch {
   struct Events {
     std::function<void(const std::vector<PodId>&)> changed;  // see PodStore
     std::function<bool(const PodId&)> has_files;
+    std::shared_ptr<PodMemory> memory;  // may be absent
   };
   static pipeline::Result<std::unique_ptr<PodWatch>> create(pipeline::Loop& loop, KubernetesOptions options,
                                                             Events events, pipeline::Registry& metrics);
@@ -33,6 +34,7 @@ class PodWatch {
            std::unique_ptr<ApiClient> api);
   void add(std::string what, std::string path, std::string selector, ObjectHandler& handler);
   void tick();
+  void on_changed(const std::vector<PodId>& pods);
   void ask_kubelet();
   void on_kubelet(pipeline::Result<pipeline::HttpClientResponse> answer);
 
@@ -43,7 +45,7 @@ class PodWatch {
   std::unique_ptr<ApiClient> api_;
   PodStore store_;
   std::vector<std::unique_ptr<Reflector>> reflectors_;  // pods first; none: a kubelet is asked
-  pipeline::Timer tick_, refresh_;
+  pipeline::Timer tick_, refresh_, save_;
   std::chrono::milliseconds next_sweep_{0}, started_{0};
   pipeline::HttpClient::RequestId request_ = 0;  // of the kubelet
   bool kubelet_synced_ = false;

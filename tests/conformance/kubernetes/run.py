@@ -303,6 +303,23 @@ target_label = "app"
         assert sorted(lines, key=str) == sorted([("one", None), ("one", app), ("two", app), ("three", app)], key=str), lines
 
 
+def away_at_a_restart():
+    """an API that is away when the agent starts again: the labels are those of before, at once"""
+    wanted = {k: v for k, v in expected("expected-targets.jsonl").items() if on_node(v)}
+    with Scene(extra="attach_metadata = { node = true, namespace = true }") as s:
+        s.replay.plan(PODS + STREAMED, r.watch("073-watchlist-node-a", open_end=True))
+        s.replay.plan(NODES + STREAMED, r.watch("075-watchlist-nodes", open_end=True))
+        s.replay.plan(NAMESPACES + STREAMED, r.watch("074-watchlist-namespaces", open_end=True))
+        s.logs_of(wanted)
+        s.start(wait="60s")
+        s.check_labels(wanted)
+        time.sleep(2)  # it is written a second after a change
+        s.replay.stop()
+        s.agent.kill()
+        s.agent.start()
+        s.check_labels(wanted)
+
+
 def annotations_decide():
     """skidway.io/exclude and skidway.io/pipeline: a pod that is not read, one that goes through the stages of its choice"""
     pods = {k[1]: v for k, v in expected("expected-targets-plain.jsonl").items() if on_node(v)}
@@ -422,7 +439,7 @@ def events_source():
         assert s.agent.metric("skidway_agent_kubernetes_event_lines_total") == len(listed)
 
 
-CASES = [streamed_lists_give_every_label, pages_give_every_label, owners, churn_and_expiry, expired_token, starting_server, refusals_while_listing, killed_server, away_at_the_start,
+CASES = [streamed_lists_give_every_label, pages_give_every_label, owners, churn_and_expiry, expired_token, starting_server, refusals_while_listing, killed_server, away_at_the_start, away_at_a_restart,
          annotations_decide, kubelet, targets_command, events_source]
 
 if __name__ == "__main__":
