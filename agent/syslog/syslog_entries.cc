@@ -68,7 +68,8 @@ void SyslogEntries::add(std::string_view text, const SyslogPeer& peer) {
 
 void SyslogEntries::add_raw(std::string_view line, const SyslogPeer& peer) {
   message_.parameters.clear();
-  message_.hostname = message_.app_name = message_.proc_id = message_.msg_id = {};
+  message_.hostname = message_.app_name = message_.proc_id = message_.msg_id = message_.counter =
+      message_.sequence = {};
   parcel_.add(labels_of(peer), 0, line);
   metrics_.entries.add();
   metrics_.promtail_entries.add();
@@ -78,8 +79,9 @@ size_t SyslogEntries::labels_of(const SyslogPeer& peer) {
   key_.clear();
   key_ += static_cast<char>(message_.facility);
   key_ += static_cast<char>(message_.severity);
-  for (std::string_view field : {std::string_view(peer.ip), std::string_view(peer.hostname), message_.hostname,
-                                 message_.app_name, message_.proc_id, message_.msg_id}) {
+  for (std::string_view field :
+       {std::string_view(peer.ip), std::string_view(peer.hostname), message_.hostname, message_.app_name,
+        message_.proc_id, message_.msg_id, message_.counter, message_.sequence}) {
     key_ += field;
     key_ += ' ';  // no field has one
   }
@@ -107,6 +109,8 @@ pipeline::LabelSet SyslogEntries::make_labels(const SyslogPeer& peer) const {
   add_label(labels, "__syslog_message_app_name", message_.app_name);
   add_label(labels, "__syslog_message_proc_id", message_.proc_id);
   add_label(labels, "__syslog_message_msg_id", message_.msg_id);
+  add_label(labels, "__syslog_message_msg_counter", message_.counter);
+  add_label(labels, "__syslog_message_sequence", message_.sequence);
   if (options_.label_structured_data) {
     for (const SyslogParameter& parameter : message_.parameters) {
       if (parameter.name.empty()) continue;

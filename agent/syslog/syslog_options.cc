@@ -109,6 +109,8 @@ std::shared_ptr<const StreamOptions> read_syslog(const ConfigTable& table) {
   read_time_zone(table, *options);
   read_tls(table, *options);
   read_socket_mode(table, *options);
+  for (std::string_view part : {"enable_all", "message_counter", "sequence_number", "hostname", "second_fractions"})
+    table.table("rfc3164_cisco_components").boolean(part, true);  // Alloy's: we see by the text what there is
   options->label_structured_data = table.boolean("label_structured_data", false);
   options->use_incoming_timestamp = table.boolean("use_incoming_timestamp", false);
   options->use_rfc5424_message = table.boolean("use_rfc5424_message", false);

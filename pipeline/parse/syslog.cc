@@ -226,6 +226,36 @@ void parse_local_time(Rest& rest, const Clocks& clocks, SyslogMessage& out) {
   while (rest.skip(' ')) {}
 }
 
+// `29: ` or `router1: `: what a colon and a blank end.
+std::string_view parse_cisco_part(Rest& rest, bool digits) {
+  size_t end = rest.text.find_first_of(" :");
+  if (end == rest.text.npos || end == 0 || !rest.text.substr(end).starts_with(": ")) return {};
+  std::string_view part = rest.text.substr(0, end);
+  bool number = std::all_of(part.begin(), part.end(), is_digit);
+  if (number != digits) return {};
+  rest.take(end + 2);
+  return part;
+}
+
+// Counter, sequence, host, a mark of an unsure clock, the time and perhaps its zone's name: at least one of the first
+// four, and the time. The text begins behind it.
+bool parse_cisco(Rest& rest, const Clocks& clocks, SyslogMessage& out) {
+  Rest at = rest;
+  std::string_view counter = parse_cisco_part(at, true), sequence = parse_cisco_part(at, true);
+  std::string_view host = parse_cisco_part(at, false);
+  bool marked = at.skip('*') || at.skip('.');
+  if (counter.empty() && host.empty() && !marked) return false;
+  DayTime time;
+  if (!parse_day_time(at, time)) return false;
+  at.skip(' ');
+  size_t zone = std::min(at.text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), at.text.size());
+  if (zone >= 2 && zone <= 5 && at.text.substr(zone).starts_with(": ")) at.take(zone + 2);
+  out.time = nearest_time(time, clocks);
+  out.counter = counter, out.sequence = sequence, out.hostname = host;
+  rest = at;
+  return true;
+}
+
 // `su[230]: ` or `su: `: a name that a colon ends.
 bool parse_tag(Rest& rest, SyslogMessage& out) {
   Rest at = rest;
@@ -255,8 +285,9 @@ bool parse_tag(Rest& rest, SyslogMessage& out) {
 
 SyslogFault parse_rfc3164(Rest rest, const Clocks& clocks, SyslogMessage& out) {
   out.is_rfc5424 = false;
-  parse_local_time(rest, clocks, out);
-  if (out.time && !parse_tag(rest, out)) {  // programs write no host name to a local socket
+  bool cisco = parse_cisco(rest, clocks, out);
+  if (!cisco) parse_local_time(rest, clocks, out);
+  if (out.time && !cisco && !parse_tag(rest, out)) {  // programs write no host name to a local socket
     Rest host = rest;
     out.hostname = host.word();
     if (out.hostname.empty() || !host.skip(' ')) {
@@ -330,6 +361,7 @@ SyslogFault parse_syslog(std::string_view text, SyslogFormat format, UnixNanos n
   out.parameters.clear();
   out.version = 0;
   out.time_text = out.hostname = out.app_name = out.proc_id = out.msg_id = out.text = {};
+  out.counter = out.sequence = {};
   if (!parse_priority(rest, out)) return SyslogFault::kPriority;
   if (format == SyslogFormat::kAuto)
     format = looks_like_rfc5424(rest) ? SyslogFormat::kRfc5424 : SyslogFormat::kRfc3164;

@@ -1,5 +1,7 @@
 // Syslog messages: RFC 5424 (`<165>1 2003-10-11T22:14:15.003Z host app 111 ID47 [id a="b"] text`) and what RFC 3164
-// found in the field (`<34>Oct 11 22:14:15 host su[230]: text`), taken apart (agent.md 4.2).
+// found in the field (`<34>Oct 11 22:14:15 host su[230]: text`), taken apart (agent.md 4.2). Cisco's headers are among
+// those: `<189>29: 000123: router1: *Apr  9 18:14:34.112 UTC: %SYS-5-CONFIG_I: text` (counter, sequence, host; each
+// may be missing).
 //
 // Header fields may be longer than RFC 5424 allows and hold any bytes but blanks: a line is not lost over a long name.
 // Nothing allocates once `parameters` has grown. Thread: any; a message is scratch space of one owner.
@@ -37,6 +39,7 @@ struct SyslogMessage {
   std::optional<UnixNanos> time;
   std::string_view time_text;  // RFC 5424 only
   std::string_view hostname, app_name, proc_id, msg_id;
+  std::string_view counter, sequence;       // Cisco only
   std::vector<SyslogParameter> parameters;  // in the order of the text; those of one element follow each other
   std::string_view text;                    // without a byte order mark in front
 };

@@ -147,6 +147,22 @@ TEST_CASE("syslog: RFC 3164 as it is found in the field") {
   }
 }
 
+TEST_CASE("syslog: the headers of Cisco's devices") {
+  auto cisco = [](std::string_view text) {
+    Parsed p(text);
+    return concat(p.message.counter, "|", p.message.sequence, "|", p.message.hostname, "|",
+                  p.message.time ? format_rfc3339(*p.message.time) : "", "|", p.message.text);
+  };
+  CHECK(cisco("<189>29: 000123: router1: *Apr  9 2026 18:14:34.112 UTC: %SYS-5-CONFIG_I: Configured from console") ==
+        "29|000123|router1|2026-04-09T18:14:34.112Z|%SYS-5-CONFIG_I: Configured from console");
+  CHECK(cisco("<189>29: *Nov  9 18:14:34: %SYS-5-CONFIG_I: x") == "29|||2026-11-09T18:14:34Z|%SYS-5-CONFIG_I: x");
+  CHECK(cisco("<189>router1: Nov  9 18:14:34.1: %A-5-B: x") == "||router1|2026-11-09T18:14:34.1Z|%A-5-B: x");
+  CHECK(cisco("<189>.Nov  9 18:14:34 CET: %A-5-B: x") == "|||2026-11-09T18:14:34Z|%A-5-B: x");
+  CHECK(cisco("<189>29: no time: x") == "||||29: no time: x");
+  CHECK(cisco("<189>29: ") == "||||29: ");
+  CHECK(cisco("<13>Nov  9 18:14:34 host prog: x") == "||host|2026-11-09T18:14:34Z|x");
+}
+
 TEST_CASE("syslog: a time without a year lies near now, around New Year and on a leap day") {
   UnixNanos january = *parse_rfc3339("2027-01-01T00:00:05Z"), december = *parse_rfc3339("2026-12-31T23:59:50Z");
   CHECK(shown("<13>Dec 31 23:59:58 h t: x", SyslogFormat::kAuto, january).find("2026-12-31T23:59:58Z") !=

@@ -189,6 +189,36 @@ def reload_while_lines_come():
         assert sorted(h.lines('{container="web"}')) == sorted(f"part {p} line {i}" for p in range(6) for i in range(600))
 
 
+def options_of_discovery():
+    """filter, start_at = "end" and read_stopped choose what is read"""
+    with Host(options='start_at = "end"\n[[source.filter]]\nname = "label"\nvalues = ["wanted"]') as h:
+        h.agent.kill()
+        wanted = h.daemon.run("wanted", labels={"wanted": "yes"})
+        other = h.daemon.run("other")
+        for container in (wanted, other):
+            container.write("old\n")
+        h.agent.start()
+        wait(lambda: h.agent.metric("skidway_agent_docker_followed_containers") == 1)
+        for container in (wanted, other):
+            container.write("new\n")
+        later = h.daemon.run("later", labels={"wanted": "yes"})
+        later.write("from its beginning\n")
+        h.comes('{container="later"}', 1)
+        h.comes('{container="wanted"}', 1)
+        assert h.lines('{container=~".+"}') in (["new", "from its beginning"], ["from its beginning", "new"])
+    for read_stopped, count in (("false", 0), ("true", 1)):
+        with Host(options=f"read_stopped = {read_stopped}") as h:
+            h.agent.kill()
+            stopped = h.daemon.run("stopped")
+            stopped.write("long ago\n")
+            stopped.stop()
+            h.daemon.events.clear()
+            h.agent.start()
+            h.daemon.run("web").write("now\n")
+            h.comes('{container="web"}', 1)
+            h.comes('{container="stopped"}', count)
+
+
 def server_away():
     """while the server is away the daemon's streams wait, and 40,000 lines arrive once"""
     with Host() as h:
@@ -231,4 +261,4 @@ type = "docker"
 
 
 if __name__ == "__main__":
-    sys.exit(programs.run_cases([both_streams_and_a_terminal, containers_stop_start_and_go, daemon_restarts, agent_is_killed, refusals, reload_while_lines_come, server_away, json_files]))
+    sys.exit(programs.run_cases([both_streams_and_a_terminal, containers_stop_start_and_go, daemon_restarts, agent_is_killed, refusals, reload_while_lines_come, options_of_discovery, server_away, json_files]))
