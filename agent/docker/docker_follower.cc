@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "pipeline/base/log.h"
 #include "pipeline/match/relabel.h"
@@ -184,8 +185,9 @@ void DockerFollower::fail(std::string why) {
   reason_ = std::move(why);
   set_state(State::kFailed);
   again_ = false;
-  pipeline::log_warn("container log cannot be read",
-                     {{"source", home_.parts.options->name}, {"container", id_}, {"error", reason_}});
+  if (std::exchange(said_, reason_) != reason_)  // once, not with every refresh
+    pipeline::log_warn("container log cannot be read",
+                       {{"source", home_.parts.options->name}, {"container", id_}, {"error", reason_}});
   if (removed_) remove();
 }
 

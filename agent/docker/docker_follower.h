@@ -85,7 +85,7 @@ class DockerFollower : public std::enable_shared_from_this<DockerFollower> {
   const std::string id_;
   const uint64_t number_;
   State state_ = State::kIdle;
-  std::string reason_;
+  std::string reason_, said_;  // said_: in the log
   DockerContainer container_;
   pipeline::LabelSet labels_[2];  // stdout, stderr
   std::optional<DockerLogDecoder> decoder_;

@@ -1,4 +1,4 @@
-"""A Docker daemon at a unix socket, as far as an agent sees it: lists, inspects, events and logs, framed as dockerd does.
+"""A Docker daemon at a unix socket (or, of a path (HOST, PORT), at a port), as far as an agent sees it: lists, inspects, events and logs, framed as dockerd does.
 
 Logs are multiplexed (8-byte headers) or a terminal's raw text, every chunk of 16 KiB with its time in front; the bytes of the
 chunked HTTP answer are cut at odd places. Containers start, stop, start again and go; the daemon itself may be away.
@@ -171,6 +171,11 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     request_queue_size = 64
 
 
+class TcpServer(Server):
+    address_family = socket.AF_INET
+    allow_reuse_address = True
+
+
 class Daemon:
     def __init__(self, path):
         self.path, self.containers, self.events, self.faults = path, {}, [], {}
@@ -181,9 +186,12 @@ class Daemon:
 
     def start(self):
         self.away = False
-        if os.path.exists(self.path):
-            os.remove(self.path)
-        self.server = Server(self.path, Handler)
+        if isinstance(self.path, tuple):
+            self.server = TcpServer(self.path, Handler)
+        else:
+            if os.path.exists(self.path):
+                os.remove(self.path)
+            self.server = Server(self.path, Handler)
         self.server.daemon = self
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 

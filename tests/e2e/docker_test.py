@@ -2,6 +2,7 @@
 """The docker source against a daemon that is replayed at a unix socket (docker_daemon.py), and Docker's json-file logs."""
 import json
 import os
+import random
 import sys
 import time
 
@@ -22,16 +23,17 @@ def wait(what, seconds=30):
 class Host(programs.Pair):
     """A daemon, a server and an agent that reads the daemon's containers."""
 
-    def __init__(self, options="", sink='batch_wait = "100ms"'):
+    def __init__(self, options="", sink='batch_wait = "100ms"', port=None):
         self.temporary = programs.folder()
         self.folder = self.temporary.name
-        self.daemon = docker_daemon.Daemon(self.folder + "/docker.sock")
+        self.daemon = docker_daemon.Daemon(("127.0.0.1", port) if port else self.folder + "/docker.sock")
+        place = f'host = "tcp://127.0.0.1:{port}"' if port else f'socket = "{self.folder}/docker.sock"'
         self.server = programs.server(self.folder)
         self.agent = programs.agent(self.folder, f"""
 [[source]]
 name = "containers"
 type = "docker"
-socket = "{self.folder}/docker.sock"
+{place}
 refresh_interval = "2s"
 {options}
 
@@ -190,7 +192,7 @@ def reload_while_lines_come():
 
 
 def options_of_discovery():
-    """filter, start_at = "end" and read_stopped choose what is read"""
+    """filter, start_at = "end" and read_stopped choose what is read; a daemon may be at a port"""
     with Host(options='start_at = "end"\n[[source.filter]]\nname = "label"\nvalues = ["wanted"]') as h:
         h.agent.kill()
         wanted = h.daemon.run("wanted", labels={"wanted": "yes"})
@@ -206,6 +208,9 @@ def options_of_discovery():
         h.comes('{container="later"}', 1)
         h.comes('{container="wanted"}', 1)
         assert h.lines('{container=~".+"}') in (["new", "from its beginning"], ["from its beginning", "new"])
+    with Host(port=programs.free_port()) as h:
+        h.daemon.run("remote").write("by TCP\n")
+        h.comes('{container="remote"}', 1)
     for read_stopped, count in (("false", 0), ("true", 1)):
         with Host(options=f"read_stopped = {read_stopped}") as h:
             h.agent.kill()
@@ -231,6 +236,51 @@ def server_away():
         time.sleep(1)
         h.server.start()
         h.comes('{container="web"}', 40_001, 60)
+
+
+def everything_at_once(seconds=12, seed=None):
+    """containers, the daemon, the agent and the server stop, start and are killed at random while lines come: each line once"""
+    seed = seed or int(time.time())
+    print(f"     seed {seed}", flush=True)
+    chance = random.Random(seed)
+    with Host() as h:
+        containers = [h.daemon.run(f"c{i}", tty=i % 3 == 0) for i in range(6)]
+        written = {c.name: [] for c in containers}
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            for c in containers:
+                if not c.running:
+                    c.start()
+                for _ in range(chance.randrange(60)):
+                    line = f"{len(written[c.name])} {'x' * chance.choice((0, 5, 80, 300, 17_000, 40_000))}"
+                    written[c.name].append(line)
+                    c.write(line + "\n", stream=1 if c.tty else chance.choice((1, 2)))
+            what = chance.randrange(8)
+            if what == 0:
+                h.agent.kill()
+                time.sleep(chance.random() * 0.5)
+                h.agent.start()
+            elif what == 1:
+                h.server.kill()
+                time.sleep(chance.random())
+                h.server.start()
+            elif what == 2:
+                h.daemon.stop()
+                time.sleep(chance.random())
+                h.daemon.start()
+            elif what in (3, 4):
+                chance.choice(containers).stop()
+            elif what == 5:
+                h.agent.stop()
+                h.agent.start()
+            time.sleep(chance.random() * 0.3)
+        for c in containers:
+            if not c.running:
+                c.start()
+        for name, lines in written.items():
+            h.comes(f'{{container="{name}"}}', len(lines), 60)
+            got = h.lines(f'{{container="{name}"}}')
+            assert sorted(got) == sorted(lines), f"{name}: {len(set(lines) - set(got))} missing, seed {seed}"
 
 
 def json_files():
@@ -261,4 +311,4 @@ type = "docker"
 
 
 if __name__ == "__main__":
-    sys.exit(programs.run_cases([both_streams_and_a_terminal, containers_stop_start_and_go, daemon_restarts, agent_is_killed, refusals, reload_while_lines_come, options_of_discovery, server_away, json_files]))
+    sys.exit(programs.run_cases([both_streams_and_a_terminal, containers_stop_start_and_go, daemon_restarts, agent_is_killed, refusals, reload_while_lines_come, options_of_discovery, server_away, everything_at_once, json_files]))
