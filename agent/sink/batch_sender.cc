@@ -21,6 +21,8 @@ namespace {
 constexpr std::chrono::seconds kLookEvery{1};        // at the TLS files
 constexpr std::chrono::seconds kDeadLetterRetry{5};  // after a failed write
 constexpr std::chrono::milliseconds kSoonestHedge{20};
+constexpr uint64_t kSmallestLimit = 16 << 10;  // of what batches may hold where larger ones are too large
+constexpr uint64_t kLimitGrowth = 256;         // with each ack by one part of this
 
 Result<std::unique_ptr<HttpClient>> make_client(pipeline::Loop& loop, const SinkOptions& options) {
   pipeline::HttpClientOptions http;
@@ -203,6 +205,7 @@ void BatchSender::on_answer(InFlight& flight, const PushAnswer& answer) {
   away_ = answer.kind == Kind::kRetry;
   if (answer.kind == Kind::kAcked) {
     parts_.metrics.sent(batch.volume, batch.body->size(), batch.tenant);
+    note_size(0);
     return settle(flight);
   }
   if (answer.kind == Kind::kTooLarge) return split(flight, answer);
@@ -238,6 +241,14 @@ void BatchSender::retry_all_now() {
 
 // --- too large
 
+void BatchSender::note_size(uint64_t too_large_bytes) {
+  const uint64_t limit = batch_limit();
+  if (too_large_bytes > 0)
+    batch_limit_ = std::max(kSmallestLimit, std::min(limit, too_large_bytes) / 2);
+  else if (limit != kNoLimit)
+    batch_limit_ = limit < options_.batch_bytes ? limit + limit / kLimitGrowth : kNoLimit;
+}
+
 // `answer`: who says so; without a status: it is known from before.
 void BatchSender::split(InFlight& flight, const PushAnswer& answer) {
   const BatchNumber number = flight.batch->number;
@@ -247,6 +258,7 @@ void BatchSender::split(InFlight& flight, const PushAnswer& answer) {
   if (!halves) return refuse(flight, "too_large", answer);
   if (known) return send_halves(flight, std::move(*halves));
   parts_.metrics.split();
+  if (!flight.whole) note_size(flight.batch->volume.bytes);  // of halves it was known
   if (auto held = refuse_limiter_.allow())
     log_info("batch is too large for the far side, its halves are sent", {{"sink", options_.name},
                                                                           {"entries", flight.batch->volume.entries},
@@ -373,6 +385,7 @@ void BatchSender::change(SinkOptions options, std::shared_ptr<HttpClient> client
   options_ = std::move(options);
   window_.set_max(options_.max_in_flight);
   not_before_ = {};
+  batch_limit_ = kNoLimit;
   if (other_folder) {
     dead_letters_.reset();  // what waited there is written again, to the new one
     if (!options_.dead_letter.dir.empty())

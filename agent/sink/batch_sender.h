@@ -13,6 +13,7 @@
 // each request.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <list>
@@ -61,6 +62,9 @@ class BatchSender {
   void send(std::shared_ptr<ClosedBatch> batch);
   void for_each(const std::function<void(const ClosedBatch&)>& what) const;  // batch under way, as it was given
 
+  // Bytes of lines that a batch should have at most: half of what was too large, then slowly more again. Thread: any.
+  uint64_t batch_limit() const { return batch_limit_.load(std::memory_order_relaxed); }
+
   // The far side gives no answer, or none but "later", since the last ack.
   bool is_away() const { return away_; }
 
@@ -71,6 +75,7 @@ class BatchSender {
   void close();  // nothing more is sent; may be called twice
 
  private:
+  static constexpr uint64_t kNoLimit = ~uint64_t{0};
   struct Request;
   struct InFlight;
   struct Answered;
@@ -87,6 +92,7 @@ class BatchSender {
   void retry(InFlight& flight, const PushAnswer& answer);
   void retry_all_now();
 
+  void note_size(uint64_t too_large_bytes);  // 0: a batch was taken
   void split(InFlight& flight, const PushAnswer& answer);
   void send_halves(InFlight& flight, std::pair<ClosedBatch, ClosedBatch> halves);
   void refuse(InFlight& flight, std::string reason, const PushAnswer& answer);
@@ -116,6 +122,7 @@ class BatchSender {
   std::chrono::nanoseconds not_before_{0};  // the far side asked for a pause
   std::mt19937_64 random_{std::random_device{}()};
   pipeline::LogLimiter retry_limiter_, refuse_limiter_, dead_letter_limiter_;
+  std::atomic<uint64_t> batch_limit_{kNoLimit};
   bool away_ = false;
   bool closed_ = false;
   std::shared_ptr<BatchSender*> self_;

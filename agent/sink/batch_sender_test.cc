@@ -166,6 +166,7 @@ TEST_SUITE("agent/sink") {
     CHECK(numbers.size() == f.first.pushes.size());
     CHECK(f.metric("skidway_agent_sink_sent_entries_total{sink=\"hub\"} 10"));
     CHECK(f.metric("skidway_agent_sink_split_batches_total{sink=\"hub\"} 3"));
+    CHECK(f.sender->batch_limit() < 17'000);
     CHECK(f.metric("skidway_agent_sink_waiting_entries{sink=\"hub\"} 0"));
   }
 
@@ -208,6 +209,23 @@ TEST_SUITE("agent/sink") {
     f.run_until([&] { return f.settled.size() == 1; });
     CHECK(f.metric("skidway_agent_sink_dropped_entries_total{reason=\"too_large\",sink=\"hub\"} 1"));
     CHECK(f.metric("skidway_agent_sink_sent_entries_total{sink=\"hub\"} 2"));
+  }
+
+  TEST_CASE("batch sender: asks for smaller batches after one that is too large, and for larger ones again later") {
+    Fixture f;
+    f.first.answer = [&](const Server::Push& push) {
+      return push.lines.size() > 50'000 ? with_status(413) : HttpResponse::empty(204);
+    };
+    f.start();
+    CHECK(f.sender->batch_limit() == ~uint64_t{0});
+    f.send(1, 60'000);
+    f.run_until([&] { return f.settled.size() == 1; });
+    const uint64_t after = f.sender->batch_limit();
+    CHECK(after > 140'000);
+    CHECK(after < 150'000);
+    for (uint64_t i = 2; i < 12; i++) f.send(i, 1);
+    f.run_until([&] { return f.settled.size() == 11; });
+    CHECK(f.sender->batch_limit() > after);
   }
 
   TEST_CASE("batch sender: entries that were refused are counted by reason, the others as sent") {

@@ -64,6 +64,7 @@ class LokiSink final : public Sink, private BatchTaker {
   void take(std::vector<std::unique_ptr<ClosedBatch>> batches) override;
   void give_up(const BatchRecord& record, Progress::Hold hold, const std::vector<FileId>& files) override;
   bool full() const override;
+  uint64_t batch_limit() const override { return sender_->batch_limit(); }
   void progressed() override { saver_.progressed(); }
 
   // on the loop

@@ -1,5 +1,6 @@
 #include "agent/sink/push_port.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "agent/sink/line_group.h"
@@ -48,6 +49,7 @@ void PushPort::append(const Batch& batch, const FilePosition& passed) {
   renew(*batch.label_sets);
   const KeptRanges::OfFile* kept = passed.file ? parts_.kept.of(passed.file) : nullptr;
   taken_ = unlabelled_ = {};
+  batch_bytes_ = std::min(options_.batch_bytes, parts_.taker.batch_limit());
   for (size_t row = 0, end = 0; row < batch.size(); row = end) {
     end = group_end(batch, row);
     if (kept && kept->has_all(batch.origins_of(row))) continue;
@@ -111,7 +113,7 @@ PushPort::Open* PushPort::open_to_reuse() {
 }
 
 bool PushPort::has_room(const Open& open, uint64_t bytes) const {
-  return open.batch.empty() || open.batch.size_bytes() + bytes <= parts_.options.batch_bytes;
+  return open.batch.empty() || open.batch.size_bytes() + bytes <= batch_bytes_;
 }
 
 void PushPort::add(const Batch& batch, size_t row, FileId file) {

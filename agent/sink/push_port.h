@@ -37,6 +37,8 @@ class BatchTaker {
   // A batch of an earlier run of which nothing is left.
   virtual void give_up(const BatchRecord& record, Progress::Hold hold, const std::vector<FileId>& files) = 0;
   virtual bool full() const = 0;
+  // Beyond batch_bytes: larger bodies were too large for the far side.
+  virtual uint64_t batch_limit() const { return ~uint64_t{0}; }
   virtual void progressed() = 0;  // a reader has passed bytes
 };
 
@@ -102,6 +104,7 @@ class PushPort final : public SinkPort {
 
   const SinkOptions options_;
   const PushPortParts parts_;
+  uint64_t batch_bytes_ = options_.batch_bytes;  // or less: of the running append()
   OutgoingLabels outgoing_;
   std::vector<std::unique_ptr<Open>> opens_;                       // one per tenant
   std::vector<Open*> group_opens_;                                 // scratch of add_group()

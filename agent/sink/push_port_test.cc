@@ -33,6 +33,8 @@ struct Taker final : BatchTaker {
     given_up.push_back(record.number);
   }
   bool full() const override { return false; }
+  uint64_t limit = ~uint64_t{0};
+  uint64_t batch_limit() const override { return limit; }
   void progressed() override {}
 };
 
@@ -128,6 +130,21 @@ TEST_SUITE("agent/sink") {
     CHECK(f.taker.batches[0]->body->size() <= 1000);
     CHECK(f.taker.batches[2]->volume.entries == 1);
     CHECK(f.memory.used_bytes() == 0);
+  }
+
+  TEST_CASE("push port: closes a batch earlier where larger ones were too large for the far side") {
+    Fixture f;
+    f.options.batch_bytes = 1 << 20;
+    f.taker.limit = 300;
+    f.open();
+    for (uint64_t i = 0; i < 6; i++) f.add("{a=\"b\"}", std::string(100, 'x'), {i, i + 1, static_cast<int64_t>(i + 1)});
+    f.append({1}, 6);
+    CHECK(f.taker.batches.size() == 2);
+    f.taker.limit = ~uint64_t{0};
+    for (uint64_t i = 6; i < 20; i++)
+      f.add("{a=\"b\"}", std::string(100, 'x'), {i, i + 1, static_cast<int64_t>(i + 1)});
+    f.append({1}, 20);
+    CHECK(f.taker.batches.size() == 2);
   }
 
   TEST_CASE("push port: closes a batch when it has waited long enough, counted from its first entry") {
