@@ -2,8 +2,13 @@
 """Hub and spoke with the real programs: spokes push over mTLS to an agent in receiver mode, which delivers to the server. Each line once,
 whoever is killed on the way.
 
-usage: hub_test.py [WORD]
+usage: hub_test.py [--megabytes N] [--rate N] [--only WORD]
+  --megabytes   of the outage case: what the spoke has to hand over while the server is away (default 1000)
+  --rate        of the outage case: MB/s at which that is written (default 0: as fast as it goes)
+By hand, an hour at 5 MB/s: hub_test.py --only outage --megabytes 18000 --rate 5
 """
+import argparse
+import base64
 import json
 import os
 import subprocess
@@ -14,6 +19,8 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import programs  # noqa: E402
 
+LIMIT = 64 << 20  # of the hub's memory
+OPTIONS = argparse.Namespace(megabytes=1000, rate=0.0)
 
 
 def wait(what, seconds=30, why="waited in vain"):
@@ -239,7 +246,68 @@ def strangers_are_refused():
             raise AssertionError(f"of spoke-a and somebody: {counts}")
 
 
-CASES = [each_line_once_whoever_is_killed, strangers_are_refused]
+def peak_memory(program):
+    with open(f"/proc/{program.process.pid}/status", encoding="utf-8") as f:
+        return next(int(line.split()[1]) << 10 for line in f if line.startswith("VmHWM"))
+
+
+def the_hub_survives_an_outage_of_its_server():
+    """the server is away while a spoke hands over more than the hub may hold: reading pauses, memory stays, and after kill -9 every line arrives once"""
+    size, line_bytes = OPTIONS.megabytes * 10**6, 1000
+    lines = size // line_bytes
+    noise = base64.b64encode(os.urandom(3 << 20)).decode()  # so that nothing is gained by compression
+    with Hub(["spoke-a"], sink="max_in_flight = 8") as f:
+        f.server.stop()
+        began = time.monotonic()
+        with open(f.folder + "/logs-spoke-a/app.log", "w", encoding="utf-8", buffering=1 << 20) as log:
+            for n in range(lines):
+                head = f"n={n} "
+                at = n * 977 % (len(noise) - line_bytes)
+                log.write(head + noise[at:at + line_bytes - 1 - len(head)] + "\n")
+                if OPTIONS.rate > 0 and n % 1000 == 0:
+                    time.sleep(max(0, began + n * line_bytes / (OPTIONS.rate * 1e6) - time.monotonic()))
+        written = time.monotonic()
+        if size > 2 * LIMIT:  # then the hub is full, and takes no more
+            taken = [0.0]
+
+            def stands_still():
+                taken.append(f.hub.metric("skidway_agent_receiver_entries_total"))
+                time.sleep(1.5)
+                return taken[-1] == taken[-2] > 0
+
+            wait(stands_still, 150, f.why)
+            if taken[-1] >= lines:
+                raise AssertionError(f"{taken[-1]} of {lines} entries taken")
+        full = time.monotonic()
+        peak = peak_memory(f.hub)
+        f.hub.kill()
+        f.hub.start()
+        f.server.start()
+        wait(lambda: tenant_count(f.server, "spoke-a", '{spoke="spoke-a"}') >= lines, 300 + OPTIONS.megabytes / 20, f.why)
+        over = time.monotonic()
+        got = tenant_count(f.server, "spoke-a", '{spoke="spoke-a"}')
+        if got != lines:
+            raise AssertionError(f"{got} lines of {lines}")
+        # Not only as many as were written, but these: all lines whose numbers end alike are there.
+        status, body = ask(f.server, "spoke-a", 'sum by (end) (count_over_time({spoke="spoke-a"} | regexp `^n=[0-9]*(?P<end>[0-9][0-9]) ` [10y]))')
+        if status != 200:
+            raise AssertionError(f"lines by the ends of their numbers: {status} {body}")
+        ends = {e["metric"]["end"]: int(e["value"][1]) for e in json.loads(body)["data"]["result"] if "end" in e["metric"]}
+        wanted = {f"{end:02d}": (lines - end + 99) // 100 - (1 if end < 10 else 0) for end in range(100)}  # "n=4 " has no two digits
+        if ends != wanted:
+            raise AssertionError(f"lines by the ends of their numbers: {[(e, ends.get(e), w) for e, w in wanted.items() if ends.get(e) != w][:10]}")
+        peak = max(peak, peak_memory(f.hub))
+        print(f"     {size / 1e6:.0f} MB: written in {written - began:.1f} s, taken until full in {full - written:.1f} s, delivered in {over - full:.1f} s; hub at most {peak / 2**20:.1f} MiB")
+        if peak > 1.1 * LIMIT:
+            raise AssertionError(f"the hub took {peak / 2**20:.1f} MiB")
+
+
+CASES = [each_line_once_whoever_is_killed, strangers_are_refused, the_hub_survives_an_outage_of_its_server]
 
 if __name__ == "__main__":
-    sys.exit(programs.run_cases([case for case in CASES if not sys.argv[1:] or sys.argv[1] in case.__name__]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--megabytes", type=int, default=OPTIONS.megabytes)
+    parser.add_argument("--rate", type=float, default=OPTIONS.rate)
+    parser.add_argument("--only", default="")
+    parser.parse_args(namespace=OPTIONS)
+    sys.exit(programs.run_cases([case for case in CASES if OPTIONS.only in case.__name__]))
