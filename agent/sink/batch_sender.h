@@ -48,7 +48,7 @@ struct BatchSenderParts {
   const pipeline::Clock& clock;
   SinkMetrics& metrics;
   std::function<BatchNumber()> next_number;
-  // The batch needs to be sent no more: acked, or dropped and counted. May call send(), not close().
+  // The batch needs to be sent no more: acked, or dropped and counted. May call send() and close().
   std::function<void(std::shared_ptr<ClosedBatch>)> settled;
 };
 

@@ -7,6 +7,7 @@ import http.client
 import http.server
 import json
 import os
+import random
 import select
 import shutil
 import socket
@@ -206,6 +207,62 @@ def dead_sink_beside_a_living_one():
             second.kill()
 
 
+def come_and_go_at_random():
+    """two servers that come and go, an agent that is killed, files that are rotated: each line once at both, some in joined entries"""
+    seed = int(os.environ.get("SINKS_SEED", random.SystemRandom().randrange(1 << 30)))
+    print(f"     seed {seed}")
+    dice = random.Random(seed)
+    second_port = programs.free_port()
+    more = f'\n[[sink]]\nname = "second"\ntype = "loki"\nurl = "http://127.0.0.1:{second_port}{PUSH}"\nbatch_bytes = "16KiB"\nmax_in_flight = 2\n{SINK}\nspool = {{ mode = "off" }}\n'
+    joined = '\n[[source.stage]]\ntype = "multiline"\nfirstline = "[05] x*$"\nmax_wait_time = "1s"\n'
+    r = Run(sink='batch_bytes = "16KiB"\nmax_in_flight = 2\nspool = { mode = "off" }\n', more=more)
+    with open(r.agent.config, "r+", encoding="utf-8") as f:
+        text = f.read().replace('labels = { job = "app" }\n', 'labels = { job = "app" }\n' + joined)
+        f.seek(0)
+        f.write(text)
+    os.makedirs(r.folder + "/second")
+    second = programs.server(r.folder + "/second", port=second_port)
+    servers = [r.server, second]
+    rotations = kills = 0
+    with r:
+        second.start()
+        for _ in range(60):
+            r.write(dice.randrange(2_000))
+            what = dice.random()
+            if what < 0.2:
+                os.rename(r.folder + "/logs/app.log", f"{r.folder}/logs/old{rotations}.log")
+                rotations += 1
+            elif what < 0.3:
+                r.agent.kill()
+                r.agent.start()
+                kills += 1
+            elif what < 0.6:
+                server = dice.choice(servers)
+                if server.process.poll() is None:
+                    server.kill()
+                else:
+                    server.start()
+            time.sleep(dice.random() * 0.2)
+        for server in servers:
+            if server.process.poll() is not None:
+                server.start()
+        want = sorted(f"line {n} ".ljust(100, "x") for n in range(r.written))
+
+        def lines(server):
+            return sorted(line for _, entry, _ in server.lines('{job="app"}', 0, time.time_ns() + 3600 * 10**9) for line in entry.split("\n"))
+
+        try:
+            for server in servers:
+                wait(lambda s=server: len(lines(s)) >= len(want))
+            time.sleep(0.5)
+            for server in servers:
+                got = lines(server)
+                assert got == want, (len(got), len(want), sorted(set(want) - set(got))[:3])
+            print(f"     {r.written} lines, {rotations} rotations, {kills} kills of the agent")
+        finally:
+            second.kill()
+
+
 def openssl(*words, folder):
     subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=30)
 
@@ -386,7 +443,7 @@ def fails_over_and_comes_back():
 
 
 if __name__ == "__main__":
-    cases = [dead_sink_beside_a_living_one, certificates_are_renewed, wrong_secret_is_put_right, through_a_proxy, too_large_bodies_are_split,
+    cases = [dead_sink_beside_a_living_one, come_and_go_at_random, certificates_are_renewed, wrong_secret_is_put_right, through_a_proxy, too_large_bodies_are_split,
              refused_lines_are_dead_letters, fails_over_and_comes_back]
     wanted = sys.argv[1:]
     sys.exit(programs.run_cases([c for c in cases if not wanted or c.__name__ in wanted]))
