@@ -65,8 +65,9 @@ void FileTable::offer_waiting() {
     return true;
   });
   // Files of former runs first: who reads a file already goes on with it, whatever its pod chooses by now.
-  std::stable_sort(ready.begin(), ready.end(),
-                   [](const Waiting& a, const Waiting& b) { return a.candidate.order < b.candidate.order; });
+  std::sort(ready.begin(), ready.end(), [](const Waiting& a, const Waiting& b) {
+    return std::tie(a.candidate.order, a.candidate.source) < std::tie(b.candidate.order, b.candidate.source);
+  });
   for (const Waiting& waiting : ready) {
     --files_.at(waiting.candidate.key).waiting;
     offer(waiting.candidate);

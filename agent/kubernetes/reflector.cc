@@ -66,6 +66,8 @@ Reflector::Reflector(pipeline::Loop& loop, ApiClient& api, ReflectorOptions opti
                                 "Lists and watches of the Kubernetes API that failed.", {{"resource", options_.what}})),
       upstream_failures_(
           metrics.counter("prometheus_sd_kubernetes_failures_total", "The number of failed WATCH/LIST requests.")),
+      up_(metrics.gauge("skidway_agent_kubernetes_up", "1: the last list or watch of the Kubernetes API went well.",
+                        {{"resource", options_.what}})),
       version_(options_.version) {}
 
 Reflector::~Reflector() { stop(); }
@@ -316,6 +318,7 @@ void Reflector::next_after(milliseconds wait) { retry_.start(wait); }
 void Reflector::fail(const std::string& why, milliseconds at_least) {
   failures_.add();
   upstream_failures_.add();
+  up_.set(0);
   const auto now = loop_.now();
   if (now - failed_at_ > kBackoffForgotten) backoff_ = milliseconds(0);
   failed_at_ = now;
@@ -329,6 +332,7 @@ void Reflector::fail(const std::string& why, milliseconds at_least) {
 }
 
 void Reflector::well() {
+  up_.set(1);
   if (trouble_.empty()) return;
   trouble_.clear();
   pipeline::log_info("kubernetes api answers again", {{"resource", options_.what}});

@@ -89,6 +89,7 @@ class Reflector {
   pipeline::Timer retry_, guard_;
   pipeline::Counter& failures_;
   pipeline::Counter& upstream_failures_;
+  pipeline::Gauge& up_;
 
   Step step_ = Step::kStreamedList;
   bool can_stream_list_ = true;

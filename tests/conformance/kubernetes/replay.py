@@ -102,6 +102,29 @@ def own(body, status=200):
     return send
 
 
+class OwnWatch:
+    """A watch that says what the test tells it to, when it does."""
+
+    def __init__(self):
+        self.events, self.more = [], threading.Condition()
+
+    def say(self, kind, thing):
+        with self.more:
+            self.events.append(json.dumps({"type": kind, "object": thing}, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
+            self.more.notify_all()
+
+    def __call__(self, connection, replay):
+        connection.sendall(split_chunks(read("067-watch-timeout-2s.http"))[0])
+        sent = 0
+        while not replay.stopped.is_set():
+            with self.more:
+                self.more.wait_for(lambda: len(self.events) > sent, 0.2)
+                events, sent = self.events[sent:], len(self.events)
+            for event in events:
+                connection.sendall(b"%x\r\n%s\r\n" % (len(event), event))
+        return False
+
+
 class Request:
     def __init__(self, text):
         head = text.split("\r\n")

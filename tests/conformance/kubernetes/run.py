@@ -294,8 +294,9 @@ target_label = "app"
         eventually(lambda: s.discovered()["shop", "redis-0", container].get(META + "pod_phase") == "Running", 60)
         s.log(folder, container, "one", "two")
         eventually(lambda: len(s.lines('{namespace="shop"}')) == 3)
+        assert s.agent.metric("skidway_agent_kubernetes_up") == 1
         s.replay.stop()
-        time.sleep(0.3)
+        eventually(lambda: s.agent.metric("skidway_agent_kubernetes_up") == 0)
         s.log(folder, container, "three", name="1.log")
         eventually(lambda: len(s.lines('{namespace="shop"}')) == 4)
         lines = [(line, stream.get("app")) for line, stream in s.lines('{namespace="shop"}')]
@@ -355,6 +356,42 @@ labels = { pipeline = "nginx" }
         assert got == {k: "nginx" if k in special else None for k in wanted if k not in out}, got
         states = {t["labels"].get("pod", t["path"]): (t["state"], t["reason"]) for t in s.targets() if excluded[META + "pod_name"] in t["path"]}
         assert all(state == "dropped" and "exclude" in reason or "pipeline" in reason for state, reason in states.values()), states
+
+
+def annotations_change():
+    """skidway.io/include and exclude while the pod runs: read from the first line once it asks for it, and no more once it is excluded"""
+    body = json.loads(r.read("058-pods-node-a-before-watch.body"))
+    pod = next(item for item in body["items"] if item["metadata"]["name"] == "redis-0")
+    labels = next(v for k, v in expected("expected-targets-plain.jsonl").items() if k[1] == "redis-0")
+    folder, container = folder_of(labels), labels[META + "pod_container_name"]
+    with Scene(extra='pods = "annotated"') as s:
+        watch = r.OwnWatch()
+        plan_list(s, "058-pods-node-a-before-watch", watch)
+        s.log(folder, container, "one")
+        s.start(server=True, wait="100ms")
+
+        def modify(**annotations):
+            pod["metadata"]["annotations"] = {f"skidway.io/{key}": value for key, value in annotations.items()}
+            pod["metadata"]["resourceVersion"] = str(int(pod["metadata"]["resourceVersion"]) + 1000)
+            watch.say("MODIFIED", pod)
+
+        def state():
+            return next((t["state"], t["reason"]) for t in s.targets())
+
+        def lines():
+            return sorted(line for line, _ in s.lines('{namespace="shop"}'))
+        eventually(lambda: state() == ("dropped", "the pod has no annotation skidway.io/include"))
+        modify(include=container)
+        eventually(lambda: lines() == ["one"])
+        s.log(folder, container, "one", "two")  # the same time and text again: stored once
+        eventually(lambda: lines() == ["one", "two"])
+        modify(include="true", exclude="true")
+        eventually(lambda: state() == ("dropped", "the pod's annotation skidway.io/exclude says so"))
+        s.log(folder, container, "one", "two", "three")
+        time.sleep(2)
+        assert lines() == ["one", "two"], lines()
+        modify(include="true")
+        eventually(lambda: lines() == ["one", "three", "two"])
 
 
 def kubelet():
@@ -440,7 +477,7 @@ def events_source():
 
 
 CASES = [streamed_lists_give_every_label, pages_give_every_label, owners, churn_and_expiry, expired_token, starting_server, refusals_while_listing, killed_server, away_at_the_start, away_at_a_restart,
-         annotations_decide, kubelet, targets_command, events_source]
+         annotations_decide, annotations_change, kubelet, targets_command, events_source]
 
 if __name__ == "__main__":
     chosen = [case for case in CASES if not sys.argv[1:] or any(word in case.__name__ for word in sys.argv[1:])]
