@@ -48,16 +48,22 @@ auto parsed(const Result<HttpClientResponse>& answer, Parse parse) -> decltype(p
   return parse(answer->body);
 }
 
-// The container that an event is about.
-std::string container_of(std::string_view event) {
+struct Event {
+  std::string id, action;  // of a container; empty: about something else
+};
+
+Event parse_event(std::string_view text) {
+  Event out;
   std::vector<pipeline::JsonMember> members, actor;
-  if (!pipeline::check_json(event, &members)) return {};
-  for (const pipeline::JsonMember& member : members)
+  if (!pipeline::check_json(text, &members)) return out;
+  for (const pipeline::JsonMember& member : members) {
+    if (pipeline::json_equals(member.name, "Action")) out.action = member.value.raw;
     if (pipeline::json_equals(member.name, "Actor") && member.value.kind == pipeline::JsonKind::kObject)
       pipeline::json_members(member.value, actor);
+  }
   for (const pipeline::JsonMember& member : actor)
-    if (pipeline::json_equals(member.name, "ID")) return std::string(member.value.raw);
-  return {};
+    if (pipeline::json_equals(member.name, "ID")) out.id = member.value.raw;
+  return out;
 }
 
 class DockerSource final : public StreamSource {
@@ -150,6 +156,7 @@ class DockerSource final : public StreamSource {
   }
 
   void ask_containers(const std::set<std::string>& touched) {
+    ++lists_begun_;
     std::string filters = options_.filters.empty() ? "" : concat("&filters=", escaped(options_.filters));
     get(concat("/containers/json?all=1", filters), [this, touched](Result<HttpClientResponse> answer) {
       asking_ = false;
@@ -193,8 +200,9 @@ class DockerSource final : public StreamSource {
       }
     }
     for (auto& [id, follower] : followers_)
-      if (!there.contains(id)) follower->remove();
+      if (!there.contains(id) && fresh_[id] != lists_begun_) follower->remove();
     std::erase_if(followers_, [](auto& item) { return item.second->forgotten(); });
+    std::erase_if(fresh_, [&](auto& item) { return !followers_.contains(item.first); });
     forget_cursors(there);
   }
 
@@ -230,14 +238,26 @@ class DockerSource final : public StreamSource {
                     std::move(stream));
   }
 
+  void on_event(const Event& event) {
+    if (event.id.empty()) return;
+    // One that is removed when it ends may not live until the next list.
+    bool fresh = event.action == "start" && options_.filters.empty() && !first_ && !followers_.contains(event.id);
+    if (fresh) {
+      auto follower = follow(event.id);
+      followers_[event.id] = follower;
+      fresh_[event.id] = asking_ ? lists_begun_ : 0;  // the list that is under way does not know it
+      follower->wake();
+    } else {
+      touched_.insert(event.id);
+    }
+    list_soon();
+  }
+
   void on_event_bytes(std::string_view bytes) {
     event_text_.append(bytes);
     size_t end;
     while ((end = event_text_.find('\n')) != event_text_.npos) {
-      if (std::string id = container_of(std::string_view(event_text_).substr(0, end)); !id.empty()) {
-        touched_.insert(std::move(id));
-        list_soon();
-      }
+      on_event(parse_event(std::string_view(event_text_).substr(0, end)));
       event_text_.erase(0, end + 1);
     }
     if (event_text_.size() > kLongestEvent) event_text_.clear();
@@ -271,7 +291,8 @@ class DockerSource final : public StreamSource {
   std::string event_text_, trouble_;
   bool asking_ = false, soon_ = false, first_ = true;
   std::chrono::milliseconds delay_{0};
-  uint64_t last_number_ = 0;
+  uint64_t last_number_ = 0, lists_begun_ = 0;
+  std::map<std::string, uint64_t> fresh_;  // followed since an event: the list that was under way then
   std::shared_ptr<DockerSource*> self_;
   std::unique_ptr<HttpClient> own_client_;
   pipeline::Timer begin_, list_, events_again_;

@@ -106,6 +106,14 @@ def containers_stop_start_and_go():
             brief.write(f"short life {i}\n")
             brief.stop()
         h.comes('{container=~"brief-.*"}', 20)
+        for i in range(20):  # as `docker run --rm`
+            brief = h.daemon.run(f"removed-{i}")
+            brief.write(f"short life {i}\n")
+            brief.stop()
+            time.sleep(0.1)
+            brief.remove()
+        wait(lambda: h.server.count('{container=~"removed-.*"}') + h.agent.metric("skidway_agent_docker_lost_containers_total") == 20)
+        assert h.server.count('{container=~"removed-.*"}') >= 10
         web.remove()
         wait(lambda: h.agent.metric("skidway_agent_docker_followed_containers") == 0)
         assert h.lines('{container="web"}') == ["before", "last word", "after"]
