@@ -4,6 +4,8 @@ Prometheus' own discovery made of the same objects (recorded/expected-*.jsonl)."
 import calendar
 import json
 import os
+import random
+import shutil
 import subprocess
 import sys
 import time
@@ -394,6 +396,44 @@ def annotations_change():
         eventually(lambda: lines() == ["one", "three", "two"])
 
 
+def gone_before_they_are_known():
+    """200 pods, most of them deleted before the API has told of them, and an API that is cut: every line once, with the labels of its pod"""
+    count, lines, dice = 200, 20, random.Random(5)
+    rules = """
+[[source.relabel]]
+source_labels = ["__meta_kubernetes_pod_label_app"]
+target_label = "app"
+"""
+    with Scene(extra=rules) as s:
+        watch = r.OwnWatch()
+        plan_list(s, "058-pods-node-a-before-watch", watch)
+        s.start(server=True, wait="30s")
+        due = []  # (when, what)
+        for n in range(count):
+            born = n * 0.015
+            due.append((born, "write", n))
+            due.append((born + dice.uniform(0.05, 0.4), "delete", n))
+            due.append((born + dice.uniform(0.0, 0.8), "tell", n))
+        due.append((count * 0.015 / 2, "cut", 0))
+        begun = time.monotonic()
+        for when, what, n in sorted(due):
+            time.sleep(max(0, begun + when - time.monotonic()))
+            folder = f"short_p{n}_uid-{n}"
+            if what == "write":
+                s.log(folder, "main", *[f"p{n} line {k}" for k in range(lines)])
+            elif what == "delete":
+                shutil.rmtree(f"{s.folder}/pods/{folder}")
+            elif what == "tell":
+                watch.say("ADDED", {"metadata": {"name": f"p{n}", "namespace": "short", "uid": f"uid-{n}", "resourceVersion": str(1000 + n), "labels": {"app": f"app-{n}"}},
+                                    "spec": {"nodeName": "node-a", "containers": [{"name": "main", "image": "i"}]}, "status": {"phase": "Running"}})
+            else:
+                s.replay.stop()
+                s.replay.start()
+        eventually(lambda: s.server.count('{namespace="short"}') == count * lines, 40)
+        got = sorted((line, stream["app"]) for line, stream in s.lines('{namespace="short"}'))
+        assert got == sorted((f"p{n} line {k}", f"app-{n}") for n in range(count) for k in range(lines)), len(got)
+
+
 def kubelet():
     """the kubelet instead of the API: the same labels"""
     wanted = {k: v for k, v in expected("expected-targets-plain.jsonl").items() if on_node(v)}
@@ -477,7 +517,7 @@ def events_source():
 
 
 CASES = [streamed_lists_give_every_label, pages_give_every_label, owners, churn_and_expiry, expired_token, starting_server, refusals_while_listing, killed_server, away_at_the_start, away_at_a_restart,
-         annotations_decide, annotations_change, kubelet, targets_command, events_source]
+         annotations_decide, annotations_change, gone_before_they_are_known, kubelet, targets_command, events_source]
 
 if __name__ == "__main__":
     chosen = [case for case in CASES if not sys.argv[1:] or any(word in case.__name__ for word in sys.argv[1:])]
