@@ -434,6 +434,34 @@ target_label = "app"
         assert got == sorted((f"p{n} line {k}", f"app-{n}") for n in range(count) for k in range(lines)), len(got)
 
 
+def reload_asks_for_more():
+    """a reload that attaches nodes and namespaces, one that asks nobody: labels follow, files stay"""
+    plain = {k: v for k, v in expected("expected-targets-plain.jsonl").items() if on_node(v)}
+    attached = {k: v for k, v in expected("expected-targets.jsonl").items() if on_node(v)}
+    with Scene() as s:
+        s.replay.plan(PODS + STREAMED, r.watch("073-watchlist-node-a", open_end=True))
+        s.replay.plan(NODES + STREAMED, r.watch("075-watchlist-nodes", open_end=True))
+        s.replay.plan(NAMESPACES + STREAMED, r.watch("074-watchlist-namespaces", open_end=True))
+        s.logs_of(plain)
+        s.start()
+        s.check_labels(plain)
+        with open(s.agent.config, encoding="utf-8") as f:
+            before = f.read()
+
+        def reload(config):
+            with open(s.agent.config, "w", encoding="utf-8") as f:
+                f.write(config)
+            status, body = programs.http(s.agent.url("/-/reload"), data=b"")
+            assert status == 200, body
+        line = next(text for text in before.splitlines() if text.startswith("api = "))
+        reload(before.replace(line, line + "\nattach_metadata = { node = true, namespace = true }"))
+        s.check_labels(attached)
+        reload(before.replace(line, 'api = "none"'))
+        eventually(lambda: all(META + "pod_phase" not in labels for labels in s.discovered().values()) and len(s.discovered()) == len(plain))
+        reload(before)
+        s.check_labels(plain)
+
+
 def kubelet():
     """the kubelet instead of the API: the same labels"""
     wanted = {k: v for k, v in expected("expected-targets-plain.jsonl").items() if on_node(v)}
@@ -517,7 +545,7 @@ def events_source():
 
 
 CASES = [streamed_lists_give_every_label, pages_give_every_label, owners, churn_and_expiry, expired_token, starting_server, refusals_while_listing, killed_server, away_at_the_start, away_at_a_restart,
-         annotations_decide, annotations_change, gone_before_they_are_known, kubelet, targets_command, events_source]
+         annotations_decide, annotations_change, gone_before_they_are_known, reload_asks_for_more, kubelet, targets_command, events_source]
 
 if __name__ == "__main__":
     chosen = [case for case in CASES if not sys.argv[1:] or any(word in case.__name__ for word in sys.argv[1:])]
