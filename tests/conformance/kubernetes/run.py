@@ -262,6 +262,21 @@ def refusals_while_listing():
         s.check_labels(wanted)
 
 
+def orderly_shutdown():
+    """a server that stops in order: its watches end with a bookmark or without a word, new ones are refused for a while; no list is needed"""
+    with Scene() as s:
+        plan_list(s, "058-pods-node-a-before-watch", r.watch("090-shutdown-sigterm-watch"), r.watch("105-shutdown-grace-watch"), r.hold())
+        s.start()
+        watching = PODS + "(?!.*sendInitial).*watch=true"
+        s.replay.wait_asked(watching, 2)
+        s.replay.stop()
+        time.sleep(1)
+        s.replay.start()
+        watches = [w.target.partition("resourceVersion=")[2].partition("&")[0] for w in s.replay.wait_asked(watching, 3)]
+        assert watches[:3] == ["368", "422", "422"], watches
+        assert len([q for q in s.replay.asked(PODS) if "watch=true" not in q.target]) == 1, s.replay.requests
+
+
 def killed_server():
     """a server that is killed: the watch goes on where it stopped, without a list; a compressed list before"""
     with Scene() as s:
@@ -544,7 +559,7 @@ def events_source():
         assert s.agent.metric("skidway_agent_kubernetes_event_lines_total") == len(listed)
 
 
-CASES = [streamed_lists_give_every_label, pages_give_every_label, owners, churn_and_expiry, expired_token, starting_server, refusals_while_listing, killed_server, away_at_the_start, away_at_a_restart,
+CASES = [streamed_lists_give_every_label, pages_give_every_label, owners, churn_and_expiry, expired_token, starting_server, refusals_while_listing, orderly_shutdown, killed_server, away_at_the_start, away_at_a_restart,
          annotations_decide, annotations_change, gone_before_they_are_known, reload_asks_for_more, kubelet, targets_command, events_source]
 
 if __name__ == "__main__":
