@@ -14,6 +14,7 @@ using pipeline::Result;
 namespace {
 constexpr size_t kMaxServerText = 1024;
 constexpr std::chrono::minutes kLongestRetryAfter{10};
+constexpr int kBlocked = 260;  // Loki: nothing is taken of this tenant, and do not try again
 
 std::string first_line(std::string_view body) {
   return std::string(body.substr(0, std::min(body.find('\n'), kMaxServerText)));
@@ -21,9 +22,32 @@ std::string first_line(std::string_view body) {
 
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
+std::optional<uint64_t> take_number(std::string_view& text) {
+  uint64_t number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc()) return std::nullopt;
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  return number;
+}
+
+uint64_t number_after(std::string_view text, std::string_view words) {
+  size_t at = text.find(words);
+  if (at == std::string_view::npos) return 0;
+  text.remove_prefix(at + words.size());
+  return take_number(text).value_or(0);
+}
+
+// "ingestion rate limit exceeded for user x (limit: 4194304 bytes/sec) while attempting to ingest '9' lines totaling
+// '9000000' bytes": more than a second's worth may never pass in one piece.
+bool is_beyond_rate(std::string_view body) {
+  uint64_t limit = number_after(body, "(limit: ");
+  return body.starts_with("ingestion rate limit exceeded") && limit > 0 && number_after(body, "totaling '") > limit;
+}
+
 // Status 413, or what gateways, gRPC and Loki write instead of it.
 bool is_too_large(int status, std::string_view body) {
   if (status == 413) return true;
+  if (status == 429) return is_beyond_rate(body);
   if (status != 400 && status != 500) return false;
   constexpr std::array<std::string_view, 4> kTexts = {"request body too large", "message larger than",
                                                       "message size too large", "entity too large"};
@@ -33,14 +57,6 @@ bool is_too_large(int status, std::string_view body) {
 // 401 and 407: a secret is wrong or has expired, and will be put right.
 bool may_work_later(int status) {
   return status == 401 || status == 407 || status == 408 || status == 429 || status >= 500;
-}
-
-std::optional<uint64_t> take_number(std::string_view& text) {
-  uint64_t number = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc()) return std::nullopt;
-  text.remove_prefix(static_cast<size_t>(end - text.data()));
-  return number;
 }
 
 // What one entry is refused for, and what whole streams are.
@@ -182,7 +198,7 @@ PushAnswer judge_answer(const Result<HttpClientResponse>& response, pipeline::Un
     return answer;
   }
   answer.status = response->status;
-  if (answer.status >= 200 && answer.status < 300) {
+  if (answer.status >= 200 && answer.status < 300 && answer.status != kBlocked) {
     answer.kind = PushAnswer::Kind::kAcked;
     return answer;
   }
@@ -194,6 +210,7 @@ PushAnswer judge_answer(const Result<HttpClientResponse>& response, pipeline::Un
   } else if (!may_work_later(answer.status)) {
     answer.kind = PushAnswer::Kind::kRejected;
     if (answer.status == 400) answer.refusals = parse_refusals(response->body);
+    if (answer.status == kBlocked) answer.refusals = {{"blocked_ingestion", 0, ""}};
   }
   return answer;
 }

@@ -38,8 +38,9 @@ struct PushAnswer {
   std::vector<Refusal> refusals;  // kRejected: these only, the other entries were stored; none: all were refused
 };
 
-// 2xx is an ack. 401, 407, 408, 429, 5xx and no answer at all may work later, anything else never will; where the
-// server says that the request is too large, parts of it may. `now`: wall clock, for a Retry-After that is a date.
+// 2xx is an ack, but for Loki's 260 (the tenant is blocked). 401, 407, 408, 429, 5xx and no answer at all may work
+// later, anything else never will; where the server says that the request is too large, parts of it may. `now`: wall
+// clock, for a Retry-After that is a date.
 PushAnswer judge_answer(const pipeline::Result<pipeline::HttpClientResponse>& response, pipeline::UnixNanos now);
 
 // Of the body of a 400; nothing where a part of it is not understood.

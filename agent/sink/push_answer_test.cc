@@ -36,6 +36,13 @@ TEST_SUITE("agent/sink") {
     CHECK(judge(400, "max entry size '3' bytes exceeded for stream '{a=\"b\"}' while adding an entry").kind ==
           Kind::kRejected);
     CHECK(judge(503, "request body too large").kind == Kind::kRetry);
+    auto limited = [](int bytes) {
+      return judge(429, pipeline::concat("ingestion rate limit exceeded for user x (limit: 4000000 bytes/sec) while "
+                                         "attempting to ingest '9' lines totaling '",
+                                         bytes, "' bytes, reduce log volume"));
+    };
+    CHECK(limited(9'000'000).kind == Kind::kTooLarge);  // that many will never pass at once
+    CHECK(limited(3'000'000).kind == Kind::kRetry);
   }
 
   TEST_CASE("push answer: Retry-After is seconds or a date, at most ten minutes") {
@@ -68,6 +75,12 @@ TEST_SUITE("agent/sink") {
                          "entry timestamp is: 2026-01-01T00:00:00Z, oldest acceptable timestamp is: "
                          "2026-01-01T01:00:00Z',\nuser 'x', total ignored: 4 out of 9 for stream: {a=\"b\"}") ==
           Refusals{{"too_far_behind", 4, "{a=\"b\"}"}});
+  }
+
+  TEST_CASE("push answer: a tenant that is blocked is refused, although the status says otherwise") {
+    PushAnswer answer = judge(260, "ingestion blocked for user 'x' until '2026-12-01' with status code '260'");
+    CHECK(answer.kind == Kind::kRejected);
+    CHECK(answer.refusals == Refusals{{"blocked_ingestion", 0, ""}});
   }
 
   TEST_CASE("push answer: a text that is not understood in full says nothing about single entries") {
