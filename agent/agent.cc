@@ -229,6 +229,8 @@ std::string Agent::stage_metrics() const {
     if (source) add(*source);
   if (stdin_source_) add(*stdin_source_);
   streams_->append_stage_metrics(page);
+  page.set_labels({});
+  add_ledger_metrics(page);
   return page.text();
 }
 

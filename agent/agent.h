@@ -21,6 +21,7 @@
 #include "agent/checkpoint/checkpoint_store.h"
 #include "agent/configuration.h"
 #include "agent/discovery/discovery.h"
+#include "agent/ledger/standing.h"
 #include "agent/pod_watches.h"
 #include "agent/sink/memory_budget.h"
 #include "agent/sink/sink.h"
@@ -76,6 +77,8 @@ class Agent {
   std::string stage_metrics() const;          // of the stages of all sources, as Prometheus text, with a label `source`
   std::vector<Target> targets() const;
   std::vector<FileReader::Progress> progress() const;
+  LedgerView ledger_view() const;                             // outlived by the agent
+  void add_ledger_metrics(pipeline::MetricPage& page) const;  // bytes of files by source, sink and what became of them
 
  private:
   Agent(pipeline::Loop& loop, pipeline::Registry& registry, Configuration configuration, AgentMode mode);
@@ -100,6 +103,7 @@ class Agent {
   std::vector<Sink*> sink_pointers() const;
   void tell_ledger();
 
+  void add_sums(pipeline::MetricPage& page) const;
   void sink_broken(pipeline::Error error);
   void stop_sinks(std::chrono::nanoseconds patience);
   void finish();
@@ -125,6 +129,9 @@ class Agent {
   std::optional<Target> stdin_target_;
   std::unique_ptr<StreamSet> streams_;
   pipeline::Timer sweep_;
+
+  mutable std::map<std::pair<std::string, std::string>, SinkStanding> sums_;  // by source and sink, for /metrics
+  mutable std::chrono::nanoseconds next_sums_{0};
 
   bool started_ = false, stopping_ = false;
   size_t sinks_running_ = 0;

@@ -1,5 +1,7 @@
 #include "agent/endpoints.h"
 
+#include <map>
+
 #include "agent/target_text.h"
 #include "pipeline/base/concat.h"
 #include "pipeline/http/http_form.h"
@@ -47,8 +49,30 @@ HttpResponse targets(const HttpRequest& request, const Agent& agent) {
   std::vector<Target> all = agent.targets();
   if (!json) return {200, {{"Content-Type", "text/html; charset=utf-8"}}, targets_page(all, agent.progress())};
   std::string out = "[";
-  for (const Target& target : all) out += concat(out.size() > 1 ? ",\n" : "", target_json(target));
+  LedgerView view = agent.ledger_view();
+  std::map<std::string, FileId> newest;  // the file of today, by source and path
+  for (const auto& [id, record] : view.files) newest[concat(record.source, "\n", record.path)] = id;
+  for (const Target& target : all) {
+    out += concat(out.size() > 1 ? ",\n" : "", target_json(target));
+    auto file = newest.find(concat(target.source, "\n", target.path));
+    if (file == newest.end()) continue;
+    FileStanding standing = standing_of(view, file->second);
+    out.pop_back();
+    out += concat(",\"size\":", standing.size_bytes, ",\"read\":", standing.read_bytes,
+                  ",\"sinks\":", sinks_json(standing.sinks), "}");
+  }
   return HttpResponse::json(out + "]\n");
+}
+
+HttpResponse whereis(const HttpRequest& request, const Agent& agent) {
+  auto form = HttpForm::of(request);
+  std::string what = form ? std::string(form->get("what")) : "";
+  if (what.empty()) return HttpResponse::text(400, "ask for /whereis?what=FILE or /whereis?what=NAMESPACE/POD\n");
+  auto standings = where_is(agent.ledger_view(), what);
+  if (standings.empty())
+    return HttpResponse::text(404, concat(what, ": it is not there, and nothing is known of it\n"));
+  if (form->get("format") == "json") return HttpResponse::json(standing_json(standings));
+  return HttpResponse::text(200, standing_text(standings));
 }
 }  // namespace
 
@@ -67,6 +91,8 @@ Result<std::unique_ptr<HttpServer>> serve_endpoints(pipeline::Loop& loop, Regist
   });
   router.route("GET", "/targets",
                [&agent](HttpRequest request, HttpResponder responder) { responder.send(targets(request, agent)); });
+  router.route("GET", "/whereis",
+               [&agent](HttpRequest request, HttpResponder responder) { responder.send(whereis(request, agent)); });
   router.route("GET", "/config", [&agent](HttpRequest, HttpResponder responder) {
     responder.send({200, {{"Content-Type", "application/toml; charset=utf-8"}}, agent.configuration().text});
   });

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "agent/commands.h"
+#include "agent/whereis.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/version.h"
 
@@ -12,6 +13,7 @@ constexpr const char* kExamples = R"(Examples:
   skidway-agent --config agent.toml --dry-run       print what would be sent
   skidway-agent check --config agent.toml           exit 0, or 2 with every error
   skidway-agent targets --config agent.toml --json  what would be read, with which labels
+  skidway-agent whereis --config agent.toml /var/log/app.log    how far it is, and where and why it stands still
   echo '{"line":"x"}' | skidway-agent test --config agent.toml --only stages
   tail -n 3 app.log | skidway-agent test --config agent.toml --raw --explain    what each stage does to them
   skidway-agent test --fixtures tests/agent.toml    unit tests of a pipeline: exit 0, or 1 with a diff per failed case
@@ -43,7 +45,7 @@ struct Flags {
   std::string log_level = "info";
   std::vector<std::string> patterns, excludes;
   std::string text, functions = "stage";
-  std::string layout, location, stage;
+  std::string layout, location, stage, what;
 };
 
 struct Commands {
@@ -54,6 +56,7 @@ struct Commands {
   CLI::App* time;
   CLI::App* text;
   CLI::App* stages;
+  CLI::App* whereis;
 };
 
 Commands describe(CLI::App& app, Flags& f) {
@@ -72,6 +75,12 @@ Commands describe(CLI::App& app, Flags& f) {
   c.check = app.add_subcommand("check", "Check the configuration")->fallthrough();
   c.targets = app.add_subcommand("targets", "What would be read, with which labels, and why not")->fallthrough();
   c.targets->add_flag("--json", f.json, "One JSON object per line");
+  c.whereis = app.add_subcommand("whereis", "How far a log is, and where and why it stands still")->fallthrough();
+  c.whereis->add_option("what", f.what, "A file, or NAMESPACE/POD[/CONTAINER]")->required();
+  c.whereis->add_flag("--json", f.json, "One JSON array");
+  c.whereis->footer(
+      "Examples:\n  skidway-agent whereis --config agent.toml /var/log/app.log\n"
+      "  skidway-agent whereis --config agent.toml shop/cart-7d9f/app");
   c.test = app.add_subcommand("test", "JSON lines in on stdin, what the pipeline makes of them on stdout");
   c.test->fallthrough()->require_subcommand(0, 1);
   c.test->add_option("--source", f.test.source, "Name of the source whose pipeline is tried; default: the first");
@@ -110,6 +119,7 @@ int dispatch(const Commands& c, const Flags& f) {
     return 2;
   }
   if (c.check->parsed()) return agent::check_configuration(f.common);
+  if (c.whereis->parsed()) return agent::print_whereis(f.common, f.what, f.json);
   if (c.targets->parsed()) return agent::list_targets(f.common, f.json);
   if (c.test->parsed()) return agent::test_pipeline(f.common, f.test);
   return agent::run_agent(f.common, f.dry_run);

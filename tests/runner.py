@@ -27,6 +27,7 @@ SCRIPTS = [
     ["wrong input", [sys.executable, f"{HERE}/e2e/wrong_input_test.py"]],
     ["path", [sys.executable, f"{HERE}/e2e/path_test.py"]],
     ["tools", [sys.executable, f"{HERE}/e2e/tools_test.py"]],
+    ["whereis", [sys.executable, f"{HERE}/e2e/whereis_test.py"]],
     ["journal", [sys.executable, f"{HERE}/e2e/journal_test.py"]],
     ["reload", [sys.executable, f"{HERE}/e2e/reload_test.py"]],
     ["sinks", [sys.executable, f"{HERE}/e2e/sinks_test.py"]],

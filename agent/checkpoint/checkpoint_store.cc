@@ -75,7 +75,8 @@ class CheckpointStore::Worker {
         records_(
             registry.gauge("skidway_agent_checkpoint_records", "Batch records kept: not acked, or above a position.")),
         seconds_(registry.histogram("skidway_agent_checkpoint_group_seconds",
-                                    "Time to write one group of checkpoints durably.", pipeline::latency_buckets())) {
+                                    "Time to write one group of checkpoints durably.", pipeline::latency_buckets())),
+        losses_(resume_) {
     records_.set(static_cast<int64_t>(tables_.live_records()));
     cursors_ = resume_.cursors;
     thread_ = std::thread([this] { run(); });
@@ -103,7 +104,17 @@ class CheckpointStore::Worker {
     if (future.wait_for(kPatience) != std::future_status::ready)
       return fail(Errc::kUnavailable, "the checkpoint store does not answer: is its disk full?");
     TRY_LET(resume_.sinks[name], future.get());
+    losses_.add_sink(name, resume_.sinks[name]);
     return {};
+  }
+  LossLedger& losses() { return losses_; }
+  std::string trouble() {
+    std::lock_guard lock(cursors_mutex_);
+    return trouble_;
+  }
+  void set_trouble(std::string trouble) {
+    std::lock_guard lock(cursors_mutex_);
+    trouble_ = std::move(trouble);
   }
   void note_cursor(const std::string& source, const std::string& key, const std::string& text) {
     std::lock_guard lock(cursors_mutex_);
@@ -167,12 +178,13 @@ class CheckpointStore::Worker {
     if (Result<void> written = group_.empty() ? Result<void>() : tables_.write(group_); !written) {
       failed_ = true;
       failures_.add();
+      set_trouble(written.error().message);
       if (auto held = limiter_.allow())
         log_error("checkpoints not written: nothing new is sent until they are",
                   {{"error", written.error()}, {"held_back", *held}});
       return;
     }
-    failed_ = false;
+    if (std::exchange(failed_, false)) set_trouble("");
     groups_.add();
     seconds_.observe(std::chrono::duration<double>(Steady::now() - start).count());
     records_.set(static_cast<int64_t>(tables_.live_records()));
@@ -193,7 +205,9 @@ class CheckpointStore::Worker {
   pipeline::Gauge& records_;
   pipeline::Histogram& seconds_;
 
+  LossLedger losses_;
   std::mutex cursors_mutex_;
+  std::string trouble_;                                                // under cursors_mutex_
   std::map<std::string, std::map<std::string, std::string>> cursors_;  // under cursors_mutex_: as saved last
 
   std::mutex mutex_;  // everything below
@@ -230,7 +244,10 @@ void CheckpointStore::update_file(FileId file, FileRecord record) {
   worker_->add({PutFile{file, std::move(record)}}, nullptr, Worker::When::kSoon);
 }
 
-void CheckpointStore::forget_file(FileId file) { worker_->add({ForgetFile{file}}, nullptr, Worker::When::kSoon); }
+void CheckpointStore::forget_file(FileId file) {
+  worker_->losses().forget(file);
+  worker_->add({ForgetFile{file}}, nullptr, Worker::When::kSoon);
+}
 
 void CheckpointStore::put_records(const std::string& sink, std::vector<std::shared_ptr<const BatchRecord>> records,
                                   Done done) {
@@ -244,7 +261,11 @@ void CheckpointStore::ack(const std::string& sink, BatchNumber number) {
 }
 
 void CheckpointStore::save_positions(const std::string& sink, std::vector<FilePosition> positions) {
-  worker_->add({SavePositions{sink, std::move(positions)}}, nullptr, Worker::When::kSoon);
+  std::vector<CheckpointOperation> operations;
+  std::vector<DroppedBytes> dropped = worker_->losses().pass(sink, positions);
+  operations.push_back(SavePositions{sink, std::move(positions)});
+  if (!dropped.empty()) operations.push_back(SaveDrops{sink, std::move(dropped)});
+  worker_->add(std::move(operations), nullptr, Worker::When::kSoon);
 }
 
 void CheckpointStore::save_cursor(const std::string& source, const std::string& key, std::string text) {
@@ -255,6 +276,15 @@ void CheckpointStore::save_cursor(const std::string& source, const std::string& 
 std::map<std::string, std::string> CheckpointStore::cursors(const std::string& source) const {
   return worker_->cursors(source);
 }
+
+LossLedger& CheckpointStore::losses() { return worker_->losses(); }
+
+void CheckpointStore::note_fault(const std::string& sink, std::string_view text, pipeline::UnixNanos now) {
+  if (!worker_->losses().note_fault(sink, text, now)) return;
+  worker_->add({SaveFault{sink, worker_->losses().fault(sink)}}, nullptr, Worker::When::kSoon);
+}
+
+std::string CheckpointStore::trouble() const { return worker_->trouble(); }
 
 void CheckpointStore::flush(Done done) { worker_->add({}, std::move(done), Worker::When::kAtOnce); }
 

@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/checkpoint/loss_ledger.h"
 #include "agent/checkpoint/records.h"
 #include "pipeline/base/metrics.h"
 #include "pipeline/base/result.h"
@@ -64,6 +65,12 @@ class CheckpointStore {
   void save_cursor(const std::string& source, const std::string& key, std::string text);
   // The cursors of a source as they were saved last, by key: also for one that begins anew in this run. Thread: any.
   std::map<std::string, std::string> cursors(const std::string& source) const;
+  // What was dropped on the way to the sinks. Its sums are saved with the positions.
+  LossLedger& losses();
+  // Notes and saves why `sink` gets no ack; an empty text: it does again. Cheap where nothing is new.
+  void note_fault(const std::string& sink, std::string_view text, pipeline::UnixNanos now);
+  // Why the store itself cannot write at the moment; empty: it can. Thread: any.
+  std::string trouble() const;
   // `done` is called on the store's worker once everything asked for before is on disk.
   void flush(Done done);
 

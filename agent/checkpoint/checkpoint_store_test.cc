@@ -285,7 +285,7 @@ TEST_SUITE("agent/checkpoint") {
     {
       auto db = pipeline::Database::open(f.path(), {});
       REQUIRE(db);
-      REQUIRE(db->execute("DROP TABLE cursors"));
+      REQUIRE(db->execute("DROP TABLE cursors; DROP TABLE drops; DROP TABLE faults"));
       REQUIRE(db->set_schema_version(1));
     }
     f.reopen();

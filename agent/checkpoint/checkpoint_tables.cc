@@ -19,7 +19,7 @@ using pipeline::Statement;
 using pipeline::Step;
 
 namespace {
-constexpr int64_t kVersion = 2;
+constexpr int64_t kVersion = 3;
 constexpr size_t kUnusedLabels = 1024;  // label sets kept for nothing before they are looked through
 
 constexpr std::string_view kTables = R"(
@@ -36,6 +36,13 @@ CREATE TABLE batches (sink INTEGER NOT NULL, epoch INTEGER NOT NULL, seq INTEGER
 // Version 2 has, beyond version 1:
 constexpr std::string_view kCursors = R"(
 CREATE TABLE cursors (source TEXT NOT NULL, key TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (source, key)) WITHOUT ROWID, STRICT;
+)";
+
+// Version 3 has, beyond version 2:
+constexpr std::string_view kDrops = R"(
+CREATE TABLE drops (sink INTEGER NOT NULL, file INTEGER NOT NULL, reason TEXT NOT NULL, bytes INTEGER NOT NULL,
+  detail TEXT NOT NULL, PRIMARY KEY (sink, file, reason)) WITHOUT ROWID, STRICT;
+CREATE TABLE faults (sink INTEGER PRIMARY KEY, text TEXT NOT NULL, since INTEGER NOT NULL) STRICT;
 )";
 
 int64_t as_signed(uint64_t v) { return static_cast<int64_t>(v); }
@@ -58,7 +65,8 @@ std::string make_uuid() {
 Result<void> make_tables(Database& db, int64_t version) {
   TRY_LET(auto transaction, db.begin());
   if (version == 0) TRY(db.execute(kTables));
-  TRY(db.execute(kCursors));
+  if (version < 2) TRY(db.execute(kCursors));
+  TRY(db.execute(kDrops));
   TRY(db.set_schema_version(kVersion));
   return transaction.commit();
 }
@@ -66,7 +74,7 @@ Result<void> make_tables(Database& db, int64_t version) {
 
 struct CheckpointTables::Statements {
   Statement put_file, delete_file, delete_positions, put_record, put_labels, ack, put_position, delete_record,
-      put_cursor, delete_cursor;
+      put_cursor, delete_cursor, put_drop, delete_drops, put_fault;
 
   static Result<std::unique_ptr<Statements>> prepare(Database& db) {
     TRY_LET(auto put_file, db.prepare("INSERT OR REPLACE INTO files VALUES (?,?,?,?,?,?,?,?)"));
@@ -82,10 +90,14 @@ struct CheckpointTables::Statements {
     TRY_LET(auto delete_record, db.prepare("DELETE FROM batches WHERE sink = ? AND epoch = ? AND seq = ?"));
     TRY_LET(auto put_cursor, db.prepare("INSERT OR REPLACE INTO cursors VALUES (?,?,?)"));
     TRY_LET(auto delete_cursor, db.prepare("DELETE FROM cursors WHERE source = ? AND key = ?"));
-    return std::make_unique<Statements>(
-        Statements{std::move(put_file), std::move(delete_file), std::move(delete_positions), std::move(put_record),
-                   std::move(put_labels), std::move(ack), std::move(put_position), std::move(delete_record),
-                   std::move(put_cursor), std::move(delete_cursor)});
+    TRY_LET(auto put_drop, db.prepare("INSERT OR REPLACE INTO drops SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 "
+                                      "FROM files WHERE id = ?2)"));
+    TRY_LET(auto delete_drops, db.prepare("DELETE FROM drops WHERE file = ?"));
+    TRY_LET(auto put_fault, db.prepare("INSERT OR REPLACE INTO faults VALUES (?,?,?)"));
+    return std::make_unique<Statements>(Statements{
+        std::move(put_file), std::move(delete_file), std::move(delete_positions), std::move(put_record),
+        std::move(put_labels), std::move(ack), std::move(put_position), std::move(delete_record), std::move(put_cursor),
+        std::move(delete_cursor), std::move(put_drop), std::move(delete_drops), std::move(put_fault)});
   }
 };
 
@@ -102,6 +114,33 @@ Result<CheckpointTables> CheckpointTables::open(const std::string& path) {
   if (version < kVersion) TRY(make_tables(db, version));
   TRY_LET(auto statements, Statements::prepare(db));
   return CheckpointTables(std::move(db), std::move(statements));
+}
+
+Result<Resume> CheckpointTables::view(const std::string& path) {
+  pipeline::DatabaseOptions options;
+  options.create = false;
+  options.read_only = true;
+  TRY_LET(Database db, Database::open(path, options));
+  TRY_LET(int64_t version, db.schema_version());
+  if (version != kVersion)
+    return fail(Errc::kInvalid, concat(path, ": made by another version of skidway-agent; start this one once"));
+  TRY_LET(auto statements, Statements::prepare(db));
+  CheckpointTables tables(std::move(db), std::move(statements));
+  TRY_LET(auto snapshot, tables.db_.begin_read());
+  Resume resume;
+  TRY(tables.load_files(resume));
+  TRY(tables.load_cursors(resume));
+  std::vector<std::pair<std::string, int64_t>> sinks;
+  {
+    TRY_LET(Statement all, tables.db_.prepare("SELECT name, id FROM sinks"));
+    for (;;) {
+      TRY_LET(Step step, all.step());
+      if (step == Step::kDone) break;
+      sinks.emplace_back(all.text(0), all.integer(1));
+    }
+  }
+  for (auto& [name, id] : sinks) TRY(tables.load_sink(name, id, resume.sinks[name]));
+  return resume;
 }
 
 // --- load
@@ -156,6 +195,7 @@ Result<void> CheckpointTables::delete_orphans() {
   TRY_LET(Step step, highest.step());
   if (step == Step::kRow) first_free_file_id_ = std::max(first_free_file_id_, as_unsigned(highest.integer(0)) + 1);
   highest.reset();
+  TRY(db_.execute("DELETE FROM drops WHERE file NOT IN (SELECT id FROM files)"));
   return db_.execute("DELETE FROM positions WHERE file NOT IN (SELECT id FROM files)");
 }
 
@@ -204,6 +244,7 @@ Result<void> CheckpointTables::load_sink(const std::string& name, int64_t id, Si
   SinkRows& rows = sinks_[name];
   rows.id = id;
   TRY(load_positions(id, rows, resume));
+  TRY(load_drops(id, resume));
   return load_records(id, rows, resume);
 }
 
@@ -217,6 +258,24 @@ Result<void> CheckpointTables::load_positions(int64_t id, SinkRows& rows, SinkRe
     resume.positions[position.file] = position;
     rows.records.pass(position.file, position.position);
   }
+}
+
+Result<void> CheckpointTables::load_drops(int64_t id, SinkResume& resume) {
+  TRY_LET(Statement all, db_.prepare("SELECT file, reason, bytes, detail FROM drops WHERE sink = ?"));
+  TRY(all.bind_all(id));
+  for (;;) {
+    TRY_LET(Step step, all.step());
+    if (step == Step::kDone) break;
+    resume.dropped.push_back({{as_unsigned(all.integer(0))},
+                              std::string(all.text(1)),
+                              as_unsigned(all.integer(2)),
+                              std::string(all.text(3))});
+  }
+  TRY_LET(Statement fault, db_.prepare("SELECT text, since FROM faults WHERE sink = ?"));
+  TRY(fault.bind_all(id));
+  TRY_LET(Step step, fault.step());
+  if (step == Step::kRow) resume.fault = {std::string(fault.text(0)), fault.integer(1)};
+  return {};
 }
 
 Result<void> CheckpointTables::load_records(int64_t id, SinkRows& rows, SinkResume& resume) {
@@ -272,6 +331,7 @@ Result<void> CheckpointTables::apply(const PutFile& put) {
 Result<void> CheckpointTables::apply(const ForgetFile& forget) {
   for (auto& [name, sink] : sinks_) sink.records.forget(forget.file);
   TRY(statements_->delete_positions.run(as_signed(forget.file.value)));
+  TRY(statements_->delete_drops.run(as_signed(forget.file.value)));
   return statements_->delete_file.run(as_signed(forget.file.value));
 }
 
@@ -313,6 +373,18 @@ Result<void> CheckpointTables::apply(const SavePositions& save) {
 Result<void> CheckpointTables::apply(const SaveCursor& save) {
   std::string_view source = save.source, key = save.key, text = save.text;
   return text.empty() ? statements_->delete_cursor.run(source, key) : statements_->put_cursor.run(source, key, text);
+}
+
+Result<void> CheckpointTables::apply(const SaveDrops& save) {
+  int64_t sink = sinks_.at(save.sink).id;
+  for (const DroppedBytes& d : save.dropped)
+    TRY(statements_->put_drop.run(sink, as_signed(d.file.value), std::string_view(d.reason), as_signed(d.bytes),
+                                  std::string_view(d.detail)));
+  return {};
+}
+
+Result<void> CheckpointTables::apply(const SaveFault& save) {
+  return statements_->put_fault.run(sinks_.at(save.sink).id, std::string_view(save.fault.text), save.fault.since);
 }
 
 Result<void> CheckpointTables::delete_finished(SinkRows& sink) {

@@ -1,4 +1,4 @@
-// CheckpointTables: the checkpoint store's SQLite file, version 2. Bytes of `ranges`: record_codec.h.
+// CheckpointTables: the checkpoint store's SQLite file, version 3. Bytes of `ranges`: record_codec.h.
 //
 //   sinks      id, name, uuid, epoch                         one per name ever used; epoch of the last start
 //   files      id, source, dev, inode, fingerprint, fingerprint_length, path, birth_order
@@ -6,6 +6,8 @@
 //   labels     key, text                                     label sets that records name
 //   batches    (sink, epoch, seq), tenant, acked, ranges     until acked and passed (live_records.h)
 //   cursors    (source, key), text                           where sources that are no files go on; since version 2
+//   drops      (sink, file, reason), bytes, detail           of bytes below the position; since version 3
+//   faults     (sink), text, since                           why it gets no ack; since version 3
 //
 // Unsigned 64-bit numbers are kept as the signed ones with the same bits.
 // Life:    after an error of write() the same group may be written again: everything is put or deleted, never added to.
@@ -49,12 +51,24 @@ struct SavePositions {
 struct SaveCursor {
   std::string source, key, text;  // no text: the row goes
 };
-using CheckpointOperation = std::variant<PutFile, ForgetFile, PutRecord, AckBatch, SavePositions, SaveCursor>;
+struct SaveDrops {
+  std::string sink;
+  std::vector<DroppedBytes> dropped;
+};
+struct SaveFault {
+  std::string sink;
+  SinkFault fault;
+};
+using CheckpointOperation =
+    std::variant<PutFile, ForgetFile, PutRecord, AckBatch, SavePositions, SaveCursor, SaveDrops, SaveFault>;
 
 class CheckpointTables {
  public:
   // Makes the tables where there are none. kCorrupt: not ours or damaged; kInvalid: made by a newer version.
   static pipeline::Result<CheckpointTables> open(const std::string& path);
+  // What is there of every sink, for who only looks: nothing is changed, also while an agent runs. kInvalid: made by
+  // another version.
+  static pipeline::Result<Resume> view(const std::string& path);
   CheckpointTables(CheckpointTables&& other) noexcept;
   ~CheckpointTables();
 
@@ -83,6 +97,7 @@ class CheckpointTables {
   pipeline::Result<void> load_absent_sinks();
   pipeline::Result<void> load_sink(const std::string& name, int64_t id, SinkResume& resume);
   pipeline::Result<void> load_positions(int64_t id, SinkRows& rows, SinkResume& resume);
+  pipeline::Result<void> load_drops(int64_t id, SinkResume& resume);
   pipeline::Result<void> load_records(int64_t id, SinkRows& rows, SinkResume& resume);
   pipeline::Result<int64_t> start_producer(const std::string& name, Producer& producer);
   pipeline::Result<void> drop_unused_labels();
@@ -93,6 +108,8 @@ class CheckpointTables {
   pipeline::Result<void> apply(const AckBatch& ack);
   pipeline::Result<void> apply(const SavePositions& save);
   pipeline::Result<void> apply(const SaveCursor& save);
+  pipeline::Result<void> apply(const SaveDrops& save);
+  pipeline::Result<void> apply(const SaveFault& save);
   pipeline::Result<void> put_labels(const BatchRecord& record);
   pipeline::Result<void> delete_finished(SinkRows& sink);
 

@@ -80,10 +80,28 @@ struct Producer {
   uint64_t epoch = 0;
 };
 
+// Bytes of a file, below a sink's position, that were dropped on their way to it.
+struct DroppedBytes {
+  FileId file;
+  std::string reason;
+  uint64_t bytes = 0;
+  std::string detail;  // of the last ones: the server's text
+  bool operator==(const DroppedBytes&) const = default;
+};
+
+// Why a sink gets no ack; an empty text: it does.
+struct SinkFault {
+  std::string text;
+  pipeline::UnixNanos since = 0;
+  bool operator==(const SinkFault&) const = default;
+};
+
 // What the store held when it was opened.
 struct SinkResume {
   Producer producer;  // epoch already raised
   std::map<FileId, FilePosition> positions;
+  std::vector<DroppedBytes> dropped;
+  SinkFault fault;
   std::vector<BatchRecord> records;  // by number; acked ones still cover bytes above a position
 };
 struct Resume {

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <optional>
 
+#include "agent/checkpoint/checkpoint_store.h"
 #include "agent/sink/batch_parts.h"
+#include "agent/sink/fault_kind.h"
 #include "agent/sink/push_request.h"
 #include "pipeline/base/quantity.h"
 
@@ -203,6 +205,7 @@ void BatchSender::on_answer(InFlight& flight, const PushAnswer& answer) {
   const ClosedBatch& batch = *flight.batch;
   const RetryOptions& limits = options_.retry;
   away_ = answer.kind == Kind::kRetry;
+  if (answer.kind != Kind::kRetry) parts_.store.note_fault(options_.name, "", parts_.clock.wall());
   if (answer.kind == Kind::kAcked) {
     parts_.metrics.sent(batch.volume, batch.body->size(), batch.tenant);
     note_size(0);
@@ -223,6 +226,7 @@ void BatchSender::retry(InFlight& flight, const PushAnswer& answer) {
     delay = std::max(delay, *answer.retry_after);
     not_before_ = std::max(not_before_, parts_.clock.monotonic() + *answer.retry_after);
   }
+  parts_.store.note_fault(options_.name, concat(fault_kind(answer), ": ", answer.text), parts_.clock.wall());
   flight.repetitions++;
   parts_.metrics.retry(flight.batch->tenant);
   if (auto held = retry_limiter_.allow())
@@ -316,6 +320,7 @@ void BatchSender::drop(InFlight& flight) {
   const auto& [reason, answer] = *flight.refused;
   std::map<std::string, uint64_t> refused = count_refused(batch, answer.refusals);
   if (answer.refusals.empty()) refused[reason] = batch.volume.entries;
+  note_losses(flight, refused);
   SinkMetrics::Volume kept = batch.volume;
   for (const auto& [why, entries] : refused) {
     SinkMetrics::Volume gone{entries, batch.volume.entries ? batch.volume.bytes * entries / batch.volume.entries : 0};
@@ -333,6 +338,28 @@ void BatchSender::drop(InFlight& flight) {
                                {"error", answer.text},
                                {"held_back", *held}});
   settle(flight);
+}
+
+// In bytes of the files it was made of: those of a half are not known, each file has its share.
+void BatchSender::note_losses(const InFlight& flight, const std::map<std::string, uint64_t>& refused) {
+  const InFlight* root = &flight;
+  while (root->whole) root = root->whole;
+  const ClosedBatch& batch = *root->batch;
+  std::map<FileId, std::pair<uint64_t, uint64_t>> files;  // bytes, end
+  for (const RecordSegment& segment : batch.record->segments) {
+    for (const LineRange& range : segment.ranges) {
+      auto& [bytes, end] = files[segment.file];
+      bytes += range.end - range.begin, end = std::max(end, range.end);
+    }
+  }
+  const PushAnswer& answer = flight.refused->answer;
+  for (const auto& [why, entries] : refused) {
+    std::string reason = concat("sink:", why == "rejected" ? fault_kind(answer) : std::string_view(why));
+    for (const auto& [file, range] : files) {
+      uint64_t bytes = batch.volume.entries > 0 ? range.first * entries / batch.volume.entries : range.first;
+      parts_.store.losses().note(options_.name, file, reason, bytes, range.second, answer.text);
+    }
+  }
 }
 
 void BatchSender::settle(InFlight& flight) {

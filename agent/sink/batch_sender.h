@@ -17,6 +17,7 @@
 #include <deque>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -98,6 +99,7 @@ class BatchSender {
   void refuse(InFlight& flight, std::string reason, const PushAnswer& answer);
   void write_dead_letter(InFlight& flight);
   void drop(InFlight& flight);
+  void note_losses(const InFlight& flight, const std::map<std::string, uint64_t>& refused);
   void settle(InFlight& flight);
 
   void renew_client();

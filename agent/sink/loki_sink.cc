@@ -106,6 +106,10 @@ void LokiSink::give_up(const BatchRecord& record, Progress::Hold hold, const std
   post([number = record.number](LokiSink& sink) { sink.saver_.acked(number); });
 }
 
+void LokiSink::dropped(FileId file, std::string_view reason, uint64_t bytes, uint64_t end) {
+  store_.losses().note(name_, file, reason, bytes, end);
+}
+
 bool LokiSink::full() const {
   uint64_t batches = outstanding_batches_.load(std::memory_order_relaxed);
   uint64_t bytes = outstanding_bytes_.load(std::memory_order_relaxed);

@@ -49,6 +49,7 @@ class LokiSink final : public Sink, private BatchTaker {
   std::unique_ptr<SinkPort> open_port(std::function<void()> on_room) override;
   const std::vector<BatchRecord>& unacked() const override { return unacked_; }
   std::optional<FilePosition> position(FileId file) const override { return progress_.position(file); }
+  bool holds(FileId file) const override { return progress_.holds(file); }
   void forget(FileId file) override { progress_.forget(file); }
   pipeline::Result<std::function<void()>> prepare_change(SinkOptions options) override;
   void stop(std::chrono::nanoseconds patience, std::function<void()> done) override;
@@ -65,6 +66,7 @@ class LokiSink final : public Sink, private BatchTaker {
   void give_up(const BatchRecord& record, Progress::Hold hold, const std::vector<FileId>& files) override;
   bool full() const override;
   uint64_t batch_limit() const override { return sender_->batch_limit(); }
+  void dropped(FileId file, std::string_view reason, uint64_t bytes, uint64_t end) override;
   void progressed() override { saver_.progressed(); }
 
   // on the loop

@@ -80,6 +80,12 @@ std::optional<FilePosition> Progress::position(FileId id) const {
   return at->second.position(id);
 }
 
+bool Progress::holds(FileId file) const {
+  std::lock_guard lock(mutex_);
+  auto found = files_.find(file);
+  return found != files_.end() && !found->second.holds.empty();
+}
+
 std::vector<FilePosition> Progress::take_changed() {
   std::lock_guard lock(mutex_);
   std::vector<FilePosition> changed;

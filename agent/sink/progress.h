@@ -32,6 +32,7 @@ class Progress {
   void forget(FileId file);
 
   std::optional<FilePosition> position(FileId file) const;
+  bool holds(FileId file) const;             // a batch holds something of it
   std::vector<FilePosition> take_changed();  // those that moved since the last call
 
  private:

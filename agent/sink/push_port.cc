@@ -59,7 +59,10 @@ void PushPort::append(const Batch& batch, const FilePosition& passed) {
       add_group(batch, row, end, passed.file);
   }
   parts_.metrics.take({taken_.entries + unlabelled_.entries, taken_.bytes + unlabelled_.bytes});
-  if (unlabelled_.entries > 0) parts_.metrics.dropped("no_labels", unlabelled_, parts_.options.tenant);
+  if (unlabelled_.entries > 0) {
+    parts_.metrics.dropped("no_labels", unlabelled_, parts_.options.tenant);
+    parts_.taker.dropped(passed.file, "sink:no_labels", unlabelled_.bytes + unlabelled_.entries, passed.position);
+  }
   for (auto& open : opens_) count_memory(*open);
   if (!passed.file) return;
   parts_.progress.pass(passed);

@@ -39,6 +39,8 @@ class BatchTaker {
   virtual bool full() const = 0;
   // Beyond batch_bytes: larger bodies were too large for the far side.
   virtual uint64_t batch_limit() const { return ~uint64_t{0}; }
+  // Bytes of `file` that end at or before `end` are given up.
+  virtual void dropped(FileId, std::string_view /*reason*/, uint64_t /*bytes*/, uint64_t /*end*/) {}
   virtual void progressed() = 0;  // a reader has passed bytes
 };
 

@@ -239,6 +239,7 @@ void FileShard::flush_stages(TailedFile& tailed) {
   flush_kept(tailed, *source_of(tailed).stages, tailed.cursor.position);
   batch_.clear();
   source_of(tailed).stages->flush(batch_, *tailed.stage_state, drops_);
+  note_drops(tailed, 0, true);
   metrics_[tailed.file.source]->add(drops_);
   hand_on(tailed);
 }

@@ -66,6 +66,10 @@ class FileLedger {
   // could not be listed (not mounted yet) are left out: their files may still be found.
   virtual void first_scan_done(const std::set<std::string>& sources) = 0;
 
+  // `bytes` of `file` that end at or before `end` reach no sink of its source, for this reason.
+  virtual void dropped(const SourceOptions&, FileId, std::string_view /*reason*/, uint64_t /*bytes*/,
+                       uint64_t /*end*/) {}
+
   virtual uint64_t last_birth_order() const = 0;  // the highest known at the start
 };
 

@@ -48,6 +48,9 @@ void FileShard::offer(OfferedFile offer) {
   if (source_of(tailed).stages) tailed.stage_state = source_of(tailed).stages->make_state();
   note_kept(tailed);
   if (tailed.file.fresh) {
+    if (tailed.cursor.position > 0)
+      ledger_.dropped(source_of(tailed), tailed.file.id, "read:before_start", tailed.cursor.position,
+                      tailed.cursor.position);
     batch_.clear();
     hand_on(tailed);  // the sinks note where reading starts
   }
@@ -315,11 +318,17 @@ bool FileShard::read_block(TailedFile& tailed, Tail tail) {
   tailed.path_metrics->read_lines.add(outcome->lines);
   metrics.cut_lines.add(outcome->cut_lines);
   metrics.cut_bytes.add(outcome->cut_bytes);
+  if (outcome->cut_bytes > 0)
+    ledger_.dropped(source_of(tailed), tailed.file.id, "read:max_line_size", outcome->cut_bytes,
+                    tailed.cursor.position);
   if (outcome->lines > 0 || outcome->bytes > 0) {
     if (tailed.kept_end > 0) [[unlikely]]
       read_kept(tailed);
     if (tailed.stage_state && !batch_.empty()) {
+      bool holding = tailed.stage_state->open_from().has_value();
+      uint64_t before = bytes_of(batch_);
       source_of(tailed).stages->process(batch_, *tailed.stage_state, drops_);
+      note_drops(tailed, before, holding);
       metrics.add(drops_);
     }
     hand_on(tailed);
@@ -377,6 +386,7 @@ void FileShard::expire_held() {
     if (due && *due <= then) {
       batch_.clear();
       source_of(*tailed).stages->expire(batch_, *tailed->stage_state, then, drops_);
+      note_drops(*tailed, 0, true);
       metrics_[tailed->file.source]->add(drops_);
       hand_on(*tailed);
     }

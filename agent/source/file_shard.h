@@ -95,6 +95,8 @@ class FileShard final : public FileReceiver {
   void hand_on(TailedFile& tailed, uint64_t position);  // that was passed
   pipeline::UnixNanos next_read_time(TailedFile& tailed) const;
   void note_due(TailedFile& tailed);
+  static uint64_t bytes_of(const pipeline::Batch& batch);  // of the file, in its entries
+  void note_drops(TailedFile& tailed, uint64_t bytes_before, bool holding_before);
   void expire_held();
 
   void close_ports(const std::vector<size_t>& ports);

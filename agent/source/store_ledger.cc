@@ -212,6 +212,19 @@ void StoreLedger::forget(FileId file, const FileRecord& record) {
   records_.erase(file);
 }
 
+void StoreLedger::dropped(const SourceOptions& source, FileId file, std::string_view reason, uint64_t bytes,
+                          uint64_t end) {
+  std::lock_guard lock(mutex_);
+  for (size_t sink : source.sinks)
+    if (sink < sinks_.size() && sinks_[sink] != nullptr)
+      store_.losses().note(sinks_[sink]->name(), file, reason, bytes, end);
+}
+
+std::map<FileId, FileRecord> StoreLedger::files() const {
+  std::lock_guard lock(mutex_);
+  return {records_.begin(), records_.end()};
+}
+
 uint64_t StoreLedger::last_birth_order() const { return last_birth_order_; }
 
 bool StoreLedger::all_sinks_past(const Ending& ending) const {

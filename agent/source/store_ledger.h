@@ -1,6 +1,7 @@
 // StoreLedger: the FileLedger over the checkpoint store and the sinks, which outlive it. Thread: any.
 #pragma once
 
+#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -33,7 +34,11 @@ class StoreLedger final : public FileLedger {
   void release(FileId file, uint64_t position, std::optional<uint64_t> cut_line_at) override;
   void finished(FileId file, uint64_t end) override;
   void first_scan_done(const std::set<std::string>& sources) override;
+  void dropped(const SourceOptions& source, FileId file, std::string_view reason, uint64_t bytes,
+               uint64_t end) override;
   uint64_t last_birth_order() const override;
+
+  std::map<FileId, FileRecord> files() const;  // those known
 
   // After a change of the configuration; null: that sink is there no more. `retiring`: those that are given nothing new
   // and still send what they have; a file they have something of is not forgotten. They may go when this has returned.

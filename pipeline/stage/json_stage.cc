@@ -50,7 +50,7 @@ class JsonStage final : public Stage {
     if (!options_.source.empty()) reads.names.insert(options_.source);
   }
 
-  void process(Batch& batch, StageMemory& stage_memory, DropCounts&) const override {
+  void process(Batch& batch, StageMemory& stage_memory, DropCounts& drops) const override {
     auto& memory = static_cast<JsonMemory&>(stage_memory);
     memory.keep.clear();
     for (const Extraction& extraction : options_.extractions) batch.field(extraction.name);
@@ -70,6 +70,7 @@ class JsonStage final : public Stage {
         if (!options_.drop_malformed) continue;
         if (memory.keep.empty()) memory.keep.assign(batch.size(), 1);
         memory.keep[i] = 0;
+        drops.add("malformed_json", 1, batch.lines[i].size());
         continue;
       }
       extract(batch, i, *document, memory);

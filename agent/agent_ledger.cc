@@ -1,0 +1,97 @@
+// What the running agent knows of its files, for `whereis`, /targets and /metrics.
+#include <algorithm>
+
+#include "agent/agent.h"
+
+namespace agent {
+
+namespace {
+constexpr size_t kMostFiles = 1000;  // with series of their own; the sums are of all
+constexpr size_t kManyFiles = 10'000;
+constexpr std::chrono::seconds kSumEvery{60};  // with many files: adding them up takes a while
+
+void add_series(pipeline::MetricPage& page, const char* state, const char* dropped,
+                const pipeline::MetricLabels& labels, const SinkStanding& sink) {
+  using pipeline::MetricType;
+  auto with = [&](const char* name, const std::string& value) {
+    pipeline::MetricLabels all = labels;
+    all.emplace_back(name, value);
+    return all;
+  };
+  constexpr const char* kHelp = "Bytes of files that a sink has acknowledged or kept, and those that wait for it.";
+  page.add(state, kHelp, MetricType::kGauge, with("state", "acked"), sink.acked);
+  page.add(state, kHelp, MetricType::kGauge, with("state", "waiting"), sink.waiting);
+  for (const DroppedBytes& d : sink.dropped)
+    page.add(dropped, "Bytes of files that were dropped on their way to a sink, by step and reason.",
+             MetricType::kGauge, with("reason", d.reason), d.bytes);
+}
+}  // namespace
+
+LedgerView Agent::ledger_view() const {
+  LedgerView view;
+  view.running = true;
+  view.sources = configuration_.sources;
+  for (const SinkOptions& sink : configuration_.sinks) view.sink_names.push_back(sink.name);
+  view.files = ledger_->files();
+  view.store_trouble = store_->trouble();
+  for (const auto& owned : sinks_) {
+    if (!owned) continue;
+    const Sink* sink = owned.get();
+    LedgerView::Sink& at = view.sinks[sink->name()];
+    at.fault = store_->losses().fault(sink->name());
+    at.holds = [sink](FileId file) { return sink->holds(file); };
+    at.position = [sink](FileId file) -> std::optional<uint64_t> {
+      auto position = sink->position(file);
+      if (!position) return std::nullopt;
+      return position->position;
+    };
+    at.dropped = [store = store_.get(), sink](FileId file, uint64_t position) {
+      return store->losses().below(sink->name(), file, position);
+    };
+  }
+  for (const FileReader::Progress& file : progress())
+    view.readings[file.id] = {file.read_bytes, file.size_bytes, file.paused};
+  view.targets = targets();
+  return view;
+}
+
+void Agent::add_ledger_metrics(pipeline::MetricPage& page) const {
+  const std::chrono::nanoseconds now = clock_.monotonic();
+  if (now < next_sums_) return add_sums(page);
+  LedgerView view = ledger_view();
+  if (view.files.size() > kManyFiles) next_sums_ = now + kSumEvery;
+  sums_.clear();
+  size_t files = 0;
+  for (const auto& [id, record] : view.files) {
+    FileStanding standing = standing_of(view, id);
+    bool own = files++ < kMostFiles;
+    for (const SinkStanding& sink : standing.sinks) {
+      SinkStanding& sum = sums_[{standing.source, sink.sink}];
+      sum.acked += sink.acked, sum.waiting += sink.waiting;
+      for (const DroppedBytes& d : sink.dropped) {
+        auto same = std::find_if(sum.dropped.begin(), sum.dropped.end(),
+                                 [&](const DroppedBytes& other) { return other.reason == d.reason; });
+        if (same == sum.dropped.end())
+          sum.dropped.push_back(d);
+        else
+          same->bytes += d.bytes;
+      }
+      if (own)
+        add_series(page, "skidway_agent_file_bytes", "skidway_agent_file_dropped_bytes",
+                   {{"file", std::to_string(id.value)},
+                    {"path", standing.path},
+                    {"sink", sink.sink},
+                    {"source", standing.source}},
+                   sink);
+    }
+  }
+  add_sums(page);
+}
+
+void Agent::add_sums(pipeline::MetricPage& page) const {
+  for (const auto& [names, sum] : sums_)
+    add_series(page, "skidway_agent_ledger_bytes", "skidway_agent_ledger_dropped_bytes",
+               {{"sink", names.second}, {"source", names.first}}, sum);
+}
+
+}  // namespace agent

@@ -1,0 +1,63 @@
+// LossLedger: what was dropped of each file on its way to each sink, by reason and in bytes of the file; and why a sink
+// stands still.
+//
+// Of a file and a sink, bytes below the sink's position are acked or dropped, those above wait. So drops are noted with
+// the place in the file up to which they reach, and count once the position has passed it. What lies above is read, and
+// noted, again after a restart: the store saves the sums together with the position they belong to.
+//
+// Thread: any. Limits: kMostPending notes above the position per file and sink; older ones of one reason are joined.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/checkpoint/records.h"
+
+namespace agent {
+
+class LossLedger {
+ public:
+  static constexpr size_t kMostPending = 1024;
+
+  explicit LossLedger(const Resume& resume);
+  void add_sink(const std::string& sink, const SinkResume& resume);
+
+  // A reason is STEP:WHAT, for example "stages:probe", "sink:too_large", "read:max_line_size".
+  // `bytes` of `file` that end at or before `end` go nowhere. `detail`: what somebody may want to read, the server's
+  // text; the last one is kept.
+  void note(const std::string& sink, FileId file, std::string_view reason, uint64_t bytes, uint64_t end,
+            std::string_view detail = {});
+  void forget(FileId file);
+
+  // Sums below `position`, by reason.
+  std::vector<DroppedBytes> below(const std::string& sink, FileId file, uint64_t position) const;
+  // The sums that these positions change, to be saved with them.
+  std::vector<DroppedBytes> pass(const std::string& sink, const std::vector<FilePosition>& positions);
+
+  // Why nothing is acked at the moment; empty: something is. True: it was something else before.
+  [[nodiscard]] bool note_fault(const std::string& sink, std::string_view text, pipeline::UnixNanos now);
+  SinkFault fault(const std::string& sink) const;
+
+ private:
+  struct Pending {
+    std::string reason, detail;
+    uint64_t bytes = 0, end = 0;
+  };
+  struct Account {
+    std::map<std::string, DroppedBytes> sums;
+    std::deque<Pending> pending;
+  };
+  static void add(Account& account, FileId file, const Pending& pending);
+
+  mutable std::mutex mutex_;
+  std::map<std::string, std::unordered_map<FileId, Account>> sinks_;  // under mutex_
+  std::map<std::string, SinkFault> faults_;                           // under mutex_
+};
+
+}  // namespace agent

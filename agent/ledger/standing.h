@@ -1,0 +1,76 @@
+// Standing: how far a log is on its way to each sink, and where and why its next byte stands still.
+//
+//   discovery -> relabel -> open -> read -> stages -> batch -> checkpoint -> sink -> done       ("agent": it does not
+//   run)
+//
+// Of a file and a sink: bytes written = acked + waiting + dropped by reason. Below the sink's position bytes are acked
+// (by the far side, or kept by the spool) or dropped, above it they wait.
+// Thread: any one.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/checkpoint/records.h"
+#include "agent/discovery/target.h"
+#include "agent/source/source_options.h"
+
+namespace agent {
+
+// What is known of everything: by a running agent, or by the checkpoints that one left.
+struct LedgerView {
+  struct Sink {
+    std::function<std::optional<uint64_t>(FileId)> position;
+    std::function<std::vector<DroppedBytes>(FileId, uint64_t position)> dropped;  // below the position
+    std::function<bool(FileId)> holds;  // something of it is in a batch without an ack
+    SinkFault fault;
+  };
+  struct Reading {
+    uint64_t bytes = 0;  // read so far
+    uint64_t size_bytes = 0;
+    bool paused = false;
+  };
+  bool running = false;
+  std::vector<std::shared_ptr<const SourceOptions>> sources;  // as configured
+  std::vector<std::string> sink_names;                        // SourceOptions::sinks index into these
+  std::map<FileId, FileRecord> files;
+  std::map<std::string, Sink> sinks;
+  std::map<FileId, Reading> readings;  // of a running agent
+  std::vector<Target> targets;         // likewise; otherwise what the rules say of a path counts
+  std::string store_trouble;           // why checkpoints cannot be written
+};
+
+struct SinkStanding {
+  std::string sink;
+  uint64_t acked = 0, waiting = 0;
+  std::vector<DroppedBytes> dropped;
+  std::string step, reason;
+};
+
+struct FileStanding {
+  std::string source;  // empty: no source wants it
+  std::string path;
+  std::optional<FileId> file;  // none: nothing of it was read yet
+  uint64_t size_bytes = 0;
+  uint64_t read_bytes = 0;
+  bool exists = false;
+  std::vector<SinkStanding> sinks;
+  std::string step, reason;  // of the first sink that is not done
+};
+
+// `what`: a path, or NAMESPACE/POD[/CONTAINER]. Empty: nothing is known of it and it is not there.
+std::vector<FileStanding> where_is(const LedgerView& view, const std::string& what);
+
+// Of one known file. One that is being read is not looked at: its reader knows its size.
+FileStanding standing_of(const LedgerView& view, FileId file);
+
+std::string standing_text(const std::vector<FileStanding>& standings);
+std::string standing_json(const std::vector<FileStanding>& standings);  // an array
+std::string sinks_json(const std::vector<SinkStanding>& sinks);         // an array
+
+}  // namespace agent

@@ -1,0 +1,125 @@
+#include "agent/whereis.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <set>
+#include <unistd.h>
+
+#include "agent/checkpoint/checkpoint_tables.h"
+#include "agent/configuration.h"
+#include "agent/ledger/standing.h"
+#include "pipeline/base/concat.h"
+#include "pipeline/base/file_system.h"
+#include "pipeline/base/folder_lock.h"
+#include "pipeline/http/http_client.h"
+
+namespace agent {
+
+using pipeline::concat;
+using pipeline::Errc;
+using pipeline::Result;
+
+namespace {
+constexpr std::chrono::milliseconds kPatience{700};
+constexpr uint64_t kLittleSpace = 64 << 10;  // SQLite writes no transaction into less
+
+std::string url_encoded(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    constexpr char kDigits[] = "0123456789ABCDEF";
+    auto byte = static_cast<uint8_t>(c);
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_')
+      out += c;
+    else
+      out += concat("%", std::string(1, kDigits[byte >> 4]), std::string(1, kDigits[byte & 15]));
+  }
+  return out;
+}
+
+// An address to listen on as one to connect to.
+std::string reachable(std::string address) {
+  for (std::string_view any : {"0.0.0.0:", "[::]:", ":"})
+    if (address.starts_with(any)) return concat("127.0.0.1:", address.substr(any.size()));
+  return address;
+}
+
+Result<pipeline::HttpClientResponse> ask(const Configuration& configuration, const std::string& what, bool json) {
+  pipeline::HttpClientRequest request;
+  request.url = concat("http://", reachable(configuration.http_listen), "/whereis?what=", url_encoded(what),
+                       json ? "&format=json" : "");
+  request.timeout = kPatience;
+  pipeline::HttpClientOptions options;
+  options.connect_timeout = kPatience;
+  return pipeline::http_fetch(std::move(request), std::move(options));
+}
+
+std::shared_ptr<const Resume> read_checkpoints(const std::string& path) {
+  if (::access(path.c_str(), F_OK) != 0) return std::make_shared<const Resume>();  // it has never run
+  auto resume = CheckpointTables::view(path);
+  if (resume) return std::make_shared<const Resume>(std::move(*resume));
+  std::fprintf(stderr, "the checkpoints cannot be read: %s\n", resume.error().message.c_str());
+  return std::make_shared<const Resume>();
+}
+
+LedgerView::Sink view_of(const std::shared_ptr<const Resume>& resume, const SinkResume& sink) {
+  LedgerView::Sink view;
+  view.fault = sink.fault;
+  view.position = [resume, &sink](FileId file) -> std::optional<uint64_t> {
+    auto found = sink.positions.find(file);
+    if (found == sink.positions.end()) return std::nullopt;
+    return found->second.position;
+  };
+  view.dropped = [resume, &sink](FileId file, uint64_t) {
+    std::vector<DroppedBytes> dropped;
+    for (const DroppedBytes& d : sink.dropped)
+      if (d.file == file) dropped.push_back(d);
+    return dropped;
+  };
+  auto held = std::make_shared<std::set<FileId>>();
+  for (const BatchRecord& record : sink.records)
+    for (const RecordSegment& segment : record.segments)
+      if (!record.acked) held->insert(segment.file);
+  view.holds = [held](FileId file) { return held->contains(file); };
+  return view;
+}
+
+LedgerView view_of(const Configuration& configuration, const std::shared_ptr<const Resume>& resume) {
+  LedgerView view;
+  view.sources = configuration.sources;
+  for (const SinkOptions& sink : configuration.sinks) view.sink_names.push_back(sink.name);
+  view.files = resume->files;
+  for (const auto& [name, sink] : resume->sinks) view.sinks[name] = view_of(resume, sink);
+  return view;
+}
+}  // namespace
+
+int print_whereis(const CommonFlags& flags, const std::string& what, bool json) {
+  auto configuration = load_configuration(flags.config, Needs::kSinks);
+  if (!configuration) {
+    std::fprintf(stderr, "%s\n", configuration.error().message.c_str());
+    return 2;
+  }
+  if (!flags.data_dir.empty()) configuration->data_dir = flags.data_dir;
+  auto answer = ask(*configuration, what, json);
+  if (answer && (answer->status == 200 || answer->status == 404)) {
+    std::fwrite(answer->body.data(), 1, answer->body.size(), answer->status == 200 ? stdout : stderr);
+    return answer->status == 200 ? 0 : 1;
+  }
+  if (auto lock = pipeline::FolderLock::acquire(configuration->data_dir);
+      !lock && lock.error().code == Errc::kUnavailable)
+    std::fprintf(stderr, "an agent runs (%s), but does not answer at %s; from its checkpoints:\n",
+                 lock.error().message.c_str(), configuration->http_listen.c_str());
+  LedgerView view = view_of(*configuration, read_checkpoints(configuration->data_dir + "/checkpoints.db"));
+  if (auto free = pipeline::system_files()->free_bytes(configuration->data_dir); free && *free < kLittleSpace)
+    view.store_trouble = concat("the volume of ", configuration->data_dir, " is full: ", *free, " bytes are free");
+  auto standings = where_is(view, what);
+  if (standings.empty()) {
+    std::fprintf(stderr, "%s: it is not there, and nothing is known of it\n", what.c_str());
+    return 1;
+  }
+  std::string text = json ? standing_json(standings) : standing_text(standings);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return 0;
+}
+
+}  // namespace agent

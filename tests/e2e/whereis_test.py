@@ -1,0 +1,356 @@
+#!/usr/bin/env python3
+"""`skidway-agent whereis` names the step at which a line stopped and why, for twelve faults, the agent running or not; and the bytes add up."""
+import http.server
+import json
+import os
+import random
+import ssl
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import programs  # noqa: E402
+
+NOBODY = 65534
+
+
+def wait(what, seconds=20, told="waited in vain"):
+    until = time.monotonic() + seconds
+    while True:
+        value = what()
+        if value:
+            return value
+        if time.monotonic() > until:
+            raise AssertionError(told() if callable(told) else told)
+        time.sleep(0.1)
+
+
+class FarSide:
+    """A server that answers every push in the same way."""
+
+    def __init__(self, status, text="", tls=None):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Case:
+    """An agent with one file, app.log, and a far side."""
+
+    def __init__(self, lines, url, stages="", source="", user=None, labels='labels = { job = "app" }', data_dir=None):
+        self.temporary = programs.folder()
+        self.folder = self.temporary.name
+        self.user = user
+        self.file = f"{self.folder}/logs/app.log"
+        os.makedirs(self.folder + "/logs")
+        with open(self.file, "w", encoding="utf-8") as f:
+            f.write("".join(line + "\n" for line in lines))
+        self.port = programs.free_port()
+        self.config = f"{self.folder}/agent.toml"
+        self.log = f"{self.folder}/agent.log"
+        with open(self.config, "w", encoding="utf-8") as f:
+            f.write(f"""
+data_dir = "{data_dir or self.folder + '/agent'}"
+[http]
+listen = "127.0.0.1:{self.port}"
+[[source]]
+name = "app"
+type = "file"
+path = ["{self.folder}/logs/*.log"]
+{labels}
+{source}
+{stages}
+[[sink]]
+name = "hub"
+type = "loki"
+url = "{url}"
+batch_wait = "100ms"
+retry = {{ min = "100ms", max = "500ms" }}
+""")
+        if user:
+            subprocess.run(["chown", "-R", str(user), self.folder], check=True)
+        self.process = None
+
+    def command(self, *arguments):
+        prefix = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"] if self.user else []
+        return [*prefix, programs.AGENT, *arguments]
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(self.command("--config", self.config), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def kill(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def whereis(self, what=None):
+        started = time.monotonic()
+        done = subprocess.run(self.command("whereis", "--config", self.config, "--json", what or self.file), capture_output=True, text=True, timeout=10)
+        seconds = time.monotonic() - started
+        if done.returncode != 0:
+            return None
+        standing = json.loads(done.stdout)[0]
+        standing["seconds"] = seconds
+        for sink in standing["sinks"]:
+            total = sink["acked"] + sink["waiting"] + sum(sink["dropped"].values())
+            assert total == standing["size"], standing
+        return standing
+
+    def text(self):
+        return subprocess.run(self.command("whereis", "--config", self.config, self.file), capture_output=True, text=True, timeout=10).stdout
+
+    def log_tail(self):
+        with open(self.log, encoding="utf-8", errors="replace") as f:
+            return "".join(f.readlines()[-15:])
+
+    def expect(self, step, reason, stopped=None):
+        """The same with the agent running and after a kill -9 (`stopped`: what is different then)."""
+        last = [None]
+
+        def matches(step=step, reason=reason):
+            last[0] = standing = self.whereis()
+            return standing and standing["step"] == step and reason in standing["reason"] and standing
+
+        told = lambda: f"not ({step}, {reason}) but {last[0]}\n{self.log_tail()}"  # noqa: E731
+        running = wait(matches, 20, told)
+        time.sleep(2.2)  # what the checkpoints gather
+        running = wait(matches, 5, told)
+        assert running["seconds"] < 1, running
+        assert reason in self.text(), self.text()
+        status, body = programs.http(f"http://127.0.0.1:{self.port}/whereis?what=/nowhere/x.log")
+        assert status == 404, body
+        self.kill()
+        step, reason = stopped or (step, reason)
+        still = wait(lambda: matches(step, reason), 1, told)
+        assert still["seconds"] < 1, still
+        return running
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
+
+def permission_case():
+    """permission: the file may not be read"""
+    case = Case(["one", "two"], "http://127.0.0.1:9/", user=NOBODY)
+    os.chmod(case.folder, 0o755)
+    os.chmod(case.file, 0)
+    os.chown(case.file, 0, 0)
+    with case:
+        case.expect("open", "permission denied")
+
+
+STAGE = """
+[[source.stage]]
+"""
+
+
+def filter_case():
+    """filter: a drop stage, with its own reason"""
+    far = FarSide(204)
+    with Case(["GET /healthz"] * 7 + ["GET /"], f"http://127.0.0.1:{far.port}/", STAGE + 'type = "drop"\nexpression = "healthz"\ndrop_counter_reason = "probe"') as case:
+        running = case.expect("stages", "probe")
+        assert running["sinks"][0]["dropped"] == {"stages:probe": 7 * 13} and running["sinks"][0]["acked"] == 6, running
+    far.close()
+
+
+def rate_limit_case():
+    """rate limit: a limit stage drops, and one that waits"""
+    far = FarSide(204)
+    with Case(["line"] * 50, f"http://127.0.0.1:{far.port}/", STAGE + 'type = "limit"\nrate = 1\nburst = 5\ndrop = true') as case:
+        case.expect("stages", "ratelimit_drop_stage")
+    with Case(["line " * 200] * 3000, f"http://127.0.0.1:{far.port}/", STAGE + 'type = "limit"\nrate = 1\nburst = 5') as case:
+        case.expect("read", "limits the rate", stopped=("agent", "does not run"))
+    far.close()
+
+
+class Server:
+    def __init__(self):
+        self.temporary = programs.folder()
+        self.server = programs.server(self.temporary.name)
+
+    def __enter__(self):
+        return self.server.start()
+
+    def __exit__(self, *_):
+        self.server.kill()
+
+
+def push_url(server):
+    return f"http://127.0.0.1:{server.port}/loki/api/v1/push"
+
+
+def clock_case():
+    """clock: lines from a clock that is ahead are refused by the server"""
+    stages = STAGE + 'type = "json"\nexpressions = { time = "" }' + STAGE + 'type = "timestamp"\nsource = "time"\nformat = "RFC3339"'
+    ahead = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2 * 86_400))
+    with Server() as server, Case([json.dumps({"time": ahead})] * 3, push_url(server), stages) as case:
+        case.expect("sink", "too_far_in_future")
+
+
+def parse_case():
+    """parse: lines that are no JSON, with drop_malformed"""
+    far = FarSide(204)
+    with Case(['{"a":1}', "not json"], f"http://127.0.0.1:{far.port}/", STAGE + 'type = "json"\nexpressions = { a = "" }\ndrop_malformed = true') as case:
+        running = case.expect("stages", "malformed_json")
+        assert running["sinks"][0]["dropped"] == {"stages:malformed_json": 9}, running
+    far.close()
+
+
+def disk_case():
+    """disk: the volume of data_dir is full"""
+    far = FarSide(204)
+    with programs.folder() as disk:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", disk], check=True)
+        case = Case(["first"], f"http://127.0.0.1:{far.port}/", data_dir=disk + "/agent")
+        try:
+            with case:
+                wait(lambda: (case.whereis() or {}).get("step") == "done", told=case.log_tail)
+                time.sleep(1.5)
+                ballast = os.open(disk + "/ballast", os.O_WRONLY | os.O_CREAT)
+                try:
+                    while os.write(ballast, b"\0" * 4096):
+                        pass
+                except OSError:
+                    os.close(ballast)
+                with open(case.file, "a", encoding="utf-8") as f:
+                    f.write("".join(f"line {i} {os.urandom(8).hex()}\n" for i in range(20_000)))
+                case.expect("checkpoint", "disk")
+        finally:
+            case.kill()
+            subprocess.run(["umount", disk], check=True)
+    far.close()
+
+
+def tls_case():
+    """TLS: the server's certificate is not one of ours"""
+    with programs.folder() as folder:
+        key, cert = folder + "/key.pem", folder + "/cert.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=localhost",
+                        "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+        far = FarSide(204, tls=(cert, key))
+        with Case(["one"], f"https://127.0.0.1:{far.port}/") as case:
+            case.expect("sink", "tls: ")
+        far.close()
+
+
+def dns_case():
+    """DNS: the server's name is unknown"""
+    with Case(["one"], "http://nowhere.invalid/loki/api/v1/push") as case:
+        case.expect("sink", "dns: ")
+
+
+def answers_case():
+    """401, 429 and 413 of the far side"""
+    for status, text, reason in ((401, "no org id", "unauthorized"), (429, "Ingestion rate limit exceeded", "rate_limited"), (413, "request body too large", "too_large")):
+        far = FarSide(status, text)
+        with Case(["one"], f"http://127.0.0.1:{far.port}/") as case:
+            case.expect("sink", reason)
+        far.close()
+
+
+def too_large_case():
+    """too large: a line that the server does not take"""
+    with Server() as server, Case(["x" * 300_000], push_url(server), source='max_line_size = "1MiB"') as case:
+        case.expect("sink", "line_too_long")
+
+
+def label_limit_case():
+    """label limit: more labels than the server takes"""
+    labels = ", ".join(f'l{i} = "x"' for i in range(20))
+    with Server() as server, Case(["one"], push_url(server), labels=f"labels = {{ {labels} }}") as case:
+        case.expect("sink", "max_label_names_per_series")
+
+
+def refused_case():
+    """files that nobody reads: no source, excluded, relabelled away; a name that is not there"""
+    with Case(["one"], "http://127.0.0.1:9/", source="exclude = [\"/**/secret.log\"]\n[[source.relabel]]\nsource_labels = [\"__path__\"]\nregex = \".*gone.*\"\naction = \"drop\"") as case:
+        for name in ("secret.log", "gone.log", "other.txt"):
+            with open(f"{case.folder}/logs/{name}", "w", encoding="utf-8") as f:
+                f.write("x\n")
+
+        def check(running):
+            for name, step, reason in (("secret.log", "discovery", "exclude"), ("gone.log", "relabel", "dropped by relabelling"), ("other.txt", "discovery", "no source")):
+                standing = case.whereis(f"{case.folder}/logs/{name}")
+                assert standing and standing["step"] == step and reason in standing["reason"], (running, name, standing)
+            assert case.whereis(f"{case.folder}/logs/none.log") is None
+
+        wait(lambda: (case.whereis() or {}).get("step") == "sink", told=case.log_tail)
+        check("running")
+        case.kill()
+        check("stopped")
+
+
+def sums_case():
+    """bytes written = acked + waiting + dropped by reason, whatever is dropped, refused and killed; the server has what is acked"""
+    generator = random.Random(seed := time.time_ns())
+    stages = STAGE + 'type = "drop"\nexpression = "probe"\ndrop_counter_reason = "probe"' + STAGE + 'type = "drop"\nexpression = "debug"\ndrop_counter_reason = "debug"'
+    with Server() as server:
+        case = Case([], push_url(server), stages, labels="labels = { job = \"sums\" }")
+        kept, dropped = 0, {"stages:probe": 0, "stages:debug": 0}
+        with case, open(case.file, "a", encoding="utf-8") as f:
+            number = 0
+            for _ in range(8):
+                # Blocks of one reason are exact; of two, each gets its share. A pause makes blocks of one reason.
+                word = generator.choice(["probe", "debug"])
+                for _ in range(generator.randint(1, 3000)):
+                    line = f"{number} {word if generator.random() < 0.3 else 'line'} {'x' * generator.randint(0, 100)}\n"
+                    number += 1
+                    f.write(line)
+                    if word in line:
+                        dropped["stages:" + word] += len(line)
+                    else:
+                        kept += len(line)
+                f.flush()
+                time.sleep(generator.random() * 0.7)
+                case.whereis()  # checks the sum
+                if generator.random() < 0.4:
+                    case.kill()
+                    case.whereis()
+                    case.start()
+            standing = wait(lambda: (s := case.whereis()) and s["sinks"] and s["sinks"][0]["waiting"] == 0 and s, 30, case.log_tail)
+            sink = standing["sinks"][0]
+            assert sink["acked"] == kept, (seed, sink, kept, dropped)
+            assert sum(sink["dropped"].values()) == sum(dropped.values()), (seed, sink, dropped)
+            for reason, count in sink["dropped"].items():
+                assert abs(count - dropped[reason]) <= 300_000 and (dropped[reason] > 0) == (count > 0), (seed, sink, dropped)
+            status, body = programs.http(f"http://127.0.0.1:{case.port}/metrics")
+            assert f'skidway_agent_ledger_bytes{{sink="hub",source="app",state="acked"}} {kept}' in body.decode(), [x for x in body.decode().splitlines() if "ledger" in x]
+            targets = json.loads(programs.http(f"http://127.0.0.1:{case.port}/targets?format=json")[1])
+            assert targets[0]["sinks"][0]["acked"] == kept, targets
+            case.kill()
+            assert case.whereis()["sinks"][0]["waiting"] <= standing["size"]
+            lines = server.count('{job="sums"}')
+            assert lines > 0
+            stored = sum(len(line.encode()) + 1 for _, line, _ in server.lines('{job="sums"}', time.time_ns() - 3600 * 10**9, time.time_ns() + 3600 * 10**9))
+            assert stored == kept, (seed, stored, kept)
+
+
+if __name__ == "__main__":
+    sys.exit(programs.run_cases([permission_case, filter_case, rate_limit_case, clock_case, parse_case, disk_case, tls_case, dns_case, answers_case, too_large_case,
+                                 label_limit_case, refused_case, sums_case]))
