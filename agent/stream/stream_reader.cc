@@ -192,6 +192,7 @@ class StreamReader::Impl {
     while (process_some()) {}
     for (auto& [lane, state] : lanes_) flush(*state);
     lanes_.clear(), holding_.clear();
+    batch_.clear();
     hand_on();  // nothing is held back any more
     for_ports([](SinkPort& port) { port.close_all(); });
   }

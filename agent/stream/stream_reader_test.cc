@@ -268,6 +268,18 @@ max_wait_time = "1h"
     }
   }
 
+  TEST_CASE("stream: at the end the last entries go on once, with no stages to go through too") {
+    Fixture f;
+    auto bare = f.options("");
+    bare->sinks = {0};
+    bare->stages = nullptr;
+    f.reader->change(bare, {});
+    f.reader->start();
+    f.take({"a", "b"});
+    f.reader->stop();
+    CHECK(f.sinks[0]->count() == 2);
+  }
+
   TEST_CASE("stream: other labels and stages count from the next parcel on; what the old stages held goes on") {
     Fixture f(R"(
 [[stage]]
