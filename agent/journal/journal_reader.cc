@@ -89,7 +89,11 @@ void JournalReader::tell_faults(const JournalListing& listing) {
       fault_ = concat(fault.error.message, "; ",
                       fault.error.code == Errc::kCorrupt ? "it is left out"
                                                          : "may the agent's user read it (group systemd-journal)?");
-    tell_damaged(fault.path, fault.error.message);
+    if (fault.error.code == Errc::kCorrupt)
+      tell_damaged(fault.path, fault.error.message);
+    else if (told_.insert(fault.path).second)
+      pipeline::log_warn("journal file is left out",
+                         {{"error", fault.error}, {"remedy", "add the agent's user to the group systemd-journal"}});
   }
 }
 

@@ -227,6 +227,29 @@ def missing_case():
         assert b"/later" not in programs.http(run.agent.url("/ready?verbose"))[1]
 
 
+def permission_case():
+    """a journal that may not be read is said to be so, by file, and read when it may"""
+    run = Run('path = "{folder}/j"\nmax_age = "0s"')
+    wrapper = run.folder + "/as-nobody.sh"
+    with open(wrapper, "w", encoding="utf-8") as f:
+        f.write(f'#!/bin/sh\nexec setpriv --reuid=65534 --regid=65534 --clear-groups {programs.AGENT} "$@"\n')
+    os.chmod(wrapper, 0o755)
+    os.chmod(run.folder, 0o755)
+    for name in ("agent", "j"):
+        os.makedirs(f"{run.folder}/{name}", exist_ok=True)
+    os.chown(f"{run.folder}/agent", 65534, 65534)
+    remote(f"{run.folder}/j/x.journal", entries("a", range(5)))
+    os.chmod(f"{run.folder}/j/x.journal", 0o600)
+    run.agent.binary = wrapper
+    with run:
+        wait(lambda: b"/j/x.journal: permission denied" in programs.http(run.agent.url("/ready?verbose"))[1])
+        targets = programs.http(run.agent.url("/targets?format=json"))[1]
+        assert b'"state":"failed"' in targets and b"permission denied" in targets, targets
+        os.chmod(f"{run.folder}/j/x.journal", 0o644)
+        run.wait_for(5)
+        assert b"permission denied" not in programs.http(run.agent.url("/ready?verbose"))[1]
+
+
 def relabel_reload_case():
     """a reload with other rules asks for other fields, and nothing is read twice"""
     with Run('path = "{folder}/remote"\nmax_age = "0s"') as run:
@@ -249,4 +272,4 @@ if __name__ == "__main__":
     for needed in (JOURNALD, REMOTE):
         if not os.path.exists(needed):
             sys.exit(f"{needed} is missing: deploy/setup.sh --tests installs it\n0 passed, 1 failed")
-    sys.exit(programs.run_cases([namespace_case, remote_case, damaged_case, json_case, missing_case, relabel_reload_case]))
+    sys.exit(programs.run_cases([namespace_case, remote_case, damaged_case, json_case, missing_case, permission_case, relabel_reload_case]))
