@@ -6,6 +6,7 @@
 #include "agent/configuration_change.h"
 #include "agent/sink/direct_sink.h"
 #include "agent/sink/loki_sink.h"
+#include "agent/spool/spool_damage.h"
 #include "pipeline/base/file_system.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/metric_page.h"
@@ -17,6 +18,7 @@ namespace agent {
 using pipeline::concat;
 using pipeline::Error;
 using pipeline::log_info;
+using pipeline::log_warn;
 using pipeline::Loop;
 using pipeline::Registry;
 using pipeline::Result;
@@ -43,6 +45,7 @@ Agent::Agent(Loop& loop, Registry& registry, Configuration configuration, AgentM
       configuration_(std::move(configuration)),
       mode_(mode),
       memory_(std::make_shared<MemoryBudget>(configuration_.memory_limit_bytes)),
+      disk_(pipeline::system_files()),
       sweep_(loop, [this] {
         ledger_->sweep();
         streams_->sweep();
@@ -84,12 +87,31 @@ Result<void> Agent::build_sinks() {
     TRY_LET(auto sink, make_sink(options));
     sinks_.push_back(std::move(sink));
   }
+  if (mode_ == AgentMode::kDeliver) tell_forgotten_spools();
   return {};
+}
+
+// Spools of sinks that are not configured any more: what they hold is sent when their sink is there again.
+void Agent::tell_forgotten_spools() {
+  std::string folder = configuration_.data_dir + "/spool";
+  auto names = disk_->list(folder);
+  if (!names) return;  // often there is none
+  for (const std::string& name : *names) {
+    std::string sink = spool_sink_name(name);
+    if (std::any_of(sinks_.begin(), sinks_.end(), [&](auto& s) { return s->name() == sink; })) continue;
+    auto segments = list_spool(*disk_, concat(folder, "/", name));
+    if (segments && !segments->empty())
+      log_warn("spool of a sink that is not configured: it is kept, and sent when the sink is there again",
+               {{"sink", sink}, {"folder", concat(folder, "/", name)}, {"segments", segments->size()}});
+  }
 }
 
 Result<std::unique_ptr<Sink>> Agent::make_sink(const SinkOptions& options) {
   if (options.type == SinkType::kLoki) {
-    TRY_LET(auto sink, LokiSink::create(loop_, options, *store_, *memory_, clock_, registry_));
+    SpoolPlace spool;
+    if (mode_ == AgentMode::kDeliver)
+      spool = {disk_.get(), concat(configuration_.data_dir, "/spool/", spool_folder_name(options.name))};
+    TRY_LET(auto sink, LokiSink::create(loop_, options, *store_, *memory_, clock_, registry_, std::move(spool)));
     return std::unique_ptr<Sink>(std::move(sink));
   }
   int fd = options.type == SinkType::kStdout ? STDOUT_FILENO : DirectSink::kNoFd;
@@ -155,7 +177,7 @@ void Agent::start(Ended ended) {
   if (stdin_)
     stdin_->start([this] {
       loop_.post([this] {
-        if (!discovery_ && streams_->empty()) stop(kForEver);
+        if (!discovery_ && streams_->empty()) stop(kForEver, Until::kSent);
       });
     });
   started_ = true;
@@ -168,8 +190,8 @@ void Agent::start_readers() {
   discovery_->start();
 }
 
-void Agent::stop(std::chrono::nanoseconds patience) {
-  if (stopping_) return stop_sinks(patience);
+void Agent::stop(std::chrono::nanoseconds patience, Until until) {
+  if (stopping_) return stop_sinks(patience, until);
   stopping_ = true;
   log_info("stopping", {{"patience", pipeline::format_duration(patience)}});
   sweep_.stop();
@@ -180,17 +202,21 @@ void Agent::stop(std::chrono::nanoseconds patience) {
   for (auto& reader : readers_) reader->stop();
   sinks_running_ = retiring_.size();
   for (auto& sink : sinks_) sinks_running_ += sink ? 1 : 0;
-  stop_sinks(patience);
+  stop_sinks(patience, until);
   if (sinks_running_ == 0) finish();
 }
 
-void Agent::stop_sinks(std::chrono::nanoseconds patience) {
+void Agent::stop_sinks(std::chrono::nanoseconds patience, Until until) {
   for (auto& sink : retiring_) sink->stop(patience, [] {});  // retire() has said what follows
+  auto stopped = [this] {
+    if (--sinks_running_ == 0) finish();
+  };
   for (auto& sink : sinks_) {
     if (!sink) continue;
-    sink->stop(patience, [this] {
-      if (--sinks_running_ == 0) finish();
-    });
+    if (until == Until::kSent)
+      sink->finish(patience, stopped);
+    else
+      sink->stop(patience, stopped);
   }
 }
 

@@ -30,6 +30,7 @@
 #include "agent/source/store_ledger.h"
 #include "agent/stream_set.h"
 #include "pipeline/base/clock.h"
+#include "pipeline/base/file_system.h"
 #include "pipeline/base/folder_lock.h"
 #include "pipeline/base/metrics.h"
 #include "pipeline/loop/loop.h"
@@ -60,9 +61,10 @@ class Agent {
   // Nothing has changed then.
   pipeline::Result<void> change(Configuration next, const std::string& name);
 
-  // Sources stop, open batches are closed and sent, acks are awaited for `patience`, checkpoints are saved. Calling it
-  // again shortens the wait.
-  void stop(std::chrono::nanoseconds patience);
+  // Sources stop, open batches are closed and sent, for at most `patience` everything taken is acked or spooled (kSent:
+  // also what is spooled is sent), checkpoints are saved. Calling it again shortens the wait.
+  enum class Until { kSafe, kSent };
+  void stop(std::chrono::nanoseconds patience, Until until = Until::kSafe);
 
   // What is not ready yet; empty: ready.
   std::string unready() const;
@@ -84,6 +86,7 @@ class Agent {
   Agent(pipeline::Loop& loop, pipeline::Registry& registry, Configuration configuration, AgentMode mode);
   pipeline::Result<void> open_store();
   pipeline::Result<void> build_sinks();
+  void tell_forgotten_spools();
   pipeline::Result<std::unique_ptr<Sink>> make_sink(const SinkOptions& options);
   void build_sources();
   void build_readers();
@@ -105,7 +108,7 @@ class Agent {
 
   void add_sums(pipeline::MetricPage& page) const;
   void sink_broken(pipeline::Error error);
-  void stop_sinks(std::chrono::nanoseconds patience);
+  void stop_sinks(std::chrono::nanoseconds patience, Until until);
   void finish();
 
   pipeline::Loop& loop_;
@@ -113,7 +116,8 @@ class Agent {
   Configuration configuration_;
   const AgentMode mode_;
   const pipeline::SystemClock clock_;
-  const std::shared_ptr<MemoryBudget> memory_;  // the registry reads it too
+  const std::shared_ptr<MemoryBudget> memory_;        // the registry reads it too
+  const std::unique_ptr<pipeline::FileSystem> disk_;  // for the spools
   std::optional<pipeline::FolderLock> lock_;
   std::unique_ptr<CheckpointStore> store_;
   std::vector<std::unique_ptr<Sink>> sinks_;                    // by slot (configuration_change.h); null: removed

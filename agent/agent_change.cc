@@ -148,11 +148,11 @@ void Agent::change_streams(const SinkPlan& plan) {
       [&](std::function<void()> on_room) { return change_ports(sinks_, plan.new_ports, plan.removed, on_room); });
 }
 
-// Its ports are gone by now; it sends what it has.
+// Its ports are gone by now; it sends what it has, its spool included.
 void Agent::retire(size_t slot) {
   Sink* sink = retiring_.emplace_back(std::move(sinks_[slot])).get();
   log_info("sink removed", {{"sink", sink->name()}});
-  sink->stop(kRetirement, [this, sink] {
+  sink->finish(kRetirement, [this, sink] {
     auto leaving = std::find_if(retiring_.begin(), retiring_.end(), [&](auto& s) { return s.get() == sink; });
     std::unique_ptr<Sink> gone = std::move(*leaving);
     retiring_.erase(leaving);

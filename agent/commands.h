@@ -25,6 +25,9 @@ struct TestFlags {
   std::string fixtures;  // --fixtures: a file of cases, instead of standard input
 };
 int test_pipeline(const CommonFlags& flags, const TestFlags& test);
+enum class SpoolAction { kList, kPrint, kVerify, kRepair };
+// `folder`: the spool of one sink, the folder of all, or a data_dir.
+int look_at_spool(SpoolAction action, const std::string& folder);
 // `name`: of one stage; empty: all.
 int describe_stages(const std::string& name, bool markdown);
 int test_glob(const std::vector<std::string>& patterns, const std::vector<std::string>& excludes);

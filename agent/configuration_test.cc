@@ -80,7 +80,7 @@ max_in_flight = 8
 compression = "gzip"
 timeout = "5s"
 retry = { min = "1s", max = "1m", max_retries = 3, max_age = "1h" }
-spool = { mode = "off", limit = "1GiB" }
+spool = { mode = "always", limit = "2GiB", max_age = "2d", when_full = "drop_oldest" }
 tls = { ca_file = "/ca", cert_file = "/c", key_file = "/k", server_name = "n" }
 auth = { username = "u", password_file = "/p" }
 failover_urls = ["https://logs2.example.com/loki/api/v1/push"]
@@ -122,6 +122,7 @@ type = "stdout"
     CHECK(hub.max_in_flight == 8);
     CHECK(hub.compression == Compression::kGzip);
     CHECK(hub.timeout == 5s);
+    CHECK(hub.spool == SpoolOptions{SpoolMode::kAlways, uint64_t{2} << 30, 48h, SpoolWhenFull::kDropOldest});
     CHECK(hub.retry.min == 1s);
     CHECK(hub.retry.max == 1min);
     CHECK(hub.retry.max_retries == 3);
@@ -185,9 +186,11 @@ type = "stdout"
          "agent.toml:5:9: no sink is called \"hub\"; name one of the [[sink]] tables"},
         {with("type = \"stdin\"\nlabels = { \"a-b\" = \"x\" }"),
          "agent.toml:5:10: \"a-b\" is not a label name; use letters, digits and _, and begin with no digit"},
-        {with_sink("spool = { mode = \"outage\" }"),
-         "agent.toml:9:18: spool mode \"outage\" is not supported yet; use \"off\": while the sink is away, files are "
-         "the buffer and reading pauses"},
+        {with_sink("spool = { mode = \"maybe\" }"),
+         "agent.toml:9:18: \"mode\" must be one of off, outage, always, got \"maybe\""},
+        {with_sink("spool = { limit = \"1MiB\" }"),
+         "agent.toml:9:19: 1048576 bytes are less than four batches (batch_bytes); the default is \"1GiB\"; without a "
+         "spool, say mode = \"off\""},
         {with_sink("compression = \"lz4\""),
          "agent.toml:9:15: compression \"lz4\" is not supported yet; use \"auto\", \"snappy\" or \"gzip\""},
         {with_sink("batch_bytes = 10"),

@@ -18,6 +18,7 @@ constexpr const char* kExamples = R"(Examples:
   tail -n 3 app.log | skidway-agent test --config agent.toml --raw --explain    what each stage does to them
   skidway-agent test --fixtures tests/agent.toml    unit tests of a pipeline: exit 0, or 1 with a diff per failed case
   skidway-agent stages multiline                    what a stage is for, and its arguments
+  skidway-agent spool ls /var/lib/skidway-agent     batches on disk that wait for their sink
   curl -X POST 127.0.0.1:9080/-/reload              go over to the changed configuration; so does kill -HUP
   find /var/log -type f | skidway-agent test glob --pattern '/var/log/**/*.log'
 
@@ -45,7 +46,7 @@ struct Flags {
   std::string log_level = "info";
   std::vector<std::string> patterns, excludes;
   std::string text, functions = "stage";
-  std::string layout, location, stage, what;
+  std::string layout, location, stage, what, folder;
 };
 
 struct Commands {
@@ -57,6 +58,8 @@ struct Commands {
   CLI::App* text;
   CLI::App* stages;
   CLI::App* whereis;
+  CLI::App* spool;
+  CLI::App *spool_ls, *spool_cat, *spool_verify, *spool_repair;
 };
 
 Commands describe(CLI::App& app, Flags& f) {
@@ -105,7 +108,28 @@ Commands describe(CLI::App& app, Flags& f) {
   c.stages->add_option("name", f.stage, "Name of a stage");
   c.stages->add_flag("--markdown", f.markdown, "As Markdown, as in pipeline/stage/REFERENCE.md");
   c.stages->footer("Example:\n  skidway-agent stages json");
+  c.spool = app.add_subcommand("spool", "What is in a spool: batches on disk that wait for their sink");
+  c.spool->require_subcommand(1)->fallthrough();
+  auto add = [&](const char* name, const char* what) {
+    CLI::App* command = c.spool->add_subcommand(name, what);
+    command->add_option("dir", f.folder, "A data_dir, its spool folder, or the folder of one sink in that")->required();
+    return command;
+  };
+  c.spool_ls = add("ls", "Segments, and what waits in them");
+  c.spool_cat = add("cat", "The entries that wait, as JSON lines, oldest batch first");
+  c.spool_verify = add("verify", "Read everything: exit 1 and a line for each damaged place");
+  c.spool_repair = add("repair", "Rewrite damaged segments without the damage, and keep the old ones as .damaged");
+  c.spool->footer(
+      "Examples:\n  skidway-agent spool ls /var/lib/skidway-agent\n"
+      "  skidway-agent spool cat /var/lib/skidway-agent/spool/hub | head");
   return c;
+}
+
+int spool(const Commands& c, const std::string& folder) {
+  if (c.spool_ls->parsed()) return agent::look_at_spool(agent::SpoolAction::kList, folder);
+  if (c.spool_cat->parsed()) return agent::look_at_spool(agent::SpoolAction::kPrint, folder);
+  if (c.spool_verify->parsed()) return agent::look_at_spool(agent::SpoolAction::kVerify, folder);
+  return agent::look_at_spool(agent::SpoolAction::kRepair, folder);
 }
 
 int dispatch(const Commands& c, const Flags& f) {
@@ -113,6 +137,7 @@ int dispatch(const Commands& c, const Flags& f) {
   if (c.time->parsed()) return agent::test_time(f.layout, f.location);
   if (c.text->parsed()) return agent::test_template(f.text, f.functions);
   if (c.stages->parsed()) return agent::describe_stages(f.stage, f.markdown);
+  if (c.spool->parsed()) return spool(c, f.folder);
   if (c.test->parsed() && !f.test.fixtures.empty()) return agent::test_pipeline(f.common, f.test);
   if (f.common.config.empty()) {
     std::fprintf(stderr, "no configuration; add --config FILE (skidway-agent --help has examples)\n");

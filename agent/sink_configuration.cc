@@ -66,12 +66,20 @@ DeadLetterOptions read_dead_letter(const ConfigTable& table) {
   return options;
 }
 
-void check_spool(const ConfigTable& table) {
-  std::string mode = table.choice("mode", "off", {"off", "outage", "always"});
-  table.size("limit", 0);
-  if (mode != "off")
-    table.error_at("mode", concat("spool mode \"", mode, "\" is not supported yet"),
-                   "use \"off\": while the sink is away, files are the buffer and reading pauses");
+SpoolOptions read_spool(const ConfigTable& table, uint64_t batch_bytes) {
+  SpoolOptions spool;
+  std::string mode = table.choice("mode", "outage", {"off", "outage", "always"});
+  if (mode == "off") spool.mode = SpoolMode::kOff;
+  if (mode == "always") spool.mode = SpoolMode::kAlways;
+  spool.limit_bytes = table.size("limit", spool.limit_bytes);
+  if (spool.limit_bytes < 4 * batch_bytes)
+    table.error_at("limit", concat(spool.limit_bytes, " bytes are less than four batches (batch_bytes)"),
+                   "the default is \"1GiB\"; without a spool, say mode = \"off\"");
+  spool.max_age = table.duration("max_age", spool.max_age);
+  if (spool.max_age < 0s) table.error_at("max_age", "must not be negative", "\"0s\" keeps batches for ever");
+  if (table.choice("when_full", "pause", {"pause", "drop_oldest"}) == "drop_oldest")
+    spool.when_full = SpoolWhenFull::kDropOldest;
+  return spool;
 }
 
 void check_url(const ConfigTable& table, std::string_view key, const std::string& url, std::string_view example) {
@@ -110,7 +118,7 @@ void read_loki(const ConfigTable& table, SinkOptions& sink) {
   sink.timeout = table.duration("timeout", sink.timeout);
   if (sink.timeout < 1ms) table.error_at("timeout", "must be at least 1ms", "the default is \"10s\"");
   sink.retry = read_retry(table.table("retry"));
-  check_spool(table.table("spool"));
+  sink.spool = read_spool(table.table("spool"), sink.batch_bytes);
   sink.tls = read_tls(table.table("tls"));
   sink.auth = read_auth(table.table("auth"));
   sink.dead_letter = read_dead_letter(table.table("dead_letter"));

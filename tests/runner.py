@@ -36,6 +36,7 @@ SCRIPTS = [
     ["short pods", [sys.executable, f"{HERE}/e2e/short_pods_test.py"]],
     ["receivers", [sys.executable, f"{HERE}/e2e/receiver_test.py"]],
     ["hub and spoke", [sys.executable, f"{HERE}/e2e/hub_test.py"]],
+    ["spool", [sys.executable, f"{HERE}/e2e/spool_test.py"]],
     ["full disk", [sys.executable, f"{HERE}/crash/full_disk_test.py"]],
     ["bench", [sys.executable, f"{HERE}/bench/smoke_test.py"]],
     ["crash", [sys.executable, f"{HERE}/crash/crash_test.py", "--kills", "20"]],

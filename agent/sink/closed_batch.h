@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "agent/sink/progress.h"
 #include "agent/sink/sink_metrics.h"
 #include "agent/sink/sink_options.h"
+#include "agent/spool/spool_log.h"
 
 namespace agent {
 
@@ -25,6 +27,13 @@ struct ClosedBatch {
   std::vector<FileId> files;  // which it holds back
   SinkMetrics::Volume volume;
   std::chrono::nanoseconds closed_at{0};  // monotonic
+  std::string producer;                   // of the number, where it is not the sink's own: from the spool of another
+
+  // The sink's bookkeeping, on the loop.
+  std::optional<SpoolFrameId> spooled;  // it is on disk: positions have passed, a restart sends it
+  bool entering_spool = false;          // is being written there
+  bool answered = false;                // the far side needs it no more
+  bool direct = false;                  // sent past the spool
 };
 
 }  // namespace agent

@@ -61,7 +61,8 @@ Result<HttpClientRequest> make_push_request(const SinkOptions& options, const st
   request.url = url;
   request.headers.add("Content-Type", "application/x-protobuf");
   request.headers.add("User-Agent", options.user_agent);
-  request.headers.add("X-Skidway-Batch", concat(producer, "/", batch.number.epoch, "/", batch.number.seq));
+  request.headers.add("X-Skidway-Batch", concat(batch.producer.empty() ? producer : batch.producer, "/",
+                                                batch.number.epoch, "/", batch.number.seq));
   add_encoding(request.headers, batch.encoding);
   if (!batch.tenant.empty()) request.headers.add("X-Scope-OrgID", batch.tenant);
   TRY_LET(std::string who, authorization(options.auth));

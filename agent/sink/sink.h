@@ -97,9 +97,14 @@ class Sink {
   virtual pipeline::Result<std::function<void()>> prepare_change(SinkOptions options) = 0;
 
   // Sends what the ports have closed (close_all() on every port first) and calls `done` on the loop, once, when all of
-  // it is acked, or after `patience`; then nothing more is sent: what has no ack stays in the store for the next start.
-  // Hands its positions to the store. Calling it again shortens the wait; only the first `done` is called.
+  // it is acked or in the spool, or after `patience`; then nothing more is sent: what has no ack stays in the store for
+  // the next start. Hands its positions to the store. Calling it again shortens the wait; only the first `done` is
+  // called.
   virtual void stop(std::chrono::nanoseconds patience, std::function<void()> done) = 0;
+  // The same, but what is in the spool is sent too, if `patience` suffices: there may be no next start.
+  virtual void finish(std::chrono::nanoseconds patience, std::function<void()> done) {
+    stop(patience, std::move(done));
+  }
 };
 
 }  // namespace agent

@@ -77,6 +77,10 @@ void SinkMetrics::leave(Volume v) {
 
 void SinkMetrics::rebuilt(Volume v) {
   rebuilt_.add(v.entries);
+  come_back(v);
+}
+
+void SinkMetrics::come_back(Volume v) {
   waiting_entries_.add(static_cast<int64_t>(v.entries)), waiting_bytes_.add(static_cast<int64_t>(v.bytes));
 }
 

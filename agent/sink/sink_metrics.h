@@ -16,6 +16,7 @@ class SinkMetrics {
   // `host`: of the sink's URL, the label of the names that Promtail dashboards use; may be empty.
   SinkMetrics(pipeline::Registry& registry, std::string sink, std::string host);
 
+  pipeline::Registry& registry() { return registry_; }
   void set_host(std::string host);
 
   struct Volume {
@@ -26,7 +27,8 @@ class SinkMetrics {
   void sent(Volume volume, uint64_t body_bytes, const std::string& tenant);  // waits no more
   void dropped(std::string_view reason, Volume volume, const std::string& tenant);  // likewise
   void rebuilt(Volume volume);                                                      // waits again, for an earlier run
-  void leave(Volume volume);                 // waits no more, stays for the next start
+  void leave(Volume volume);                 // waits no more: in the spool, or stays for the next start
+  void come_back(Volume volume);             // from the spool: waits again
   void request(int status, double seconds);  // status 0: no answer
   void retry(const std::string& tenant);
   void split() { splits_.add(); }        // of a batch that was too large

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "agent/spool/spool_options.h"
+
 namespace agent {
 
 enum class SinkType { kLoki, kStdout, kDiscard };
@@ -60,6 +62,7 @@ struct SinkOptions {
   Compression compression = Compression::kAuto;
   std::chrono::nanoseconds timeout = std::chrono::seconds(10);
   RetryOptions retry;
+  SpoolOptions spool;
   SinkTls tls;
   SinkAuth auth;
   DeadLetterOptions dead_letter;

@@ -207,30 +207,26 @@ void Spool::done(SpoolFrameId frame) {
 }
 
 void Spool::run_done() {
-  if (telling_ || closed_ || done_.empty()) return;
+  if (telling_ || closed_ || (done_.empty() && !trim_)) return;
   telling_ = true;
-  auto work = [this, frames = std::exchange(done_, {})] {
+  told_ = std::exchange(done_, {});
+  auto work = [this, frames = told_, trim = std::exchange(trim_, false)] {
     for (SpoolFrameId frame : frames) log_->done(frame);
+    if (trim && log_) log_->trim();
     return report(log_.get());
   };
   pool().run(std::move(work), [this](Result<Worked> worked) {
     telling_ = false;
     if (!worked) return;
+    told_.clear();
     note(std::move(*worked));
     run_done();
   });
 }
 
 void Spool::trim() {
-  if (closed_ || status_.bytes == 0) return;
-  pool().run(
-      [this] {
-        if (log_) log_->trim();
-        return report(log_.get());
-      },
-      [this](Result<Worked> worked) {
-        if (worked) note(std::move(*worked));
-      });
+  trim_ = true;
+  run_done();
 }
 
 void Spool::expire() {
@@ -255,7 +251,8 @@ void Spool::close() {
   expiry_.stop();
   if (pool_) pool_->stop();
   if (log_) {
-    for (SpoolFrameId frame : std::exchange(done_, {})) log_->done(frame);
+    for (SpoolFrameId frame : told_) log_->done(frame);  // perhaps again: that does nothing
+    for (SpoolFrameId frame : done_) log_->done(frame);
     log_->close();
   }
 }

@@ -102,8 +102,8 @@ class Spool {
   const OnDropped on_dropped_;
   std::optional<pipeline::FolderLock> lock_;  // with log_
   std::unique_ptr<SpoolLog> log_;             // the worker's, while there is one; null: nothing is or was there
-  std::vector<SpoolFrameId> done_;            // not yet told
-  bool appending_ = false, taking_ = false, telling_ = false, closed_ = false;
+  std::vector<SpoolFrameId> done_, told_;     // not yet told to the log; being told
+  bool appending_ = false, taking_ = false, telling_ = false, trim_ = false, closed_ = false;
   Status status_;
   SpoolMetrics metrics_;
   pipeline::Timer expiry_;

@@ -1,16 +1,20 @@
-// agent_bench: rows A1, A2, A3, A5 and A7: what the agent costs in CPU and memory, on this machine, with the real
-// program.
+// agent_bench: rows A1, A2, A3, A5, A7 and those of the spool: what the agent costs in CPU and memory, on this machine,
+// with the real program (`append`: with the spool alone).
 //
-//   agent_bench [a1|a2|a3|a5|a7]... [--bytes N] [--seconds N] [--agent PATH]
+//   agent_bench [a1|a2|a3|a5|a7|append|catchup]... [--bytes N] [--seconds N] [--agent PATH]
 //
 // The agent runs alone on the first CPU; corpus, sink and this program are on the second. A figure is printed only if
 // every line arrived exactly once.
 #include <cstdio>
 #include <cstring>
+#include <ctime>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "agent/spool/spool_log.h"
 #include "pipeline/base/concat.h"
+#include "pipeline/base/hash.h"
 #include "pipeline/base/quantity.h"
 #include "tests/bench/block_corpus.h"
 #include "tests/bench/cri_tree.h"
@@ -33,7 +37,8 @@ struct Options {
   std::string agent = sibling_program("agent/skidway-agent");
 };
 
-constexpr std::string_view kUsage = "usage: agent_bench [a1|a2|a3|a5|a7]... [--bytes N] [--seconds N] [--agent PATH]";
+constexpr std::string_view kUsage =
+    "usage: agent_bench [a1|a2|a3|a5|a7|append|catchup]... [--bytes N] [--seconds N] [--agent PATH]";
 
 Options parse(int argc, char** argv) {
   Options options;
@@ -46,13 +51,14 @@ Options parse(int argc, char** argv) {
       options.seconds = std::atof(value), ++i;
     } else if (word == "--agent") {
       options.agent = value, ++i;
-    } else if (word == "a1" || word == "a2" || word == "a3" || word == "a5" || word == "a7") {
+    } else if (word == "a1" || word == "a2" || word == "a3" || word == "a5" || word == "a7" || word == "append" ||
+               word == "catchup") {
       options.rows.emplace_back(word);
     } else {
       fatal(kUsage);
     }
   }
-  if (options.rows.empty()) options.rows = {"a1", "a2", "a3", "a5", "a7"};
+  if (options.rows.empty()) options.rows = {"a1", "a2", "a3", "a5", "a7", "append", "catchup"};
   return options;
 }
 
@@ -242,6 +248,79 @@ void measure_a7(const Options& options, Report& report) {
   report.add("a7", "binary", static_cast<double>(file_size(options.agent)) / 1e6, "MB");
 }
 
+double thread_cpu_seconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
+
+// Batches of 256 KiB into a spool, a sync for every four.
+void measure_append(const Options& options, Report& report) {
+  constexpr size_t kGroup = 4, kBody = 256 << 10;
+  Folder folder;
+  auto files = pipeline::system_files();
+  agent::SpoolLogOptions log_options;
+  log_options.folder = folder.path() + "/spool";
+  auto log = must(agent::SpoolLog::open(*files, log_options));
+  std::string body(kBody, '\0');
+  for (size_t i = 0; i < body.size(); i++)
+    body[i] = static_cast<char>(pipeline::hash64(std::to_string(i / 8)) >> i % 8);
+  std::vector<agent::SpoolFrame> group(kGroup);
+  for (agent::SpoolFrame& frame : group) frame.body = std::make_shared<const std::string>(body);
+  uint64_t seq = 0, bytes = 0;
+  double begin = now_seconds(), cpu = thread_cpu_seconds();
+  while (bytes < options.bytes) {
+    for (agent::SpoolFrame& frame : group) frame.number = {1, ++seq};
+    must(log->append(group, std::vector<bool>(kGroup, false)));
+    bytes += kGroup * kBody;
+  }
+  double wall = now_seconds() - begin;
+  cpu = thread_cpu_seconds() - cpu;
+  begin = now_seconds();
+  log.reset();
+  log = must(agent::SpoolLog::open(*files, log_options));
+  double reopened = now_seconds() - begin;
+  if (log->waiting().frames != seq) fatal("the spool does not have what was appended");
+  report.add("append", "bytes appended and synced per CPU second", static_cast<double>(bytes) / cpu / 1e6, "MB/s");
+  report.add("append", "wall", wall, "s");
+  report.add("append", "open again", reopened * 1e3, "ms");
+}
+
+// What ten files had to say while the far side was away.
+void measure_catchup(const Options& options, Report& report) {
+  Folder folder;
+  CriTree tree(folder.path() + "/tree", 10);
+  tree.fill(options.bytes);
+  PushSink sink;
+  sink.set_away(true);
+  AgentRun agent(options, folder, kubernetes_source(tree),
+                 push_sink(sink) + "retry = { min = \"50ms\", max = \"100ms\" }\n");
+  agent.program().wait_ready();
+  const auto lines = static_cast<double>(tree.sums().lines);
+  double begin = now_seconds();
+  while (agent.program().metric("skidway_agent_spool_entries") +
+                 agent.program().metric("skidway_agent_sink_waiting_entries") <
+             lines ||
+         agent.program().metric("skidway_agent_sink_queued_batches") > 16) {
+    agent.program().check_alive();
+    if (now_seconds() - begin > 300) fatal("not all lines were spooled");
+    timespec pause{0, 100'000'000};
+    nanosleep(&pause, nullptr);
+  }
+  double cpu = agent.program().cpu_seconds();
+  begin = now_seconds();
+  sink.set_away(false);
+  if (!sink.wait_lines(tree.sums().lines, kPatience)) agent.program().check_alive();
+  double wall = now_seconds() - begin;
+  cpu = agent.program().cpu_seconds() - cpu;
+  double peak = static_cast<double>(agent.program().peak_rss());
+  agent.program().stop();
+  expect_equal(tree.sums(), sink.received().sums);
+  report.add("catchup", "lines per CPU second", lines / cpu / 1e6, "M/s");
+  report.add("catchup", "wall", wall, "s");
+  report.add("catchup", "RSS peak", peak / kMiB, "MiB");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -254,6 +333,8 @@ int main(int argc, char** argv) {
     if (row == "a3") measure_a3(options, report);
     if (row == "a5") measure_a5(options, report);
     if (row == "a7") measure_a7(options, report);
+    if (row == "append") measure_append(options, report);
+    if (row == "catchup") measure_catchup(options, report);
   }
   report.print_json();
   return 0;

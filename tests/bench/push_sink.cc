@@ -43,6 +43,7 @@ PushSink::PushSink() {
     loop_ = must(Loop::create());
     server_ = must(HttpServer::listen(*loop_, registry_, {.max_body_bytes = kBodyLimit},
                                       [this](HttpRequest request, HttpResponder responder) {
+                                        if (away_) return responder.send(HttpResponse::text(503, "away"));
                                         responder.send(HttpResponse::empty(204));
                                         std::lock_guard lock(mutex_);
                                         ++received_.requests, ++received_.waiting;

@@ -5,6 +5,7 @@
 // Thread:  any.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -25,6 +26,7 @@ class PushSink {
   PushSink& operator=(const PushSink&) = delete;
 
   uint16_t port() const { return port_; }
+  void set_away(bool away) { away_ = away; }  // answers 503 and takes nothing
   struct Received {
     EntrySums sums;
     uint64_t requests = 0, wire_bytes = 0, waiting = 0;  // waiting: bodies not decoded yet
@@ -41,6 +43,7 @@ class PushSink {
   std::deque<std::string> bodies_;  // under mutex_
   Received received_;               // under mutex_
   bool stopping_ = false;           // under mutex_
+  std::atomic<bool> away_{false};
   pipeline::Registry registry_;
   std::unique_ptr<pipeline::Loop> loop_;
   std::unique_ptr<pipeline::HttpServer> server_;  // loop
