@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import programs  # noqa: E402
 
 LIMIT = 64 << 20  # of the hub's memory
+SPOOL = 512 << 20
 OPTIONS = argparse.Namespace(megabytes=1000, rate=0.0)
 
 
@@ -175,7 +176,7 @@ def log_record(n, start):
 def each_line_once_whoever_is_killed():
     """two spokes and an OTLP program through a hub: every line once, in its spoke's tenant, with hub and server killed -9 again and again"""
     lines, exports = 6000, 60
-    with Hub(["spoke-a", "spoke-b"]) as f:
+    with Hub(["spoke-a", "spoke-b"], sink='spool = { mode = "outage", limit = "64MiB" }') as f:
         done = threading.Event()
 
         def write(name):
@@ -252,11 +253,11 @@ def peak_memory(program):
 
 
 def the_hub_survives_an_outage_of_its_server():
-    """the server is away while a spoke hands over more than the hub may hold: reading pauses, memory stays, and after kill -9 every line arrives once"""
+    """the server is away while a spoke hands over more than the hub's spool may hold: the cap is reached, reading pauses, memory stays, and after kill -9 every line arrives once"""
     size, line_bytes = OPTIONS.megabytes * 10**6, 1000
     lines = size // line_bytes
     noise = base64.b64encode(os.urandom(3 << 20)).decode()  # so that nothing is gained by compression
-    with Hub(["spoke-a"], sink="max_in_flight = 8") as f:
+    with Hub(["spoke-a"], sink=f'spool = {{ mode = "outage", limit = "{SPOOL >> 20}MiB" }}\nmax_in_flight = 8') as f:
         f.server.stop()
         began = time.monotonic()
         with open(f.folder + "/logs-spoke-a/app.log", "w", encoding="utf-8", buffering=1 << 20) as log:
@@ -267,7 +268,7 @@ def the_hub_survives_an_outage_of_its_server():
                 if OPTIONS.rate > 0 and n % 1000 == 0:
                     time.sleep(max(0, began + n * line_bytes / (OPTIONS.rate * 1e6) - time.monotonic()))
         written = time.monotonic()
-        if size > 2 * LIMIT:  # then the hub is full, and takes no more
+        if size > 1.2 * SPOOL:  # then the cap is reached, and the hub takes no more
             taken = [0.0]
 
             def stands_still():
@@ -276,11 +277,12 @@ def the_hub_survives_an_outage_of_its_server():
                 return taken[-1] == taken[-2] > 0
 
             wait(stands_still, 150, f.why)
-            if taken[-1] >= lines:
-                raise AssertionError(f"{taken[-1]} of {lines} entries taken")
+            spooled = f.hub.metric("skidway_agent_spool_bytes")
+            if not 0.9 * SPOOL < spooled <= SPOOL or taken[-1] >= lines:
+                raise AssertionError(f"{spooled} bytes in the spool, {taken[-1]} of {lines} entries taken")
         full = time.monotonic()
         peak = peak_memory(f.hub)
-        f.hub.kill()
+        f.hub.kill()  # what it answered for is in the spool
         f.hub.start()
         f.server.start()
         wait(lambda: tenant_count(f.server, "spoke-a", '{spoke="spoke-a"}') >= lines, 300 + OPTIONS.megabytes / 20, f.why)
@@ -297,7 +299,7 @@ def the_hub_survives_an_outage_of_its_server():
         if ends != wanted:
             raise AssertionError(f"lines by the ends of their numbers: {[(e, ends.get(e), w) for e, w in wanted.items() if ends.get(e) != w][:10]}")
         peak = max(peak, peak_memory(f.hub))
-        print(f"     {size / 1e6:.0f} MB: written in {written - began:.1f} s, taken until full in {full - written:.1f} s, delivered in {over - full:.1f} s; hub at most {peak / 2**20:.1f} MiB")
+        print(f"     {size / 1e6:.0f} MB: written in {written - began:.1f} s, taken up to the cap in {full - written:.1f} s, delivered in {over - full:.1f} s; hub at most {peak / 2**20:.1f} MiB")
         if peak > 1.1 * LIMIT:
             raise AssertionError(f"the hub took {peak / 2**20:.1f} MiB")
 
