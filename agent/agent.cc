@@ -44,6 +44,7 @@ Agent::Agent(Loop& loop, Registry& registry, Configuration configuration, AgentM
       registry_(registry),
       configuration_(std::move(configuration)),
       mode_(mode),
+      deleted_(std::make_shared<DeletedFiles>(configuration_.hold_deleted_bytes, registry)),
       memory_(std::make_shared<MemoryBudget>(configuration_.memory_limit_bytes)),
       disk_(pipeline::system_files()),
       sweep_(loop, [this] {
@@ -138,7 +139,8 @@ void Agent::build_readers() {
     if (source && source->type == SourceType::kKubernetes && !source->kubernetes)
       log_info("labels of pods come from the paths of their logs: no API is asked", {{"source", source->name}});
   for (size_t i = 0; i < configuration_.workers; i++) {
-    auto reader = std::make_unique<FileReader>(FileReaderOptions{}, files_, *ledger_, *memory_, clock_, registry_);
+    auto reader = std::make_unique<FileReader>(FileReaderOptions{.deleted = deleted_}, files_, *ledger_, *memory_,
+                                               clock_, registry_);
     reader->set_ports(open_ports([reader = reader.get()] { reader->wake(); }));
     discovery_->add_reader(*reader);
     readers_.push_back(std::move(reader));

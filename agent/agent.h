@@ -116,6 +116,7 @@ class Agent {
   Configuration configuration_;
   const AgentMode mode_;
   const pipeline::SystemClock clock_;
+  const std::shared_ptr<DeletedFiles> deleted_;
   const std::shared_ptr<MemoryBudget> memory_;        // the registry reads it too
   const std::unique_ptr<pipeline::FileSystem> disk_;  // for the spools
   std::optional<pipeline::FolderLock> lock_;

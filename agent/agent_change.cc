@@ -43,6 +43,7 @@ Result<void> Agent::change(Configuration next, const std::string& name) {
   tell_ledger();
   if (!had_readers) change_sources(next, plan);  // new readers open no ports of the sinks removed
   memory_->set_limit(next.memory_limit_bytes);
+  deleted_->set_limit(next.hold_deleted_bytes);
   registry_.gauge("skidway_agent_memory_limit_bytes", "What they may use together (memory_limit).")
       .set(static_cast<int64_t>(memory_->limit_bytes()));
   configuration_ = std::move(next);

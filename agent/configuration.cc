@@ -161,6 +161,7 @@ Result<Configuration> read(ConfigDocument& document, Needs needs, const ConfigDo
   c.data_dir = root.string("data_dir", c.data_dir);
   if (c.data_dir.empty()) root.error_at("data_dir", "no folder", "for example \"/var/lib/skidway-agent\"");
   c.memory_limit_bytes = root.size("memory_limit", c.memory_limit_bytes);
+  c.hold_deleted_bytes = root.size("hold_deleted_bytes", c.hold_deleted_bytes);
   if (c.memory_limit_bytes < kLeastMemory)
     root.error_at("memory_limit", concat(c.memory_limit_bytes, " bytes is less than 4MiB"), "the default is \"64MiB\"");
   c.workers = static_cast<size_t>(root.integer("workers", 1, 1, kMostWorkers));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "agent/sink/sink_options.h"
+#include "agent/source/deleted_files.h"
 #include "agent/source/source_options.h"
 #include "pipeline/base/result.h"
 #include "pipeline/config/config.h"
@@ -19,7 +20,8 @@ namespace agent {
 struct Configuration {
   std::string data_dir = "/var/lib/skidway-agent";
   uint64_t memory_limit_bytes = 64 << 20;
-  size_t workers = 1;  // shards: threads that read files and encode
+  uint64_t hold_deleted_bytes = kDefaultHoldDeletedBytes;  // unread, of deleted files; 0: those are let go at once
+  size_t workers = 1;                                      // shards: threads that read files and encode
   std::string http_listen = "127.0.0.1:9080";
   std::vector<std::shared_ptr<const SourceOptions>> sources;
   std::vector<SinkOptions> sinks;

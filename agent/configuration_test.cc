@@ -40,6 +40,7 @@ TEST_SUITE("agent") {
     auto c = parse(R"(
 data_dir = "/data"
 memory_limit = "32MiB"
+hold_deleted_bytes = "2GiB"
 workers = 2
 [http]
 listen = "127.0.0.1:1"
@@ -96,6 +97,7 @@ type = "stdout"
     REQUIRE(c);
     CHECK(c->data_dir == "/data");
     CHECK(c->memory_limit_bytes == 32 << 20);
+    CHECK(c->hold_deleted_bytes == uint64_t{2} << 30);
     CHECK(c->workers == 2);
     CHECK(c->http_listen == "127.0.0.1:1");
     REQUIRE(c->sources.size() == 3);

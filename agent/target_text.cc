@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "agent/source/path_text.h"
 #include "pipeline/base/concat.h"
 #include "pipeline/stage/entry_json.h"
 
@@ -55,7 +56,7 @@ std::string target_json(const Target& target) {
   std::string out = "{";
   append_member(out, "source", target.source);
   out += ',';
-  append_member(out, "path", target.path);
+  append_member(out, "path", path_text(target.path));
   out += concat(",\"discovered\":", labels_json(target.discovered), ",\"labels\":", labels_json(target.labels), ",");
   append_member(out, "state", target.state);
   out += ',';
@@ -85,7 +86,7 @@ std::string targets_page(const std::vector<Target>& targets, const std::vector<F
     std::string read, size;
     if (file != by_path.end())
       read = std::to_string(file->second->read_bytes), size = std::to_string(file->second->size_bytes);
-    out += concat("<tr><td>", escaped(target.source), "</td><td>", escaped(target.path), "</td><td>",
+    out += concat("<tr><td>", escaped(target.source), "</td><td>", escaped(path_text(target.path)), "</td><td>",
                   escaped(target.state), target.reason.empty() ? "" : ": ", escaped(target.reason), "</td><td><code>",
                   escaped(target.labels.text()), "</code></td><td>", read, "</td><td>", size, "</td></tr>\n");
   }

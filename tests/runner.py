@@ -31,6 +31,7 @@ SCRIPTS = [
     ["journal", [sys.executable, f"{HERE}/e2e/journal_test.py"]],
     ["reload", [sys.executable, f"{HERE}/e2e/reload_test.py"]],
     ["sinks", [sys.executable, f"{HERE}/e2e/sinks_test.py"]],
+    ["rotation", [sys.executable, f"{HERE}/e2e/rotation_test.py"]],
     ["docker", [sys.executable, f"{HERE}/e2e/docker_test.py"]],
     ["syslog", [sys.executable, f"{HERE}/e2e/syslog_test.py"]],
     ["short pods", [sys.executable, f"{HERE}/e2e/short_pods_test.py"]],

@@ -193,6 +193,19 @@ std::vector<std::string> lines_of(const ModelServer& server) {
   return lines;
 }
 
+bool knows_content(const ModelDisk& disk, const std::string& path) {
+  auto file = FileHandle::open(path);
+  if (!file) return false;
+  const InodeKey key = (*file)->status()->key;
+  const std::string head = *(*file)->head();
+  return std::any_of(disk.files.begin(), disk.files.end(), [&](auto& entry) {
+    const FileRecord& record = entry.second;
+    FileIdentity identity{{record.dev, record.inode}, record.fingerprint, record.fingerprint_length};
+    return identity.fingerprint_bytes >= std::min<size_t>(head.size(), 64) && !head.empty() &&
+           identity.matches(key, head);
+  });
+}
+
 bool was_seen(const ModelDisk& disk, const std::string& path) {
   return std::any_of(disk.files.begin(), disk.files.end(), [&](auto& file) { return file.second.path == path; });
 }
@@ -224,8 +237,7 @@ void run_round(uint64_t seed, bool reloads, Joining joining = Joining::kNone, si
       const bool known = agent ? agent->holds(folder.at(writer.path())) : was_seen(disk, folder.at(writer.path()));
       if (writer.rotates_in_sight() || known) writer.rotate();
     } else if (action < 24) {
-      // One that nobody has seen is an old one for us, if it is compressed.
-      if (agent ? agent->holds(folder.at(writer.oldest())) : was_seen(disk, folder.at(writer.path())))
+      if (knows_content(disk, folder.at(writer.oldest())))  // without a known begin nothing says which one it is
         writer.compress_old();
     } else if (!agent) {
       clock.advance(10ms);

@@ -289,6 +289,7 @@ std::vector<FileTable::Candidate> FileTable::fresh_candidates() {
 }
 
 void FileTable::offer_fresh() {
+  sort_out_copies();
   std::vector<Candidate> candidates = fresh_candidates();
   std::set<std::string> late;  // sources whose folders have come only now
   for (size_t source = 0; source < sources_.size(); ++source) {
@@ -422,7 +423,7 @@ void FileTable::offer(const Candidate& candidate) {
   FileReceiver* reader = readers_.empty() ? nullptr : readers_[pipeline::hash64(file.lineage) % readers_.size()];
   State state = state_of(held, candidate.source);
   file.rotated = state != State::kLive;
-  held.offers.push_back({candidate.source, reader, std::move(target), state});
+  held.offers.push_back({candidate.source, reader, std::move(target), state, file.id});
   if (first_scan_) (*found_)[file.id] = {file.handle, candidate.source};
   if (reader != nullptr) reader->offer(std::move(file));
 }

@@ -7,6 +7,10 @@
 // PodChoice::metadata_wait: open, so that nothing is lost, and unread. Its labels then come from its path; metadata
 // that comes later changes them from then on. Of a pod that was deleted they stay as they are.
 //
+// A file called like a rotation of one that is read, and beginning like it, may be a copy whose original is truncated
+// in a moment (copytruncate): it waits for that, 30 s at most. The reader then reads on in it; otherwise it is a new
+// file.
+//
 // Thread:  loop.
 #pragma once
 
@@ -88,6 +92,7 @@ class FileTable {
     FileReceiver* reader = nullptr;
     Target target;
     State state = State::kLive;  // as the reader was told
+    FileId id = {};
   };
   struct Held {
     std::shared_ptr<FileHandle> handle;
@@ -98,7 +103,8 @@ class FileTable {
     std::vector<size_t> wanted_by;  // sources, until it is offered
     bool only_if_known = false;     // its name matches no source: only a file of a former run is wanted
     std::vector<Offer> offers;
-    size_t waiting = 0;  // sources for which it waits for metadata
+    std::optional<std::chrono::milliseconds> suspected_until;  // perhaps a copy of a file that is read (copytruncate)
+    size_t waiting = 0;                                        // sources for which it waits for metadata
   };
   struct Candidate {
     InodeKey key;
@@ -144,6 +150,10 @@ class FileTable {
   void see_gzip(const std::string& path, std::optional<InodeKey> listed);
   void offer_fresh();
   std::vector<Candidate> fresh_candidates();
+  // copy_suspicion.cc
+  void sort_out_copies();
+  [[nodiscard]] bool may_become_copy(Held& held);
+  const Offer* live_offer_of(const std::string& path, size_t source) const;
   [[nodiscard]] bool is_listed(const SourceRules& source) const;
   void find_heirs(size_t source, std::vector<Candidate>& candidates);
   void note_followers(size_t source, const std::vector<KnownFile>& missing, const std::vector<MetFile>& met,
@@ -161,6 +171,7 @@ class FileTable {
   std::unordered_map<InodeKey, Held> files_;
   std::map<std::string, Name> names_;  // by path
   std::vector<InodeKey> fresh_;        // opened, not offered yet
+  std::vector<InodeKey> suspects_;     // fresh, and perhaps copies
   std::vector<Waiting> waiting_;       // for metadata; in the order of their births
   Now now_ = [] { return std::chrono::milliseconds(0); };
   std::set<InodeKey> changed_;  // names came or went

@@ -373,4 +373,24 @@ TEST_SUITE("agent/discovery") {
     CHECK(f.take() == std::vector<std::string>{"offer a.log from 4"});
     CHECK(f.table->targets().size() == 4);
   }
+
+  TEST_CASE("discovery: folders that no source wants any more are watched no longer, those below may still be") {
+    Finder f;
+    f.folder.make("x/deep"), f.folder.make("y");
+    f.folder.append("x/a.log", "one\n");
+    f.folder.append("x/deep/b.log", "one\n");
+    f.add_source("upper", SourceType::kFile, f.folder.at("x/*.log"));
+    f.add_source("deep", SourceType::kFile, f.folder.at("x/deep/*.log"));
+    f.start();
+    CHECK(f.take() == Told{"offer x/a.log", "offer x/deep/b.log", "scanned 2"});
+    CHECK(f.tree->watched_count() == 2);
+    f.replace_source(0).paths = {f.folder.at("y/*.log")};
+    f.change({0}, {});
+    CHECK(f.take() == Told{"withdraw x/a.log from 0"});
+    CHECK(f.tree->watched_count() == 2);  // y and x/deep
+    f.folder.append("x/deep/b.log", "two\n");
+    f.folder.append("x/new.log", "one\n");
+    f.scan();
+    CHECK(f.take().empty());
+  }
 }

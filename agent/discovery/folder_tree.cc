@@ -25,6 +25,17 @@ bool FolderTree::may_match_below(const std::string& folder) const {
                      [&](const SourceRules& source) { return source.rules.may_match_below(folder); });
 }
 
+// It is a root, or below one, of a source that may have files there.
+bool FolderTree::is_wanted(const std::string& folder) const {
+  return std::any_of(sources_.begin(), sources_.end(), [&](const SourceRules& source) {
+    const auto& roots = source.rules.folders();
+    return source.rules.may_match_below(folder) &&
+           std::any_of(roots.begin(), roots.end(), [&](const std::string& root) {
+             return folder == root || root == "/" || folder.starts_with(concat(root, "/"));
+           });
+  });
+}
+
 size_t FolderTree::polled_count() const {
   return absent_.size() + static_cast<size_t>(std::count_if(folders_.begin(), folders_.end(), [](const auto& entry) {
            return !entry.second.watched || entry.second.has_links;
@@ -46,7 +57,14 @@ void FolderTree::scan() {
   for (const auto& [path, folder] : folders_) {
     if (folder.listed_in != scan_number_) missed.push_back(path);
   }
-  for (const std::string& path : missed) visit(path);
+  for (const std::string& path : missed) is_wanted(path) ? visit(path) : leave(path);
+}
+
+// No source wants what is in it any more. Folders below it may be another source's.
+void FolderTree::leave(const std::string& path) {
+  watch_.remove(path);
+  folders_.erase(path);
+  files_.lose_others(path, {});
 }
 
 void FolderTree::scan_polled() {

@@ -45,12 +45,14 @@ class FolderTree {
   };
   void follow(const FolderWatch::Event& event, Renames& renames);
   void visit(const std::string& path);
+  void leave(const std::string& path);
   void list(const std::string& path);
   void see_entry(const std::string& folder, uint64_t device, const char* name, unsigned char type, uint64_t inode,
                  std::set<std::string>& present);
   void see_folder_link(const std::string& path, InodeKey key);
   void drop(const std::string& path);
   bool may_match_below(const std::string& folder) const;
+  bool is_wanted(const std::string& folder) const;
 
   const std::vector<SourceRules>& sources_;
   FileTable& files_;

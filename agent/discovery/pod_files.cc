@@ -13,6 +13,8 @@ namespace {
 // A source that takes only annotated pods must not read what nobody asked for, however long it takes to know.
 constexpr std::chrono::milliseconds kForEver = std::chrono::hours(24 * 365 * 10);
 
+constexpr std::chrono::milliseconds kSuspectsEvery{500};
+
 bool begins_with_folder(std::string_view path, std::string_view folder) {
   return path.starts_with(folder) && path.size() > folder.size() && path[folder.size()] == '/';
 }
@@ -50,6 +52,7 @@ std::optional<std::chrono::milliseconds> FileTable::next_deadline() const {
   std::optional<std::chrono::milliseconds> next;
   for (const Waiting& waiting : waiting_)
     if (waiting.deadline < kForEver) next = std::min(next.value_or(waiting.deadline), waiting.deadline);
+  if (!suspects_.empty()) next = std::min(next.value_or(now_() + kSuspectsEvery), now_() + kSuspectsEvery);
   return next;
 }
 

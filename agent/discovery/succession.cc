@@ -29,14 +29,6 @@ std::string Succession::live_path(const std::string& path) const {
   return lineage;
 }
 
-void Succession::note(Newest& newest, const KnownFile& known, std::optional<InodeKey> key, bool live) {
-  newest.last_read_time = std::max(newest.last_read_time, known.last_read_time);
-  if (known.birth_order < newest.birth_order) return;
-  newest.birth_order = known.birth_order;
-  newest.key = key;
-  newest.live = live;
-}
-
 std::vector<Heir> Succession::find(const std::vector<KnownFile>& missing, const std::vector<MetFile>& met) {
   std::vector<Heir> heirs;
   Lineages lineages;
@@ -45,24 +37,39 @@ std::vector<Heir> Succession::find(const std::vector<KnownFile>& missing, const 
   for (const KnownFile& known : ordered) {
     std::string live = live_path(known.path);
     auto found = search_.find(live, known.identity, known.position);
-    note(lineages[live], known, found ? std::optional(found->handle->status()->key) : std::nullopt, false);
+    lineages[live].push_back({known.birth_order, found ? std::optional(found->handle->status()->key) : std::nullopt,
+                              false, false, known.last_read_time});
     if (found) heirs.push_back({known, std::move(found->path), known.path, std::move(found->handle)});
   }
   for (const MetFile& file : met)
     if (!file.live) lineages.try_emplace(live_path(file.known.path));
   if (lineages.empty()) return heirs;
   for (const MetFile& file : met) {
-    // Nothing was read of it: whether it is still the same file, nobody knows.
-    if (file.live && file.known.identity.fingerprint_bytes == 0) continue;
     auto lineage = lineages.find(live_path(file.known.path));
-    if (lineage != lineages.end()) note(lineage->second, file.known, file.key, file.live);
+    if (lineage == lineages.end()) continue;
+    const bool blank = file.live && file.known.identity.fingerprint_bytes == 0;
+    lineage->second.push_back({file.known.birth_order, file.key, file.live, blank, file.known.last_read_time});
   }
-  for (const auto& [live, newest] : lineages)
-    if (!newest.live) find_unseen(live, newest, heirs);
+  for (const auto& [live, members] : lineages) find_unseen(live, members, heirs);
   return heirs;
 }
 
-void Succession::find_unseen(const std::string& live_path, const Newest& newest, std::vector<Heir>& heirs) {
+// Newer than the newest known file, or than the last one before a blank one.
+void Succession::find_unseen(const std::string& live_path, std::vector<Member> members, std::vector<Heir>& heirs) {
+  std::sort(members.begin(), members.end(), [](auto& a, auto& b) {
+    return std::pair(a.birth_order, a.blank) <
+           std::pair(b.birth_order, b.blank);  // a copy has the birth of its original
+  });
+  auto blank = std::find_if(members.begin(), members.end(), [](const Member& m) { return m.blank; });
+  if (blank == members.begin()) return;
+  Member newest = *std::prev(blank);
+  if (newest.live || (blank != members.end() && !newest.key)) return;
+  for (auto it = members.begin(); it != blank; ++it)
+    newest.last_read_time = std::max(newest.last_read_time, it->last_read_time);
+  find_newer(live_path, newest, heirs);
+}
+
+void Succession::find_newer(const std::string& live_path, const Member& newest, std::vector<Heir>& heirs) {
   std::vector<Successors::Sibling> siblings = search_.rotated_siblings(live_path);
   std::optional<RotatedName> name;
   int64_t modified = newest.last_read_time;
@@ -86,6 +93,7 @@ void Succession::find_unseen(const std::string& live_path, const Newest& newest,
       pipeline::log_warn("rotated file cannot be opened", {{"error", handle.error()}});
       continue;
     }
+    if ((*handle)->head().value_or("").empty()) continue;
     heirs.push_back({std::nullopt, sibling.path, live_path, *std::move(handle)});
   }
 }

@@ -42,16 +42,17 @@ class Succession {
   std::vector<Heir> find(const std::vector<KnownFile>& missing, const std::vector<MetFile>& met);
 
  private:
-  struct Newest {
+  struct Member {
     uint64_t birth_order = 0;
     std::optional<InodeKey> key;  // nothing: lost
     bool live = false;
+    bool blank = false;  // nothing was read of it: which file it was, nobody can say
     pipeline::UnixNanos last_read_time = 0;
   };
-  using Lineages = std::map<std::string, Newest>;
+  using Lineages = std::map<std::string, std::vector<Member>>;
   std::string live_path(const std::string& path) const;
-  static void note(Newest& newest, const KnownFile& known, std::optional<InodeKey> key, bool live);
-  void find_unseen(const std::string& live_path, const Newest& newest, std::vector<Heir>& heirs);
+  void find_unseen(const std::string& live_path, std::vector<Member> members, std::vector<Heir>& heirs);
+  void find_newer(const std::string& live_path, const Member& newest, std::vector<Heir>& heirs);
 
   const SourceOptions& options_;
   const PathRules& rules_;

@@ -1,78 +1,16 @@
 #include <doctest/doctest.h>
 #include <filesystem>
 
-#include "agent/discovery/testing/model_agent.h"
+#include "agent/discovery/testing/rotating_host.h"
 #include "agent/source/testing/gzip_write.h"
-#include "pipeline/stage/stage_list.h"
 
 using namespace agent;
 using namespace agent::testing;
 using namespace std::chrono_literals;
 
 namespace {
-using Lines = std::vector<std::string>;
-
-// One source, one sink, real files, and an agent that is started, killed and driven by hand.
-class Host {
- public:
-  explicit Host(SourceType type = SourceType::kFile, const std::string& path = "log/*.log") {
-    folder.make("log");
-    disk.sinks.resize(1);
-    auto options = std::make_shared<SourceOptions>();
-    options->name = "host";
-    options->type = type;
-    options->paths = {folder.at(path)};
-    options->sinks = {0};
-    options_ = options;
-  }
-  SourceOptions& options() { return *options_; }
-
-  // `paused`: its sink takes nothing.
-  void start(bool paused = false) {
-    rules_ = {{options_, *PathRules::compile(*options_)}};
-    agent = std::make_unique<ModelAgent>(rules_, disk, servers, clock, paused, reader_options);
-  }
-  void kill() { agent.reset(); }
-  void pause() { agent->sinks[0]->full = true; }
-  // Everything that is there arrives.
-  void drain() { agent->drain(); }
-  // Reads and hands on, but nothing is acknowledged: only records are written.
-  void read_unacked() {
-    agent->idle(500ms);
-    agent->sinks[0]->close();
-    agent->sinks[0]->write_record();
-  }
-
-  void write(const std::string& name, int count, const std::string& to = "log/app.log") {
-    for (int i = 0; i < count; ++i) {
-      written.push_back(name + " " + std::to_string(written.size()) + " " + std::string(40, 'x'));
-      folder.append(to, written.back() + "\n");
-    }
-  }
-  Lines arrived() const {
-    Lines lines;
-    for (const auto& entry : servers[0].entries()) lines.push_back(entry.line);
-    return lines;
-  }
-  // Exactly what was written, in the order in which it was written.
-  void check() {
-    CHECK(arrived().size() == written.size());
-    CHECK((arrived() == written));
-  }
-  bool counts(const std::string& metric) { return agent->metrics().render().find(metric) != std::string::npos; }
-
-  TempFolder folder;
-  ModelDisk disk;
-  std::vector<ModelServer> servers{1};
-  pipeline::FakeClock clock;
-  FileReaderOptions reader_options;
-  std::unique_ptr<ModelAgent> agent;
-  Lines written;
-
- private:
-  std::shared_ptr<SourceOptions> options_;
-  std::vector<SourceRules> rules_;
-};
+using Lines = RotatingHost::Lines;
+using Host = RotatingHost;
 
 // logrotate's shift of numbered files.
 void shift(const TempFolder& folder, int count) {
@@ -243,6 +181,50 @@ TEST_SUITE("agent/discovery") {
     std::sort(arrived.begin(), arrived.end());
     std::sort(h.written.begin(), h.written.end());
     CHECK((arrived == h.written));
+  }
+
+  TEST_CASE("rotation: a copy whose name is looked for, too, is not read twice; one that is left as it is is a file") {
+    Host h(SourceType::kFile, "log/app.log*");
+    h.write("one", 50);
+    h.start();
+    h.drain();
+    h.pause();
+    h.write("unread", 50);
+    h.agent->idle(1s);
+    h.folder.append("log/app.log.1", "");  // it begins empty
+    h.agent->idle(1s);
+    copy(h.folder, "log/app.log", "log/app.log.1");
+    h.agent->idle(1s);
+    SUBCASE("copytruncate") {
+      h.folder.truncate("log/app.log");
+      h.write("two", 20);
+      h.agent->idle(2s);
+      SUBCASE("running on") {}
+      SUBCASE("renamed and killed") {
+        h.folder.rename("log/app.log.1", "log/app.log.2");
+        h.agent->idle(1s);
+        h.kill();
+        h.start();
+      }
+      h.drain();
+      h.check();
+      h.kill();
+      h.start();
+      h.drain();
+      h.check();
+    }
+    SUBCASE("nothing but a copy") {
+      h.drain();
+      CHECK(h.arrived().size() == 200);
+    }
+    SUBCASE("another content") {
+      h.folder.append("log/app.log.2", "something else that is longer than nothing, and not what the other one has\n");
+      for (int i = 0; i < 40; ++i) h.folder.append("log/app.log.2", h.written[0] + "\n");
+      h.agent->sinks[0]->full = false;
+      h.agent->idle(1s);
+      h.agent->sinks[0]->deliver_all();
+      CHECK(h.arrived().size() == 141);  // without suspicion
+    }
   }
 
   TEST_CASE("rotation: a file truncated and grown beyond its old size between two looks is read from its beginning") {

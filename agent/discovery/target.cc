@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/discovery/path_rules.h"
+#include "agent/source/path_text.h"
 #include "pipeline/base/concat.h"
 #include "pipeline/match/relabel.h"
 
@@ -101,7 +102,7 @@ Target make_target(const SourceOptions& options, const std::string& path, const 
                    bool begun) {
   Target target{.source = options.name, .path = path};
   Labels labels;
-  labels["__path__"] = path;
+  labels["__path__"] = path_text(path);
   if (options.type == SourceType::kKubernetes) {
     for (const std::string& root : options.paths) {
       auto log = PodLogPath::parse(pipeline::clean_path(root), path);
@@ -110,7 +111,7 @@ Target make_target(const SourceOptions& options, const std::string& path, const 
     if (metadata)
       for (const auto& [name, value] : metadata->labels.labels()) labels[name] = value;
   } else {
-    labels["filename"] = path;
+    labels["filename"] = path_text(path);
   }
   target.discovered = to_set(reserved_only(labels));
   if (std::string reason = refusal(options.pods, metadata, begun); !reason.empty()) {

@@ -150,4 +150,12 @@ TEST_SUITE("agent/discovery") {
     options.type = SourceType::kStdin;
     CHECK(make_stdin_target(options).labels.get("job") == "stdin");
   }
+
+  TEST_CASE("discovery: bytes of a path that are no UTF-8 are written out in labels") {
+    SourceOptions options;
+    options.name = "host";
+    Target target = make_target(options, "/l/\xff\xe2\x82\xac\xe2\x82.log");
+    CHECK(target.path == "/l/\xff\xe2\x82\xac\xe2\x82.log");
+    CHECK(target.labels.get("filename") == "/l/\\xff\xe2\x82\xac\\xe2\\x82.log");
+  }
 }

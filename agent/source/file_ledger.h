@@ -53,6 +53,8 @@ class FileLedger {
   virtual void update(FileId file, const FileIdentity& identity) = 0;
   // Is the file at `key` a copy that is read as one of this source's files (as update() has told)?
   virtual bool is_copy(const SourceOptions& source, InodeKey key) const = 0;
+  // Does something at another inode that begins with `head` begin like this file, as far as we have read it?
+  virtual bool begins_like(FileId file, std::string_view head) const = 0;
 
   // The reader lets go of a file that it has read, and handed to the sinks, up to `position`: a source of the same name
   // may find it again by find(), also after a restart, if it wants its name.

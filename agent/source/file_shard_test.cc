@@ -536,4 +536,30 @@ TEST_SUITE("agent/source") {
     CHECK(entries[0].labels == "{lineage=\"a\"}");
     CHECK(entries[1].labels == "{team=\"x\"}");
   }
+
+  TEST_CASE("source: a file withdrawn inside an over-long line goes on behind what was delivered of it") {
+    Shard s(1024);
+    s.start();
+    s.folder.append("a", "one\n" + std::string(300 << 10, 'x'));
+    InodeKey key = s.offer("a", "a");
+    s.settle();
+    CHECK(s.delivered() == Lines{"one", std::string(1024, 'x')});
+    s.shard->withdraw(key, 0);
+    auto handle = *FileHandle::open(s.folder.at("a"));
+    auto known = s.ledger->find(*s.source(), key, s.folder.at("a"), *handle->head(), handle->status()->size_bytes);
+    REQUIRE(known.has_value());
+    OfferedFile file;
+    file.handle = handle;
+    file.id = known->id;
+    file.identity = known->identity;
+    file.path = file.lineage = s.folder.at("a");
+    file.labels = LabelSet::from({{"lineage", "a"}});
+    file.position = known->position;
+    file.cut_line_at = known->cut_line_at;
+    s.shard->offer(std::move(file));
+    s.folder.append("a", std::string(10, 'x') + "\ntwo\n");
+    s.settle();
+    s.pass(1s);
+    CHECK(s.delivered() == Lines{"one", std::string(1024, 'x'), "two"});
+  }
 }

@@ -1,5 +1,7 @@
 #include "agent/source/source_metrics.h"
 
+#include "agent/source/path_text.h"
+
 namespace agent {
 
 using pipeline::DropCounts;
@@ -55,7 +57,7 @@ void SourceMetrics::add_released(const std::string& path, uint64_t bytes) {
   if (named) released_paths_.insert(path);
   registry_
       .counter("skidway_agent_file_lost_bytes_total", "Bytes of a file that were lost, by file and reason.",
-               {{"path", named ? path : "(others)"}, {"reason", "hold_deleted_bytes"}, {"source", source_}})
+               {{"path", named ? path_text(path) : "(others)"}, {"reason", "hold_deleted_bytes"}, {"source", source_}})
       .add(bytes);
 }
 
@@ -79,7 +81,7 @@ void SourceMetrics::add(DropCounts& drops) {
 
 PathMetrics::PathMetrics(Registry& registry, const std::string& source, const std::string& path)
     : registry_(registry),
-      labels_({{"path", path}, {"source", source}}),
+      labels_({{"path", path_text(path)}, {"source", source}}),
       read_bytes(registry.counter("promtail_read_bytes_total", "Bytes read from the file.", labels_)),
       read_lines(registry.counter("promtail_read_lines_total", "Lines read from the file.", labels_)),
       file_bytes(registry.gauge("promtail_file_bytes_total", "Size of the file.", labels_)) {}

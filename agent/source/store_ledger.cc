@@ -26,6 +26,12 @@ void set_identity(FileRecord& record, const FileIdentity& identity) {
 // Files withdrawn by a change of the configuration are cursors of their source in the store.
 constexpr std::string_view kWithdrawn = "withdrawn/";
 
+// Shorter ones may become alike.
+bool alike(const FileIdentity& identity, std::string_view head) {
+  if (head.size() < identity.fingerprint_bytes) return true;
+  return identity.fingerprint_bytes > 0 && identity.matches(identity.key, head);
+}
+
 std::string withdrawn_key(FileId file) { return pipeline::concat(kWithdrawn, file.value); }
 
 bool still_there(const FileRecord& record) {
@@ -111,6 +117,12 @@ std::vector<KnownFile> StoreLedger::missing(const SourceOptions& source) const {
 void StoreLedger::claim(FileId file) {
   std::lock_guard lock(mutex_);
   take(file);
+}
+
+bool StoreLedger::begins_like(FileId file, std::string_view head) const {
+  std::lock_guard lock(mutex_);
+  auto found = records_.find(file);
+  return found != records_.end() && alike(identity_of(found->second), head);
 }
 
 bool StoreLedger::is_copy(const SourceOptions& source, InodeKey key) const {

@@ -31,6 +31,7 @@ class StoreLedger final : public FileLedger {
                uint64_t birth_order) override;
   void update(FileId file, const FileIdentity& identity) override;
   bool is_copy(const SourceOptions& source, InodeKey key) const override;
+  bool begins_like(FileId file, std::string_view head) const override;
   void release(FileId file, uint64_t position, std::optional<uint64_t> cut_line_at) override;
   void finished(FileId file, uint64_t end) override;
   void first_scan_done(const std::set<std::string>& sources) override;

@@ -4,6 +4,7 @@
 
 #include "agent/checkpoint/checkpoint_store.h"
 #include "agent/sink/sink.h"
+#include "agent/source/file_handle.h"
 #include "agent/source/testing/temp_folder.h"
 
 using namespace agent;
@@ -158,5 +159,73 @@ TEST_SUITE("agent/source") {
     }
     Run run(folder);
     CHECK_FALSE(run.ledger->knows(run.source, kKey));
+  }
+
+  TEST_CASE("source: a withdrawn file is found after a restart only by who wants its name, and forgotten when gone") {
+    TempFolder folder;
+    folder.append("a", kHead);
+    auto status = *(*FileHandle::open(folder.at("a")))->status();
+    FileId there, gone;
+    {
+      Run run(folder);
+      there = run.ledger->adopt(run.source, FileIdentity::of(status.key, kHead), folder.at("a"), 1);
+      gone = run.ledger->adopt(run.source, FileIdentity::of(kKey, kHead), folder.at("b"), 2);
+      run.ledger->release(there, 100, 150);
+      run.ledger->release(gone, 100, std::nullopt);
+      CHECK_FALSE(run.ledger->knows(run.source, status.key));
+    }
+    for (int restart = 0; restart < 2; ++restart) {
+      Run run(folder);
+      CHECK_FALSE(run.ledger->knows(run.source, status.key));  // a name that matches nothing brings it not back
+      CHECK(run.ledger->missing(run.source).empty());
+      run.ledger->first_scan_done({"host"});
+      run.ledger->sweep();
+      CHECK(run.a.forgotten.size() == (restart == 0 ? 1 : 0));  // the one that is gone
+    }
+    {
+      Run run(folder);
+      run.a.positions[there] = run.b.positions[there] = {there, 100, 0};
+      auto known = run.ledger->find(run.source, status.key, folder.at("a"), kHead, kHead.size());
+      REQUIRE(known.has_value());
+      CHECK(known->id == there);
+      CHECK(known->position == 100);
+    }
+    Run run(folder);
+    CHECK(run.ledger->knows(run.source, status.key));  // it is read again
+  }
+
+  TEST_CASE("source: what rotation moved is missing until it is claimed; a copy is known by its inode") {
+    TempFolder folder;
+    Run run(folder);
+    FileId id = run.ledger->adopt(run.source, FileIdentity::of(kKey, kHead), "/l/a", 1);
+    run.ledger->release(id, 20, 40);
+    CHECK(run.ledger->missing(run.source).empty());
+    auto known = run.ledger->find(run.source, kKey, "/l/a", kHead, 1000);
+    REQUIRE(known.has_value());
+    CHECK(known->position == 20);
+    CHECK(known->cut_line_at == std::optional<uint64_t>(40));
+    const InodeKey copy{1, 78};
+    CHECK_FALSE(run.ledger->is_copy(run.source, copy));
+    run.ledger->update(id, FileIdentity::of(copy, kHead));
+    CHECK(run.ledger->is_copy(run.source, copy));
+    CHECK_FALSE(run.ledger->is_copy(run.source, kKey));
+  }
+
+  TEST_CASE("source: files of a former run that were not found are missing until they are claimed") {
+    TempFolder folder;
+    FileId id;
+    {
+      Run run(folder);
+      id = run.ledger->adopt(run.source, FileIdentity::of(kKey, kHead), "/l/a", 1);
+    }
+    Run run(folder);
+    REQUIRE(run.ledger->missing(run.source).size() == 1);
+    CHECK(run.ledger->missing(run.source)[0].id == id);
+    run.ledger->claim(id);
+    CHECK(run.ledger->missing(run.source).empty());
+    CHECK_FALSE(run.ledger->knows(run.source, kKey));
+    run.ledger->first_scan_done({"host"});
+    run.ledger->sweep();
+    CHECK(run.a.forgotten.empty());
   }
 }

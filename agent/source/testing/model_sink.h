@@ -305,6 +305,12 @@ class ModelLedger final : public FileLedger {
     disk_.files[file].fingerprint_length = identity.fingerprint_bytes;
   }
   bool is_copy(const SourceOptions&, InodeKey key) const override { return copies_.contains(key); }
+  bool begins_like(FileId file, std::string_view head) const override {
+    const FileRecord& record = disk_.files.at(file);
+    FileIdentity identity{{record.dev, record.inode}, record.fingerprint, record.fingerprint_length};
+    return head.size() < identity.fingerprint_bytes ||
+           (identity.fingerprint_bytes > 0 && identity.matches(identity.key, head));
+  }
   void release(FileId file, uint64_t position, std::optional<uint64_t> cut_line_at) override {
     unclaimed_.insert(file);
     released_[file] = {position, cut_line_at};

@@ -1,1 +1,0 @@
-#include "agent/source/file_shard.h"
