@@ -23,7 +23,9 @@ Result<OpenSegment> open_segment(FileSystem& files, const std::string& folder, c
   segment.path = concat(folder, "/", name.text());
   TRY_LET(segment.file, files.open_to_read(segment.path));
   TRY_LET(segment.index, read_spool_index(*segment.file, name.salt));
-  TRY_LET(segment.marks, read_spool_marks(files, segment.path + ".done", name.salt));
+  auto marks = read_spool_marks(files, segment.path + ".done", name.salt);
+  if (!marks) return pipeline::fail(marks.error());
+  segment.marks = *std::move(marks);
   return segment;
 }
 
