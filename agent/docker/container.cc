@@ -169,13 +169,12 @@ Result<std::map<std::string, DockerNetwork>> parse_networks(std::string_view jso
 
 pipeline::LabelSet docker_labels(const DockerContainer& container, const std::map<std::string, DockerNetwork>& networks,
                                  const DockerOptions& options, std::string_view stream) {
-  std::vector<Label> labels;
-  labels.emplace_back("__meta_docker_container_id", container.id);
-  labels.emplace_back("__meta_docker_container_name", container.name);
-  labels.emplace_back("__meta_docker_container_image", container.image);
-  labels.emplace_back("__meta_docker_container_image_id", container.image_id);
-  labels.emplace_back("__meta_docker_container_network_mode", container.network_mode);
-  labels.emplace_back("__meta_docker_container_log_stream", stream);
+  std::vector<Label> labels{{"__meta_docker_container_id", container.id},
+                            {"__meta_docker_container_name", container.name},
+                            {"__meta_docker_container_image", container.image},
+                            {"__meta_docker_container_image_id", container.image_id},
+                            {"__meta_docker_container_network_mode", container.network_mode},
+                            {"__meta_docker_container_log_stream", std::string(stream)}};
   for (auto& [key, value] : container.labels)
     labels.emplace_back(label_name("__meta_docker_container_label_", key), value);
   bool host_network = container.network_mode == "host";

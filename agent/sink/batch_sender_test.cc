@@ -37,20 +37,21 @@ struct Server {
   std::unique_ptr<pipeline::HttpServer> http;
 
   explicit Server(pipeline::Loop& loop) {
-    auto listening = pipeline::HttpServer::listen(loop, registry, {.address = "127.0.0.1:0"},
-                                                  [this](HttpRequest request, HttpResponder responder) {
-                                                    pipeline::ByteBuffer plain;
-                                                    pipeline::PushCollector collector;
-                                                    REQUIRE(uncompress_body(request.body, Compression::kSnappy, plain));
-                                                    REQUIRE(pipeline::decode_push(plain.view(), collector));
-                                                    Push push{std::string(request.headers.get("X-Skidway-Batch")), {}};
-                                                    for (auto& stream : collector.streams)
-                                                      for (auto& entry : stream.entries)
-                                                        push.lines.push_back(entry.line);
-                                                    pushes.push_back(push);
-                                                    if (silent) return hanging.push_back(std::move(responder));
-                                                    responder.send(answer(push));
-                                                  });
+    pipeline::HttpServerOptions options;
+    options.address = "127.0.0.1:0";
+    auto listening =
+        pipeline::HttpServer::listen(loop, registry, options, [this](HttpRequest request, HttpResponder responder) {
+          pipeline::ByteBuffer plain;
+          pipeline::PushCollector collector;
+          REQUIRE(uncompress_body(request.body, Compression::kSnappy, plain));
+          REQUIRE(pipeline::decode_push(plain.view(), collector));
+          Push push{std::string(request.headers.get("X-Skidway-Batch")), {}};
+          for (auto& stream : collector.streams)
+            for (auto& entry : stream.entries) push.lines.push_back(entry.line);
+          pushes.push_back(push);
+          if (silent) return hanging.push_back(std::move(responder));
+          responder.send(answer(push));
+        });
     REQUIRE(listening);
     http = std::move(*listening);
   }
