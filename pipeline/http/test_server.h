@@ -15,7 +15,8 @@ namespace pipeline {
 
 class TestServer {
  public:
-  explicit TestServer(HttpHandler handler, HttpServerOptions options = {}) {
+  explicit TestServer(HttpHandler handler) : TestServer(std::move(handler), HttpServerOptions()) {}
+  TestServer(HttpHandler handler, HttpServerOptions options) {
     std::promise<void> ready;
     thread_ = std::thread([&ready, this, handler = std::move(handler), options = std::move(options)]() mutable {
       loop_ = *Loop::create();
