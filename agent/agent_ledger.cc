@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "agent/agent.h"
+#include "agent/source/path_text.h"
 
 namespace agent {
 
@@ -40,6 +41,7 @@ LedgerView Agent::ledger_view() const {
     LedgerView::Sink& at = view.sinks[sink->name()];
     at.fault = store_->losses().fault(sink->name());
     at.holds = [sink](FileId file) { return sink->holds(file); };
+    at.spooled = [sink](FileId file) { return sink->spooled(file); };
     at.position = [sink](FileId file) -> std::optional<uint64_t> {
       auto position = sink->position(file);
       if (!position) return std::nullopt;
@@ -79,7 +81,7 @@ void Agent::add_ledger_metrics(pipeline::MetricPage& page) const {
       if (own)
         add_series(page, "skidway_agent_file_bytes", "skidway_agent_file_dropped_bytes",
                    {{"file", std::to_string(id.value)},
-                    {"path", standing.path},
+                    {"path", path_text(standing.path)},
                     {"sink", sink.sink},
                     {"source", standing.source}},
                    sink);

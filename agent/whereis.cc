@@ -8,6 +8,8 @@
 #include "agent/checkpoint/checkpoint_tables.h"
 #include "agent/configuration.h"
 #include "agent/ledger/standing.h"
+#include "agent/spool/spool.h"
+#include "agent/spool/spool_damage.h"
 #include "pipeline/base/concat.h"
 #include "pipeline/base/file_system.h"
 #include "pipeline/base/folder_lock.h"
@@ -83,12 +85,29 @@ LedgerView::Sink view_of(const std::shared_ptr<const Resume>& resume, const Sink
   return view;
 }
 
+// Does anything wait in the spool of a sink? Headers are read, up to the first segment with a frame that waits.
+bool spool_waits(const std::string& data_dir, const std::string& sink) {
+  auto system = pipeline::system_files();
+  pipeline::FileSystem& files = *system;
+  std::string folder = concat(data_dir, "/spool/", spool_folder_name(sink));
+  auto segments = list_spool(files, folder);
+  if (!segments) return false;
+  return std::any_of(segments->begin(), segments->end(), [&](const SpoolName& name) {
+    auto report = inspect_segment(files, folder, name, SpoolCheck::kHeaders);
+    return report && report->waiting_frames > 0;
+  });
+}
+
 LedgerView view_of(const Configuration& configuration, const std::shared_ptr<const Resume>& resume) {
   LedgerView view;
   view.sources = configuration.sources;
   for (const SinkOptions& sink : configuration.sinks) view.sink_names.push_back(sink.name);
   view.files = resume->files;
-  for (const auto& [name, sink] : resume->sinks) view.sinks[name] = view_of(resume, sink);
+  for (const auto& [name, sink] : resume->sinks) {
+    view.sinks[name] = view_of(resume, sink);
+    bool spooled = spool_waits(configuration.data_dir, name);
+    view.sinks[name].spooled = [spooled](FileId) { return spooled; };
+  }
   return view;
 }
 }  // namespace

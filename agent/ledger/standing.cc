@@ -62,6 +62,12 @@ Step waiting_step(const LedgerView& view, const LedgerView::Sink& sink, FileId f
   return {"read", "is being read"};
 }
 
+Step spooled_step(const LedgerView& view, const LedgerView::Sink& sink) {
+  std::string when = view.running ? "" : "; the agent does not run";
+  if (sink.fault.text.empty()) return {"sink", concat("is sent from the sink's spool", when)};
+  return {"sink", concat(sink.fault.text, "; what was read waits in the sink's spool", when)};
+}
+
 SinkStanding at_sink(const LedgerView& view, const std::string& name, const FileStanding& standing) {
   SinkStanding out;
   out.sink = name;
@@ -71,6 +77,7 @@ SinkStanding at_sink(const LedgerView& view, const std::string& name, const File
   if (sink != view.sinks.end()) {
     position = sink->second.position(file).value_or(0);
     out.dropped = sink->second.dropped(file, position);
+    out.spooled = sink->second.spooled && sink->second.spooled(file);
   }
   uint64_t dropped = 0;
   for (const DroppedBytes& d : out.dropped) dropped += d.bytes;
@@ -81,6 +88,8 @@ SinkStanding at_sink(const LedgerView& view, const std::string& name, const File
     step = waiting_step(view, sink->second, file, standing, position);
   else if (out.waiting > 0)
     step = {"agent", "nothing was sent to this sink yet"};
+  else if (out.spooled)
+    step = spooled_step(view, sink->second);
   else if (auto worst = worst_drop(out.dropped))
     step = *worst;
   out.step = std::move(step.step);

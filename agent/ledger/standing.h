@@ -27,7 +27,8 @@ struct LedgerView {
   struct Sink {
     std::function<std::optional<uint64_t>(FileId)> position;
     std::function<std::vector<DroppedBytes>(FileId, uint64_t position)> dropped;  // below the position
-    std::function<bool(FileId)> holds;  // something of it is in a batch without an ack
+    std::function<bool(FileId)> holds;    // something of it is in a batch without an ack
+    std::function<bool(FileId)> spooled;  // something of it may be in the sink's spool; may be absent
     SinkFault fault;
   };
   struct Reading {
@@ -48,6 +49,7 @@ struct LedgerView {
 struct SinkStanding {
   std::string sink;
   uint64_t acked = 0, waiting = 0;
+  bool spooled = false;  // some of what counts as acked may still wait in the sink's spool
   std::vector<DroppedBytes> dropped;
   std::string step, reason;
 };

@@ -1,4 +1,5 @@
 #include "agent/ledger/standing.h"
+#include "agent/source/path_text.h"
 #include "pipeline/base/concat.h"
 #include "pipeline/stage/entry_json.h"
 
@@ -15,7 +16,7 @@ std::string json_string(std::string_view text) {
 }
 
 std::string json_of(const FileStanding& s) {
-  return concat("{\"path\":", json_string(s.path), ",\"source\":", json_string(s.source),
+  return concat("{\"path\":", json_string(path_text(s.path)), ",\"source\":", json_string(s.source),
                 ",\"exists\":", s.exists ? "true" : "false", ",\"size\":", s.size_bytes, ",\"read\":", s.read_bytes,
                 ",\"step\":", json_string(s.step), ",\"reason\":", json_string(s.reason),
                 ",\"sinks\":", sinks_json(s.sinks), "}");
@@ -27,7 +28,7 @@ std::string sinks_json(const std::vector<SinkStanding>& sinks) {
   for (const SinkStanding& sink : sinks) {
     if (out.size() > 1) out += ',';
     out += concat("{\"sink\":", json_string(sink.sink), ",\"acked\":", sink.acked, ",\"waiting\":", sink.waiting,
-                  ",\"dropped\":{");
+                  ",\"spooled\":", sink.spooled ? "true" : "false", ",\"dropped\":{");
     for (size_t i = 0; i < sink.dropped.size(); i++)
       out += concat(i > 0 ? "," : "", json_string(sink.dropped[i].reason), ":", sink.dropped[i].bytes);
     out += concat("},\"step\":", json_string(sink.step), ",\"reason\":", json_string(sink.reason), "}");
@@ -44,11 +45,12 @@ std::string standing_json(const std::vector<FileStanding>& standings) {
 std::string standing_text(const std::vector<FileStanding>& standings) {
   std::string out;
   for (const FileStanding& s : standings) {
-    out += concat(s.path, s.exists ? "" : "  (not there any more)", "\n");
+    out += concat(path_text(s.path), s.exists ? "" : "  (not there any more)", "\n");
     if (!s.source.empty()) out += concat("  source   ", s.source, "\n");
     out += concat("  size     ", s.size_bytes, " bytes, ", s.read_bytes, " read\n");
     for (const SinkStanding& sink : s.sinks) {
-      out += concat("  sink     ", sink.sink, ": ", sink.acked, " acked, ", sink.waiting, " waiting");
+      out += concat("  sink     ", sink.sink, ": ", sink.acked, " acked, ", sink.waiting, " waiting",
+                    sink.spooled ? " (not all of it sent: see the spool)" : "");
       for (const DroppedBytes& d : sink.dropped) out += concat(", ", d.bytes, " dropped (", d.reason, ")");
       out += "\n";
       if (s.sinks.size() > 1) out += concat("           ", sink.step, ": ", sink.reason, "\n");

@@ -49,6 +49,7 @@ LokiSink::LokiSink(pipeline::Loop& loop, SinkOptions options, CheckpointStore& s
       kept_(store.resume().sinks.at(name_)),
       progress_(store.resume().sinks.at(name_).positions,
                 [this](FilePosition first) { store_.save_positions(name_, {first}); }),
+      started_at_(clock.wall()),
       saver_(loop, store, name_, progress_),
       watch_timer_(loop, [this] { watch(); }),
       self_(std::make_shared<LokiSink*>(this)) {}
@@ -188,6 +189,7 @@ void LokiSink::pump() {
   if (backlog_ && !watch_.away() && lane_->empty() &&
       std::none_of(under_way_.begin(), under_way_.end(), [](const Batch& batch) { return batch->spooled; })) {
     backlog_ = false;
+    spooled_until_.clear();
     log_info("everything spooled is sent", {{"sink", name_}});
     lane_->trim();
   }
@@ -264,12 +266,26 @@ void LokiSink::answered(const Batch& batch) {
 }
 
 void LokiSink::spooled(const Batch& batch, bool kept) {
+  const auto age = clock_.monotonic() - batch->closed_at;
+  for (FileId file : batch->files) {
+    pipeline::UnixNanos& until = spooled_until_[file];
+    until = std::max(until, clock_.wall() - age.count());
+  }
   if (!kept) {
     account(*batch, -1);
     metrics_.leave(batch->volume);
     backlog_ = true;
   }
   release(*batch);
+}
+
+// What the last run left may be of any file.
+bool LokiSink::spooled(FileId file) const {
+  if (!lane_) return false;
+  auto oldest = lane_->oldest();
+  if (!oldest) return false;
+  auto until = spooled_until_.find(file);
+  return *oldest < started_at_ || (until != spooled_until_.end() && *oldest <= until->second);
 }
 
 void LokiSink::release(const ClosedBatch& batch) {

@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "agent/checkpoint/checkpoint_store.h"
@@ -67,6 +68,7 @@ class LokiSink final : public Sink, private BatchTaker {
   const std::vector<BatchRecord>& unacked() const override { return unacked_; }
   std::optional<FilePosition> position(FileId file) const override { return progress_.position(file); }
   bool holds(FileId file) const override { return progress_.holds(file); }
+  bool spooled(FileId file) const override;
   void forget(FileId file) override { progress_.forget(file); }
   pipeline::Result<std::function<void()>> prepare_change(SinkOptions options) override;
   void stop(std::chrono::nanoseconds patience, std::function<void()> done) override;
@@ -124,6 +126,9 @@ class LokiSink final : public Sink, private BatchTaker {
   Progress progress_;
   std::vector<BatchRecord> unacked_;                     // constant after create()
   std::map<BatchNumber, Progress::Hold> rebuild_holds_;  // likewise
+  const pipeline::UnixNanos started_at_;
+  // When the last batch of a file that went to the spool was closed; while there is something in the spool.
+  std::unordered_map<FileId, pipeline::UnixNanos> spooled_until_;
   std::atomic<uint64_t> last_seq_{0};
   std::atomic<uint64_t> outstanding_batches_{0};  // closed, neither acked nor dropped nor spooled
   std::atomic<uint64_t> outstanding_bytes_{0};    // of their bodies

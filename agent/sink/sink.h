@@ -88,8 +88,9 @@ class Sink {
   // given. Reading starts at the lowest position of all sinks. After the start: every byte below it is acked. Thread:
   // any.
   virtual std::optional<FilePosition> position(FileId file) const = 0;
-  virtual bool holds(FileId) const { return false; }  // something of it is in a batch that is not acked. Thread: any.
-  virtual void forget(FileId file) = 0;               // Thread: any. Before CheckpointStore::forget_file.
+  virtual bool holds(FileId) const { return false; }    // something of it is in a batch that is not acked. Thread: any.
+  virtual bool spooled(FileId) const { return false; }  // something of it may wait in the sink's spool
+  virtual void forget(FileId file) = 0;                 // Thread: any. Before CheckpointStore::forget_file.
 
   // Other options for a running sink of the same name and type. Nothing happens yet; what is given back makes the
   // change: what waits is sent with the new options, and every port is to be replaced by one opened after that.

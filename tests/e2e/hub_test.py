@@ -274,7 +274,7 @@ def the_hub_survives_an_outage_of_its_server():
             def stands_still():
                 taken.append(f.hub.metric("skidway_agent_receiver_entries_total"))
                 time.sleep(1.5)
-                return taken[-1] == taken[-2] > 0
+                return taken[-1] == taken[-2] and f.hub.metric("skidway_agent_spool_bytes") > 0.9 * SPOOL
 
             wait(stands_still, 150, f.why)
             spooled = f.hub.metric("skidway_agent_spool_bytes")

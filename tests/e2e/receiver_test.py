@@ -57,7 +57,7 @@ log_attributes = [{{ action = "drop", attributes = ["secret"] }}]
 [[source.relabel]]
 source_labels = ["__otlp_resource_host_name"]
 target_label = "host"
-""", self.server.port, sink='batch_wait = "100ms"\nretry = { min = "50ms", max = "300ms" }\n')
+""", self.server.port, sink='batch_wait = "100ms"\nretry = { min = "50ms", max = "300ms" }\nspool = { mode = "off" }\n')
         with open(self.agent.config, encoding="utf-8") as config:
             text = config.read()
         with open(self.agent.config, "w", encoding="utf-8") as config:
