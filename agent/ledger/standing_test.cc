@@ -66,7 +66,7 @@ TEST_CASE("standing: bytes written are acked, waiting and dropped") {
   CHECK(standing.size_bytes == 50 + 20 + 30);
   CHECK(standing.read_bytes == 90);
   CHECK(standing_text({standing}).find("hub: 50 acked, 20 waiting, 30 dropped (stages:probe)") != std::string::npos);
-  CHECK(standing_json({standing}).find(R"("acked":50,"waiting":20,"dropped":{"stages:probe":30})") !=
+  CHECK(standing_json({standing}).find(R"("acked":50,"waiting":20,"spooled":false,"dropped":{"stages:probe":30})") !=
         std::string::npos);
 }
 

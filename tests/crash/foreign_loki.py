@@ -1,4 +1,4 @@
-"""A Loki-like sink that is not ours: takes pushes (protobuf, gzip), knows no batch numbers, keeps every entry it was ever given."""
+"""A Loki-like sink that is not ours: takes pushes (protobuf, snappy, gzip), knows no batch numbers, keeps every entry it was ever given."""
 import collections
 import gzip
 import http.server
@@ -14,6 +14,39 @@ def varint(data, at):
         shift += 7
         if byte < 128:
             return value, at
+
+
+def snappy(data):
+    """The bytes of a snappy block (google/snappy, format_description.txt)."""
+    size, at = varint(data, 0)
+    out = bytearray()
+    while at < len(data):
+        tag = data[at]
+        kind, at = tag & 3, at + 1
+        if kind == 0:
+            length = tag >> 2
+            if length >= 60:
+                width = length - 59
+                length = int.from_bytes(data[at:at + width], "little")
+                at += width
+            out += data[at:at + length + 1]
+            at += length + 1
+            continue
+        if kind == 1:
+            length, offset = 4 + (tag >> 2 & 7), (tag >> 5) << 8 | data[at]
+            at += 1
+        else:
+            width = 2 if kind == 2 else 4
+            length, offset = (tag >> 2) + 1, int.from_bytes(data[at:at + width], "little")
+            at += width
+        begin = len(out) - offset
+        piece = bytes(out[begin:begin + length])
+        while len(piece) < length:  # it overlaps with what it makes
+            piece += piece[:length - len(piece)]
+        out += piece
+    if len(out) != size:
+        raise ValueError(f"{len(out)} bytes instead of {size}")
+    return bytes(out)
 
 
 def fields(data):
@@ -46,7 +79,7 @@ class ForeignLoki:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
-                sink.take(body)
+                sink.take(snappy(body))  # always inside, also where gzip is around it
                 self.send_response(204)
                 self.end_headers()
 

@@ -38,7 +38,7 @@ class Torture:
         os.makedirs(self.disk)
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "none", self.disk], capture_output=True, text=True)
         assert mounted.returncode == 0, f"cannot mount a tmpfs: {mounted.stderr}"
-        tuning = 'batch_wait = "200ms"\nbatch_bytes = "64KiB"\ntimeout = "2s"\nretry = { min = "50ms", max = "500ms" }'
+        tuning = 'batch_wait = "200ms"\nbatch_bytes = "64KiB"\ntimeout = "2s"\nretry = { min = "50ms", max = "500ms" }\nspool = { mode = "outage", limit = "16MiB" }'
         self.agent = programs.agent(folder, f"""
 [[source]]
 name = "pods"
