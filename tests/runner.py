@@ -41,7 +41,7 @@ SCRIPTS = [
     ["full disk", [sys.executable, f"{HERE}/crash/full_disk_test.py"]],
     ["bench", [sys.executable, f"{HERE}/bench/smoke_test.py"]],
     ["crash", [sys.executable, f"{HERE}/crash/crash_test.py", "--kills", "20"]],
-    ["torture", [sys.executable, f"{HERE}/crash/torture_test.py", "--seconds", "180", "--no-compress"]],
+    ["torture", [sys.executable, f"{HERE}/crash/torture_test.py", "--seconds", "180"]],
 ]
 
 
