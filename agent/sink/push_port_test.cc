@@ -137,12 +137,12 @@ TEST_SUITE("agent/sink") {
     f.options.batch_bytes = 1 << 20;
     f.taker.limit = 300;
     f.open();
-    for (uint64_t i = 0; i < 6; i++) f.add("{a=\"b\"}", std::string(100, 'x'), {i, i + 1, static_cast<int64_t>(i + 1)});
+    const std::string line(100, 'x');
+    for (uint64_t i = 0; i < 6; i++) f.add("{a=\"b\"}", line, {i, i + 1, static_cast<int64_t>(i + 1)});
     f.append({1}, 6);
     CHECK(f.taker.batches.size() == 2);
     f.taker.limit = ~uint64_t{0};
-    for (uint64_t i = 6; i < 20; i++)
-      f.add("{a=\"b\"}", std::string(100, 'x'), {i, i + 1, static_cast<int64_t>(i + 1)});
+    for (uint64_t i = 6; i < 20; i++) f.add("{a=\"b\"}", line, {i, i + 1, static_cast<int64_t>(i + 1)});
     f.append({1}, 20);
     CHECK(f.taker.batches.size() == 2);
   }

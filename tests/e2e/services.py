@@ -27,6 +27,6 @@ def unpacked(name, packages):
 
 def syslog_ng():
     """(argv, environment) of syslog-ng, with its http destination; to be followed by -f FILE and the like."""
-    folder = unpacked("syslog-ng", ["syslog-ng-core", "syslog-ng-mod-http", "libivykis0", "libnet1", "libpcre3", "libwrap0"])
+    folder = unpacked("syslog-ng", ["syslog-ng-core", "syslog-ng-mod-http", "libglib2.0-0", "libivykis0", "libnet1", "libpcre3", "libwrap0"])
     libraries = f"{folder}/usr/lib/syslog-ng:{folder}/usr/lib/x86_64-linux-gnu:{folder}/lib/x86_64-linux-gnu"
     return [f"{folder}/usr/sbin/syslog-ng", "-F", "--no-caps", f"--module-path={folder}/usr/lib/syslog-ng/3.38"], dict(os.environ, LD_LIBRARY_PATH=libraries)
