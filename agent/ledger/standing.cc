@@ -185,8 +185,9 @@ std::vector<std::string> pod_logs(const LedgerView& view, const std::string& wha
       if (!it->path().filename().string().starts_with(pod)) continue;
       for (std::filesystem::recursive_directory_iterator file(it->path(), error), last; !error && file != last;
            file.increment(error)) {
-        auto log = PodLogPath::parse(source->paths[0], file->path().string());
-        if (log && (container.empty() || log->container_name == container)) paths.insert(file->path().string());
+        const std::string path = file->path().string();
+        auto log = PodLogPath::parse(source->paths[0], path);
+        if (log && (container.empty() || log->container_name == container)) paths.insert(path);
       }
     }
   }

@@ -74,8 +74,8 @@ struct Fixture {
   pipeline::SystemClock clock;
   pipeline::Registry metrics;
   std::vector<std::unique_ptr<TestSink>> sinks;
-  std::unique_ptr<StreamReader> reader;
   std::vector<bool> told;
+  std::unique_ptr<StreamReader> reader;
 
   explicit Fixture(std::string_view stages = "", size_t sink_count = 1) {
     auto source = options(stages);
