@@ -303,9 +303,12 @@ max_wait_time = "1h"
 
   TEST_CASE("stream: memory is given back") {
     Fixture f;
+    f.sinks[0]->full = true;
     f.reader->start();
     f.take({std::string(100'000, 'x')});
     CHECK(f.memory.used_bytes() >= 100'000);
+    f.sinks[0]->full = false;
+    f.reader->wake();
     REQUIRE(f.until([&] { return f.sinks[0]->count() == 1; }));
     f.reader->stop();
     CHECK(f.memory.used_bytes() == 0);
