@@ -319,18 +319,21 @@ class StreamReader::Impl {
       for (const LabelSet& set : parcel.label_sets()) current_labels_.push_back(labels_of(set));
     batch_.clear();
     read_time_ = std::max(clock_.wall(), last_read_time_ + 1);
+    const uint64_t first = next_number_;
+    uint64_t line_bytes = 0;
     for (size_t bytes = 0; next_entry_ < parcel.entries().size() && bytes < kChunkBytes; next_entry_++) {
       const Parcel::Entry& entry = parcel.entries()[next_entry_];
       bytes += entry.line.size() + 64;
+      line_bytes += entry.line.size();
       add(parcel, entry);
     }
+    metrics_.read_lines.add(next_number_ - first);
+    metrics_.read_bytes.add(line_bytes);
     last_read_time_ = read_time_ - 1;
   }
 
   void add(const Parcel& parcel, const Parcel::Entry& entry) {
     std::string_view line = entry.line;
-    metrics_.read_lines.add();
-    metrics_.read_bytes.add(line.size());
     uint64_t number = next_number_++;
     std::optional<LabelTable::Id> labels = current_labels_[entry.labels];
     if (!labels) return drops_.add("relabel", 1, line.size());
