@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pipeline/base/checksum.h"
+#include "pipeline/base/file_window.h"
 
 namespace agent {
 
@@ -16,28 +17,6 @@ namespace {
 // Small frames are found by reading everything, large ones by jumping from header to header.
 constexpr uint64_t kWindowBytes = 16 << 10;
 constexpr uint64_t kUsualHeader = 256;
-
-// A window of the file that moves forwards.
-class Window {
- public:
-  Window(const File& file, uint64_t size) : file_(file), size_(size) {}
-
-  // At least min(length, what the file has left) bytes from `offset` on. The view holds until the next call.
-  Result<std::string_view> at(uint64_t offset, uint64_t length) {
-    length = std::min(length, size_ - std::min(offset, size_));
-    if (offset < start_ || offset + length > start_ + bytes_.size()) {
-      TRY_LET(bytes_, file_.read(offset, std::max(length, kWindowBytes)));
-      start_ = offset;
-    }
-    return std::string_view(bytes_).substr(std::min<uint64_t>(offset - start_, bytes_.size()));
-  }
-
- private:
-  const File& file_;
-  const uint64_t size_;
-  uint64_t start_ = 0;
-  std::string bytes_;
-};
 
 SpoolEntry entry_of(const SpoolHeader& header, uint64_t offset) {
   return {offset,
@@ -75,7 +54,7 @@ Result<SpoolSegmentIndex> read_spool_index(const File& file, uint64_t salt) {
 Result<SpoolSegmentIndex> scan_spool_segment(const File& file, uint64_t salt) {
   SpoolSegmentIndex index;
   TRY_LET(index.size, file.size());
-  Window window(file, index.size);
+  pipeline::FileWindow window(file, index.size, kWindowBytes);
   index.good_end = std::min<uint64_t>(kSpoolMagic.size(), index.size);
   uint64_t at = index.good_end;
   while (at < index.size) {

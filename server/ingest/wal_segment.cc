@@ -1,10 +1,10 @@
 #include "server/ingest/wal_segment.h"
 
 #include "pipeline/base/checksum.h"
+#include "pipeline/base/file_window.h"
 
 namespace server {
 
-using pipeline::File;
 using pipeline::Result;
 
 namespace {
@@ -12,29 +12,6 @@ namespace {
 constexpr uint64_t kWindowBytes = 1 << 20;
 // The longest header: fixed part, batch number, tenant.
 constexpr uint64_t kMaxHeaderBytes = kWalFrameHeaderBytes + 32 + UINT16_MAX;
-
-// A window of the file that moves forwards.
-class Window {
- public:
-  Window(const File& file, uint64_t size) : file_(file), size_(size) {}
-
-  // At least min(length, what the file has left) bytes from `offset` on. The view holds until the next call.
-  Result<std::string_view> at(uint64_t offset, uint64_t length) {
-    length = std::min(length, size_ - std::min(offset, size_));
-    if (offset < start_ || offset + length > start_ + bytes_.size()) {
-      TRY_LET(bytes_, file_.read(offset, std::max(length, kWindowBytes)));
-      start_ = offset;
-    }
-    return std::string_view(bytes_).substr(offset - start_);
-  }
-
- private:
-  const File& file_;
-  const uint64_t size_;
-  uint64_t start_ = 0;
-  std::string bytes_;
-};
-
 }  // namespace
 
 Result<WalSegmentReport> read_wal_segment(pipeline::FileSystem& files, const std::string& path,
@@ -42,7 +19,7 @@ Result<WalSegmentReport> read_wal_segment(pipeline::FileSystem& files, const std
   TRY_LET(auto file, files.open_to_read(path));
   WalSegmentReport report;
   TRY_LET(report.size, file->size());
-  Window window(*file, report.size);
+  pipeline::FileWindow window(*file, report.size, kWindowBytes);
   TRY_LET(std::string_view head, window.at(0, kWalSegmentHeaderBytes));
   auto salt = parse_wal_segment_header(head);
   if (!salt) return report;  // never finished being made, or not ours: nothing in it was acknowledged
