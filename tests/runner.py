@@ -41,6 +41,10 @@ SCRIPTS = [
     ["full disk", [sys.executable, f"{HERE}/crash/full_disk_test.py"]],
     ["bench", [sys.executable, f"{HERE}/bench/smoke_test.py"]],
     ["crash", [sys.executable, f"{HERE}/crash/crash_test.py", "--kills", "20"]],
+]
+
+# Mostly waits, for minutes: runs beside the others.
+BESIDE = [
     ["torture", [sys.executable, f"{HERE}/crash/torture_test.py", "--seconds", "180"]],
 ]
 
@@ -86,7 +90,10 @@ def main():
              if args.pattern in t["name"] and (not args.suite or any(s.split(":")[-1] in args.suite for s in t["suite"]))]
     if args.make:
         subprocess.run(["ninja", "-C", args.build, "--quiet", *sorted({os.path.relpath(argv[0], env["SKIDWAY_BUILD"]) for _, argv, _ in units})], check=True)
-    jobs = [(name, [word.replace("{build}", env["SKIDWAY_BUILD"]) for word in argv], env) for name, argv in SCRIPTS if args.pattern in name and not args.unit_only]
+
+    def wanted(scripts):
+        return [(name, [word.replace("{build}", env["SKIDWAY_BUILD"]) for word in argv]) for name, argv in scripts if args.pattern in name and not args.unit_only]
+
     passed = failed = 0
 
     def report(name, outcome):
@@ -101,8 +108,12 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
         for (name, _, _), outcome in zip(units, pool.map(lambda u: run(u[1], u[2]), units)):
             report(name, outcome)
-    for name, argv, job_env in jobs:
-        report(name, run(argv, job_env))
+    with concurrent.futures.ThreadPoolExecutor(len(BESIDE)) as pool:
+        beside = [(name, pool.submit(run, argv, env)) for name, argv in wanted(BESIDE)]
+        for name, argv in wanted(SCRIPTS):
+            report(name, run(argv, env))
+        for name, outcome in beside:
+            report(name, outcome.result())
     print(f"{passed} passed, {failed} failed")
     return 0 if failed == 0 and passed > 0 else 1
 
