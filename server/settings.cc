@@ -108,6 +108,7 @@ void read_limits(ConfigTable table, PushLimits& limits) {
   limits.max_structured_metadata_size = size("max_structured_metadata_size", limits.max_structured_metadata_size);
   limits.max_structured_metadata_entries_count =
       count("max_structured_metadata_entries_count", limits.max_structured_metadata_entries_count);
+  if (table.has("discover_service_name")) limits.discover_service_name = table.strings("discover_service_name");
 }
 
 void read_retention(ConfigTable table) {

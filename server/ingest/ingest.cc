@@ -39,7 +39,7 @@ Result<std::unique_ptr<Ingest>> Ingest::open(IngestDoors doors, IngestOptions op
 }
 
 Result<void> Ingest::replay(uint64_t flushed_frame) {
-  StreamTable streams(PushLimits::none());
+  StreamTable streams(options_.push.limits.lifted());
   WalOptions options{options_.wal_folder, options_.segment_bytes};
   TRY_LET(wal_, Wal::open(doors_.files, doors_.registry, std::move(options), flushed_frame,
                           [&](WalFrame frame) { return replay_frame(std::move(frame), streams); }));
@@ -51,7 +51,7 @@ Result<void> Ingest::replay_frame(WalFrame frame, StreamTable& streams) {
   bool stored = frame.batch && numbers_.is_stored(frame.tenant, *frame.batch);
   PushedEntries entries;
   if (!stored) {
-    PushDecoding decoding{frame.tenant, PushLimits::none(), frame.received, UINT32_MAX};
+    PushDecoding decoding{frame.tenant, streams.limits(), frame.received, UINT32_MAX};
     auto decoded = decode_push_request({frame.format, frame.encoding}, frame.body, decoding, streams);
     if (!decoded) {  // whole by its sum, so written by a program that differs from us: keep going, but say so
       doors_.registry

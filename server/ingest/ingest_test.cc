@@ -180,6 +180,8 @@ TEST_CASE("ingest: stopping flushes, and leaves no log that counts") {
 
 TEST_CASE("ingest: refusals have Loki's status and text, and what is good beside them is stored") {
   IngestHouse house;
+  house.options.push.limits.discover_service_name.clear();
+  house.restart();
   auto answer = house.push(R"({"streams":[]})");
   CHECK(answer.status == 422);
   CHECK(answer.body == "error at least one valid stream is required for ingestion\n");

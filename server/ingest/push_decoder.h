@@ -20,7 +20,7 @@ struct DecodedPush {
 
 struct PushDecoding {
   std::string_view tenant;
-  PushLimits limits;
+  const PushLimits& limits;
   pipeline::UnixNanos now = 0;  // for the limits of age
   uint64_t max_raw_bytes = 100 << 20;
 };

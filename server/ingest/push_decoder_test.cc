@@ -10,6 +10,7 @@
 using namespace server;
 using pipeline::concat;
 using pipeline::Errc;
+using pipeline::LabelSet;
 using pipeline::Metadata;
 using pipeline::UnixNanos;
 
@@ -38,8 +39,15 @@ std::string protobuf(const std::vector<std::pair<std::string, std::vector<TestEn
   return out;
 }
 
-struct Decoder {
+// What a push says and nothing else.
+PushLimits without_discovery() {
   PushLimits limits;
+  limits.discover_service_name.clear();
+  return limits;
+}
+
+struct Decoder {
+  PushLimits limits = without_discovery();
   uint64_t max_raw_bytes = 100 << 20;
 
   pipeline::Result<DecodedPush> decode(PushBodyKind kind, std::string_view body) {
@@ -60,6 +68,37 @@ struct Decoder {
 };
 
 }  // namespace
+
+TEST_CASE("push: a stream without service_name gets the first of Loki's labels that it has") {
+  Decoder decoder{PushLimits()};
+  auto stream_of = [&](std::string labels) {
+    auto decoded = decoder.push({{std::move(labels), {{kNow, "x", {}}}}});
+    REQUIRE(decoded);
+    REQUIRE(decoded->entries.parts.size() == 1);
+    return decoded->entries.parts[0].stream->text;
+  };
+  CHECK(stream_of(R"({job="j", app="a"})") == R"({app="a", job="j", service_name="a"})");
+  CHECK(stream_of(R"({k8s_job_name="j", x="y"})") == R"({k8s_job_name="j", service_name="j", x="y"})");
+  CHECK(stream_of(R"({app="", job="j"})") == R"({job="j", service_name="j"})");
+  CHECK(stream_of(R"({x="y"})") == R"({service_name="unknown_service", x="y"})");
+  CHECK(stream_of("{}") == R"({service_name="unknown_service"})");
+  CHECK(stream_of(R"({app="a", service_name="mine"})") == R"({app="a", service_name="mine"})");
+  CHECK(stream_of(R"({__pattern__="p", app="a"})") == R"({__pattern__="p", app="a"})");
+  CHECK(stream_of(R"({__aggregated_metric__="p"})") == R"({__aggregated_metric__="p"})");
+  decoder.limits.discover_service_name = {"x"};
+  CHECK(stream_of(R"({app="a", x="y"})") == R"({app="a", service_name="y", x="y"})");
+  decoder.limits.discover_service_name.clear();
+  CHECK(stream_of(R"({app="a"})") == R"({app="a"})");
+  CHECK(decoder.rejection("{}") == "error at least one label pair is required per stream");
+}
+
+TEST_CASE("push: service_name does not count as a label, and refusals name it") {
+  Decoder decoder{PushLimits()};
+  decoder.limits.max_label_names_per_series = 2;
+  CHECK(decoder.rejection(R"({a="1", b="2"})") == "");
+  CHECK(decoder.rejection(R"({a="1", b="2", c="3"})") ==
+        R"(entry for stream '{a="1", b="2", c="3", service_name="unknown_service"}' has 3 label names; limit 2)");
+}
 
 TEST_CASE("push: entries come out by stream, in order, with their metadata") {
   auto decoded = Decoder().push({{R"({b="2", a="1"})", {{kNow, "one", {{"trace", "t1"}}}, {kNow - 5, "two", {}}}},
@@ -154,7 +193,8 @@ TEST_CASE("push: label rules are Loki's, with its texts") {
   std::string many = "{";
   for (int i = 0; i < 16; ++i) many += concat(i > 0 ? "," : "", "l", i, "=\"x\"");
   many += "}";
-  CHECK(decoder.rejection(many) == concat("entry for stream '", many, "' has 16 label names; limit 15"));
+  CHECK(decoder.rejection(many) ==
+        concat("entry for stream '", LabelSet::parse(many)->text(), "' has 16 label names; limit 15"));
   std::string name(1025, 'n'), value(2049, 'v');
   CHECK(decoder.rejection(concat("{", name, "=\"x\"}")) ==
         concat("stream '{", name, "=\"x\"}' has label name too long: '", name, "'"));
@@ -264,7 +304,7 @@ TEST_CASE("push: what was kept of a push refused in part is encoded so that it d
                                  {"{}", {{kNow, "bad", {}}}},
                                  {R"({app="y"})", {{5, "", {}}}}});
   std::string again = encode_push(decoded->entries);
-  auto replayed = Decoder{PushLimits::none()}.decode({BodyFormat::kProtobuf, BodyEncoding::kSnappy}, again);
+  auto replayed = Decoder{without_discovery().lifted()}.decode({BodyFormat::kProtobuf, BodyEncoding::kSnappy}, again);
   REQUIRE(replayed);
   CHECK(replayed->rejections.empty());
   REQUIRE(replayed->entries.columns.size() == 3);

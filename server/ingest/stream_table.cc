@@ -18,6 +18,7 @@ namespace {
 
 constexpr size_t kMaxLabelTextBytes = 16 << 20;  // Loki's: beyond, 413
 constexpr size_t kBytesPerStream = 300;          // beside the texts: map nodes, pointers, vectors
+constexpr std::string_view kServiceName = "service_name";
 constexpr std::string_view kReplacementCharacter = "\xef\xbf\xbd";
 
 StreamVerdict refused(RejectReason reason, std::string text) { return {nullptr, reason, std::move(text)}; }
@@ -32,6 +33,16 @@ std::optional<std::string> duplicate_name(std::string_view message) {
   if (!message.starts_with(kPrefix) || !message.ends_with('"')) return std::nullopt;
   message.remove_prefix(kPrefix.size());
   return std::string(message.substr(0, message.size() - 1));
+}
+
+bool is_internal(const LabelSet& labels) { return labels.get("__aggregated_metric__") || labels.get("__pattern__"); }
+
+LabelSet with_service_name(LabelSet labels, const std::vector<std::string>& candidates) {
+  if (candidates.empty() || labels.get(kServiceName) || is_internal(labels)) return labels;
+  for (const std::string& name : candidates) {
+    if (auto value = labels.get(name)) return labels.with(kServiceName, std::string(*value));
+  }
+  return labels.with(kServiceName, "unknown_service");
 }
 
 }  // namespace
@@ -65,27 +76,26 @@ Result<StreamVerdict> StreamTable::judge(std::string_view tenant, std::string_vi
                      concat("stream '", label_text, "' has duplicate label name: '", *name, "'"));
     return fail(parsed.error().within("couldn't parse labels"));
   }
-  LabelSet labels = *std::move(parsed);
+  LabelSet labels = with_service_name(*std::move(parsed), limits_.discover_service_name);
   if (labels.empty())
     return refused(RejectReason::kMissingLabels, "error at least one label pair is required per stream");
-  size_t count = labels.labels().size();
+  auto text = labels.text();
+  size_t count = labels.labels().size() - (labels.get(kServiceName) ? 1 : 0);  // of our making, mostly
   if (limits_.max_label_names_per_series > 0 && count > limits_.max_label_names_per_series)
     return refused(RejectReason::kTooManyLabelNames,
-                   concat("entry for stream '", label_text, "' has ", count, " label names; limit ",
+                   concat("entry for stream '", text, "' has ", count, " label names; limit ",
                           limits_.max_label_names_per_series));
   for (const auto& [name, value] : labels.labels()) {
     if (!is_clean(value))
       return fail(Errc::kInvalid, concat("couldn't parse labels: the value of \"", name, "\" is not valid UTF-8"));
     if (limits_.max_label_name_length > 0 && name.size() > limits_.max_label_name_length)
       return refused(RejectReason::kLabelNameTooLong,
-                     concat("stream '", label_text, "' has label name too long: '", name, "'"));
+                     concat("stream '", text, "' has label name too long: '", name, "'"));
     if (limits_.max_label_value_length > 0 && value.size() > limits_.max_label_value_length)
       return refused(RejectReason::kLabelValueTooLong,
-                     concat("stream '", label_text, "' has label value too long: '", value, "'"));
+                     concat("stream '", text, "' has label value too long: '", value, "'"));
   }
-  // Labels of our own making (service_name) would be added here.
   auto id = pipeline::stream_id(tenant, labels);
-  auto text = labels.text();
   return StreamVerdict{
       std::make_shared<const Stream>(Stream{std::string(tenant), std::move(labels), std::move(text), id}), {}, {}};
 }

@@ -1,5 +1,5 @@
 // StreamTable: from the label text of a push to its stream. Each distinct text is parsed and checked once, then found
-// by its bytes.
+// by its bytes. A stream without service_name gets one, as Loki's do (PushLimits::discover_service_name).
 //
 // Thread:  any (a shared lock for texts that are known).
 // Limits:  forgets everything when it has grown to kMaxBytes; streams in use live on through their pointers.
@@ -28,7 +28,9 @@ class StreamTable {
  public:
   static constexpr size_t kMaxBytes = 16 << 20;  // some 30,000 streams; beyond, a look-up costs a parse now and then
 
-  explicit StreamTable(PushLimits limits) : limits_(limits) {}
+  explicit StreamTable(PushLimits limits) : limits_(std::move(limits)) {}
+
+  const PushLimits& limits() const { return limits_; }
 
   // kInvalid `couldn't parse labels: ...`: the whole request is to be refused.
   pipeline::Result<std::shared_ptr<const StreamVerdict>> find(std::string_view tenant, std::string_view label_text);

@@ -22,12 +22,14 @@ std::string contact(std::string_view setting, std::string_view verb) {
 
 }  // namespace
 
-PushLimits PushLimits::none() {
-  PushLimits limits;
+PushLimits PushLimits::lifted() const {
+  PushLimits limits = *this;
   limits.max_line_size = limits.max_label_names_per_series = 0;
   limits.max_label_name_length = limits.max_label_value_length = 0;
   limits.max_structured_metadata_size = limits.max_structured_metadata_entries_count = 0;
   limits.creation_grace_period = {};
+  limits.reject_old_samples = false;
+  limits.allow_structured_metadata = true;
   return limits;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "pipeline/base/clock.h"
+#include "pipeline/codec/otlp_entries.h"
 
 namespace server {
 
@@ -26,8 +27,12 @@ struct PushLimits {
   uint64_t max_structured_metadata_size = 64 << 10;
   uint64_t max_structured_metadata_entries_count = 128;
 
-  // For what was checked before it was acknowledged: the replay of the write-ahead log.
-  static PushLimits none();
+  // The labels of which the first that is there becomes service_name where a stream has none. Empty: none is added.
+  std::vector<std::string> discover_service_name = pipeline::default_service_name_labels();
+
+  // Without limits, the discovery as it is. For what was checked before it was acknowledged: the replay of the
+  // write-ahead log.
+  PushLimits lifted() const;
 };
 
 enum class RejectReason : uint8_t {
