@@ -81,6 +81,10 @@ void read_query_limits(ConfigTable table, QueryLimits& limits) {
       count("max_streams_matchers_per_query", limits.max_streams_matchers_per_query);
 }
 
+void read_query(ConfigTable table, QueryLimits& limits) {
+  limits.memory_limit = table.size("memory_limit", limits.memory_limit);
+}
+
 void read_limits(ConfigTable table, PushLimits& limits) {
   if (table.has("tenant")) {
     table.error_at("tenant", "limits of single tenants are not supported yet", "remove [limits.tenant]");
@@ -135,6 +139,7 @@ Settings read_settings(ConfigTable root) {
   read_compaction(root.table("compaction"), settings.compaction);
   read_limits(root.table("limits"), settings.ingest.push.limits);
   read_query_limits(root.table("limits"), settings.query_limits);
+  read_query(root.table("query"), settings.query_limits);
   read_retention(root.table("retention"));
   return settings;
 }

@@ -4,6 +4,8 @@
 #include <map>
 #include <optional>
 
+#include "server/query/scan.h"
+
 namespace server {
 
 using pipeline::Errc;
@@ -49,8 +51,9 @@ struct Search {
   const LogPipeline& pipeline;
   PipelineRun& run;
   EntryCollector& collector;
-  Selection& selection;
+  const Selection& selection;
   QueryStats& stats;
+  std::vector<std::string>& warnings;
   const Direction direction;
 
   bool backward() const { return direction == Direction::kBackward; }
@@ -104,10 +107,7 @@ class StoredPlace final : public Place {
         cursor_(part.object, pages_),
         place_(place) {}
   ~StoredPlace() override {  // the search may have ended
-    const ReadStats& read = cursor_.stats();
-    stats_.compressed_bytes += read.stored_bytes;
-    stats_.decompressed_bytes += read.decoded_bytes;
-    stats_.pages_read += read.pages;
+    count_reads(cursor_, stats_);
     stats_.pages_skipped += pages_.size() - next_;
   }
 
@@ -120,10 +120,7 @@ class StoredPlace final : public Place {
   void advance() override {
     cursor_.next();
     ++next_;
-    if (auto outcome = look_at_page(); !outcome) {
-      search_.selection.warnings.push_back(
-          pipeline::concat("a page could not be read, its entries are missing: ", outcome.error().message));
-    }
+    if (auto outcome = look_at_page(); !outcome) { search_.warnings.push_back(unreadable_page(outcome.error())); }
   }
 
  private:
@@ -232,15 +229,16 @@ ResultStreams group(std::vector<CollectedEntry> entries, const LabelResults& lab
 
 }  // namespace
 
-Result<ResultStreams> run_log_query(const LogExpr& expr, const LogQueryOptions& options, Selection& selection,
-                                    const std::atomic<bool>& cancelled, QueryStats& stats) {
+Result<ResultStreams> run_log_query(const LogExpr& expr, const LogQueryOptions& options, const Selection& selection,
+                                    QueryContext& context) {
+  QueryStats& stats = context.stats;
   TRY_LET(LogPipeline pipeline, LogPipeline::compile(expr.stages));
   LabelResults labels;
   PipelineRun run(pipeline, labels, LeadingFilters::kDone);
   EntryCollector collector(options.direction, options.limit, options.interval);
   std::vector<std::unique_ptr<Place>>
       places;  // before the search ends: stream texts are referred to by what was collected
-  Search search{pipeline, run, collector, selection, stats, options.direction};
+  Search search{pipeline, run, collector, selection, stats, context.warnings, options.direction};
   for (size_t i = 0; i < selection.stored.size(); ++i) {
     places.push_back(std::make_unique<StoredPlace>(search, selection.stored[i], static_cast<uint64_t>(i) << 44));
   }
@@ -258,8 +256,7 @@ Result<ResultStreams> run_log_query(const LogExpr& expr, const LogQueryOptions& 
   }
   std::make_heap(queue.begin(), queue.end(), later);
   while (!queue.empty()) {
-    if (cancelled.load(std::memory_order_relaxed))
-      return fail(Errc::kCancelled, "the request was cancelled by the client");
+    TRY(context.turn.breathe());
     if (collector.over_limit()) {
       return fail(Errc::kOverLimit,
                   pipeline::concat("more than ", EntryCollector::kMaxHeld,

@@ -1,12 +1,10 @@
 // The execution of a log query: pages in the order of time, whole pages searched before lines are looked at, until
 // nothing earlier (later) can be among the first `limit` entries.
 //
-// Thread: a worker of the query pool.
+// Thread: of the query.
 // Errors: kInvalid (the pipeline does not compile), kCancelled, kOverLimit. Unreadable pages are warnings in the
 // result.
 #pragma once
-
-#include <atomic>
 
 #include "server/logql/syntax.h"
 #include "server/query/entry_collector.h"
@@ -21,7 +19,8 @@ struct LogQueryOptions {
   bool categorize_labels = false;  // keep structured metadata and parsed labels apart from the stream's
 };
 
-pipeline::Result<ResultStreams> run_log_query(const LogExpr& expr, const LogQueryOptions& options, Selection& selection,
-                                              const std::atomic<bool>& cancelled, QueryStats& stats);
+// The selection is of the context's view.
+pipeline::Result<ResultStreams> run_log_query(const LogExpr& expr, const LogQueryOptions& options,
+                                              const Selection& selection, QueryContext& context);
 
 }  // namespace server

@@ -5,6 +5,8 @@
 #include "server/logql/parser.h"
 #include "server/logql/range_sums.h"
 #include "server/query/duplicate_rows.h"
+#include "server/query/scan.h"
+#include "server/query/selection.h"
 
 namespace server {
 
@@ -16,70 +18,51 @@ using pipeline::UnixNanos;
 
 namespace {
 
-// Series times steps, in points of 8 bytes, that one range aggregation may hold.
-constexpr uint64_t kMaxPoints = 50'000'000;
+// What all parts of a scan share; read-only.
+struct RangeJob {
+  const LogPipeline& pipeline;
+  const RangeAggregation& aggregation;
+  const StepGrid& grid;
+  const Selection& selection;
+  const DuplicateRows& duplicates;
+  QueryMemory& memory;
+};
 
-class RangeScan {
+class RangeScan final : public ScanPart {
  public:
-  RangeScan(const LogPipeline& pipeline, RangeSums& sums, LabelResults& labels, Selection& selection,
-            const StepGrid& grid, const std::atomic<bool>& cancelled, QueryStats& stats)
-      : pipeline_(pipeline),
-        sums_(sums),
-        labels_(labels),
-        run_(pipeline, labels, LeadingFilters::kDone),
-        selection_(selection),
-        grid_(grid),
-        cancelled_(cancelled),
-        stats_(stats),
-        duplicates_(DuplicateRows::find(selection, stats)) {}
+  explicit RangeScan(const RangeJob& job)
+      : job_(job),
+        pipeline_(job.pipeline),
+        sums_(job.aggregation.op, job.aggregation.range, job.grid),
+        run_(job.pipeline, labels_, LeadingFilters::kDone),
+        memory_(job.memory, std::string(range_op_text(job.aggregation.op))) {}
 
-  Result<void> run() {
-    for (size_t part = 0; part < selection_.stored.size(); ++part) TRY(scan_object(part));
-    for (size_t part = 0; part < selection_.head.size(); ++part) {
-      const HeadPart& head = selection_.head[part];
-      stats_.head_lines += head.entries.size();
-      if (!times_suffice(head.entries.has_metadata())) stats_.head_bytes += head.entries.line_bytes();
-      add_run(head.stream->labels, head.entries, {0, static_cast<uint32_t>(head.entries.size())},
-              duplicates_.of_head(part));
-      TRY(check());
-    }
-    return {};
+  RangeSums::Part sums() const { return {&sums_, &labels_}; }
+
+  Result<void> page(size_t part, PageCursor& cursor) override {
+    if (part != labels_part_) stream_labels_.clear(), labels_part_ = part;
+    return scan_page(part, cursor);
+  }
+
+  void head(size_t part) override {
+    const HeadPart& head = job_.selection.head[part];
+    stats.head_lines += head.entries.size();
+    if (!times_suffice(head.entries.has_metadata())) stats.head_bytes += head.entries.line_bytes();
+    add_run(head.stream->labels, head.entries, {0, static_cast<uint32_t>(head.entries.size())},
+            job_.duplicates.of_head(part));
+  }
+
+  Result<void> check() override {
+    return memory_.hold(labels_.size() * (kSeriesBytes + job_.grid.count * sizeof(int64_t)), labels_.size());
   }
 
  private:
+  static constexpr uint64_t kSeriesBytes = 500;  // labels and their places in tables, about
+
   // Neither the outcome nor the value of an entry depends on anything but its stream and its time.
   bool times_suffice(bool has_metadata) const {
     return pipeline_.leading().empty() && !pipeline_.reads_lines() && !(pipeline_.reads_metadata() && has_metadata) &&
            !sums_.counts_bytes();
-  }
-
-  Result<void> check() const {
-    if (cancelled_.load(std::memory_order_relaxed))
-      return fail(Errc::kCancelled, "the request was cancelled by the client");
-    if (labels_.size() * uint64_t{grid_.count} > kMaxPoints) {
-      return fail(
-          Errc::kOverLimit,
-          pipeline::concat("the query needs ", labels_.size(), " series at ", grid_.count,
-                           " steps at once: aggregate with sum by (...), narrow the selector or use a larger step"));
-    }
-    return {};
-  }
-
-  Result<void> scan_object(size_t part) {
-    const StoredPart& stored = selection_.stored[part];
-    stream_labels_.clear();
-    PageCursor cursor(stored.object, stored.pages);
-    while (cursor.next()) {
-      if (auto outcome = scan_page(part, cursor); !outcome) {
-        selection_.warnings.push_back(
-            pipeline::concat("a page could not be read, its entries are missing: ", outcome.error().message));
-      }
-      TRY(check());
-    }
-    stats_.compressed_bytes += cursor.stats().stored_bytes;
-    stats_.decompressed_bytes += cursor.stats().decoded_bytes;
-    stats_.pages_read += cursor.stats().pages;
-    return {};
   }
 
   const LabelSet& labels_of(const ObjectReader& object, uint32_t ordinal) {
@@ -89,7 +72,7 @@ class RangeScan {
   }
 
   Result<void> scan_page(size_t part, PageCursor& cursor) {
-    const StoredPart& stored = selection_.stored[part];
+    const StoredPart& stored = job_.selection.stored[part];
     const PageInfo& page = stored.object->pages()[cursor.page()];
     bool has_metadata = page.columns[static_cast<size_t>(PageColumn::kMetadata)].length > 0;
     EntrySlice entries;
@@ -97,25 +80,25 @@ class RangeScan {
       TRY_LET(entries.times, cursor.times());
     } else if (!pipeline_.leading().empty()) {
       TRY_LET(std::string_view text, cursor.text());
-      stats_.store_line_bytes += text.size();
+      stats.store_line_bytes += text.size();
       if (!pipeline_.leading().may_match(text)) {
-        stats_.store_lines += page.rows;
+        stats.store_lines += page.rows;
         return {};
       }
       TRY(load(cursor, text, has_metadata, entries));
     } else if (pipeline_.reads_lines() || (pipeline_.reads_metadata() && has_metadata)) {
       TRY_LET(entries, cursor.entries());
-      stats_.store_line_bytes += entries.line_bytes();
+      stats.store_line_bytes += entries.line_bytes();
     } else {  // only the lengths of the lines are counted
       TRY_LET(entries.times, cursor.times());
       TRY_LET(entries.offsets, cursor.offsets());
     }
     for (const PageRun& run : stored.object->runs(cursor.page())) {
       if (!stored.streams.contains(run.stream)) continue;
-      RowRange rows = rows_between(entries.times, run, selection_.begin, selection_.end);
+      RowRange rows = rows_between(entries.times, run, job_.selection.begin, job_.selection.end);
       if (rows.empty()) continue;
-      stats_.store_lines += rows.last - rows.first;
-      add_run(labels_of(*stored.object, run.stream), entries, rows, duplicates_.of_page(part, cursor.page()));
+      stats.store_lines += rows.last - rows.first;
+      add_run(labels_of(*stored.object, run.stream), entries, rows, job_.duplicates.of_page(part, cursor.page()));
     }
     return {};
   }
@@ -166,7 +149,7 @@ class RangeScan {
     if (!run_.process(entries.time(range.first), {}, {})) return;
     LabelResults::Id series = run_.labels();
     size_t count = range.last - range.first;
-    stats_.lines_after_filters += count;
+    stats.lines_after_filters += count;
     if (sums_.counts_bytes()) {
       sums_.add_sorted(series, entries.times.subspan(range.first, count),
                        entries.offsets.subspan(range.first, count + 1));
@@ -179,7 +162,7 @@ class RangeScan {
   void add_chosen(const EntrySlice& entries) {
     if (rows_.empty() || !run_.process(entries.time(rows_[0]), {}, {})) return;
     LabelResults::Id series = run_.labels();
-    stats_.lines_after_filters += rows_.size();
+    stats.lines_after_filters += rows_.size();
     if (sums_.counts_bytes()) {
       for (uint32_t row : rows_) sums_.add(series, entries.time(row), entries.line_size(row));
       return;
@@ -192,22 +175,20 @@ class RangeScan {
   void add_row_by_row(const EntrySlice& entries) {
     for (uint32_t row : rows_) {
       if (!run_.process(entries.time(row), entries.line(row), entries.metadata(row))) continue;
-      ++stats_.lines_after_filters;
+      ++stats.lines_after_filters;
       sums_.add(run_.labels(), entries.time(row), run_.line().size());
     }
   }
 
+  const RangeJob& job_;
   const LogPipeline& pipeline_;
-  RangeSums& sums_;
-  LabelResults& labels_;
+  LabelResults labels_;
+  RangeSums sums_;
   PipelineRun run_;
-  Selection& selection_;
-  const StepGrid grid_;
-  const std::atomic<bool>& cancelled_;
-  QueryStats& stats_;
-  const DuplicateRows duplicates_;
-  std::map<uint32_t, LabelSet> stream_labels_;  // of the object being scanned; stable addresses
-  std::vector<uint32_t> rows_;                  // buffers, used again for every run
+  MemoryUse memory_;
+  std::map<uint32_t, LabelSet> stream_labels_;  // of the object scanned last; stable addresses
+  size_t labels_part_ = SIZE_MAX;
+  std::vector<uint32_t> rows_;  // buffers, used again for every run
   std::vector<UnixNanos> times_;
 };
 
@@ -216,16 +197,15 @@ class RangeScan {
 Result<Matrix> StoredRangeSource::read(const RangeAggregation& aggregation, const LabelUse& use, const StepGrid& grid) {
   std::vector<pipeline::Matcher> matchers = compile_selector(aggregation.range.log.selector);
   EntryTimes times = entry_times(aggregation.range, grid);
-  Selection selection = select_parts(view_, readers_, tenant_, matchers, times.begin, times.end, stats_);
+  Selection selection = select_parts(context_, matchers, times.begin, times.end);
   TRY_LET(LogPipeline pipeline, LogPipeline::compile(aggregation.range.log.stages, use));
-  LabelResults labels;
-  RangeSums sums(aggregation.op, aggregation.range, grid);
-  auto outcome = RangeScan(pipeline, sums, labels, selection, grid, cancelled_, stats_).run();
-  for (std::string& warning : selection.warnings) warnings_.push_back(std::move(warning));
-  objects_missing_ = objects_missing_ || selection.objects_missing;
-  TRY(outcome);
-  RangeSums::Part part{&sums, &labels};
-  return RangeSums::finish({&part, 1});
+  DuplicateRows duplicates = DuplicateRows::find(selection, context_.stats);
+  RangeJob job{pipeline, aggregation, grid, selection, duplicates, context_.memory};
+  TRY_LET(ScanParts scans,
+          scan(selection, ScanOrder::kAnyPart, context_, [&job] { return std::make_unique<RangeScan>(job); }));
+  std::vector<RangeSums::Part> parts;
+  for (const auto& part : scans) parts.push_back(static_cast<const RangeScan&>(*part).sums());
+  return RangeSums::finish(parts);
 }
 
 }  // namespace server

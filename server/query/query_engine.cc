@@ -70,6 +70,16 @@ Result<void> QueryEngine::check_length(UnixNanos start, UnixNanos end) const {
 }
 
 Result<QueryResult> QueryEngine::range(const RangeQuery& query, const std::atomic<bool>& cancelled) {
+  LoneTurn turn(cancelled);
+  return range(query, turn);
+}
+
+Result<QueryResult> QueryEngine::instant(const InstantQuery& query, const std::atomic<bool>& cancelled) {
+  LoneTurn turn(cancelled);
+  return instant(query, turn);
+}
+
+Result<QueryResult> QueryEngine::range(const RangeQuery& query, QueryTurn& turn) {
   TRY_LET(Expr expr, parse_query(query.query));
   TRY(check_supported(expr));
   TRY(check_length(query.start, query.end));
@@ -82,15 +92,15 @@ Result<QueryResult> QueryEngine::range(const RangeQuery& query, const std::atomi
       return fail(Errc::kInvalid, concat("max entries limit per query exceeded, limit > max_entries_limit_per_query (",
                                          query.log.limit, " > ", limits_.max_entries_limit_per_query, ")"));
     }
-    return run_log(*log, query, cancelled);
+    return run_log(*log, query, turn);
   }
   StepGrid grid{query.start, query.step.count(),
                 static_cast<uint32_t>((query.end - query.start) / query.step.count()) + 1};
-  TRY_LET(QueryResult result, run_metric(expr, grid, query.tenant, cancelled));
+  TRY_LET(QueryResult result, run_metric(expr, grid, query.tenant, turn));
   return result;
 }
 
-Result<QueryResult> QueryEngine::instant(const InstantQuery& query, const std::atomic<bool>& cancelled) {
+Result<QueryResult> QueryEngine::instant(const InstantQuery& query, QueryTurn& turn) {
   TRY_LET(Expr expr, parse_query(query.query));
   if (expr.log() != nullptr) {
     return fail(
@@ -98,7 +108,7 @@ Result<QueryResult> QueryEngine::instant(const InstantQuery& query, const std::a
         "log queries are not supported as an instant query type, please change your query to a range query type");
   }
   TRY(check_supported(expr));
-  TRY_LET(QueryResult result, run_metric(expr, StepGrid{query.time, 1, 1}, query.tenant, cancelled));
+  TRY_LET(QueryResult result, run_metric(expr, StepGrid{query.time, 1, 1}, query.tenant, turn));
   Matrix& matrix = std::get<ResultMatrix>(result.data).matrix;
   if (matrix.is_scalar) {
     result.data = ResultScalar{query.time, matrix.series.at(0).points.at(0).value};
@@ -112,32 +122,37 @@ Result<QueryResult> QueryEngine::instant(const InstantQuery& query, const std::a
   return result;
 }
 
-Result<QueryResult> QueryEngine::run_log(const LogExpr& expr, const RangeQuery& query,
-                                         const std::atomic<bool>& cancelled) {
+Result<QueryResult> QueryEngine::attempt(const std::string& tenant, QueryTurn& turn, const Attempt& run) {
   auto started = now();
-  std::vector<pipeline::Matcher> matchers = compile_selector(expr.selector);
-  for (int attempt = 1;; ++attempt) {
+  for (int attempts = 1;; ++attempts) {
+    TRY(turn.breathe());
     QueryResult result;
-    TRY_LET(ReadView view, views_(query.tenant));
-    Selection selection = select_parts(view, readers_, query.tenant, matchers, query.start, query.end, result.stats);
-    if (selection.objects_missing && attempt < kFreshViews) continue;
-    TRY_LET(result.data, run_log_query(expr, query.log, selection, cancelled, result.stats));
-    result.warnings = std::move(selection.warnings);
+    QueryMemory memory(limits_.memory_limit);
+    TRY_LET(ReadView view, views_(tenant));
+    QueryContext context{tenant, view, readers_, turn, memory, result.stats, result.warnings};
+    TRY(run(context, result));
+    if (context.objects_missing && attempts < kFreshViews) continue;
+    result.stats.queue_seconds = turn.waited_seconds();
     result.stats.exec_seconds = seconds_since(started);
     return result;
   }
 }
 
-Result<QueryResult> QueryEngine::run_metric(const Expr& expr, const StepGrid& grid, std::string_view tenant,
-                                            const std::atomic<bool>& cancelled) {
-  auto started = now();
-  for (int attempt = 1;; ++attempt) {
-    QueryResult result;
-    TRY_LET(ReadView view, views_(tenant));
-    StoredRangeSource source(view, readers_, std::string(tenant), cancelled, result.stats);
+Result<QueryResult> QueryEngine::run_log(const LogExpr& expr, const RangeQuery& query, QueryTurn& turn) {
+  std::vector<pipeline::Matcher> matchers = compile_selector(expr.selector);
+  return attempt(query.tenant, turn, [&](QueryContext& context, QueryResult& result) -> Result<void> {
+    Selection selection = select_parts(context, matchers, query.start, query.end);
+    TRY_LET(result.data, run_log_query(expr, query.log, selection, context));
+    return {};
+  });
+}
+
+Result<QueryResult> QueryEngine::run_metric(const Expr& expr, const StepGrid& grid, const std::string& tenant,
+                                            QueryTurn& turn) {
+  return attempt(tenant, turn, [&](QueryContext& context, QueryResult& result) -> Result<void> {
+    StoredRangeSource source(context);
     TRY_LET(Matrix matrix, evaluate_metric(expr, grid, source));
-    if (source.objects_missing() && attempt < kFreshViews) continue;
-    if (matrix.series.size() > limits_.max_query_series) {
+    if (limits_.max_query_series != 0 && matrix.series.size() > limits_.max_query_series) {
       return fail(
           Errc::kInvalid,
           concat("maximum number of series (", limits_.max_query_series,
@@ -147,10 +162,8 @@ Result<QueryResult> QueryEngine::run_metric(const Expr& expr, const StepGrid& gr
     }
     matrix.sort();
     result.data = ResultMatrix{grid, std::move(matrix)};
-    result.warnings = source.warnings();
-    result.stats.exec_seconds = seconds_since(started);
-    return result;
-  }
+    return {};
+  });
 }
 
 Result<std::vector<std::string>> QueryEngine::label_names(const StreamQuery& query) {

@@ -1,16 +1,16 @@
 // QueryEngine: LogQL answers over one consistent view of head and objects.
 //
 // Life:    outlives its queries; what it refers to outlives it.
-// Thread:  any; calls take as long as the query: workers of the query pool make them. `cancelled` may be set by any
-// thread: the query ends
-//          with kCancelled within a page.
+// Thread:  any; calls take as long as the query. A query asks its turn at every page: it waits there for others, and
+//          ends there with kCancelled when its client went away.
 // Errors:  kInvalid with Loki's text (HTTP 400), kCancelled (499), kOverLimit (400: the query asks for more than the
-// limits allow), kIo,
-//          kUnavailable (500). An unreadable page or object is a warning in the answer, never a silent hole.
+//          limits allow), kIo, kUnavailable (500). An unreadable page or object is a warning in the answer, never a
+//          silent hole.
 #pragma once
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,10 +24,11 @@ namespace server {
 
 // Loki's names, meanings and defaults.
 struct QueryLimits {
-  uint32_t max_entries_limit_per_query = 5000;  // 0: off
-  uint32_t max_query_series = 500;
+  uint32_t max_entries_limit_per_query = 5000;                          // 0: off
+  uint32_t max_query_series = 500;                                      // 0: off
   std::chrono::nanoseconds max_query_length = std::chrono::hours(721);  // 0: off
   uint32_t max_streams_matchers_per_query = 1000;                       // 0: off
+  uint64_t memory_limit = 256 << 20;                                    // bytes of one query; 0: off
 };
 
 struct RangeQuery {
@@ -55,6 +56,9 @@ class QueryEngine {
   QueryEngine(ReadViewSource views, ObjectStore& store, QueryLimits limits, uint64_t directory_cache_bytes = 64 << 20)
       : views_(std::move(views)), readers_(store, directory_cache_bytes), limits_(limits) {}
 
+  pipeline::Result<QueryResult> range(const RangeQuery& query, QueryTurn& turn);
+  pipeline::Result<QueryResult> instant(const InstantQuery& query, QueryTurn& turn);
+  // With a LoneTurn.
   pipeline::Result<QueryResult> range(const RangeQuery& query, const std::atomic<bool>& cancelled);
   pipeline::Result<QueryResult> instant(const InstantQuery& query, const std::atomic<bool>& cancelled);
 
@@ -65,10 +69,12 @@ class QueryEngine {
   uint64_t cached_bytes() const { return readers_.size_bytes(); }
 
  private:
-  pipeline::Result<QueryResult> run_log(const LogExpr& expr, const RangeQuery& query,
-                                        const std::atomic<bool>& cancelled);
-  pipeline::Result<QueryResult> run_metric(const Expr& expr, const StepGrid& grid, std::string_view tenant,
-                                           const std::atomic<bool>& cancelled);
+  // Fills `result` in a context over one view; with another view again where objects went away in between.
+  using Attempt = std::function<pipeline::Result<void>(QueryContext& context, QueryResult& result)>;
+  pipeline::Result<QueryResult> attempt(const std::string& tenant, QueryTurn& turn, const Attempt& run);
+  pipeline::Result<QueryResult> run_log(const LogExpr& expr, const RangeQuery& query, QueryTurn& turn);
+  pipeline::Result<QueryResult> run_metric(const Expr& expr, const StepGrid& grid, const std::string& tenant,
+                                           QueryTurn& turn);
   pipeline::Result<void> check_length(pipeline::UnixNanos start, pipeline::UnixNanos end) const;
 
   ReadViewSource views_;

@@ -207,6 +207,23 @@ TEST_SUITE("query") {
               .starts_with("parse error at line 1"));
   }
 
+  TEST_CASE("query: a metric query that would hold more than its memory limit names the aggregation and its series") {
+    QueryFixture data;
+    std::vector<PlainEntry> entries;
+    for (int i = 0; i < 900; ++i) entries.push_back(entry("a", i, pipeline::concat("id=", i)));
+    data.add_object(entries);
+    QueryEngine engine = data.engine({.max_query_series = 0, .memory_limit = 1 << 20});
+    auto result = engine.range(log_query(R"(count_over_time({app="a"} | logfmt [1000s]))"), kNotCancelled);
+    CHECK(result.has_value());
+    RangeQuery fine = log_query(R"(count_over_time({app="a"} | logfmt [1000s]))");
+    fine.step = 100ms;
+    auto refused = engine.range(fine, kNotCancelled);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().code == Errc::kOverLimit);
+    CHECK(refused.error().message.find("query.memory_limit allows (1 MiB): count_over_time would hold") !=
+          std::string::npos);
+  }
+
   TEST_CASE("query: two vectors are combined where their labels are equal, and Grafana's health check is answered") {
     QueryFixture data;
     data.add_object({entry("a", 1, "x"), entry("a", 2, "error"), entry("b", 1, "x")});

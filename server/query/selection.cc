@@ -37,6 +37,7 @@ void select_head(Selection& selection, const HeadSnapshot& head, std::span<const
     for (const HeadStream& stream : piece.streams) {
       if (!pipeline::matches_all(matchers, stream.stream->labels)) continue;
       ++stats.head_streams;
+      ++stats.streams;
       for (const HeadRun& run : stream.runs) {
         if (run.max_time >= selection.begin && run.min_time < selection.end)
           add_head_run(selection, stream.stream, run);
@@ -45,16 +46,17 @@ void select_head(Selection& selection, const HeadSnapshot& head, std::span<const
   }
 }
 
-void select_object(Selection& selection, const ObjectRow& row, ReaderCache& readers, std::string_view tenant,
-                   std::span<const LabelTest> tests, QueryStats& stats) {
-  auto reader = readers.open(row);
+void select_object(Selection& selection, const ObjectRow& row, QueryContext& context,
+                   std::span<const LabelTest> tests) {
+  auto reader = context.readers.open(row);
   if (!reader) {
-    selection.objects_missing = selection.objects_missing || reader.error().code == Errc::kNotFound;
-    selection.warnings.push_back(
+    context.objects_missing = context.objects_missing || reader.error().code == Errc::kNotFound;
+    context.warnings.push_back(
         pipeline::concat("an object could not be read, its entries are missing: ", reader.error().message));
     return;
   }
-  StoredPart part{*reader, (*reader)->select(tenant, tests), {}};
+  QueryStats& stats = context.stats;
+  StoredPart part{*reader, (*reader)->select(context.tenant, tests), {}};
   if (part.streams.empty()) return;
   part.pages = (*reader)->pages_of(part.streams, selection.begin, selection.end);
   stats.streams += part.streams.ordinals.size();
@@ -79,20 +81,18 @@ std::vector<LabelTest> label_tests(std::span<const Matcher> matchers) {
   return tests;
 }
 
-Selection select_parts(const ReadView& view, ReaderCache& readers, std::string_view tenant,
-                       std::span<const Matcher> matchers, UnixNanos begin, UnixNanos end, QueryStats& stats) {
+Selection select_parts(QueryContext& context, std::span<const Matcher> matchers, UnixNanos begin, UnixNanos end) {
   Selection selection;
   selection.begin = begin, selection.end = end;
   if (begin >= end) return selection;
   std::vector<LabelTest> tests = label_tests(matchers);
-  for (const ObjectRow& row : view.objects->objects) {
+  for (const ObjectRow& row : context.view.objects->objects) {
     const ObjectSummary& summary = row.summary;
-    if (summary.max_time < begin || summary.min_time >= end || !holds_tenant(summary, tenant)) continue;
-    ++stats.objects_considered;
-    select_object(selection, row, readers, tenant, tests, stats);
+    if (summary.max_time < begin || summary.min_time >= end || !holds_tenant(summary, context.tenant)) continue;
+    ++context.stats.objects_considered;
+    select_object(selection, row, context, tests);
   }
-  select_head(selection, view.head, matchers, stats);
-  stats.streams += stats.head_streams;
+  select_head(selection, context.view.head, matchers, context.stats);
   return selection;
 }
 

@@ -7,14 +7,10 @@
 
 #include <memory>
 #include <span>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "pipeline/match/matcher.h"
-#include "server/ingest/read_view.h"
-#include "server/query/query_stats.h"
-#include "server/query/reader_cache.h"
+#include "server/query/query_context.h"
 
 namespace server {
 
@@ -36,14 +32,12 @@ struct Selection {
   pipeline::UnixNanos begin = 0, end = 0;  // entries with begin <= time < end
   std::vector<StoredPart> stored;
   std::vector<HeadPart> head;
-  std::vector<std::string> warnings;  // objects that could not be opened: the answer is partial
-  bool objects_missing = false;       // one was deleted meanwhile: a fresh view does better
 };
 
-// `matchers` are all to be met. Counts what was considered, opened and selected in `stats`.
-Selection select_parts(const ReadView& view, ReaderCache& readers, std::string_view tenant,
-                       std::span<const pipeline::Matcher> matchers, pipeline::UnixNanos begin, pipeline::UnixNanos end,
-                       QueryStats& stats);
+// `matchers` are all to be met. Counts what was considered, opened and selected in the context's stats; objects that
+// cannot be opened are warnings in it.
+Selection select_parts(QueryContext& context, std::span<const pipeline::Matcher> matchers, pipeline::UnixNanos begin,
+                       pipeline::UnixNanos end);
 
 // Conditions for ObjectReader::select; `matchers` outlive them.
 std::vector<LabelTest> label_tests(std::span<const pipeline::Matcher> matchers);
