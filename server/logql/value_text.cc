@@ -220,4 +220,25 @@ Result<uint64_t> parse_human_bytes(std::string_view text) {
   return static_cast<uint64_t>(bytes);
 }
 
+std::string prometheus_duration_text(int64_t nanos) {
+  struct Unit {
+    const char* name;
+    int64_t millis;
+    bool exact_only;
+  };
+  static constexpr Unit kUnits[] = {
+      {"y", 31'536'000'000, true}, {"w", 604'800'000, true}, {"d", 86'400'000, false}, {"h", 3'600'000, false},
+      {"m", 60'000, false},        {"s", 1000, false},       {"ms", 1, false}};
+  int64_t millis = nanos / 1'000'000;
+  std::string out;
+  for (const Unit& unit : kUnits) {
+    if (unit.exact_only && millis % unit.millis != 0) continue;
+    if (int64_t count = millis / unit.millis; count > 0) {
+      out += concat(count, unit.name);
+      millis -= count * unit.millis;
+    }
+  }
+  return out.empty() ? "0s" : out;
+}
+
 }  // namespace server

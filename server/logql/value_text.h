@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "pipeline/base/result.h"
@@ -24,6 +25,9 @@ Result<int64_t> parse_go_duration(std::string_view text);
 // "1d12h": whole numbers, units y w d h m s ms in falling order; "0". Nanoseconds. `unknown unit "us" in duration
 // "1us"`.
 Result<int64_t> parse_prometheus_duration(std::string_view text);
+
+// "1h30m", "0s": years and weeks only where nothing is left over; not below a millisecond.
+std::string prometheus_duration_text(int64_t nanos);
 
 // "1.5 MiB", "10kb", "1,024": B, powers of 1000 (k m g t p e) and of 1024 (ki mi ...), any case. `unhandled size name:
 // xx`.
