@@ -7,8 +7,11 @@
 #include "pipeline/base/log.h"
 #include "pipeline/http/http_router.h"
 #include "server/admin_routes.h"
+#include "server/api/label_routes.h"
 #include "server/api/query_routes.h"
+#include "server/api/status_routes.h"
 #include "server/compact/compactor.h"
+#include "server/settings_text.h"
 
 namespace server {
 
@@ -82,10 +85,12 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
   });
   add_admin_routes(router, {*g.ingest, *g.compactor, *g.catalog, *g.admin_pool, registry});
 
-  add_query_routes(router,
-                   {*g.queries, *g.query_pool, clock, registry, [&g](const HttpRequest& request, std::string& id) {
-                      return find_tenant(g.settings.tenancy, request, id);
-                    }});
+  ReadRoutes routes(router, {*g.query_pool, clock, registry, [&g](const HttpRequest& request, std::string& id) {
+                               return find_tenant(g.settings.tenancy, request, id);
+                             }});
+  add_query_routes(routes, *g.queries);
+  add_label_routes(routes, *g.queries);
+  add_status_routes(router, routes, {tenant_limits(s), settings_toml(s)});
 
   pipeline::HttpServerOptions http;
   http.address = s.listen;

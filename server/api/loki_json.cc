@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "pipeline/base/time_format.h"
 #include "pipeline/model/quoted_text.h"
 
 namespace server {
@@ -43,19 +44,6 @@ void append_special(std::string& out, std::string_view text, size_t& at) {
         out += text.substr(begin, at - begin);
       }
   }
-}
-
-void append_labels(std::string& out, const std::vector<Label>& labels) {
-  out += '{';
-  bool first = true;
-  for (const auto& [name, value] : labels) {
-    if (!first) out += ',';
-    first = false;
-    append_json_text(out, name);
-    out += ':';
-    append_json_text(out, value);
-  }
-  out += '}';
 }
 
 void append_seconds(std::string& out, UnixNanos time) {
@@ -149,6 +137,21 @@ std::string number(double v) {
   return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, v, std::chars_format::fixed, 9).ptr);
 }
 
+}  // namespace
+
+void append_labels(std::string& out, const std::vector<Label>& labels) {
+  out += '{';
+  bool first = true;
+  for (const auto& [name, value] : labels) {
+    if (!first) out += ',';
+    first = false;
+    append_json_text(out, name);
+    out += ':';
+    append_json_text(out, value);
+  }
+  out += '}';
+}
+
 // The members that Grafana and logcli read carry our numbers under Loki's names; what we do not have is 0.
 std::string stats_json(const QueryStats& s) {
   uint64_t bytes = s.decompressed_bytes + s.head_bytes, lines = s.store_lines + s.head_lines;
@@ -193,8 +196,6 @@ std::string stats_json(const QueryStats& s) {
   out += R"(,"shardsDuration":0,"usedBloomFilters":false,"totalStreams":)" + n(s.streams) + "}}";
   return out;
 }
-
-}  // namespace
 
 void append_json_text(std::string& out, std::string_view text, JsonText kind) {
   out += '"';
@@ -248,6 +249,29 @@ std::string names_answer(const std::vector<std::string>& names) {
     append_list(out, names, [&out](const std::string& name) { append_json_text(out, name); });
   }
   return out += "}\n";
+}
+
+std::string legacy_names_answer(const std::vector<std::string>& names) {
+  if (names.empty()) return "{}\n";
+  std::string out = R"({"values":)";
+  append_list(out, names, [&out](const std::string& name) { append_json_text(out, name); });
+  return out += "}\n";
+}
+
+std::string legacy_streams_answer(const ResultStreams& streams, const QueryStats& stats) {
+  std::string out = R"({"streams":)";
+  append_list(out, streams, [&out](const ResultStream& stream) {
+    out += "{\"labels\":";
+    append_json_text(out, stream.labels.text());
+    out += ",\"entries\":";
+    append_list(out, stream.entries, [&out](const ResultEntry& entry) {
+      out += pipeline::concat("{\"ts\":\"", pipeline::format_rfc3339(entry.time), "\",\"line\":");
+      append_json_text(out, entry.line, JsonText::kLine);
+      out += '}';
+    });
+    out += '}';
+  });
+  return out += pipeline::concat(",\"stats\":", stats_json(stats), "}\n");
 }
 
 std::string series_answer(const std::vector<LabelSet>& series) {

@@ -18,8 +18,20 @@ std::string query_answer(const QueryResult& result, const std::vector<std::strin
 // {"status":"success","data":["a","b"]}; no `data` member where there is none.
 std::string names_answer(const std::vector<std::string>& names);
 
+// {"values":["a","b"]}, as the legacy endpoints answer; {} where there is none.
+std::string legacy_names_answer(const std::vector<std::string>& names);
+
+// {"streams":[{"labels":"{app=\"x\"}","entries":[{"ts":"2026-11-01T10:00:44.5Z","line":"x"}]}],"stats":{...}}
+std::string legacy_streams_answer(const ResultStreams& streams, const QueryStats& stats);
+
+// The `stats` object of an answer.
+std::string stats_json(const QueryStats& stats);
+
 // {"status":"success","data":[{"app":"x"}]}
 std::string series_answer(const std::vector<pipeline::LabelSet>& series);
+
+// {"app":"x"}
+void append_labels(std::string& out, const std::vector<pipeline::Label>& labels);
 
 // A JSON string with its quotes. `kLine` also escapes < > & for HTML. Invalid UTF-8 becomes \ufffd.
 enum class JsonText { kPlain, kLine };

@@ -21,6 +21,7 @@ using std::chrono::nanoseconds;
 namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;
+constexpr uint32_t kDefaultLimit = 100;
 constexpr int64_t kMaxPoints = 11'000;  // per series; Loki's, fixed
 
 std::string quoted(std::string_view text) {
@@ -59,13 +60,22 @@ Result<nanoseconds> parse_step(std::string_view text) {
   return nanoseconds(*duration);
 }
 
-Result<uint32_t> parse_limit(const HttpForm& form) {
-  std::string_view text = form.get("limit");
-  if (text.empty()) return 100u;
-  auto limit = whole_number<int64_t>(text);
-  if (!limit) return fail(Errc::kInvalid, concat("strconv.Atoi: parsing ", quoted(text), ": invalid syntax"));
-  if (*limit <= 0) return fail(Errc::kInvalid, "limit must be a positive value");
-  return static_cast<uint32_t>(std::min<int64_t>(*limit, UINT32_MAX));
+// `step`, or so many seconds that there are 250 of them.
+Result<nanoseconds> parse_step_of(const HttpForm& form, const TimeRange& range) {
+  // As a double: a range from year 1678 to 2262 does not fit the difference of two int64.
+  double seconds = (static_cast<double>(range.end) - static_cast<double>(range.start)) / 1e9;
+  nanoseconds step = nanoseconds(std::max<int64_t>(static_cast<int64_t>(seconds / 250), 1) * kSecond);
+  if (std::string_view text = form.get("step"); !text.empty()) { TRY_LET(step, parse_step(text)); }
+  if (step.count() <= 0) {
+    return fail(Errc::kInvalid,
+                "zero or negative query resolution step widths are not accepted. Try a positive integer");
+  }
+  if (seconds * 1e9 / static_cast<double>(step.count()) >= static_cast<double>(kMaxPoints + 1)) {
+    return fail(
+        Errc::kInvalid,
+        "exceeded maximum resolution of 11,000 points per time series. Try increasing the value of the step parameter");
+  }
+  return step;
 }
 
 Result<Direction> parse_direction(const HttpForm& form) {
@@ -106,27 +116,36 @@ Result<TimeRange> parse_time_range(const HttpForm& form, UnixNanos now) {
   return TimeRange{start, end};
 }
 
+Result<void> check_order(const TimeRange& range) {
+  if (range.end < range.start) return fail(Errc::kInvalid, "end timestamp must not be before or equal to start time");
+  return {};
+}
+
+Result<uint32_t> parse_limit(const HttpForm& form, std::string_view name, uint32_t otherwise, ZeroLimit zero) {
+  std::string_view text = form.get(name);
+  if (text.empty()) return otherwise;
+  auto limit = whole_number<int64_t>(text);
+  if (!limit) return fail(Errc::kInvalid, concat("strconv.Atoi: parsing ", quoted(text), ": invalid syntax"));
+  if (*limit == 0 && zero == ZeroLimit::kIsDefault) return otherwise;
+  if (*limit <= 0) return fail(Errc::kInvalid, "limit must be a positive value");
+  return static_cast<uint32_t>(std::min<int64_t>(*limit, UINT32_MAX));
+}
+
+Result<SteppedRange> parse_stepped_range(const HttpForm& form, UnixNanos now) {
+  TRY_LET(TimeRange range, parse_time_range(form, now));
+  TRY(check_order(range));
+  TRY_LET(nanoseconds step, parse_step_of(form, range));
+  return SteppedRange{range, step};
+}
+
 Result<RangeParameters> parse_range_parameters(const HttpForm& form, UnixNanos now) {
   RangeParameters p;
   p.query = form.get("query");
   TRY_LET(p.range, parse_time_range(form, now));
-  if (p.range.end < p.range.start)
-    return fail(Errc::kInvalid, "end timestamp must not be before or equal to start time");
-  TRY_LET(p.limit, parse_limit(form));
+  TRY(check_order(p.range));
+  TRY_LET(p.limit, parse_limit(form, "limit", kDefaultLimit));
   TRY_LET(p.direction, parse_direction(form));
-  // As a double: a range from year 1678 to 2262 does not fit the difference of two int64.
-  double seconds = (static_cast<double>(p.range.end) - static_cast<double>(p.range.start)) / 1e9;
-  p.step = nanoseconds(std::max<int64_t>(static_cast<int64_t>(seconds / 250), 1) * kSecond);
-  if (std::string_view text = form.get("step"); !text.empty()) { TRY_LET(p.step, parse_step(text)); }
-  if (p.step.count() <= 0) {
-    return fail(Errc::kInvalid,
-                "zero or negative query resolution step widths are not accepted. Try a positive integer");
-  }
-  if (seconds * 1e9 / static_cast<double>(p.step.count()) >= static_cast<double>(kMaxPoints + 1)) {
-    return fail(
-        Errc::kInvalid,
-        "exceeded maximum resolution of 11,000 points per time series. Try increasing the value of the step parameter");
-  }
+  TRY_LET(p.step, parse_step_of(form, p.range));
   if (std::string_view text = form.get("interval"); !text.empty()) {
     TRY_LET(p.interval, parse_step(text));
     if (p.interval.count() < 0) return fail(Errc::kInvalid, "interval must be >= 0");
@@ -139,7 +158,7 @@ Result<InstantParameters> parse_instant_parameters(const HttpForm& form, UnixNan
   p.query = form.get("query");
   p.time = now;
   if (std::string_view text = form.get("time"); !text.empty()) { TRY_LET(p.time, parse_timestamp(text)); }
-  TRY_LET(p.limit, parse_limit(form));
+  TRY_LET(p.limit, parse_limit(form, "limit", kDefaultLimit));
   TRY_LET(p.direction, parse_direction(form));
   return p;
 }

@@ -40,6 +40,21 @@ struct InstantParameters {
 // start, end, since. Where only equality of both is in question Loki accepts it; end before start is the caller's to
 // refuse (texts differ).
 pipeline::Result<TimeRange> parse_time_range(const pipeline::HttpForm& form, pipeline::UnixNanos now);
+// kInvalid: the end lies before the start.
+pipeline::Result<void> check_order(const TimeRange& range);
+
+// start, end and since in order, and `step` with its default and its limit of 11,000 points.
+struct SteppedRange {
+  TimeRange range;
+  std::chrono::nanoseconds step{0};
+};
+pipeline::Result<SteppedRange> parse_stepped_range(const pipeline::HttpForm& form, pipeline::UnixNanos now);
+
+// A whole number above 0 under `name`; 0 where `zero` says so.
+enum class ZeroLimit { kRefuse, kIsDefault };
+pipeline::Result<uint32_t> parse_limit(const pipeline::HttpForm& form, std::string_view name, uint32_t otherwise,
+                                       ZeroLimit zero = ZeroLimit::kRefuse);
+
 pipeline::Result<RangeParameters> parse_range_parameters(const pipeline::HttpForm& form, pipeline::UnixNanos now);
 pipeline::Result<InstantParameters> parse_instant_parameters(const pipeline::HttpForm& form, pipeline::UnixNanos now);
 

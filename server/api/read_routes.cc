@@ -1,0 +1,85 @@
+#include "server/api/read_routes.h"
+
+namespace server {
+
+using pipeline::Errc;
+using pipeline::HttpForm;
+using pipeline::HttpRequest;
+using pipeline::HttpResponder;
+using pipeline::HttpResponse;
+using pipeline::Result;
+
+namespace {
+
+void run(const ReadRoutesOptions& options, const std::shared_ptr<const ReadRoutes::Handler>& handler,
+         HttpRequest request, HttpResponder responder) {
+  ReadCall call;
+  if (auto refused = options.tenant(request, call.tenant)) return responder.send(*std::move(refused));
+  auto form = HttpForm::of(request);
+  if (!form) return responder.send(error_answer(form.error()));
+  call.form = *std::move(form);
+  call.request = std::move(request);
+  call.cancelled = responder.disconnected_flag();
+  auto queued = options.clock.monotonic();
+  auto shared = std::make_shared<HttpResponder>(std::move(responder));
+  options.pool.run(
+      [&clock = options.clock, handler, call = std::move(call), shared, queued]() mutable -> Result<void> {
+        call.now = clock.wall();
+        call.queue_seconds = std::chrono::duration<double>(clock.monotonic() - queued).count();
+        auto answer = (*handler)(call);
+        shared->send(answer ? *std::move(answer) : error_answer(answer.error()));
+        return {};
+      },
+      [shared](Result<void> outcome) {
+        if (!outcome) shared->send(error_answer(outcome.error()));  // the pool stopped before the query began
+      });
+}
+
+void refuse_head(pipeline::HttpRouter& router, std::string_view path) {
+  router.route("HEAD", path, [](HttpRequest, HttpResponder responder) { responder.send(HttpResponse::empty(405)); });
+}
+
+}  // namespace
+
+HttpResponse error_answer(const pipeline::Error& error) {
+  int status = 500;
+  switch (error.code) {
+    case Errc::kInvalid:
+    case Errc::kOverLimit: status = 400; break;
+    case Errc::kCancelled: status = 499; break;
+    case Errc::kUnavailable: status = 503; break;
+    case Errc::kNotFound:
+    case Errc::kCorrupt:
+    case Errc::kIo: break;
+  }
+  HttpResponse answer = HttpResponse::text(status, error.message);
+  answer.headers.set("X-Content-Type-Options", "nosniff");
+  return answer;
+}
+
+void ReadRoutes::add(std::string_view path, Handler handler) {
+  auto shared = std::make_shared<const Handler>(std::move(handler));
+  for (const char* verb : {"GET", "POST"}) {
+    router_.route(verb, path, [options = options_, shared](HttpRequest request, HttpResponder responder) {
+      run(*options, shared, std::move(request), std::move(responder));
+    });
+  }
+  refuse_head(router_, path);
+}
+
+void ReadRoutes::add_json(std::string_view path, JsonHandler handler) {
+  add(path, [handler = std::move(handler)](const ReadCall& call) -> Result<HttpResponse> {
+    TRY_LET(std::string body, handler(call));
+    return HttpResponse::json(std::move(body));
+  });
+}
+
+void ReadRoutes::add_direct(std::string_view path, std::function<HttpResponse(const HttpRequest&)> answer) {
+  for (const char* verb : {"GET", "POST"}) {
+    router_.route(verb, path,
+                  [answer](HttpRequest request, HttpResponder responder) { responder.send(answer(request)); });
+  }
+  refuse_head(router_, path);
+}
+
+}  // namespace server

@@ -1,0 +1,102 @@
+#include "server/settings_text.h"
+
+#include "pipeline/base/concat.h"
+#include "pipeline/base/quantity.h"
+#include "server/api/loki_json.h"
+#include "server/logql/value_text.h"
+
+namespace server {
+
+using pipeline::concat;
+
+namespace {
+
+// JSON's strings are TOML's, and YAML's.
+std::string quoted(std::string_view text) {
+  std::string out;
+  append_json_text(out, text);
+  return out;
+}
+
+std::string list(const std::vector<std::string>& texts) {
+  std::string out = "[";
+  for (const std::string& text : texts) out += concat(out.size() > 1 ? "," : "", quoted(text));
+  return out + "]";
+}
+
+std::string truth(bool value) { return value ? "true" : "false"; }
+
+template <class Duration>
+std::string duration(Duration value) {
+  return quoted(pipeline::format_duration(std::chrono::duration_cast<std::chrono::nanoseconds>(value)));
+}
+
+std::string key(std::string_view name, const auto& value) { return concat(name, " = ", value, "\n"); }
+
+std::string limits_toml(const PushLimits& push, const QueryLimits& query) {
+  return concat(
+      "\n[limits]\n",  //
+      key("max_line_size", push.max_line_size), key("max_label_names_per_series", push.max_label_names_per_series),
+      key("max_label_name_length", push.max_label_name_length),
+      key("max_label_value_length", push.max_label_value_length),
+      key("reject_old_samples", truth(push.reject_old_samples)),
+      key("reject_old_samples_max_age", duration(push.reject_old_samples_max_age)),
+      key("creation_grace_period", duration(push.creation_grace_period)),
+      key("allow_structured_metadata", truth(push.allow_structured_metadata)),
+      key("max_structured_metadata_size", push.max_structured_metadata_size),
+      key("max_structured_metadata_entries_count", push.max_structured_metadata_entries_count),
+      key("discover_service_name", list(push.discover_service_name)),
+      key("max_entries_limit_per_query", query.max_entries_limit_per_query),
+      key("max_query_series", query.max_query_series), key("max_query_length", duration(query.max_query_length)),
+      key("max_streams_matchers_per_query", query.max_streams_matchers_per_query));
+}
+
+std::string tls_toml(const pipeline::HttpServerTls& tls) {
+  if (tls.cert_file.empty()) return {};
+  return key("tls", concat("{ cert_file = ", quoted(tls.cert_file), ", key_file = ", quoted(tls.key_file),
+                           ", client_ca_file = ", quoted(tls.client_ca_file), " }"));
+}
+
+}  // namespace
+
+std::string settings_toml(const Settings& s) {
+  return concat(key("data_dir", quoted(s.data_dir)),                             //
+                "\n[http]\n", key("listen", quoted(s.listen)), tls_toml(s.tls),  //
+                "\n[tenancy]\n", key("mode", quoted(s.tenancy == TenancyMode::kHeader ? "header" : "single")),
+                "\n[store]\n", key("url", quoted(concat("file://", s.store_folder))),      //
+                "\n[catalog]\n", key("url", quoted(concat("sqlite://", s.catalog_file))),  //
+                "\n[ingest]\n", key("ack", quoted("disk")),                                //
+                key("flush_interval", duration(s.ingest.flush.interval)),                  //
+                key("flush_bytes", s.ingest.flush.bytes),                                  //
+                key("memory_limit", s.ingest.push.budget_bytes),                           //
+                key("max_hold", duration(s.ingest.push.hold)),                             //
+                key("wal_segment_bytes", s.ingest.segment_bytes),                          //
+                key("workers", s.ingest.workers),                                          //
+                "\n[compaction]\n", key("background", truth(s.compaction.background)),     //
+                key("interval", duration(s.compaction.interval)),                          //
+                key("grace", duration(s.compaction.grace)),                                //
+                "\n[query]\n", key("memory_limit", s.query_limits.memory_limit),           //
+                limits_toml(s.ingest.push.limits, s.query_limits));
+}
+
+TenantLimits tenant_limits(const Settings& settings) {
+  const QueryLimits& query = settings.query_limits;
+  return {{"discover_log_levels", "true"},
+          {"discover_service_name", list(settings.ingest.push.limits.discover_service_name)},
+          {"max_entries_limit_per_query", std::to_string(query.max_entries_limit_per_query)},
+          {"max_line_size", std::to_string(settings.ingest.push.limits.max_line_size)},
+          {"max_line_size_truncate", "false"},
+          {"max_query_bytes_read", "\"0B\""},
+          {"max_query_length", quoted(prometheus_duration_text(query.max_query_length.count()))},
+          {"max_query_lookback", "\"0s\""},
+          {"max_query_range", "\"0s\""},
+          {"max_query_series", std::to_string(query.max_query_series)},
+          {"metric_aggregation_enabled", "false"},
+          {"pattern_persistence_enabled", "false"},
+          {"query_timeout", "\"1m\""},
+          {"retention_period", "\"0s\""},
+          {"volume_enabled", "true"},
+          {"volume_max_series", "1000"}};
+}
+
+}  // namespace server

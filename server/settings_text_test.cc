@@ -1,0 +1,45 @@
+#include "server/settings_text.h"
+
+#include <doctest/doctest.h>
+
+using namespace server;
+
+TEST_SUITE_BEGIN("server");
+
+TEST_CASE("settings: what /config shows is a configuration file that means the same") {
+  auto settings = parse_settings(R"(
+data_dir = "/var/lib/sk\"idway"
+[http]
+listen = ":3101"
+tls = { cert_file = "c", key_file = "k" }
+[tenancy]
+mode = "header"
+[ingest]
+workers = 3
+max_hold = "2500ms"
+[limits]
+max_line_size = "1MB"
+reject_old_samples = true
+max_query_length = "30d"
+)",
+                                 "server.toml");
+  REQUIRE(settings.has_value());
+  std::string shown = settings_toml(*settings);
+  auto again = parse_settings(shown, "shown.toml");
+  if (!again) FAIL(again.error().message);
+  CHECK(settings_toml(*again) == shown);
+  CHECK(again->data_dir == settings->data_dir);
+  CHECK(again->ingest.push.limits.max_line_size == 1 << 20);
+  CHECK(again->query_limits.max_query_length == std::chrono::hours(720));
+  CHECK(again->tenancy == TenancyMode::kHeader);
+}
+
+TEST_CASE("settings: limits are shown in Loki's units") {
+  std::string json = drilldown_limits_answer(tenant_limits(default_settings()));
+  CHECK(json.starts_with(R"({"limits":{"discover_log_levels":true,)"));
+  CHECK(json.find(R"("max_query_length":"30d1h")") != json.npos);
+  CHECK(json.ends_with("\"pattern_ingester_enabled\":true,\"version\":\"3.7.0\"}\n"));
+  CHECK(limits_yaml(tenant_limits(default_settings())).find("max_query_series: 500\n") != std::string::npos);
+}
+
+TEST_SUITE_END();
