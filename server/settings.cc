@@ -112,6 +112,9 @@ void read_limits(ConfigTable table, PushLimits& limits) {
   limits.max_structured_metadata_size = size("max_structured_metadata_size", limits.max_structured_metadata_size);
   limits.max_structured_metadata_entries_count =
       count("max_structured_metadata_entries_count", limits.max_structured_metadata_entries_count);
+  limits.discover_log_levels = table.boolean("discover_log_levels", limits.discover_log_levels);
+  if (table.has("log_level_fields")) limits.log_level_fields = table.strings("log_level_fields");
+  limits.log_level_from_json_max_depth = count("log_level_from_json_max_depth", limits.log_level_from_json_max_depth);
   if (table.has("discover_service_name")) limits.discover_service_name = table.strings("discover_service_name");
 }
 

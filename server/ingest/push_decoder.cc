@@ -33,6 +33,7 @@ class Collector final : public pipeline::PushVisitor {
     constexpr UnixNanos kMin = std::numeric_limits<UnixNanos>::min(), kMax = std::numeric_limits<UnixNanos>::max();
     oldest_ = limits_.reject_old_samples ? decoding.now - limits_.reject_old_samples_max_age.count() : kMin;
     newest_ = limits_.creation_grace_period.count() > 0 ? decoding.now + limits_.creation_grace_period.count() : kMax;
+    detects_levels_ = limits_.discover_log_levels && limits_.allow_structured_metadata;
     longest_ = limits_.max_line_size > 0 ? limits_.max_line_size : UINT64_MAX;
     out_.entries.columns.reserve(body_bytes / 128, body_bytes);
   }
@@ -63,7 +64,8 @@ class Collector final : public pipeline::PushVisitor {
       on_unusual_entry(time, line, metadata);
       return;
     }
-    out_.entries.columns.append(time, line);
+    if (!detects_levels_) return out_.entries.columns.append(time, line);
+    append_with_level(time, line, {});
   }
 
   Result<DecodedPush> finish(Result<void> decoded) {
@@ -95,8 +97,35 @@ class Collector final : public pipeline::PushVisitor {
       if (uint64_t limit = limits_.max_structured_metadata_entries_count; limit > 0 && tidy->size() > limit)
         return reject(RejectReason::kMetadataTooMany, metadata_too_many_text(stream, limit, tidy->size()));
     }
-    // Metadata of our own making (detected_level) would be added here.
-    out_.entries.columns.append(time, line, *tidy);
+    if (!detects_levels_) return out_.entries.columns.append(time, line, *tidy);
+    append_with_level(time, line, *tidy);
+  }
+
+  void append_with_level(UnixNanos time, std::string_view line, std::span<const MetadataPair> metadata) {
+    EntryColumns& columns = out_.entries.columns;
+    const uint64_t before = columns.metadata_bytes();
+    if (metadata.empty() && !verdict_->level) {
+      columns.append(time, line, LevelDetector::as_metadata(streams_.levels().of_line(line)));
+      out_.discovered_bytes += columns.metadata_bytes() - before;
+      return;
+    }
+    pairs_.assign(metadata.begin(), metadata.end());
+    auto told =
+        std::find_if(pairs_.begin(), pairs_.end(), [](const auto& pair) { return pair.first == kDetectedLevel; });
+    if (told != pairs_.end()) {
+      told->second = LevelDetector::normalised(told->second);
+      return columns.append(time, line, pairs_);
+    }
+    const std::string_view level = level_of(line, metadata);
+    pairs_.emplace_back(kDetectedLevel, level);
+    columns.append(time, line, pairs_);
+    out_.discovered_bytes += kDetectedLevel.size() + level.size();
+  }
+
+  std::string_view level_of(std::string_view line, std::span<const MetadataPair> metadata) const {
+    if (verdict_->level) return *verdict_->level;
+    if (auto level = streams_.levels().of_metadata(metadata)) return *level;
+    return streams_.levels().of_line(line);
   }
 
   void finish_part() {
@@ -117,6 +146,8 @@ class Collector final : public pipeline::PushVisitor {
   StreamTable& streams_;
   UnixNanos oldest_, newest_;
   uint64_t longest_;
+  bool detects_levels_;
+  std::vector<MetadataPair> pairs_;
   MetadataTidier tidier_;
 
   DecodedPush out_;

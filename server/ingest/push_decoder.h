@@ -13,9 +13,10 @@
 namespace server {
 
 struct DecodedPush {
-  PushedEntries entries;  // accepted
-  Rejections rejections;  // of the others
-  size_t streams = 0;     // in the request, empty ones too
+  PushedEntries entries;          // accepted
+  Rejections rejections;          // of the others
+  size_t streams = 0;             // in the request, empty ones too
+  uint64_t discovered_bytes = 0;  // of detected_level, which Loki does not count as bytes received
 };
 
 struct PushDecoding {

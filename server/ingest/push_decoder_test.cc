@@ -43,6 +43,7 @@ std::string protobuf(const std::vector<std::pair<std::string, std::vector<TestEn
 PushLimits without_discovery() {
   PushLimits limits;
   limits.discover_service_name.clear();
+  limits.discover_log_levels = false;
   return limits;
 }
 
@@ -90,6 +91,37 @@ TEST_CASE("push: a stream without service_name gets the first of Loki's labels t
   decoder.limits.discover_service_name.clear();
   CHECK(stream_of(R"({app="a"})") == R"({app="a"})");
   CHECK(decoder.rejection("{}") == "error at least one label pair is required per stream");
+}
+
+TEST_CASE("push: entries get detected_level from their stream, their metadata or their line") {
+  Decoder decoder{PushLimits()};
+  auto levels_of = [&](const std::string& labels, const std::vector<TestEntry>& entries) {
+    auto decoded = decoder.push({{labels, entries}});
+    REQUIRE(decoded);
+    auto again = Decoder{decoder.limits.lifted()}.decode({BodyFormat::kProtobuf, BodyEncoding::kSnappy},
+                                                         encode_push(decoded->entries));
+    REQUIRE(again);  // as the log replays it
+    std::vector<std::string> levels;
+    EntrySlice rows = decoded->entries.columns.slice(), replayed = again->entries.columns.slice();
+    for (size_t i = 0; i < rows.size(); ++i) {
+      levels.emplace_back(rows.metadata(i).find("detected_level").value_or("none"));
+      CHECK(rows.metadata(i).encoded() == replayed.metadata(i).encoded());
+    }
+    return levels;
+  };
+  const std::vector<TestEntry> entries = {{kNow, "an error", {}},
+                                          {kNow, "an error", {{"Severity", "wrn"}}},
+                                          {kNow, "an error", {{"trace", "t"}}},
+                                          {kNow, "an error", {{"detected_level", "INF"}, {"level", "warn"}}},
+                                          {kNow, "nothing", {{"severity_number", "5"}}}};
+  using Levels = std::vector<std::string>;
+  CHECK(levels_of(R"({a="b"})", entries) == Levels{"error", "warn", "error", "info", "debug"});
+  CHECK(levels_of(R"({lvl="Odd"})", entries) == Levels{"Odd", "Odd", "Odd", "info", "Odd"});
+  decoder.limits.discover_log_levels = false;
+  CHECK(levels_of(R"({a="b"})", entries) == Levels{"none", "none", "none", "INF", "none"});
+  decoder.limits.discover_log_levels = true;
+  decoder.limits.allow_structured_metadata = false;
+  CHECK(levels_of(R"({a="b"})", {entries[0]}) == Levels{"none"});
 }
 
 TEST_CASE("push: service_name does not count as a label, and refusals name it") {

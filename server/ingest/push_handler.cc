@@ -167,14 +167,15 @@ void PushHandler::commit(const PushPtr& push, DecodedPush decoded) {
   }
   frame.body_crc = pipeline::crc32c(frame.body);
   uint64_t bytes = decoded.entries.raw_bytes(), entries = decoded.entries.columns.size();
+  uint64_t received = bytes - decoded.discovered_bytes;
   uint64_t cost = bytes + frame.body.size();
   on_their_way_ += cost - push->cost;  // wraps around where it is less, and comes out right
   push->cost = cost;
   committer_.commit(std::move(frame), std::move(decoded.entries),
-                    [this, push, success = std::move(success), bytes, entries](Result<void> committed) mutable {
+                    [this, push, success = std::move(success), received, entries](Result<void> committed) mutable {
                       if (!committed)
                         return answer(push, unavailable(concat("cannot store: ", committed.error().message)));
-                      metrics_.on_stored(push->tenant, entries, bytes);
+                      metrics_.on_stored(push->tenant, entries, received);
                       answer(push, std::move(success));
                       committed_();
                     });

@@ -21,7 +21,9 @@ constexpr size_t kBytesPerStream = 300;          // beside the texts: map nodes,
 constexpr std::string_view kServiceName = "service_name";
 constexpr std::string_view kReplacementCharacter = "\xef\xbf\xbd";
 
-StreamVerdict refused(RejectReason reason, std::string text) { return {nullptr, reason, std::move(text)}; }
+StreamVerdict refused(RejectReason reason, std::string text) {
+  return {nullptr, reason, std::move(text), std::nullopt};
+}
 
 bool is_clean(std::string_view value) {
   return value.find(kReplacementCharacter) == value.npos && pipeline::is_valid_utf8(value);
@@ -95,9 +97,11 @@ Result<StreamVerdict> StreamTable::judge(std::string_view tenant, std::string_vi
       return refused(RejectReason::kLabelValueTooLong,
                      concat("stream '", text, "' has label value too long: '", value, "'"));
   }
+  StreamVerdict verdict;
+  if (auto level = levels_.of_labels(labels)) verdict.level = *level;
   auto id = pipeline::stream_id(tenant, labels);
-  return StreamVerdict{
-      std::make_shared<const Stream>(Stream{std::string(tenant), std::move(labels), std::move(text), id}), {}, {}};
+  verdict.stream = std::make_shared<const Stream>(Stream{std::string(tenant), std::move(labels), std::move(text), id});
+  return verdict;
 }
 
 }  // namespace server

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -22,15 +23,18 @@ struct StreamVerdict {
   std::shared_ptr<const Stream> stream;  // null: refused
   RejectReason reason{};
   std::string text;
+  std::optional<std::string> level;  // detected_level of all its entries, where its labels tell it
 };
 
 class StreamTable {
  public:
   static constexpr size_t kMaxBytes = 16 << 20;  // some 30,000 streams; beyond, a look-up costs a parse now and then
 
-  explicit StreamTable(PushLimits limits) : limits_(std::move(limits)) {}
+  explicit StreamTable(PushLimits limits)
+      : limits_(std::move(limits)), levels_(limits_.log_level_fields, limits_.log_level_from_json_max_depth) {}
 
   const PushLimits& limits() const { return limits_; }
+  const LevelDetector& levels() const { return levels_; }
 
   // kInvalid `couldn't parse labels: ...`: the whole request is to be refused.
   pipeline::Result<std::shared_ptr<const StreamVerdict>> find(std::string_view tenant, std::string_view label_text);
@@ -43,6 +47,7 @@ class StreamTable {
   pipeline::Result<StreamVerdict> judge(std::string_view tenant, std::string_view label_text) const;
 
   const PushLimits limits_;
+  const LevelDetector levels_;
   std::shared_mutex mutex_;
   // By tenant, a zero byte, the label text as sent.
   std::unordered_map<std::string, std::shared_ptr<const StreamVerdict>, TextHash, std::equal_to<>> known_;

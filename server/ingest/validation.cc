@@ -29,6 +29,7 @@ PushLimits PushLimits::lifted() const {
   limits.max_structured_metadata_size = limits.max_structured_metadata_entries_count = 0;
   limits.creation_grace_period = {};
   limits.reject_old_samples = false;
+  limits.discover_log_levels = discover_log_levels && allow_structured_metadata;
   limits.allow_structured_metadata = true;
   return limits;
 }

@@ -11,6 +11,7 @@
 
 #include "pipeline/base/clock.h"
 #include "pipeline/codec/otlp_entries.h"
+#include "server/ingest/level_detector.h"
 
 namespace server {
 
@@ -29,8 +30,12 @@ struct PushLimits {
 
   // The labels of which the first that is there becomes service_name where a stream has none. Empty: none is added.
   std::vector<std::string> discover_service_name = pipeline::default_service_name_labels();
+  // Entries get detected_level as structured metadata, unless that is not allowed. See LevelDetector.
+  bool discover_log_levels = true;
+  std::vector<std::string> log_level_fields = default_log_level_fields();
+  uint64_t log_level_from_json_max_depth = 2;  // 0 = any
 
-  // Without limits, the discovery as it is. For what was checked before it was acknowledged: the replay of the
+  // Without limits, what is discovered as it is. For what was checked before it was acknowledged: the replay of the
   // write-ahead log.
   PushLimits lifted() const;
 };
