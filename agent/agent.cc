@@ -47,6 +47,7 @@ Agent::Agent(Loop& loop, Registry& registry, Configuration configuration, AgentM
       deleted_(std::make_shared<DeletedFiles>(configuration_.hold_deleted_bytes, registry)),
       memory_(std::make_shared<MemoryBudget>(configuration_.memory_limit_bytes)),
       disk_(pipeline::system_files()),
+      open_files_(raise_open_file_limit(), registry),
       sweep_(loop, [this] {
         ledger_->sweep();
         streams_->sweep();
@@ -131,7 +132,7 @@ void Agent::build_sources() {
 }
 
 void Agent::build_readers() {
-  discovery_ = std::make_unique<Discovery>(loop_, files_, *ledger_, registry_);
+  discovery_ = std::make_unique<Discovery>(loop_, files_, *ledger_, registry_, &open_files_);
   pods_ = std::make_unique<PodWatches>(loop_, store_.get(), registry_);
   pods_->tell(discovery_.get());
   discovery_->set_pod_metadata([this](const SourceOptions& source) { return pods_->find(source); });
@@ -139,7 +140,7 @@ void Agent::build_readers() {
     if (source && source->type == SourceType::kKubernetes && !source->kubernetes)
       log_info("labels of pods come from the paths of their logs: no API is asked", {{"source", source->name}});
   for (size_t i = 0; i < configuration_.workers; i++) {
-    auto reader = std::make_unique<FileReader>(FileReaderOptions{.deleted = deleted_}, files_, *ledger_, *memory_,
+    auto reader = std::make_unique<FileReader>(FileReaderOptions{.deleted = deleted_, .open_files = &open_files_}, files_, *ledger_, *memory_,
                                                clock_, registry_);
     reader->set_ports(open_ports([reader = reader.get()] { reader->wake(); }));
     discovery_->add_reader(*reader);

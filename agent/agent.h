@@ -26,6 +26,7 @@
 #include "agent/sink/memory_budget.h"
 #include "agent/sink/sink.h"
 #include "agent/source/file_reader.h"
+#include "agent/source/open_files.h"
 #include "agent/source/stdin_reader.h"
 #include "agent/source/store_ledger.h"
 #include "agent/stream_set.h"
@@ -119,6 +120,7 @@ class Agent {
   const std::shared_ptr<DeletedFiles> deleted_;
   const std::shared_ptr<MemoryBudget> memory_;        // the registry reads it too
   const std::unique_ptr<pipeline::FileSystem> disk_;  // for the spools
+  OpenFiles open_files_;
   std::optional<pipeline::FolderLock> lock_;
   std::unique_ptr<CheckpointStore> store_;
   std::vector<std::unique_ptr<Sink>> sinks_;                    // by slot (configuration_change.h); null: removed

@@ -34,6 +34,7 @@ SCRIPTS = [
     ["rotation", [sys.executable, f"{HERE}/e2e/rotation_test.py"]],
     ["docker", [sys.executable, f"{HERE}/e2e/docker_test.py"]],
     ["syslog", [sys.executable, f"{HERE}/e2e/syslog_test.py"]],
+    ["few descriptors", [sys.executable, f"{HERE}/e2e/few_descriptors_test.py"]],
     ["short pods", [sys.executable, f"{HERE}/e2e/short_pods_test.py"]],
     ["receivers", [sys.executable, f"{HERE}/e2e/receiver_test.py"]],
     ["hub and spoke", [sys.executable, f"{HERE}/e2e/hub_test.py"]],

@@ -52,10 +52,10 @@ uint64_t raise_open_file_limit() {
 class Discovery::Impl {
  public:
   Impl(pipeline::Loop& loop, std::vector<std::shared_ptr<const SourceOptions>> sources, FileLedger& ledger,
-       pipeline::Registry& metrics)
+       pipeline::Registry& metrics, OpenFiles* open_files)
       : loop_(loop),
         sources_(compile_rules(sources)),
-        files_(sources_, ledger, metrics),
+        files_(sources_, ledger, metrics, open_files),
         tree_(sources_, files_),
         timer_(loop, [this] { on_timer(); }),
         wait_timer_(loop, [this] { settle(); }),
@@ -193,8 +193,8 @@ class Discovery::Impl {
 };
 
 Discovery::Discovery(pipeline::Loop& loop, std::vector<std::shared_ptr<const SourceOptions>> sources,
-                     FileLedger& ledger, pipeline::Registry& metrics)
-    : impl_(std::make_unique<Impl>(loop, std::move(sources), ledger, metrics)) {}
+                     FileLedger& ledger, pipeline::Registry& metrics, OpenFiles* open_files)
+    : impl_(std::make_unique<Impl>(loop, std::move(sources), ledger, metrics, open_files)) {}
 
 Discovery::~Discovery() { stop(); }
 

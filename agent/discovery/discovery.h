@@ -41,7 +41,7 @@ std::vector<Target> scan_targets(const std::vector<std::shared_ptr<const SourceO
 class Discovery final : public ReaderEvents {
  public:
   Discovery(pipeline::Loop& loop, std::vector<std::shared_ptr<const SourceOptions>> sources, FileLedger& ledger,
-            pipeline::Registry& metrics);
+            pipeline::Registry& metrics, OpenFiles* open_files = nullptr);
   ~Discovery() override;
 
   void set_pod_metadata(FindPodMetadata find);  // before start(); what it finds outlives this, or changes with sources

@@ -227,7 +227,16 @@ void run_round(uint64_t seed, bool reloads, Joining joining = Joining::kNone, si
   disk.sinks.resize(2);
   std::vector<ModelServer> servers(sinks);
   pipeline::FakeClock clock;
+  pipeline::Registry metrics;
+  OpenFiles few(12, metrics), enough(1000, metrics);  // of few, most of the six files are closed most of the time
+  bool scarce = false;
   std::unique_ptr<Agent> agent;
+  auto start = [&] {
+    FileReaderOptions options;
+    scarce = random() % 2 == 0;
+    options.open_files = scarce ? &few : &enough;
+    return std::make_unique<Agent>(rules, disk, servers, clock, false, options);
+  };
   for (int i = 0; i < 3000; ++i) {
     Writer& writer = writers[random() % writers.size()];
     uint64_t action = random() % 100;
@@ -237,11 +246,11 @@ void run_round(uint64_t seed, bool reloads, Joining joining = Joining::kNone, si
       const bool known = agent ? agent->holds(folder.at(writer.path())) : was_seen(disk, folder.at(writer.path()));
       if (writer.rotates_in_sight() || known) writer.rotate();
     } else if (action < 24) {
-      if (knows_content(disk, folder.at(writer.oldest())))  // without a known begin nothing says which one it is
-        writer.compress_old();
+      // Without a known begin nothing says which one it is; one that is closed would be lost.
+      if (!(agent && scarce) && knows_content(disk, folder.at(writer.oldest()))) writer.compress_old();
     } else if (!agent) {
       clock.advance(10ms);
-      if (action < 40) agent = std::make_unique<Agent>(rules, disk, servers, clock);
+      if (action < 40) agent = start();
     } else if (action < 25) {
       writer.remove_old([&](const std::string& path) { return agent->arrived(path); });
     } else if (action < 26) {
@@ -257,7 +266,7 @@ void run_round(uint64_t seed, bool reloads, Joining joining = Joining::kNone, si
       agent->step(random);
     }
   }
-  if (!agent) agent = std::make_unique<Agent>(rules, disk, servers, clock);
+  if (!agent) agent = start();
   for (Writer& writer : writers) writer.end();
   agent->drain();
 

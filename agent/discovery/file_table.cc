@@ -24,9 +24,11 @@ bool is_directly_in(std::string_view path, std::string_view folder) {
 std::string with_slash(const std::string& folder) { return folder.ends_with('/') ? folder : concat(folder, "/"); }
 }  // namespace
 
-FileTable::FileTable(const std::vector<SourceRules>& sources, FileLedger& ledger, Registry& metrics)
+FileTable::FileTable(const std::vector<SourceRules>& sources, FileLedger& ledger, Registry& metrics,
+                     OpenFiles* open_files)
     : sources_(sources),
       ledger_(ledger),
+      open_files_(open_files),
       last_birth_order_(ledger.last_birth_order()),
       held_gauge_(metrics.gauge("skidway_agent_discovery_open_inodes", "Files held open for reading.")),
       vanished_(metrics.counter("skidway_agent_discovery_vanished_files_total",
@@ -53,7 +55,9 @@ std::vector<size_t> FileTable::sources_knowing(InodeKey key) const {
 
 void FileTable::see(const std::string& path, std::optional<InodeKey> listed, const std::string& renamed_from) {
   auto name = names_.find(path);
-  if (name != names_.end() && listed && name->second.key == *listed && !name->second.failed) return;
+  if (name != names_.end() && listed && name->second.key == *listed && !name->second.failed &&
+      !is_replaced(*listed, path))
+    return;
   if (is_gzip_name(path)) return see_gzip(path, listed);
   std::vector<size_t> wanting = sources_wanting(path);
   if (!wanting.empty()) return open(path, {std::move(wanting), path});
@@ -63,6 +67,7 @@ void FileTable::see(const std::string& path, std::optional<InodeKey> listed, con
     if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
     listed = InodeKey{status.st_dev, status.st_ino};
   }
+  if (is_replaced(*listed, path)) replace(*listed);
   if (files_.contains(*listed)) return attach(path, *listed);
   std::vector<size_t> knowing = sources_knowing(*listed);
   if (!knowing.empty()) return open(path, {std::move(knowing), path, true});
@@ -92,7 +97,7 @@ void FileTable::see_gzip(const std::string& path, std::optional<InodeKey> listed
 
 // Opens first and asks later: the name may be gone in a moment.
 void FileTable::open(const std::string& path, Wish wish) {
-  auto handle = FileHandle::open(path);
+  auto handle = FileHandle::open(path, open_files_);
   if (!handle) {
     if (handle.error().code == Errc::kNotFound) return vanished_.add();
     auto name = names_.find(path);
@@ -107,10 +112,13 @@ void FileTable::open(const std::string& path, Wish wish) {
   }
   auto status = (*handle)->status();
   if (!status) return failures_.add();
+  auto there = files_.find(status->key);
+  if (there != files_.end() && !there->second.handle->is_same_file(**handle)) replace(status->key);
   auto [it, fresh] = files_.try_emplace(status->key);
   if (fresh) {
     Held& held = it->second;
     held.handle = *std::move(handle);
+    if (no_descriptors()) (void)held.handle->park();
     held.path = std::move(wish.first_path);
     held.modified_nanos = status->modified_nanos;
     held.size_bytes = status->size_bytes;
@@ -120,6 +128,23 @@ void FileTable::open(const std::string& path, Wish wish) {
     held_gauge_.set(static_cast<int64_t>(files_.size()));
   }
   attach(path, status->key);
+}
+
+// The inode of a closed file may be another file's by now.
+bool FileTable::is_replaced(InodeKey key, const std::string& path) const {
+  auto held = files_.find(key);
+  return held != files_.end() && !held->second.handle->is_same_file(path);
+}
+
+void FileTable::replace(InodeKey key) {
+  auto held = files_.find(key);
+  for (const Offer& offer : held->second.offers)
+    if (offer.reader != nullptr) offer.reader->replaced(key, offer.source);
+  for (const std::string& path : held->second.names) names_.erase(path);
+  std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.candidate.key == key; });
+  std::erase(fresh_, key);
+  changed_.erase(key);
+  files_.erase(held);
 }
 
 void FileTable::refuse(const std::string& path, size_t source, std::string reason) {
@@ -186,6 +211,8 @@ void FileTable::lose_below(const std::string& folder) {
 
 void FileTable::settle() {
   if (auto deadline = next_deadline(); deadline && *deadline <= now_()) offer_waiting();
+  // Before a successor is offered: what is left in a closed elder is read first.
+  for (InodeKey key : changed_) tell_path(key);
   offer_fresh();
   for (InodeKey key : changed_) tell_state(key);
   changed_.clear();
@@ -273,7 +300,9 @@ std::vector<FileTable::Candidate> FileTable::fresh_candidates() {
   std::vector<Candidate> candidates;
   for (InodeKey key : fresh_) {
     const Held& held = files_.at(key);
+    const bool open = held.handle->is_open();
     std::string head = held.handle->head().value_or("");
+    if (!open) (void)held.handle->park();
     for (size_t source : held.wanted_by) {
       auto known = ledger_.find(*sources_[source].options, key, held.path, head, held.size_bytes);
       if (!known && held.only_if_known) continue;
@@ -282,7 +311,8 @@ std::vector<FileTable::Candidate> FileTable::fresh_candidates() {
       auto order = std::tuple(known ? 0 : 2, known ? known->birth_order : 0, held.modified_nanos,
                               concat(rotated ? "0" : "1", path));
       const bool there_before = first_scan_ || scanned_first_.contains(source);
-      candidates.push_back({key, source, std::move(known), head, held.handle, path, std::move(order), there_before});
+      candidates.push_back({key, source, std::move(known), FileIdentity::of(key, head), held.handle, path,
+                            std::move(order), there_before});
     }
   }
   return candidates;
@@ -370,8 +400,8 @@ void FileTable::add_heir(size_t source, Heir heir, uint64_t order, std::vector<C
   }
   auto place = heir.known ? std::tuple(0, heir.known->birth_order, status->modified_nanos, heir.path)
                           : std::tuple(1, order, status->modified_nanos, heir.path);
-  candidates.push_back({status->key, source, std::move(heir.known), *std::move(head), std::move(heir.handle),
-                        std::move(heir.live_path), std::move(place), false});
+  candidates.push_back({status->key, source, std::move(heir.known), FileIdentity::of(status->key, *head),
+                        std::move(heir.handle), std::move(heir.live_path), std::move(place), false});
 }
 
 // Nobody wants it after all: its name stays known, so that it is not opened again.
@@ -401,7 +431,7 @@ void FileTable::offer(const Candidate& candidate) {
     std::erase_if(names_[name].refused, [&](const Target& t) { return t.source == target.source; });
   OfferedFile file;
   file.handle = candidate.handle;
-  file.identity = FileIdentity::of(candidate.key, candidate.head);
+  file.identity = candidate.identity;
   file.path = held.path = path;
   file.lineage = concat(options->name, ":", rules.lineage(path));
   file.source = candidate.source;
@@ -444,6 +474,13 @@ FileTable::State FileTable::state_of(const Held& held, size_t source) const {
   if (held.names.empty()) return State::kGone;
   bool rotated = !held.names.contains(held.path) || sources_[source].rules.is_rotated_name(held.path);
   return rotated ? State::kRotated : State::kLive;
+}
+
+void FileTable::tell_path(InodeKey key) {
+  auto held = files_.find(key);
+  if (held == files_.end()) return;
+  const auto& [path, names] = std::tie(held->second.path, held->second.names);
+  held->second.handle->set_path(names.empty() ? "" : names.contains(path) ? path : *names.begin());
 }
 
 void FileTable::tell_state(InodeKey key) {

@@ -33,6 +33,7 @@
 #include "agent/source/file_handle.h"
 #include "agent/source/file_ledger.h"
 #include "agent/source/file_reader.h"
+#include "agent/source/open_files.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/metrics.h"
 
@@ -47,7 +48,9 @@ struct SourceRules {
 
 class FileTable {
  public:
-  FileTable(const std::vector<SourceRules>& sources, FileLedger& ledger, pipeline::Registry& metrics);
+  // `open_files`, where given, bounds how many of the files are open; it outlives the table.
+  FileTable(const std::vector<SourceRules>& sources, FileLedger& ledger, pipeline::Registry& metrics,
+            OpenFiles* open_files = nullptr);
 
   void add_reader(FileReceiver& reader) { readers_.push_back(&reader); }
 
@@ -110,7 +113,7 @@ class FileTable {
     InodeKey key;
     size_t source = 0;
     std::optional<KnownFile> known;
-    std::string head;
+    FileIdentity identity;
     std::shared_ptr<FileHandle> handle;
     std::string path;  // what its labels are made from
     // Files of former runs in their old order, then their heirs, then the others by the time they were last written to.
@@ -161,11 +164,16 @@ class FileTable {
   void add_heir(size_t source, Heir heir, uint64_t order, std::vector<Candidate>& candidates);
   void offer(const Candidate& candidate);
   State state_of(const Held& held, size_t source) const;
+  void tell_path(InodeKey key);
   void tell_state(InodeKey key);
+  [[nodiscard]] bool is_replaced(InodeKey key, const std::string& path) const;
+  void replace(InodeKey key);
+  [[nodiscard]] bool no_descriptors() const { return open_files_ != nullptr && open_files_->full(); }
   uint64_t start_position(const SourceOptions& options, const Held& held) const;
 
   const std::vector<SourceRules>& sources_;
   FileLedger& ledger_;
+  OpenFiles* const open_files_;
   std::vector<FileReceiver*> readers_;
 
   std::unordered_map<InodeKey, Held> files_;

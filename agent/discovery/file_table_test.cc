@@ -73,6 +73,9 @@ class Finder final : public FileReceiver {
   }
   void rotated(InodeKey key) override { told.push_back("rotated " + name_of(key)); }
   void gone(InodeKey key) override { told.push_back("gone " + name_of(key)); }
+  void replaced(InodeKey key, size_t source) override {
+    told.push_back("replaced " + name_of(key) + " of " + std::to_string(source));
+  }
   void withdraw(InodeKey key, size_t source) override {
     told.push_back("withdraw " + name_of(key) + " from " + std::to_string(source));
     for (const auto& file : offered)

@@ -71,6 +71,7 @@ class Pods final : public FileReceiver, public PodMetadata {
   }
   void scan_done(std::shared_ptr<const FoundFiles> found) override { found_before = found->size(); }
   void rotated(InodeKey) override { told.push_back("rotated"); }
+  void replaced(InodeKey, size_t) override {}
   void gone(InodeKey) override { told.push_back("gone"); }
   void withdraw(InodeKey key, size_t source) override {
     told.push_back("withdraw from " + rules_[source].options->name);

@@ -201,11 +201,14 @@ void FileShard::finish_if_possible(TailedFile& tailed, nanoseconds now) {
   if (!reading_ || source_waits(tailed.file.source)) return;
   using Writers = FileHandle::Writers;
   const bool gzip = tailed.file.handle->is_gzip();
-  if (tailed.failed && !gzip) return;
-  const Writers writers = gzip ? Writers::kNone : tailed.file.handle->writers();
+  if (tailed.is_out_of_reach())
+    count_lost(tailed);
+  else if (tailed.failed && !gzip)
+    return;
+  const Writers writers = gzip || tailed.is_out_of_reach() ? Writers::kNone : tailed.file.handle->writers();
   const bool patient = now - tailed.changed_at >= options_.deleted_patience;
   look(tailed, now);  // what was written before the answer
-  if (tailed.dirty) return;
+  if (tailed.has_more()) return;
   tailed.next_look = now + kWriterEvery;
   if (writers == Writers::kSome && !patient) return;
   if (gzip && tailed.failed) gzip_broken(tailed);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/source/open_files.h"
 #include "pipeline/base/concat.h"
 
 namespace agent {
@@ -16,14 +17,60 @@ using pipeline::fail;
 using pipeline::Result;
 using pipeline::system_error;
 
-Result<std::shared_ptr<FileHandle>> FileHandle::open(const std::string& path) {
+namespace {
+Result<int> open_descriptor(const std::string& path) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (fd < 0) {
-    if (errno == EMFILE || errno == ENFILE)
-      return fail(Errc::kOverLimit, concat("open ", path, ": too many open files"));
-    return fail(system_error(concat("open ", path), errno));
+  if (fd >= 0) return fd;
+  if (errno == EMFILE || errno == ENFILE) return fail(Errc::kOverLimit, concat("open ", path, ": too many open files"));
+  return fail(system_error(concat("open ", path), errno));
+}
+
+// When the file was made; 0: the file system does not say.
+int64_t birth_nanos_of(int fd, const char* path) {
+  struct statx status;
+  if (::statx(fd, path, *path == '\0' ? AT_EMPTY_PATH : 0, STATX_BTIME, &status) != 0) return 0;
+  return (status.stx_mask & STATX_BTIME) == 0 ? 0 : status.stx_btime.tv_sec * 1'000'000'000 + status.stx_btime.tv_nsec;
+}
+
+FileHandle::Status status_of(const struct stat& status) {
+  return {.key = {status.st_dev, status.st_ino},
+          .size_bytes = static_cast<uint64_t>(status.st_size),
+          .links = status.st_nlink,
+          .modified_nanos = status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec};
+}
+}  // namespace
+
+// Keeps the descriptor from being closed while it is used; opens a parked file first.
+class FileHandle::Use {
+ public:
+  explicit Use(const FileHandle& file) : file_(file) {}
+  ~Use() {
+    if (fd_ >= 0) file_.uses_.fetch_sub(1);
   }
-  std::shared_ptr<FileHandle> handle(new FileHandle(fd));
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+
+  bool if_open() {
+    file_.uses_.fetch_add(1);  // before the load: park() looks at both in the other order
+    fd_ = file_.fd_.load();
+    if (fd_ < 0) file_.uses_.fetch_sub(1);
+    return fd_ >= 0;
+  }
+  Result<int> open() {
+    while (!if_open()) TRY(file_.reopen());
+    return fd_;
+  }
+  int fd() const { return fd_; }
+
+ private:
+  const FileHandle& file_;
+  int fd_ = -1;
+};
+
+Result<std::shared_ptr<FileHandle>> FileHandle::open(const std::string& path, OpenFiles* files) {
+  TRY_LET(int fd, open_descriptor(path));
+  std::shared_ptr<FileHandle> handle(new FileHandle(fd, files == nullptr ? std::string() : path, files));
+  if (files != nullptr) files->opened();
   struct stat status;
   if (::fstat(fd, &status) != 0) return fail(system_error(concat("stat ", path), errno));
   if (!S_ISREG(status.st_mode)) return fail(Errc::kInvalid, concat(path, ": not a regular file"));
@@ -36,22 +83,35 @@ Result<std::shared_ptr<FileHandle>> FileHandle::open_gzip(const std::string& pat
   return handle;
 }
 
-FileHandle::~FileHandle() { ::close(fd_); }
+FileHandle::FileHandle(int fd, const std::string& path, OpenFiles* files) : fd_(fd), files_(files), path_(path) {}
+
+FileHandle::~FileHandle() {
+  if (is_open()) ::close(fd_);
+  if (files_ != nullptr) is_open() ? files_->closed() : files_->left_parked();
+}
 
 Result<FileHandle::Status> FileHandle::status() const {
+  Use use(*this);
   struct stat status;
-  if (::fstat(fd_, &status) != 0) return fail(system_error("fstat", errno));
-  return Status{.key = {status.st_dev, status.st_ino},
-                .size_bytes = gzip_ ? gzip_->size_bytes() : static_cast<uint64_t>(status.st_size),
-                .links = status.st_nlink,
-                .modified_nanos = status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec};
+  if (use.if_open()) {
+    if (::fstat(use.fd(), &status) != 0) return fail(system_error("fstat", errno));
+    Status known = status_of(status);
+    if (gzip_) known.size_bytes = gzip_->size_bytes();
+    return known;
+  }
+  std::lock_guard lock(files_->mutex());
+  if (::stat(path_.c_str(), &status) != 0) return fail(system_error(concat("stat ", path_), errno));
+  if (InodeKey{status.st_dev, status.st_ino} != key_) return fail(Errc::kNotFound, concat(path_, ": another file"));
+  return status_of(status);
 }
 
 Result<size_t> FileHandle::read_at(uint64_t position, char* to, size_t length) const {
   if (gzip_) return gzip_->read_at(position, to, length);
+  Use use(*this);
+  TRY_LET(int fd, use.open());
   size_t total = 0;
   while (total < length) {
-    ssize_t n = ::pread(fd_, to + total, length - total, static_cast<off_t>(position + total));
+    ssize_t n = ::pread(fd, to + total, length - total, static_cast<off_t>(position + total));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fail(system_error("pread", errno));
     total += static_cast<size_t>(n);
@@ -69,8 +129,9 @@ Result<std::string> FileHandle::head() const {
 
 uint64_t FileHandle::hole_at_begin() const {
   char byte = '\1';
-  if (gzip_ || ::pread(fd_, &byte, 1, 0) != 1 || byte != '\0') return 0;
-  off_t data = ::lseek(fd_, 0, SEEK_DATA);
+  Use use(*this);
+  if (gzip_ || !use.open() || ::pread(use.fd(), &byte, 1, 0) != 1 || byte != '\0') return 0;
+  off_t data = ::lseek(use.fd(), 0, SEEK_DATA);
   if (data < 0) return 0;
   std::string zeros(4096, '\0');  // data begins with a page
   auto size = read_at(static_cast<uint64_t>(data), zeros.data(), zeros.size());
@@ -80,10 +141,12 @@ uint64_t FileHandle::hole_at_begin() const {
 }
 
 FileHandle::Writers FileHandle::writers() const {
+  Use use(*this);
+  if (!use.if_open()) return Writers::kUnknown;
   // Who opens the file for writing while we have the lease would break it: the signal for that must not end us.
-  ::fcntl(fd_, F_SETSIG, SIGURG);
-  if (::fcntl(fd_, F_SETLEASE, F_RDLCK) == 0) {
-    ::fcntl(fd_, F_SETLEASE, F_UNLCK);
+  ::fcntl(use.fd(), F_SETSIG, SIGURG);
+  if (::fcntl(use.fd(), F_SETLEASE, F_RDLCK) == 0) {
+    ::fcntl(use.fd(), F_SETLEASE, F_UNLCK);
     return Writers::kNone;
   }
   return errno == EAGAIN ? Writers::kSome : Writers::kUnknown;
@@ -91,6 +154,63 @@ FileHandle::Writers FileHandle::writers() const {
 
 void FileHandle::rest() const {
   if (gzip_) gzip_->rest();
+}
+
+bool FileHandle::park() {
+  if (files_ == nullptr || gzip_) return false;
+  std::lock_guard lock(files_->mutex());
+  const int fd = fd_.load();
+  struct stat status;
+  if (fd < 0 || path_.empty() || ::fstat(fd, &status) != 0 || status.st_nlink == 0) return false;
+  key_ = {status.st_dev, status.st_ino};
+  if (birth_nanos_ == 0) birth_nanos_ = birth_nanos_of(fd, "");
+  if (birth_nanos_ == 0) return false;
+  fd_.store(-1);
+  if (uses_.load() != 0) {
+    fd_.store(fd);
+    return false;
+  }
+  ::close(fd);
+  files_->parked();
+  return true;
+}
+
+Result<void> FileHandle::reopen() const {
+  std::lock_guard lock(files_->mutex());
+  if (is_open()) return {};
+  if (path_.empty()) return fail(Errc::kNotFound, "a closed file has no name any more");
+  TRY_LET(int fd, open_descriptor(path_));
+  struct stat status;
+  if (::fstat(fd, &status) != 0 || InodeKey{status.st_dev, status.st_ino} != key_ ||
+      birth_nanos_of(fd, "") != birth_nanos_) {
+    ::close(fd);
+    return fail(Errc::kNotFound, concat(path_, ": another file"));
+  }
+  files_->reopened();
+  fd_.store(fd);
+  return {};
+}
+
+bool FileHandle::is_same_file(const FileHandle& other) const {
+  Use use(other);
+  return is_open() || (use.if_open() && birth_nanos_of(use.fd(), "") == birth_nanos_);
+}
+
+bool FileHandle::is_same_file(const std::string& path) const {
+  return is_open() || birth_nanos_of(AT_FDCWD, path.c_str()) == birth_nanos_;
+}
+
+void FileHandle::set_path(const std::string& path) {
+  if (files_ == nullptr) return;
+  std::lock_guard lock(files_->mutex());
+  path_ = path;
+}
+
+std::string FileHandle::watch_path() const {
+  const int fd = fd_.load();
+  if (fd >= 0) return concat("/proc/self/fd/", fd);
+  std::lock_guard lock(files_->mutex());
+  return path_;
 }
 
 }  // namespace agent

@@ -146,6 +146,10 @@ void FileReader::gone(InodeKey key) {
   impl_->post([impl = impl_.get(), key] { impl->shard.gone(key); });
 }
 
+void FileReader::replaced(InodeKey key, size_t source) {
+  impl_->post([impl = impl_.get(), key, source] { impl->shard.replaced(key, source); });
+}
+
 void FileReader::withdraw(InodeKey key, size_t source) {
   impl_->post([impl = impl_.get(), key, source] { impl->shard.withdraw(key, source); });
 }

@@ -25,6 +25,7 @@
 #include "agent/source/file_handle.h"
 #include "agent/source/file_identity.h"
 #include "agent/source/file_ledger.h"
+#include "agent/source/open_files.h"
 #include "agent/source/source_options.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/metrics.h"
@@ -78,6 +79,8 @@ class FileReceiver {
   virtual void scan_done(std::shared_ptr<const FoundFiles> found) = 0;  // the first scan is complete: rebuild and read
   virtual void rotated(InodeKey key) = 0;                               // has a rotated name now
   virtual void gone(InodeKey key) = 0;                                  // deleted, or moved out of sight
+  // It was deleted while it was closed, and its inode is another file's: what was not read of it is lost.
+  virtual void replaced(InodeKey key, size_t source) = 0;
   // The source wants this file no more: what the stages hold is handed on, and the ledger told where reading stopped.
   virtual void withdraw(InodeKey key, size_t source) = 0;
   virtual void relabel(InodeKey key, size_t source, pipeline::LabelSet labels) = 0;  // of the target, for later lines
@@ -103,7 +106,9 @@ struct FileReaderOptions {
   std::chrono::milliseconds finish_after{10'000};  // silence after which a rotated file's writers are asked for
   // The system does not tell whether a deleted file has writers: it is let go after this silence.
   std::chrono::milliseconds deleted_patience{3'600'000};
-  std::shared_ptr<DeletedFiles> deleted = {};  // null: its own, with the default limit
+  std::shared_ptr<DeletedFiles> deleted = {};     // null: its own, with the default limit
+  std::chrono::milliseconds close_after{60'000};  // unchanged for so long: closed when descriptors are scarce
+  OpenFiles* open_files = nullptr;                // null: as many as there are
 };
 
 class FileReader final : public FileReceiver {
@@ -121,6 +126,7 @@ class FileReader final : public FileReceiver {
   void scan_done(std::shared_ptr<const FoundFiles> found) override;
   void rotated(InodeKey key) override;
   void gone(InodeKey key) override;
+  void replaced(InodeKey key, size_t source) override;
   void withdraw(InodeKey key, size_t source) override;
   void relabel(InodeKey key, size_t source, pipeline::LabelSet labels) override;
   void wake();  // a port has room again

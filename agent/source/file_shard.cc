@@ -77,6 +77,7 @@ TailedFile& FileShard::add(std::unique_ptr<TailedFile> owned) {
 
 void FileShard::scan_done(std::shared_ptr<const FoundFiles> found) {
   reading_ = true;
+  rebuild_by_ = clock_.monotonic() + options_.finish_after;
   if (!rebuild_jobs_.empty()) {
     rebuilder_ = std::make_unique<Rebuilder>(sources_, metrics_, lost_bytes_, std::move(found), block_, labels_);
   }
@@ -92,6 +93,7 @@ std::optional<std::chrono::nanoseconds> FileShard::turn() {
     next_check_ = now + options_.check_every;
     check_quiet_files(now);
   }
+  close_quiet_files(now);
   expire_held();
   bool more = reading_ && rebuild_some();
   if (reading_ && pay_some()) more = true;
@@ -127,8 +129,10 @@ void FileShard::close() {
 
 bool FileShard::rebuild_some() {
   if (!rebuilder_) return false;
-  auto job = std::find_if(rebuild_jobs_.begin(), rebuild_jobs_.end(),
-                          [&](const RebuildJob& j) { return !ports_[j.port]->full(); });
+  const bool patient = clock_.monotonic() < rebuild_by_;
+  auto job = std::find_if(rebuild_jobs_.begin(), rebuild_jobs_.end(), [&](const RebuildJob& j) {
+    return !ports_[j.port]->full() && (!patient || rebuilder_->can_read(*j.record));
+  });
   if (job == rebuild_jobs_.end() || memory_.exceeded()) return false;
   rebuilder_->rebuild(*job->record, *ports_[job->port]);
   rebuild_jobs_.erase(job);
@@ -172,7 +176,8 @@ void FileShard::look_at_files(nanoseconds now) {
     }
     if (tailed->condemned)
       condemned.push_back(tailed);
-    else if (looked && tailed->at_rest && !tailed->dirty && now - tailed->changed_at >= options_.finish_after)
+    else if (looked && tailed->at_rest && (!tailed->dirty || tailed->is_out_of_reach()) &&
+             now - tailed->changed_at >= options_.finish_after)
       silent.push_back(tailed);
   }
   active_.swap(still_active);
@@ -190,14 +195,15 @@ void FileShard::check_quiet_files(nanoseconds now) {
   for (TailedFile* tailed : quiet) look(*tailed, now);
 }
 
-void FileShard::look(TailedFile& tailed, nanoseconds now) {
+bool FileShard::look(TailedFile& tailed, nanoseconds now) {
   auto status = tailed.file.handle->status();
-  if (!status) return;
+  if (!status) return false;
   if (tailed.file.handle->is_gzip()) {
     look_at_gzip(tailed, *status, now);
   } else {
     const bool smaller = status->size_bytes < std::max(tailed.cursor.seen, tailed.size_bytes);
-    if (smaller || (status->size_bytes != tailed.size_bytes && !is_same_file(tailed))) start_over(tailed);
+    const bool open = tailed.file.handle->is_open();  // what is closed is asked when it is read
+    if (smaller || (open && status->size_bytes != tailed.size_bytes && !is_same_file(tailed))) start_over(tailed);
     if (status->size_bytes != tailed.size_bytes) {
       tailed.size_bytes = status->size_bytes;
       tailed.changed_at = now;
@@ -207,6 +213,7 @@ void FileShard::look(TailedFile& tailed, nanoseconds now) {
   }
   if (status->links == 0 || tailed.gone) note_deleted(tailed, status->links, now);
   count_lag(tailed);
+  return true;
 }
 
 // A file without writes for a while is watched instead of polled. False: it stays polled.
@@ -217,8 +224,7 @@ bool FileShard::rest_if_quiet(TailedFile& tailed, nanoseconds now) {
     tailed.next_look = now + kUnwatchedEvery;
     return false;
   }
-  look(tailed, now);  // what was written before the watch was set
-  if (tailed.dirty) return false;
+  if (!look(tailed, now) || tailed.dirty) return false;  // what was written before the watch was set
   tailed.watched = true;
   tailed.active = false;
   return true;
@@ -239,7 +245,7 @@ bool FileShard::read_dirty(nanoseconds now) {
   bool more = false;
   for (size_t i = 0; i < dirty_.size(); ++i) {  // elders_drained() may append
     TailedFile& tailed = *dirty_[i];
-    if (!elders_drained(tailed, now) || !may_inflate(tailed)) continue;
+    if (!elders_drained(tailed, now) || !may_inflate(tailed) || !open_again(tailed, now)) continue;
     tailed.waits = !read_some(tailed);
     if (tailed.has_more() && !tailed.failed && !tailed.waits) more = true;
     count_lag(tailed);
@@ -257,7 +263,9 @@ bool FileShard::elders_drained(const TailedFile& tailed, nanoseconds now) {
   if (lineage.size() == 1) return true;
   const std::vector<TailedFile*> elders(lineage.begin(), std::find(lineage.begin(), lineage.end(), &tailed));
   for (TailedFile* elder : elders) {
-    if (tailed.cursor.seen == tailed.file.position) look(*elder, now);  // not begun yet: the last chance to see all
+    // Not begun yet: the last chance to see all. A closed elder may have a new name, which we are about to be told.
+    bool seen = tailed.cursor.seen != tailed.file.position || look(*elder, now);
+    if (!seen && !elder->gone && now - tailed.changed_at < options_.finish_after) return false;
     if (elder->dirty && elder->has_more() && !elder->failed) return false;
   }
   return lineage[elders.size()] == &tailed;  // otherwise a look has added an elder

@@ -48,6 +48,7 @@ class FileShard final : public FileReceiver {
   void scan_done(std::shared_ptr<const FoundFiles> found) override;
   void rotated(InodeKey key) override;
   void gone(InodeKey key) override;
+  void replaced(InodeKey key, size_t source) override;
   void withdraw(InodeKey key, size_t source) override;
   void relabel(InodeKey key, size_t source, pipeline::LabelSet labels) override;
   void change(ReaderChange change);
@@ -69,7 +70,7 @@ class FileShard final : public FileReceiver {
   void take_watch_events(nanoseconds now);
   void look_at_files(nanoseconds now);
   void check_quiet_files(nanoseconds now);
-  void look(TailedFile& tailed, nanoseconds now);
+  bool look(TailedFile& tailed, nanoseconds now);  // false: the file is closed and not where it was
   void activate(TailedFile& tailed, nanoseconds now);
   [[nodiscard]] bool rest_if_quiet(TailedFile& tailed, nanoseconds now);
   TailedFile& add(std::unique_ptr<TailedFile> owned);
@@ -108,6 +109,14 @@ class FileShard final : public FileReceiver {
   void process_kept(TailedFile& tailed, uint64_t which, const std::vector<size_t>& rows, uint64_t passed);
   void flush_kept(TailedFile& tailed, const pipeline::StageList& stages, uint64_t passed);
   void hand_on_apart(TailedFile& tailed, const pipeline::Batch& batch, uint64_t passed);
+
+  // parking.cc
+  void close_quiet_files(nanoseconds now);
+  void make_room(nanoseconds now, const TailedFile* wanted);
+  [[nodiscard]] bool is_read(const TailedFile& tailed) const;
+  [[nodiscard]] bool is_owed(const TailedFile& tailed) const;
+  [[nodiscard]] bool open_again(TailedFile& tailed, nanoseconds now);
+  void count_lost(TailedFile& tailed);
 
   void finish_if_possible(TailedFile& tailed, nanoseconds now);
   void finish_lines(TailedFile& tailed);
@@ -171,6 +180,8 @@ class FileShard final : public FileReceiver {
   pipeline::UnixNanos last_read_time_ = 0;
   nanoseconds next_look_{0};          // of the active files
   nanoseconds next_check_{0};         // of all files
+  nanoseconds next_closing_{0};       // of quiet files
+  nanoseconds rebuild_by_{0};         // what cannot be read by then is lost
   pipeline::UnixNanos next_due_ = 0;  // of holding_; wall clock
   pipeline::LogLimiter read_errors_;
 };

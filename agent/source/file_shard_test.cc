@@ -79,8 +79,9 @@ class Shard final : public ReaderEvents {
     disk.sinks.resize(1);
     sinks_.push_back(std::make_unique<ModelSink>(disk, 0, server));
     ledger = std::make_unique<ModelLedger>(disk, sinks_);
-    shard = std::make_unique<FileShard>(FileReaderOptions{}, std::vector<std::shared_ptr<const SourceOptions>>{source_},
-                                        *ledger, memory, clock, metrics);
+    shard = std::make_unique<FileShard>(FileReaderOptions{.open_files = &open_files},
+                                        std::vector<std::shared_ptr<const SourceOptions>>{source_}, *ledger, memory,
+                                        clock, metrics);
     std::vector<std::unique_ptr<SinkPort>> ports;
     ports.push_back(sinks_[0]->open_port());
     shard->set_ports(std::move(ports));
@@ -90,8 +91,8 @@ class Shard final : public ReaderEvents {
   ModelSink& sink() { return *sinks_[0]; }
   std::shared_ptr<const SourceOptions> source() const { return source_; }
 
-  InodeKey offer(const std::string& name, const std::string& lineage) {
-    auto handle = FileHandle::open(folder.at(name));
+  InodeKey offer(const std::string& name, const std::string& lineage, bool parked = false) {
+    auto handle = FileHandle::open(folder.at(name), &open_files);
     REQUIRE(handle.has_value());
     OfferedFile file;
     file.handle = *handle;
@@ -103,6 +104,7 @@ class Shard final : public ReaderEvents {
     file.fresh = true;
     file.id = ledger->adopt(*source_, file.identity, file.path, file.birth_order);
     InodeKey key = file.identity.key;
+    if (parked) REQUIRE(file.handle->park());
     shard->offer(std::move(file));
     return key;
   }
@@ -143,6 +145,7 @@ class Shard final : public ReaderEvents {
   TempFolder folder;
   FakeClock clock;
   Registry metrics;
+  OpenFiles open_files{32, metrics};  // for 16 files, and scarce with 15
   MemoryBudget memory{64 << 20};
   ModelDisk disk;
   ModelServer server;
@@ -333,6 +336,77 @@ TEST_SUITE("agent/source") {
     s.shard->gone(key);
     s.pass(11s);
     CHECK(s.metrics.render().find("promtail_read_lines_total{") == std::string::npos);
+  }
+
+  TEST_CASE("source: when descriptors are scarce, files quiet for a minute are closed, least recent first") {
+    Shard s;
+    s.start();
+    for (int i = 0; i < 15; ++i) {
+      std::string name = "f" + std::to_string(i);
+      s.folder.append(name, "one of " + name + "\n");
+      s.offer(name, name);
+      s.pass(1s);
+    }
+    auto open_now = [&] {
+      std::string open;
+      for (const auto& [id, file] : s.shard->found()) open += file.handle->is_open() ? "o" : "-";
+      return open;
+    };
+    s.pass(44s);
+    CHECK(open_now() == "ooooooooooooooo");
+    s.pass(3s);
+    CHECK(open_now() == "-oooooooooooooo");
+    s.pass(10s);
+    CHECK(open_now() == "-oooooooooooooo");  // enough for the moment
+    s.folder.append("f0", "two of f0\n");
+    s.pass(2s);
+    CHECK(open_now() == "o-ooooooooooooo");
+    CHECK(s.delivered().size() == 16);
+  }
+
+  TEST_CASE("source: without a descriptor left, more files than that are read one after another") {
+    Shard s;
+    std::vector<std::string> want;
+    for (int i = 0; i < 40; ++i) {
+      std::string name = "f" + std::to_string(i);
+      s.folder.append(name, "one of " + name + "\n");
+      want.push_back("one of " + name);
+      s.offer(name, name, true);
+    }
+    CHECK(s.open_files.open() == 0);
+    s.start();
+    s.pass(2s);
+    CHECK(s.open_files.open() <= 16);
+    CHECK(s.delivered() == want);
+  }
+
+  TEST_CASE("source: a file closed and then truncated and written again is read from its beginning") {
+    Shard s;
+    s.start();
+    s.folder.append("a", "one\n");
+    s.offer("a", "a");
+    s.pass(1s);
+    for (const auto& [id, file] : s.shard->found()) REQUIRE(file.handle->park());
+    s.folder.truncate("a");
+    s.folder.append("a", "two and more\n");
+    s.pass(11s);
+    CHECK(s.delivered() == std::vector<std::string>{"one", "two and more"});
+  }
+
+  TEST_CASE("source: what was not read of a file that was deleted while it was closed is counted as lost") {
+    Shard s;
+    s.folder.append("a", "one\n");
+    InodeKey key = s.offer("a", "a", true);
+    s.folder.remove("a");
+    s.start();
+    s.shard->gone(key);
+    s.pass(11s);
+    CHECK(s.finished == std::vector<InodeKey>{key});
+    CHECK(s.metrics
+              .counter("skidway_agent_source_lost_bytes_total",
+                       "Bytes of unacknowledged batches that could not be read again after a restart.",
+                       {{"source", "test"}})
+              .value() == 4);
   }
 
   TEST_CASE("source: a backlog in one file does not starve another") {

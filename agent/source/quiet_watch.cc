@@ -4,8 +4,6 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#include "pipeline/base/concat.h"
-
 namespace agent {
 
 QuietWatch::QuietWatch() : fd_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {}
@@ -16,9 +14,8 @@ QuietWatch::~QuietWatch() {
 
 bool QuietWatch::watch(const FileHandle& file, uint64_t token) {
   if (fd_ < 0) return false;
-  // By descriptor, not by name: the file may have been renamed or deleted.
-  std::string path = pipeline::concat("/proc/self/fd/", file.fd());
-  int wd = ::inotify_add_watch(fd_, path.c_str(), IN_MODIFY | IN_ONESHOT);
+  // An open file is not watched by its name: it may have been renamed or deleted. The watch outlives the descriptor.
+  int wd = ::inotify_add_watch(fd_, file.watch_path().c_str(), IN_MODIFY | IN_ONESHOT);
   if (wd < 0) return false;
   auto [first, last] = tokens_.equal_range(wd);
   for (auto it = first; it != last; ++it) {

@@ -1,5 +1,7 @@
 #include "agent/source/rebuilder.h"
 
+#include <algorithm>
+
 #include "pipeline/base/log.h"
 
 namespace agent {
@@ -19,6 +21,13 @@ Rebuilder::Rebuilder(const std::vector<std::shared_ptr<const SourceOptions>>& so
       batch_(labels) {}
 
 void Rebuilder::add_files(const FoundFiles& files) { files_.insert(files.begin(), files.end()); }
+
+bool Rebuilder::can_read(const BatchRecord& record) const {
+  return std::all_of(record.segments.begin(), record.segments.end(), [&](const RecordSegment& segment) {
+    auto file = files_.find(segment.file);
+    return file == files_.end() || file->second.handle->is_open() || file->second.handle->status();
+  });
+}
 
 void Rebuilder::rebuild(const BatchRecord& record, SinkPort& port) {
   std::unique_ptr<Rebuild> out = port.rebuild(record);
@@ -53,6 +62,7 @@ void Rebuilder::rebuild(const BatchRecord& record, SinkPort& port) {
 
 uint64_t Rebuilder::read_range(FileId id, const FoundFile& file, LabelTable::Id labels, const LineRange& range,
                                States& states, Rebuild& out) {
+  const bool was_open = file.handle->is_open();
   Cursor cursor;
   cursor.position = range.begin;
   pipeline::UnixNanos time = range.first_read_time;
@@ -68,6 +78,7 @@ uint64_t Rebuilder::read_range(FileId id, const FoundFile& file, LabelTable::Id 
     hand_on(id, file, states, out);
     if (outcome->at_end) break;
   }
+  if (!was_open) (void)file.handle->park();
   return range.end - cursor.position;
 }
 

@@ -22,6 +22,8 @@ class Rebuilder {
             const std::vector<std::unique_ptr<SourceMetrics>>& metrics, pipeline::Counter& lost_bytes,
             std::shared_ptr<const FoundFiles> files, BlockReader& block, pipeline::LabelTable& labels);
 
+  // False: one of its files is closed and was renamed a moment ago; its new name is on its way.
+  [[nodiscard]] bool can_read(const BatchRecord& record) const;
   void rebuild(const BatchRecord& record, SinkPort& port);
   void add_files(const FoundFiles& files);  // found since
 

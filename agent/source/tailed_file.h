@@ -56,6 +56,7 @@ struct TailedFile {
   // not take that for a pause of the writer.
   int64_t behind = 0;
 
+  bool is_out_of_reach() const { return gone && !file.handle->is_open(); }  // deleted while it was closed
   bool has_more() const { return size_bytes > cursor.seen; }
   bool has_tail() const { return cursor.seen > cursor.position && !cursor.cut_line_at; }
 };

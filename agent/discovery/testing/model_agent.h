@@ -34,7 +34,7 @@ class ModelAgent final : public ReaderEvents {
     shard_->set_ports(std::move(ports));
     shard_->set_rebuilds(std::move(jobs));
     shard_->set_events(*this);
-    table_ = std::make_unique<FileTable>(rules, *ledger_, metrics_);
+    table_ = std::make_unique<FileTable>(rules, *ledger_, metrics_, options.open_files);
     table_->set_clock([this] { return std::chrono::duration_cast<std::chrono::milliseconds>(clock_.monotonic()); });
     table_->add_reader(*shard_);
     tree_ = std::make_unique<FolderTree>(rules, *table_);

@@ -1,0 +1,92 @@
+// FileShard, the part that saves descriptors: which files are closed until there is something to read, and opening them
+// again. See open_files.h.
+#include <algorithm>
+
+#include "agent/source/file_shard.h"
+
+namespace agent {
+
+namespace {
+constexpr std::chrono::nanoseconds kClosingEvery = std::chrono::seconds(1);
+
+// Its lines may be needed again: for other stages, after a change of the configuration.
+bool holds_lines(const TailedFile& tailed) {
+  return !tailed.kept_states.empty() || (tailed.stage_state && tailed.stage_state->open_from());
+}
+}  // namespace
+
+// Were it closed and deleted, nothing would be missing.
+bool FileShard::is_read(const TailedFile& tailed) const {
+  return !tailed.has_more() && !tailed.has_tail() && !tailed.cursor.cut_line_at && !tailed.gone && !holds_lines(tailed);
+}
+
+// Quiet ones, least recent first, while descriptors are scarce.
+void FileShard::close_quiet_files(nanoseconds now) {
+  if (options_.open_files == nullptr || !options_.open_files->scarce() || now < next_closing_) return;
+  next_closing_ = now + kClosingEvery;
+  std::vector<TailedFile*> quiet;
+  for (auto& [id, tailed] : files_) {
+    if (tailed->file.handle->is_open() && tailed->watched && now - tailed->changed_at >= options_.close_after &&
+        is_read(*tailed))
+      quiet.push_back(tailed.get());
+  }
+  std::sort(quiet.begin(), quiet.end(),
+            [](const TailedFile* a, const TailedFile* b) { return a->changed_at < b->changed_at; });
+  for (TailedFile* tailed : quiet) {
+    if (options_.open_files->too_many() == 0) return;
+    if (look(*tailed, now) && is_read(*tailed)) (void)tailed->file.handle->park();
+  }
+}
+
+// No descriptor is left: files that are read to their end are closed however recently they changed, and, if there are
+// none, those that stand in line last. `wanted` is to be read now.
+void FileShard::make_room(nanoseconds now, const TailedFile* wanted) {
+  std::vector<TailedFile*> candidates;
+  for (auto& [id, tailed] : files_) {
+    if (tailed.get() != wanted && !tailed->gone && !holds_lines(*tailed) && tailed->file.handle->is_open())
+      candidates.push_back(tailed.get());
+  }
+  auto later = [&](const TailedFile* a, const TailedFile* b) {
+    const bool read = is_read(*a);
+    if (read != is_read(*b)) return read;
+    return read ? a->changed_at < b->changed_at : a->file.birth_order > b->file.birth_order;
+  };
+  std::sort(candidates.begin(), candidates.end(), later);
+  const uint64_t enough = options_.open_files->too_many();
+  uint64_t closed = 0;
+  for (TailedFile* tailed : candidates) {
+    if (closed >= enough || (closed > 0 && !is_read(*tailed))) return;
+    closed += look(*tailed, now) && tailed->file.handle->park() ? 1 : 0;
+  }
+}
+
+// True: the file can be read. Whether it was truncated and written anew meanwhile is seen with the read.
+bool FileShard::open_again(TailedFile& tailed, nanoseconds now) {
+  if (tailed.file.handle->is_open()) return true;
+  if (options_.open_files->full()) make_room(now, &tailed);
+  if (options_.open_files->full()) return false;
+  if (!tailed.file.handle->head()) return false;  // renamed a moment ago: its new name is on its way
+  return true;
+}
+
+// A file that was deleted while it was closed.
+void FileShard::count_lost(TailedFile& tailed) {
+  uint64_t lost = tailed.size_bytes - std::min(tailed.size_bytes, tailed.cursor.position);
+  if (lost == 0) return;
+  metrics_[tailed.file.source]->lost_bytes.add(lost);
+  pipeline::log_error("file was deleted while it was closed for want of descriptors",
+                      {{"path", tailed.file.path}, {"lost_bytes", lost}});
+  tailed.cursor.position = tailed.cursor.seen = tailed.size_bytes;
+  tailed.cursor.cut_line_at.reset();
+}
+
+void FileShard::replaced(InodeKey key, size_t source) {
+  for (TailedFile* tailed = find(key, source); tailed != nullptr; tailed = find(key, source)) {
+    count_lost(*tailed);
+    flush_stages(*tailed);
+    ledger_.finished(tailed->file.id, tailed->cursor.position);
+    drop(*tailed);
+  }
+}
+
+}  // namespace agent
