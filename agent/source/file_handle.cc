@@ -3,7 +3,9 @@
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
+#include <optional>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "agent/source/open_files.h"
@@ -25,11 +27,27 @@ Result<int> open_descriptor(const std::string& path) {
   return fail(system_error(concat("open ", path), errno));
 }
 
-// When the file was made; 0: the file system does not say.
-int64_t birth_nanos_of(int fd, const char* path) {
+struct NamedFile {
+  FileHandle::Status status;
+  int64_t birth_nanos = 0;  // when the file was made; 0: the file system does not say
+};
+
+// `path` empty: of the descriptor itself.
+std::optional<NamedFile> named_file(int fd, const char* path) {
   struct statx status;
-  if (::statx(fd, path, *path == '\0' ? AT_EMPTY_PATH : 0, STATX_BTIME, &status) != 0) return 0;
-  return (status.stx_mask & STATX_BTIME) == 0 ? 0 : status.stx_btime.tv_sec * 1'000'000'000 + status.stx_btime.tv_nsec;
+  if (::statx(fd, path, *path == '\0' ? AT_EMPTY_PATH : 0, STATX_BASIC_STATS | STATX_BTIME, &status) != 0)
+    return std::nullopt;
+  auto nanos = [](const statx_timestamp& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; };
+  return NamedFile{.status = {.key = {makedev(status.stx_dev_major, status.stx_dev_minor), status.stx_ino},
+                              .size_bytes = status.stx_size,
+                              .links = status.stx_nlink,
+                              .modified_nanos = nanos(status.stx_mtime)},
+                   .birth_nanos = (status.stx_mask & STATX_BTIME) == 0 ? 0 : nanos(status.stx_btime)};
+}
+
+int64_t birth_nanos_of(int fd, const char* path) {
+  auto named = named_file(fd, path);
+  return named ? named->birth_nanos : 0;
 }
 
 FileHandle::Status status_of(const struct stat& status) {
@@ -100,9 +118,11 @@ Result<FileHandle::Status> FileHandle::status() const {
     return known;
   }
   std::lock_guard lock(files_->mutex());
-  if (::stat(path_.c_str(), &status) != 0) return fail(system_error(concat("stat ", path_), errno));
-  if (InodeKey{status.st_dev, status.st_ino} != key_) return fail(Errc::kNotFound, concat(path_, ": another file"));
-  return status_of(status);
+  auto named = named_file(AT_FDCWD, path_.c_str());
+  if (!named) return fail(system_error(concat("stat ", path_), errno));
+  if (named->status.key != key_ || named->birth_nanos != birth_nanos_)
+    return fail(Errc::kNotFound, concat(path_, ": another file"));
+  return named->status;
 }
 
 Result<size_t> FileHandle::read_at(uint64_t position, char* to, size_t length) const {

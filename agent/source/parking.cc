@@ -17,7 +17,15 @@ bool holds_lines(const TailedFile& tailed) {
 
 // Were it closed and deleted, nothing would be missing.
 bool FileShard::is_read(const TailedFile& tailed) const {
-  return !tailed.has_more() && !tailed.has_tail() && !tailed.cursor.cut_line_at && !tailed.gone && !holds_lines(tailed);
+  return !tailed.has_more() && !tailed.has_tail() && !tailed.cursor.cut_line_at && !tailed.gone &&
+         !holds_lines(tailed) && !is_owed(tailed);
+}
+
+// Some sink is to get lines of it that have to be read again.
+bool FileShard::is_owed(const TailedFile& tailed) const {
+  const auto& sinks = source_of(tailed).sinks;
+  return std::any_of(sinks.begin(), sinks.end(),
+                     [&](size_t sink) { return sink < lags_.size() && lags_[sink]->owed.owes(tailed.file.id); });
 }
 
 // Quiet ones, least recent first, while descriptors are scarce.

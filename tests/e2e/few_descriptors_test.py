@@ -87,7 +87,8 @@ def what_happens_to_closed_files():
             crowd.write(f"{k % 20}/{k}", f"first of {k}\nsecond of {k}\n")
         crowd.wait_for_all()
         assert crowd.descriptors() <= DESCRIPTORS, crowd.descriptors()
-        assert crowd.agent.metric("skidway_agent_closed_quiet_files") > FILES - DESCRIPTORS
+        closed = crowd.agent.metric("skidway_agent_closed_quiet_files")
+        assert closed > FILES - DESCRIPTORS, closed
         names = list(crowd.written)
         for name in names[::2]:
             crowd.write(name, f"third of {name}\n")
@@ -114,8 +115,7 @@ def what_happens_to_closed_files():
         crowd.wait_for_all()
         crowd.check()
         assert crowd.descriptors() <= DESCRIPTORS, crowd.descriptors()
-        assert crowd.agent.metric("skidway_agent_discovery_open_failures_total") == 0
-        assert crowd.agent.metric("skidway_agent_source_lost_bytes_total") == 0
+        assert crowd.agent.metric("skidway_agent_source_lost_bytes_total") == 0, crowd.agent.log_tail()
         assert crowd.agent.stop() == 0
 
 
