@@ -63,6 +63,7 @@ void FileShard::give_up(TailedFile& tailed) {
 // Another content at the old inode, so a new file as far as positions go. What was not read of the old one is read from
 // the copy, if there is one (copytruncate), which goes on as the old file.
 void FileShard::start_over(TailedFile& tailed) {
+  const bool was_open = tailed.file.handle->is_open();
   metrics_[tailed.file.source]->truncations.add();
   auto copies = find_copies(tailed);
   pipeline::log_info("file truncated, reading it from its beginning",
@@ -85,6 +86,7 @@ void FileShard::start_over(TailedFile& tailed) {
   tailed.kept_end = 0;
   batch_.clear();
   hand_on(tailed);
+  if (!was_open && options_.open_files->full()) (void)tailed.file.handle->park();
 }
 
 // The rest of the file as it was, where it was copied to; then what was written and copied since, if it was truncated
