@@ -29,7 +29,7 @@ void FileTable::sort_out_copies() {
 bool FileTable::may_become_copy(Held& held) {
   if (!held.offers.empty() || held.only_if_known) return false;
   if (held.suspected_until && *held.suspected_until <= now_()) return false;
-  std::string head = held.handle->head().value_or("");
+  const std::string head = head_of(held);
   auto is_suspect = [&](size_t source) {
     if (sources_[source].options->type != SourceType::kFile) return false;
     const Offer* live = live_offer_of(held.path, source);

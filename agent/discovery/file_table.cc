@@ -296,13 +296,19 @@ bool FileTable::is_listed(const SourceRules& source) const {
   });
 }
 
+// A closed file is closed again after that.
+std::string FileTable::head_of(const Held& held) {
+  const bool open = held.handle->is_open();
+  std::string head = held.handle->head().value_or("");
+  if (!open) (void)held.handle->park();
+  return head;
+}
+
 std::vector<FileTable::Candidate> FileTable::fresh_candidates() {
   std::vector<Candidate> candidates;
   for (InodeKey key : fresh_) {
     const Held& held = files_.at(key);
-    const bool open = held.handle->is_open();
-    std::string head = held.handle->head().value_or("");
-    if (!open) (void)held.handle->park();
+    const std::string head = head_of(held);
     for (size_t source : held.wanted_by) {
       auto known = ledger_.find(*sources_[source].options, key, held.path, head, held.size_bytes);
       if (!known && held.only_if_known) continue;

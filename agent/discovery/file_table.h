@@ -152,6 +152,7 @@ class FileTable {
   void detach(const std::string& path, Name& name);
   void see_gzip(const std::string& path, std::optional<InodeKey> listed);
   void offer_fresh();
+  static std::string head_of(const Held& held);
   std::vector<Candidate> fresh_candidates();
   // copy_suspicion.cc
   void sort_out_copies();
