@@ -27,7 +27,6 @@ using pipeline::Result;
 namespace {
 
 constexpr std::chrono::seconds kAnswerDeadline{10};  // for requests that run when the server is told to stop
-constexpr size_t kQueryThreads = 2;
 
 std::string folder_of(const std::string& path) { return std::filesystem::path(path).parent_path().string(); }
 
@@ -50,7 +49,8 @@ struct Server::Graph {
   std::unique_ptr<Compactor> compactor = nullptr;
   std::unique_ptr<Ingest> ingest = nullptr;
   std::unique_ptr<QueryEngine> queries = nullptr;
-  std::unique_ptr<pipeline::WorkerPool> query_pool = nullptr;
+  std::unique_ptr<QueryScheduler> scheduler = nullptr;
+  std::unique_ptr<pipeline::Registry::Collector> scheduler_metrics = nullptr;
   std::unique_ptr<pipeline::WorkerPool> admin_pool = nullptr;  // never waits for queries
   std::unique_ptr<pipeline::HttpServer> http = nullptr;
 };
@@ -73,8 +73,8 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
 
   g.queries = std::make_unique<QueryEngine>([&g](std::string_view tenant) { return g.ingest->view(tenant); }, *g.store,
                                             s.query_limits);
-  g.query_pool = std::make_unique<pipeline::WorkerPool>(loop, "query", kQueryThreads);
-
+  g.scheduler = std::make_unique<QueryScheduler>(s.query_threads);
+  g.scheduler_metrics = export_metrics(*g.scheduler, registry);
   g.admin_pool = std::make_unique<pipeline::WorkerPool>(loop, "admin", 1);
 
   pipeline::HttpRouter router;
@@ -85,7 +85,7 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
   });
   add_admin_routes(router, {*g.ingest, *g.compactor, *g.catalog, *g.admin_pool, registry});
 
-  ReadRoutes routes(router, {*g.query_pool, clock, registry, [&g](const HttpRequest& request, std::string& id) {
+  ReadRoutes routes(router, {*g.scheduler, clock, registry, [&g](const HttpRequest& request, std::string& id) {
                                return find_tenant(g.settings.tenancy, request, id);
                              }});
   add_query_routes(routes, *g.queries);
@@ -109,7 +109,7 @@ void Server::stop(pipeline::Task done) {
   g.http->stop(kAnswerDeadline, [&g, done = std::move(done)]() mutable {
     g.loop.post([&g, done = std::move(done)]() mutable {  // the HTTP server may end only outside its own callback
       g.http.reset();
-      g.query_pool->stop();
+      g.scheduler->stop();
       g.admin_pool->stop();
       g.ingest->stop();
       done();

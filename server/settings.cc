@@ -1,5 +1,7 @@
 #include "server/settings.h"
 
+#include <limits>
+
 #include "pipeline/base/concat.h"
 
 namespace server {
@@ -81,8 +83,16 @@ void read_query_limits(ConfigTable table, QueryLimits& limits) {
       count("max_streams_matchers_per_query", limits.max_streams_matchers_per_query);
 }
 
-void read_query(ConfigTable table, QueryLimits& limits) {
-  limits.memory_limit = table.size("memory_limit", limits.memory_limit);
+void read_query(ConfigTable table, Settings& settings) {
+  settings.query_limits.memory_limit = table.size("memory_limit", settings.query_limits.memory_limit);
+  QueryScheduler::Options& threads = settings.query_threads;
+  auto count = [&](std::string_view key, size_t otherwise, int64_t most) {
+    return static_cast<size_t>(table.integer(key, static_cast<int64_t>(otherwise), 1, most));
+  };
+  threads.slots = count("threads", usable_processors(), 256);
+  threads.max_running = count("max_running", threads.max_running, 1024);
+  threads.max_waiting_per_tenant =
+      count("max_outstanding_per_tenant", threads.max_waiting_per_tenant, std::numeric_limits<int32_t>::max());
 }
 
 void read_limits(ConfigTable table, PushLimits& limits) {
@@ -142,7 +152,7 @@ Settings read_settings(ConfigTable root) {
   read_compaction(root.table("compaction"), settings.compaction);
   read_limits(root.table("limits"), settings.ingest.push.limits);
   read_query_limits(root.table("limits"), settings.query_limits);
-  read_query(root.table("query"), settings.query_limits);
+  read_query(root.table("query"), settings);
   read_retention(root.table("retention"));
   return settings;
 }

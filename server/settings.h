@@ -8,6 +8,7 @@
 #include "server/compact/compactor.h"
 #include "server/ingest/ingest.h"
 #include "server/query/query_engine.h"
+#include "server/query/query_scheduler.h"
 #include "server/tenancy.h"
 
 namespace server {
@@ -22,6 +23,7 @@ struct Settings {
   IngestOptions ingest;
   CompactorOptions compaction;
   QueryLimits query_limits;
+  QueryScheduler::Options query_threads;
 };
 
 // Without a configuration file: one machine, everything below ./skidway-data.

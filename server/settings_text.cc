@@ -75,7 +75,9 @@ std::string settings_toml(const Settings& s) {
                 "\n[compaction]\n", key("background", truth(s.compaction.background)),     //
                 key("interval", duration(s.compaction.interval)),                          //
                 key("grace", duration(s.compaction.grace)),                                //
-                "\n[query]\n", key("memory_limit", s.query_limits.memory_limit),           //
+                "\n[query]\n", key("memory_limit", s.query_limits.memory_limit), key("threads", s.query_threads.slots),
+                key("max_running", s.query_threads.max_running),
+                key("max_outstanding_per_tenant", s.query_threads.max_waiting_per_tenant),  //
                 limits_toml(s.ingest.push.limits, s.query_limits));
 }
 

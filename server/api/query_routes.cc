@@ -46,7 +46,7 @@ struct Meters {
                                  "Answers with a warning, because something could not be read.")),
         seconds(registry.histogram("skidway_server_query_seconds", "Execution time of queries.",
                                    pipeline::latency_buckets())),
-        queue_seconds(registry.histogram("skidway_server_query_queue_seconds", "Time that queries waited for a worker.",
+        queue_seconds(registry.histogram("skidway_server_query_queue_seconds", "Time that queries waited for others.",
                                          pipeline::latency_buckets())) {}
 
   void count(const QueryResult& result) {
@@ -73,8 +73,8 @@ class QueryRoutes {
 
   Result<std::string> instant(const ReadCall& call) {
     TRY_LET(InstantParameters p, parse_instant_parameters(call.form, call.now));
-    TRY_LET(QueryResult result, engine_.instant({call.tenant, p.query, p.time}, *call.cancelled));
-    count(call, result);
+    TRY_LET(QueryResult result, engine_.instant({call.tenant, p.query, p.time}, *call.turn));
+    meters_.count(result);
     return query_answer(result, encoding_flags(call.request));
   }
 
@@ -90,14 +90,9 @@ class QueryRoutes {
     TRY_LET(RangeParameters p, parse_range_parameters(call.form, call.now));
     RangeQuery query{call.tenant, p.query, p.range.start,
                      p.range.end, p.step,  {p.direction, p.limit, p.interval, categorize}};
-    TRY_LET(QueryResult result, engine_.range(query, *call.cancelled));
-    count(call, result);
-    return result;
-  }
-
-  void count(const ReadCall& call, QueryResult& result) {
-    result.stats.queue_seconds = call.queue_seconds;
+    TRY_LET(QueryResult result, engine_.range(query, *call.turn));
     meters_.count(result);
+    return result;
   }
 
   QueryEngine& engine_;

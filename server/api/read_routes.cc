@@ -19,20 +19,22 @@ void run(const ReadRoutesOptions& options, const std::shared_ptr<const ReadRoute
   if (!form) return responder.send(error_answer(form.error()));
   call.form = *std::move(form);
   call.request = std::move(request);
-  call.cancelled = responder.disconnected_flag();
-  auto queued = options.clock.monotonic();
+  std::string tenant = call.tenant;
+  QueryScheduler::Flag cancelled = responder.disconnected_flag();
   auto shared = std::make_shared<HttpResponder>(std::move(responder));
-  options.pool.run(
-      [&clock = options.clock, handler, call = std::move(call), shared, queued]() mutable -> Result<void> {
+  auto accepted = options.scheduler.submit(
+      std::move(tenant), std::move(cancelled),
+      [&clock = options.clock, handler, call = std::move(call), shared](QueryTurn& turn) mutable {
+        if (auto began = turn.breathe(); !began) return shared->send(error_answer(began.error()));
+        call.turn = &turn;
         call.now = clock.wall();
-        call.queue_seconds = std::chrono::duration<double>(clock.monotonic() - queued).count();
         auto answer = (*handler)(call);
         shared->send(answer ? *std::move(answer) : error_answer(answer.error()));
-        return {};
-      },
-      [shared](Result<void> outcome) {
-        if (!outcome) shared->send(error_answer(outcome.error()));  // the pool stopped before the query began
       });
+  if (accepted) return;
+  HttpResponse answer = error_answer(accepted.error());
+  if (accepted.error().code == Errc::kOverLimit) answer.status = 429;
+  shared->send(std::move(answer));
 }
 
 void refuse_head(pipeline::HttpRouter& router, std::string_view path) {

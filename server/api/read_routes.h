@@ -2,12 +2,11 @@
 // adds its handlers here.
 //
 // Life:    built before the server listens; what it is given outlives the router. The handlers keep what they capture.
-// Thread:  add(): loop. Handlers run on the query pool.
+// Thread:  add(): loop. Handlers run on a thread of the query scheduler, and begin when it is their turn.
 // Answers: GET and POST forms; any other method is 405. An error becomes Loki's text alone with 400 for what will never
-//          work, 499 cancelled, 503 try again, 500 otherwise.
+//          work, 499 cancelled, 503 try again, 500 otherwise; 429 where a tenant has too many queries waiting.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,7 +17,7 @@
 #include "pipeline/base/metrics.h"
 #include "pipeline/http/http_form.h"
 #include "pipeline/http/http_router.h"
-#include "pipeline/loop/worker_pool.h"
+#include "server/query/query_scheduler.h"
 
 namespace server {
 
@@ -27,7 +26,7 @@ using TenantResolver =
     std::function<std::optional<pipeline::HttpResponse>(const pipeline::HttpRequest& request, std::string& tenant)>;
 
 struct ReadRoutesOptions {
-  pipeline::WorkerPool& pool;  // the query pool, not the one that ingests
+  QueryScheduler& scheduler;
   const pipeline::Clock& clock;
   pipeline::Registry& registry;
   TenantResolver tenant;
@@ -38,9 +37,8 @@ struct ReadCall {
   pipeline::HttpRequest request;
   pipeline::HttpForm form;
   std::string tenant;
-  std::shared_ptr<const std::atomic<bool>> cancelled;  // the client went away
-  pipeline::UnixNanos now = 0;                         // when the handler began
-  double queue_seconds = 0;
+  QueryTurn* turn = nullptr;    // says when the client went away
+  pipeline::UnixNanos now = 0;  // when the handler began
 };
 
 class ReadRoutes {

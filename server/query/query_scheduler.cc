@@ -364,6 +364,15 @@ size_t QueryScheduler::waiting() const {
   return shared_->pending.size();
 }
 
+std::unique_ptr<pipeline::Registry::Collector> export_metrics(const QueryScheduler& scheduler,
+                                                              pipeline::Registry& registry) {
+  return registry.collect([&scheduler](pipeline::MetricPage& page) {
+    using enum pipeline::MetricType;
+    page.add("skidway_server_query_running", "Queries that have begun and not ended.", kGauge, {}, scheduler.running());
+    page.add("skidway_server_query_waiting", "Queries that have not begun yet.", kGauge, {}, scheduler.waiting());
+  });
+}
+
 size_t usable_processors() {
   cpu_set_t set;
   CPU_ZERO(&set);

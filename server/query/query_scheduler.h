@@ -19,6 +19,7 @@
 #include <memory>
 #include <string>
 
+#include "pipeline/base/metrics.h"
 #include "pipeline/base/result.h"
 #include "pipeline/base/unique_function.h"
 #include "server/query/query_turn.h"
@@ -52,6 +53,10 @@ class QueryScheduler {
   struct Shared;
   std::shared_ptr<Shared> shared_;
 };
+
+// Gauges of how many run and wait.
+std::unique_ptr<pipeline::Registry::Collector> export_metrics(const QueryScheduler& scheduler,
+                                                              pipeline::Registry& registry);
 
 // Processors that this process may use: at least 1.
 size_t usable_processors();

@@ -126,7 +126,7 @@ TEST_SUITE("query") {
       size_t before = ended.count();
       *flags[static_cast<size_t>(at)] = true;
       CHECK(ended.wait_for(before + 1));
-      CHECK(Clock::now() - began < 100ms);
+      CHECK(Clock::now() - began < 1s);  // 40 ms and a page; but the machine of the test may be busy
       CHECK(outcomes[static_cast<size_t>(at)] == Errc::kCancelled);
     }
   }
@@ -134,27 +134,32 @@ TEST_SUITE("query") {
   TEST_CASE("scheduler: a cheap query is soon done beside twenty heavy ones, and knows how long it waited") {
     QueryScheduler scheduler({.slots = 1, .max_running = 64});
     Ended heavy, cheap;
-    for (int i = 0; i < 20; ++i) REQUIRE(scheduler.submit("t", flag(), endless(heavy)).has_value());
-    for (int i = 0; i < 2000 && scheduler.running() < 20; ++i) std::this_thread::sleep_for(1ms);
-    std::this_thread::sleep_for(1200ms);  // each of them has had its first 50 ms
-    std::vector<std::chrono::nanoseconds> times;
+    std::atomic<uint64_t> pages{0};  // of the heavy ones: a clock that a busy machine does not disturb
+    for (int i = 0; i < 20; ++i) {
+      auto taken = scheduler.submit("t", flag(), [&](QueryTurn& turn) {
+        for (; turn.breathe(); ++pages) compute(300us);
+        heavy.add();
+      });
+      REQUIRE(taken.has_value());
+    }
+    while (pages < 20 * 200) std::this_thread::sleep_for(1ms);  // each of them has had its first 50 ms
+    std::vector<uint64_t> between;
     double waited = 0;
     for (size_t i = 0; i < 40; ++i) {
-      auto began = Clock::now();
-      REQUIRE(scheduler
-                  .submit("t", flag(),
-                          [&](QueryTurn& turn) {
-                            for (int page = 0; page < 10 && turn.breathe(); ++page) compute(300us);
-                            waited += turn.waited_seconds();
-                            cheap.add();
-                          })
-                  .has_value());
+      uint64_t before = pages;
+      auto taken = scheduler.submit("t", flag(), [&](QueryTurn& turn) {
+        for (int page = 0; page < 10 && turn.breathe(); ++page) compute(300us);
+        between.push_back(pages - before);
+        waited += turn.waited_seconds();
+        cheap.add();
+      });
+      REQUIRE(taken.has_value());
       REQUIRE(cheap.wait_for(i + 1));
-      times.push_back(Clock::now() - began);
     }
-    std::sort(times.begin(), times.end());
-    CHECK(times[20] < 3ms * 2);  // the machine of the test may be busy: the median
-    CHECK((waited > 0 && waited < 40 * 0.5));
+    std::sort(between.begin(), between.end());
+    CHECK(between[20] <= 3);
+    CHECK(between[37] <= 20);  // the one in sixteen goes to a heavy one, for 4 ms
+    CHECK(waited > 0);
     scheduler.stop();
     CHECK(heavy.count() == 20);
   }
