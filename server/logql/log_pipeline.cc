@@ -12,6 +12,7 @@
 #include "server/logql/label_results.h"
 #include "server/logql/line_form.h"
 #include "server/logql/needed_labels.h"
+#include "server/logql/value_text.h"
 
 namespace server {
 
@@ -35,9 +36,16 @@ struct KeepOp {
   std::vector<NamedCondition> conditions;
 };
 struct DecolorizeOp {};
+// The value of a sample.
+struct UnwrapOp {
+  std::string label;
+  UnwrapConversion conversion;
+  Result<double> convert(std::string_view text) const;
+};
 
-using Op = std::variant<pipeline::LineFilters, JsonExtractor, JsonPathExtractor, LogfmtExtractor, LogfmtKeyExtractor,
-                        RegexpExtractor, PatternExtractor, EntryFilter, LineForm, DropOp, KeepOp, DecolorizeOp>;
+using Op =
+    std::variant<pipeline::LineFilters, JsonExtractor, JsonPathExtractor, LogfmtExtractor, LogfmtKeyExtractor,
+                 RegexpExtractor, PatternExtractor, EntryFilter, LineForm, DropOp, KeepOp, DecolorizeOp, UnwrapOp>;
 
 // One stage to one op; line filters are gathered by the caller.
 struct CompileStage {
@@ -117,15 +125,17 @@ bool is_extractor(const Op& op) {
 }  // namespace
 
 struct LogPipeline::Program {
-  Program(const std::vector<Stage>& stages, LabelUse label_use)
-      : needed(stages, label_use),
-        deciding(NeededLabels::to_decide(stages)),
+  Program(const std::vector<Stage>& stages, LabelUse label_use, const Unwrap* unwrap)
+      : needed(stages, label_use, unwrap),
+        deciding(NeededLabels::to_decide(stages, unwrap)),
         implied(ImpliedText::of(stages)),
         use(std::move(label_use)) {}
 
   // All labels are needed of entries that are kept, few to decide: then the ops run twice for those, with `deciding`
   // first and with `needed` when the labels are asked for.
-  bool runs_twice() const { return needed.all() && !deciding.all() && has_extractors; }
+  bool runs_twice() const {
+    return needed.all() && !deciding.all() && has_extractors && (!has_value || filters_labels);
+  }
 
   NeededLabels needed, deciding;
   std::optional<ImpliedText> implied;
@@ -133,9 +143,41 @@ struct LogPipeline::Program {
   pipeline::LineFilters leading;
   std::vector<Op> ops;
   bool reads_lines = false, reads_metadata = false, keeps_lines = true;
-  bool has_extractors = false;
+  bool has_extractors = false, filters_labels = false, has_value = false;
   bool uses_labels = false;  // some op looks at labels or sets them
+
+  Result<void> add_unwrap(const Unwrap& unwrap);
 };
+
+Result<void> LogPipeline::Program::add_unwrap(const Unwrap& unwrap) {
+  has_value = uses_labels = true;
+  ops.emplace_back(UnwrapOp{unwrap.label, unwrap.conversion});
+  for (const LabelFilter& filter : unwrap.post_filters) {
+    auto compiled = EntryFilter::compile(filter);
+    if (!compiled)
+      return fail(compiled.error().code,
+                  concat("parse error : stage '| ", label_filter_text(filter), "' : ", compiled.error().message));
+    ops.emplace_back(*std::move(compiled));
+    filters_labels = true;
+  }
+  return {};
+}
+
+Result<double> UnwrapOp::convert(std::string_view text) const {
+  switch (conversion) {
+    case UnwrapConversion::kNone: return parse_go_float(text);
+    case UnwrapConversion::kDuration: {
+      TRY_LET(const int64_t nanos, parse_go_duration(text));
+      // As Go's Duration.Seconds(), to the last bit.
+      return static_cast<double>(nanos / 1'000'000'000) + static_cast<double>(nanos % 1'000'000'000) / 1e9;
+    }
+    case UnwrapConversion::kBytes: {
+      TRY_LET(const uint64_t bytes, parse_human_bytes(text));
+      return static_cast<double>(bytes);
+    }
+  }
+  return 0;
+}
 
 LogPipeline::LogPipeline(std::unique_ptr<Program> program) : program_(std::move(program)) {}
 LogPipeline::LogPipeline(LogPipeline&&) noexcept = default;
@@ -147,10 +189,21 @@ bool LogPipeline::reads_lines() const { return program_->reads_lines; }
 bool LogPipeline::reads_metadata() const { return program_->reads_metadata; }
 bool LogPipeline::keeps_lines() const { return program_->keeps_lines; }
 
+namespace {
+
+LabelUse without_unwrapped(LabelUse use, const std::string& label) {
+  if (use.kind == LabelUse::Kind::kAll) use = {LabelUse::Kind::kWithout, {}};
+  if (use.kind == LabelUse::Kind::kWithout) use.names.push_back(label);
+  return use;
+}
+
+}  // namespace
+
 // Line filters depend on the line alone, and what stands before them changes only labels, so all of them move up to the
 // last stage that changes the line: those before the first one are the leading ones.
-Result<LogPipeline> LogPipeline::compile(const std::vector<Stage>& stages, LabelUse use) {
-  auto program = std::make_unique<Program>(stages, std::move(use));
+Result<LogPipeline> LogPipeline::compile(const std::vector<Stage>& stages, LabelUse use, const Unwrap* unwrap) {
+  auto program =
+      std::make_unique<Program>(stages, unwrap ? without_unwrapped(std::move(use), unwrap->label) : use, unwrap);
   std::vector<pipeline::LineFilter> filters;
   std::vector<Op> held;  // ops since the last change of the line
   bool leading = true;
@@ -179,6 +232,7 @@ Result<LogPipeline> LogPipeline::compile(const std::vector<Stage>& stages, Label
     auto op = std::visit(CompileStage{program->needed}, stage);
     if (!op) return refuse(op.error());
     if (!*op) continue;
+    if (std::holds_alternative<EntryFilter>(**op)) program->filters_labels = true;
     if (is_extractor(**op)) program->has_extractors = program->reads_lines = true;
     if (!std::holds_alternative<DecolorizeOp>(**op)) program->uses_labels = true;
     if (!changes_line(stage)) {
@@ -192,6 +246,7 @@ Result<LogPipeline> LogPipeline::compile(const std::vector<Stage>& stages, Label
     program->reads_lines = true;
   }
   flush();
+  if (unwrap) TRY(program->add_unwrap(*unwrap));
   program->reads_metadata = program->uses_labels || program->use.kind != LabelUse::Kind::kNone;
   return LogPipeline(std::move(program));
 }
@@ -211,6 +266,7 @@ struct PipelineRun::State {
   bool checks_implied = false;           // in this stream
   const NeededLabels* needed = nullptr;  // of the run under way
   bool complete = true;                  // labels hold all that is needed
+  double value = 0;
 
   // Results of this stream that are known without looking at labels again.
   std::optional<LabelResults::Id> stream_id;                       // of an entry that changes nothing
@@ -229,6 +285,7 @@ struct PipelineRun::State {
   }
   bool run(const DropOp& drop);
   bool run(const KeepOp& keep);
+  bool run(const UnwrapOp& unwrap);
   bool run(const DecolorizeOp&) {
     if (!pipeline::has_color_codes(line)) return true;
     new_line.clear();
@@ -269,6 +326,15 @@ bool PipelineRun::State::run(const KeepOp& keep) {
     return std::none_of(keep.conditions.begin(), keep.conditions.end(),
                         [&](const NamedCondition& condition) { return condition.meets(name, value); });
   });
+  return true;
+}
+
+bool PipelineRun::State::run(const UnwrapOp& unwrap) {
+  const std::string_view text = labels.get(unwrap.label).value_or(std::string_view());
+  if (text.empty()) return false;
+  auto converted = unwrap.convert(text);
+  value = converted ? *converted : 0;
+  if (!converted) labels.set_error("SampleExtractionErr", labels.arena().copy(converted.error().message));
   return true;
 }
 
@@ -364,6 +430,7 @@ bool PipelineRun::process(UnixNanos, std::string_view line, MetadataView metadat
   return state.run_all(state.complete ? state.program.needed : state.program.deciding);
 }
 
+double PipelineRun::value() const { return state_->value; }
 std::string_view PipelineRun::line() const { return state_->line; }
 
 LabelResults::Id PipelineRun::labels() {

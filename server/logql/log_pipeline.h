@@ -51,8 +51,8 @@ struct LabelUse {
   std::vector<std::string> names;
 };
 
-// What the range aggregation's samples are grouped by at once, given the vector aggregation right above it (nullptr:
-// none). The vector aggregation is still to be applied to the result.
+// What the range aggregation's samples are grouped by at once: its own grouping, or that of the vector aggregation
+// right above it (nullptr: none), which is still to be applied to the result.
 LabelUse label_use(const VectorAggregation* outer, const RangeAggregation& range);
 
 // The labels of one or many entries after the pipeline. No name is in two of the sets.
@@ -86,7 +86,10 @@ std::string pipeline_error_text(const LabelSet& labels);
 
 class LogPipeline {
  public:
-  static Result<LogPipeline> compile(const std::vector<Stage>& stages, LabelUse use = {});
+  // `unwrap`: each entry is a sample, its value a label; entries without the label are dropped. The label is not among
+  // the resulting ones unless `use` names it.
+  static Result<LogPipeline> compile(const std::vector<Stage>& stages, LabelUse use = {},
+                                     const Unwrap* unwrap = nullptr);
   LogPipeline(LogPipeline&&) noexcept;
   LogPipeline& operator=(LogPipeline&&) noexcept;
   ~LogPipeline();
@@ -123,6 +126,8 @@ class PipelineRun {
   // until then. A line that reads_lines() says is not needed may be empty, metadata likewise.
   bool process(UnixNanos time, std::string_view line, MetadataView metadata);
 
+  // With an unwrap: the number. 0 where the text is none; then the labels have __error__.
+  double value() const;
   // Look at it anew after labels(), which may have made it again.
   std::string_view line() const;
   // With LabelUse kBy, kNone, kWithout: the group's labels (all of them in the case of an error); they are in `parsed`

@@ -7,19 +7,28 @@
 
 namespace server {
 
-LabelUse label_use(const VectorAggregation* outer, const RangeAggregation& range) {
-  const bool additive = range.op == RangeOp::kCountOverTime || range.op == RangeOp::kRate ||
-                        range.op == RangeOp::kBytesOverTime || range.op == RangeOp::kBytesRate ||
-                        range.op == RangeOp::kSumOverTime;
-  if (!outer || outer->op != VectorOp::kSum || !additive || range.grouping) return {};
-  if (!outer->grouping) return {LabelUse::Kind::kNone, {}};
-  const Grouping& grouping = *outer->grouping;
+namespace {
+
+LabelUse use_of(const Grouping& grouping) {
   if (grouping.without) return {LabelUse::Kind::kWithout, grouping.labels};
   if (grouping.labels.empty()) return {LabelUse::Kind::kNone, {}};
   return {LabelUse::Kind::kBy, grouping.labels};
 }
 
-NeededLabels::NeededLabels(const std::vector<Stage>& stages, const LabelUse& use) {
+bool is_additive(RangeOp op) {
+  return op == RangeOp::kCountOverTime || op == RangeOp::kRate || op == RangeOp::kBytesOverTime ||
+         op == RangeOp::kBytesRate || op == RangeOp::kSumOverTime;
+}
+
+}  // namespace
+
+LabelUse label_use(const VectorAggregation* outer, const RangeAggregation& range) {
+  if (range.grouping) return use_of(*range.grouping);
+  if (!outer || outer->op != VectorOp::kSum || !is_additive(range.op)) return {};
+  return outer->grouping ? use_of(*outer->grouping) : LabelUse{LabelUse::Kind::kNone, {}};
+}
+
+NeededLabels::NeededLabels(const std::vector<Stage>& stages, const LabelUse& use, const Unwrap* unwrap) {
   if (use.kind != LabelUse::Kind::kNone && use.kind != LabelUse::Kind::kBy) return;
   all_ = false;
   names_ = use.names;
@@ -31,6 +40,10 @@ NeededLabels::NeededLabels(const std::vector<Stage>& stages, const LabelUse& use
         names_.insert(names_.end(), fields.begin(), fields.end());
       }
     }
+  }
+  if (unwrap) {
+    names_.push_back(unwrap->label);
+    for (const LabelFilter& filter : unwrap->post_filters) append_label_names(filter, names_);
   }
   preserves_errors_ = std::find(names_.begin(), names_.end(), kErrorLabel) != names_.end();
   constexpr std::string_view kExtracted = "_extracted";
@@ -51,12 +64,13 @@ bool has_address(const LabelFilter& filter) {
 }  // namespace
 
 // An address filter keeps whatever has an error, so errors must not be missed.
-NeededLabels NeededLabels::to_decide(const std::vector<Stage>& stages) {
-  const bool errors_decide = std::any_of(stages.begin(), stages.end(), [](const Stage& stage) {
+NeededLabels NeededLabels::to_decide(const std::vector<Stage>& stages, const Unwrap* unwrap) {
+  bool errors_decide = std::any_of(stages.begin(), stages.end(), [](const Stage& stage) {
     const auto* filter = std::get_if<LabelFilterStage>(&stage);
     return filter && has_address(filter->filter);
   });
-  return NeededLabels(stages, {errors_decide ? LabelUse::Kind::kAll : LabelUse::Kind::kNone, {}});
+  if (unwrap) errors_decide |= std::any_of(unwrap->post_filters.begin(), unwrap->post_filters.end(), has_address);
+  return NeededLabels(stages, {errors_decide ? LabelUse::Kind::kAll : LabelUse::Kind::kNone, {}}, unwrap);
 }
 
 bool NeededLabels::has(std::string_view name) const {

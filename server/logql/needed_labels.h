@@ -14,9 +14,9 @@ namespace server {
 
 class NeededLabels {
  public:
-  NeededLabels(const std::vector<Stage>& stages, const LabelUse& use);
-  // Only what decides whether an entry is kept, and what its line is. Everything, where errors decide too.
-  static NeededLabels to_decide(const std::vector<Stage>& stages);
+  NeededLabels(const std::vector<Stage>& stages, const LabelUse& use, const Unwrap* unwrap);
+  // Only what decides whether an entry is kept, what its line is and its value. Everything, where errors decide too.
+  static NeededLabels to_decide(const std::vector<Stage>& stages, const Unwrap* unwrap);
 
   bool all() const { return all_; }
   // Parsers need not run at all.
