@@ -7,9 +7,11 @@
 #include "pipeline/base/log.h"
 #include "pipeline/http/http_router.h"
 #include "server/admin_routes.h"
+#include "server/api/detected_routes.h"
 #include "server/api/label_routes.h"
 #include "server/api/query_routes.h"
 #include "server/api/status_routes.h"
+#include "server/api/volume_routes.h"
 #include "server/compact/compactor.h"
 #include "server/settings_text.h"
 
@@ -90,6 +92,8 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
                              }});
   add_query_routes(routes, *g.queries);
   add_label_routes(routes, *g.queries);
+  add_volume_routes(routes, *g.queries);
+  add_detected_routes(routes, *g.queries);
   add_status_routes(router, routes, {tenant_limits(s), settings_toml(s)});
 
   pipeline::HttpServerOptions http;

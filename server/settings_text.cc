@@ -3,6 +3,7 @@
 #include "pipeline/base/concat.h"
 #include "pipeline/base/quantity.h"
 #include "server/api/loki_json.h"
+#include "server/api/volume_routes.h"
 #include "server/logql/value_text.h"
 
 namespace server {
@@ -98,7 +99,7 @@ TenantLimits tenant_limits(const Settings& settings) {
           {"query_timeout", "\"1m\""},
           {"retention_period", "\"0s\""},
           {"volume_enabled", "true"},
-          {"volume_max_series", "1000"}};
+          {"volume_max_series", std::to_string(kVolumeMaxSeries)}};
 }
 
 }  // namespace server

@@ -57,14 +57,6 @@ void append_seconds(std::string& out, UnixNanos time) {
   }
 }
 
-void append_point(std::string& out, UnixNanos time, double value) {
-  out += '[';
-  append_seconds(out, time);
-  out += ",\"";
-  out += value_text(value);
-  out += "\"]";
-}
-
 void append_entry(std::string& out, const ResultEntry& entry, bool categorized) {
   out += "[\"";
   out += std::to_string(entry.time);
@@ -138,6 +130,14 @@ std::string number(double v) {
 }
 
 }  // namespace
+
+void append_point(std::string& out, UnixNanos time, double value) {
+  out += '[';
+  append_seconds(out, time);
+  out += ",\"";
+  out += value_text(value);
+  out += "\"]";
+}
 
 void append_labels(std::string& out, const std::vector<Label>& labels) {
   out += '{';

@@ -33,6 +33,9 @@ std::string series_answer(const std::vector<pipeline::LabelSet>& series);
 // {"app":"x"}
 void append_labels(std::string& out, const std::vector<pipeline::Label>& labels);
 
+// [1793527200.5,"3"]
+void append_point(std::string& out, pipeline::UnixNanos time, double value);
+
 // A JSON string with its quotes. `kLine` also escapes < > & for HTML. Invalid UTF-8 becomes \ufffd.
 enum class JsonText { kPlain, kLine };
 void append_json_text(std::string& out, std::string_view text, JsonText kind = JsonText::kPlain);

@@ -194,4 +194,13 @@ Result<std::vector<LabelSet>> QueryEngine::series(const StreamQuery& query) {
   return found;
 }
 
+Result<VolumeTotals> QueryEngine::volume_totals(const VolumeSelection& selection) {
+  return server::volume_totals(selection, views_, readers_);
+}
+
+Result<std::vector<VolumeSeries>> QueryEngine::volumes(const VolumeSelection& selection, const VolumeGrouping& grouping,
+                                                       uint32_t max_series) {
+  return server::volumes(selection, grouping, max_series, views_, readers_);
+}
+
 }  // namespace server

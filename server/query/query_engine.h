@@ -19,6 +19,7 @@
 #include "server/query/log_query.h"
 #include "server/query/reader_cache.h"
 #include "server/query/result.h"
+#include "server/query/volume.h"
 
 namespace server {
 
@@ -65,6 +66,11 @@ class QueryEngine {
   pipeline::Result<std::vector<std::string>> label_names(const StreamQuery& query);
   pipeline::Result<std::vector<std::string>> label_values(const StreamQuery& query, std::string_view name);
   pipeline::Result<std::vector<pipeline::LabelSet>> series(const StreamQuery& query);
+
+  // How much there is (volume.h).
+  pipeline::Result<VolumeTotals> volume_totals(const VolumeSelection& selection);
+  pipeline::Result<std::vector<VolumeSeries>> volumes(const VolumeSelection& selection, const VolumeGrouping& grouping,
+                                                      uint32_t max_series);
 
   uint64_t cached_bytes() const { return readers_.size_bytes(); }
 

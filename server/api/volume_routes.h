@@ -1,0 +1,14 @@
+// index/stats, index/volume, index/volume_range: what a query would have to read, and who wrote how much.
+#pragma once
+
+#include "server/api/read_routes.h"
+#include "server/query/query_engine.h"
+
+namespace server {
+
+inline constexpr uint32_t kVolumeMaxSeries = 1000;  // Loki's volume_max_series
+
+// The engine outlives the router.
+void add_volume_routes(ReadRoutes& routes, QueryEngine& engine);
+
+}  // namespace server

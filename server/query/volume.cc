@@ -1,0 +1,257 @@
+#include "server/query/volume.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_set>
+
+#include "server/logql/parser.h"
+#include "server/query/selection.h"
+
+namespace server {
+
+using pipeline::Errc;
+using pipeline::fail;
+using pipeline::LabelSet;
+using pipeline::Matcher;
+using pipeline::Result;
+using pipeline::UnixNanos;
+
+namespace {
+
+// Told of every selected stream and of what it holds.
+class Visitor {
+ public:
+  virtual ~Visitor() = default;
+  virtual void begin_stream(const LabelSet& labels) = 0;
+  // A whole piece of the stream begun last, which touches the edges: all its entries lie in [min, max]. False: it is to
+  // be told by its parts.
+  virtual bool add_whole(UnixNanos min, UnixNanos max, uint64_t entries, uint64_t bytes) = 0;
+  // A part of it; numbers are fractions where a boundary cuts a run.
+  virtual void add(size_t bucket, double entries, double bytes) = 0;
+};
+
+class Walk {
+ public:
+  Walk(const VolumeSelection& selection, std::span<const Matcher> matchers, Visitor& visitor)
+      : selection_(selection), edges_(selection.edges), matchers_(matchers), visitor_(visitor) {}
+
+  Result<void> objects(const CatalogSnapshot& snapshot, ReaderCache& readers) {
+    std::vector<LabelTest> tests = label_tests(matchers_);
+    for (const ObjectRow& row : snapshot.objects) {
+      if (row.summary.max_time < edges_.front() || row.summary.min_time >= edges_.back()) continue;
+      TRY_LET(auto object, readers.open(row));
+      for (uint32_t ordinal : object->select(selection_.tenant, tests).ordinals) stored_stream(*object, ordinal);
+    }
+    return {};
+  }
+
+  void head(const HeadSnapshot& head) {
+    for (const HeadPiece& piece : head.pieces) {
+      for (const HeadStream& stream : piece.streams) {
+        if (!pipeline::matches_all(matchers_, stream.stream->labels)) continue;
+        head_stream(stream);
+      }
+    }
+  }
+
+ private:
+  // Of a time within the edges.
+  size_t bucket_of(UnixNanos time) const {
+    return static_cast<size_t>(std::upper_bound(edges_.begin(), edges_.end(), time) - edges_.begin()) - 1;
+  }
+  bool is_inside(UnixNanos time) const { return time >= edges_.front() && time < edges_.back(); }
+  bool in_one_bucket(UnixNanos min, UnixNanos max) const {
+    return is_inside(min) && is_inside(max) && bucket_of(min) == bucket_of(max);
+  }
+
+  void stored_stream(const ObjectReader& object, uint32_t ordinal) {
+    const StreamInfo& stream = object.streams()[ordinal];
+    if (stream.max_time < edges_.front() || stream.min_time >= edges_.back()) return;
+    visitor_.begin_stream(object.labels(stream));
+    if (visitor_.add_whole(stream.min_time, stream.max_time, stream.rows, stream.raw_bytes)) return;
+    const auto rows = static_cast<double>(stream.rows), bytes = static_cast<double>(stream.raw_bytes);
+    if (in_one_bucket(stream.min_time, stream.max_time)) return visitor_.add(bucket_of(stream.min_time), rows, bytes);
+    for (uint32_t page = stream.first_page; page <= stream.last_page; ++page) {
+      std::span<const PageRun> runs = object.runs(page);
+      auto run = std::lower_bound(runs.begin(), runs.end(), ordinal,
+                                  [](const PageRun& r, uint32_t wanted) { return r.stream < wanted; });
+      if (run != runs.end() && run->stream == ordinal)
+        spread(run->min_time, run->max_time, run->rows, bytes * run->rows / rows);
+    }
+  }
+
+  // Entries whose times are known only by their first and last.
+  void spread(UnixNanos min, UnixNanos max, double entries, double bytes) {
+    if (max < edges_.front() || min >= edges_.back()) return;
+    if (in_one_bucket(min, max)) return visitor_.add(bucket_of(min), entries, bytes);
+    const double length = static_cast<double>(max) - static_cast<double>(min) + 1;
+    const size_t first = bucket_of(std::max(min, edges_.front()));
+    for (size_t i = first; i + 1 < edges_.size() && edges_[i] <= max; ++i) {
+      const double from = static_cast<double>(std::max(min, edges_[i]));
+      const double to = std::min(static_cast<double>(max) + 1, static_cast<double>(edges_[i + 1]));
+      visitor_.add(i, entries * (to - from) / length, bytes * (to - from) / length);
+    }
+  }
+
+  void head_stream(const HeadStream& stream) {
+    UnixNanos min = INT64_MAX, max = INT64_MIN;
+    uint64_t entries = 0, bytes = 0;
+    for (const HeadRun& run : stream.runs) {
+      min = std::min(min, run.min_time), max = std::max(max, run.max_time);
+      entries += run.entries.size(), bytes += run.entries.line_bytes() + run.entries.metadata_bytes();
+    }
+    if (max < edges_.front() || min >= edges_.back()) return;
+    visitor_.begin_stream(stream.stream->labels);
+    if (visitor_.add_whole(min, max, entries, bytes)) return;
+    for (const HeadRun& run : stream.runs) head_run(run);
+  }
+
+  void head_run(const HeadRun& run) {
+    const EntrySlice& entries = run.entries;
+    if (in_one_bucket(run.min_time, run.max_time)) {
+      return visitor_.add(bucket_of(run.min_time), static_cast<double>(entries.size()),
+                          static_cast<double>(entries.line_bytes() + entries.metadata_bytes()));
+    }
+    for (size_t i = 0; i < entries.size(); ++i) {
+      if (!is_inside(entries.time(i))) continue;
+      visitor_.add(bucket_of(entries.time(i)), 1,
+                   static_cast<double>(entries.line_size(i) + entries.metadata(i).encoded().size()));
+    }
+  }
+
+  const VolumeSelection& selection_;
+  const std::vector<UnixNanos>& edges_;
+  std::span<const Matcher> matchers_;
+  Visitor& visitor_;
+};
+
+// Over one view; with a fresh one where an object was compacted and deleted meanwhile. `make` gives an empty visitor.
+template <class Make>
+auto walk(const VolumeSelection& selection, const ReadViewSource& views, ReaderCache& readers, Make make)
+    -> Result<decltype(make())> {
+  std::vector<Matcher> matchers = compile_selector(Selector{selection.matchers});
+  for (bool fresh : {false, true}) {
+    auto visitor = make();
+    Walk walk(selection, matchers, visitor);
+    TRY_LET(ReadView view, views(selection.tenant));
+    auto outcome = walk.objects(*view.objects, readers);
+    if (!outcome && outcome.error().code == Errc::kNotFound && !fresh) continue;
+    TRY(outcome);
+    walk.head(view.head);
+    return visitor;
+  }
+  return fail(Errc::kUnavailable, "objects went away while they were read");
+}
+
+// As Loki's index counts: a piece counts by the share of its time span that lies in the range, day (UTC) by day, whole
+// entries only; a stream counts once a day.
+class Totals final : public Visitor {
+ public:
+  explicit Totals(const VolumeSelection& selection)
+      : start_(selection.edges.front() / kMilli), end_(selection.edges.back() / kMilli) {}
+
+  void begin_stream(const LabelSet& labels) override {
+    stream_ = labels.hash();
+    ++pieces_;
+  }
+  bool add_whole(UnixNanos min, UnixNanos max, uint64_t entries, uint64_t bytes) override {
+    const int64_t first = min / kMilli, last = max / kMilli;
+    for (int64_t day = start_ - start_ % kDay; day < end_; day += kDay) {
+      const int64_t from = std::max(day, start_), to = std::min(day + kDay - 1, end_);
+      if (from > last || to < first) continue;
+      add_share(day, share(first, last, from, to), entries, bytes);
+    }
+    return true;
+  }
+  void add(size_t, double, double) override {}
+
+  VolumeTotals finish() const { return {stream_days_.size(), pieces_, bytes_, entries_}; }
+
+ private:
+  static constexpr int64_t kMilli = 1'000'000, kDay = 86'400'000;
+
+  static double share(int64_t first, int64_t last, int64_t from, int64_t to) {
+    if (first == last) return 1;
+    const int64_t outside = std::max<int64_t>(0, from - first) + std::max<int64_t>(0, last - to);
+    return static_cast<double>(last - first - outside) / static_cast<double>(last - first);
+  }
+  void add_share(int64_t day, double share, uint64_t entries, uint64_t bytes) {
+    const auto counted = static_cast<uint64_t>(static_cast<double>(entries) * share);
+    if (counted > 0) stream_days_.insert({stream_.high, stream_.low + static_cast<uint64_t>(day)});
+    entries_ += counted;
+    bytes_ += static_cast<uint64_t>(static_cast<double>(bytes) * share);
+  }
+
+  const int64_t start_, end_;  // milliseconds
+  pipeline::Hash128 stream_;
+  std::unordered_set<pipeline::Hash128> stream_days_;
+  uint64_t pieces_ = 0, entries_ = 0, bytes_ = 0;
+};
+
+class Groups final : public Visitor {
+ public:
+  Groups(const VolumeGrouping& grouping, size_t buckets) : grouping_(grouping), buckets_(buckets) {}
+
+  void begin_stream(const LabelSet& labels) override {
+    current_.clear();
+    if (grouping_.by == VolumeGrouping::By::kLabel) {
+      for (const auto& [name, value] : labels.labels())
+        if (is_listed(name)) current_.push_back(&groups_[{{name, ""}}]);
+    } else {
+      std::vector<pipeline::Label> key;
+      for (const pipeline::Label& label : labels.labels())
+        if (is_listed(label.first)) key.push_back(label);
+      current_.push_back(&groups_[std::move(key)]);
+    }
+  }
+  bool add_whole(UnixNanos, UnixNanos, uint64_t, uint64_t) override { return false; }
+  void add(size_t bucket, double, double bytes) override {
+    for (std::vector<double>* group : current_) {
+      if (group->empty()) group->resize(buckets_);
+      (*group)[bucket] += bytes;
+    }
+  }
+
+  std::vector<VolumeSeries> finish() const {
+    std::vector<VolumeSeries> series;
+    for (const auto& [labels, bytes] : groups_) {
+      VolumeSeries one{labels, {}};
+      for (double b : bytes) one.bytes.push_back(static_cast<uint64_t>(b + 0.5));
+      if (std::any_of(one.bytes.begin(), one.bytes.end(), [](uint64_t b) { return b > 0; }))
+        series.push_back(std::move(one));
+    }
+    return series;
+  }
+
+ private:
+  bool is_listed(const std::string& name) const {
+    return grouping_.all_labels ||
+           std::find(grouping_.labels.begin(), grouping_.labels.end(), name) != grouping_.labels.end();
+  }
+
+  const VolumeGrouping& grouping_;
+  const size_t buckets_;
+  std::map<std::vector<pipeline::Label>, std::vector<double>> groups_;
+  std::vector<std::vector<double>*> current_;  // those that the stream counts for
+};
+
+}  // namespace
+
+Result<VolumeTotals> volume_totals(const VolumeSelection& selection, const ReadViewSource& views,
+                                   ReaderCache& readers) {
+  TRY_LET(Totals totals, walk(selection, views, readers, [&] { return Totals(selection); }));
+  return totals.finish();
+}
+
+Result<std::vector<VolumeSeries>> volumes(const VolumeSelection& selection, const VolumeGrouping& grouping,
+                                          uint32_t max_series, const ReadViewSource& views, ReaderCache& readers) {
+  TRY_LET(Groups groups, walk(selection, views, readers, [&] { return Groups(grouping, selection.edges.size() - 1); }));
+  std::vector<VolumeSeries> series = groups.finish();
+  if (max_series != 0 && series.size() > max_series) {
+    return fail(Errc::kOverLimit,
+                pipeline::concat("the query hit the max number of series limit (limit: ", max_series, " series)"));
+  }
+  return series;
+}
+
+}  // namespace server
