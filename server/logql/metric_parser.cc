@@ -4,7 +4,7 @@
 
 #include "pipeline/base/concat.h"
 #include "pipeline/match/regex.h"
-#include "server/logql/metric.h"
+#include "server/logql/binary_operation.h"
 #include "server/logql/parse_run.h"
 #include "server/logql/value_text.h"
 

@@ -2,12 +2,12 @@
 
 #include <cmath>
 #include <doctest/doctest.h>
-#include <random>
 #include <string>
 
 #include "server/logql/parser.h"
-#include "server/logql/range_sums.h"
-#include "server/logql/testing/naive_query.h"
+#include "server/logql/range_values.h"
+#include "server/logql/testing/list_source.h"
+#include "server/logql/vector_aggregation.h"
 
 using namespace server;
 using pipeline::Label;
@@ -15,41 +15,6 @@ using pipeline::Label;
 namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;
-
-// Entries read the way the query engine reads them, without its pages.
-class ListSource final : public RangeSource {
- public:
-  explicit ListSource(const std::vector<NaiveEntry>& entries) : entries_(entries) {}
-
-  Result<Matrix> read(const RangeAggregation& aggregation, const LabelUse& use, const StepGrid& grid) override {
-    TRY_LET(const LogPipeline compiled, LogPipeline::compile(aggregation.range.log.stages, use));
-    const auto matchers = compile_selector(aggregation.range.log.selector);
-    LabelResults results[2];  // as of two workers
-    RangeSums sums[2] = {{aggregation.op, aggregation.range, grid}, {aggregation.op, aggregation.range, grid}};
-    const bool simple = compiled.leading().empty() && !compiled.reads_lines() && !compiled.reads_metadata();
-    for (int worker : {0, 1}) {
-      PipelineRun run(compiled, results[worker]);
-      for (size_t i = static_cast<size_t>(worker); i < entries_.size(); i += 2) {
-        const NaiveEntry& entry = entries_[i];
-        if (!pipeline::matches_all(matchers, entry.stream)) continue;
-        run.begin_stream(entry.stream);
-        std::string metadata;
-        append_metadata(metadata, std::vector<MetadataPair>(entry.metadata.begin(), entry.metadata.end()));
-        if (!run.process(entry.time, entry.line, MetadataView(metadata))) continue;
-        if (simple && !sums[worker].counts_bytes()) {
-          sums[worker].add_sorted(run.labels(), {&entry.time, 1});
-        } else {
-          sums[worker].add(run.labels(), entry.time, run.line().size());
-        }
-      }
-    }
-    const RangeSums::Part parts[] = {{&sums[0], &results[0]}, {&sums[1], &results[1]}};
-    return RangeSums::finish(parts);
-  }
-
- private:
-  const std::vector<NaiveEntry>& entries_;
-};
 
 std::string text_of(Result<Matrix> matrix, const StepGrid& grid) {
   if (!matrix) return matrix.error().message;
@@ -77,7 +42,7 @@ std::vector<NaiveEntry> pods() {
 // At 30 s, or from 0 to 30 s every 10 s.
 std::string instant(std::string_view query, int64_t seconds = 30) {
   const auto entries = pods();
-  ListSource source(entries);
+  ListSource source(entries, 2);
   const StepGrid grid{seconds * kSecond, 1, 1};
   return text_of(evaluate_metric(*parse_query(query), grid, source), grid);
 }
@@ -142,12 +107,15 @@ TEST_SUITE("server/logql") {
   TEST_CASE("metric: averages and extremes go around what is no number") {
     const StepGrid grid{0, 1, 1};
     auto over = [&](VectorOp op, std::vector<double> values) {
-      Matrix inner;
-      for (size_t i = 0; i < values.size(); ++i)
-        inner.series.push_back({LabelSet::from({{"i", std::to_string(i)}}), {{0, values[i]}}});
       VectorAggregation aggregation;
       aggregation.op = op;
-      return value_text(aggregate(aggregation, inner, grid).series[0].points[0].value);
+      const std::vector<NaiveEntry> none;
+      const auto aggregator = VectorAggregator::create(aggregation, grid, ListSource(none).memory("sum"));
+      for (size_t i = 0; i < values.size(); ++i)
+        REQUIRE(aggregator->add({LabelSet::from({{"i", std::to_string(i)}}), {{0, values[i]}}}));
+      MatrixSink out;
+      REQUIRE(aggregator->finish(out));
+      return value_text(out.matrix.series[0].points[0].value);
     };
     CHECK(over(VectorOp::kMax, {NAN, 1, 2, NAN}) == "2");
     CHECK(over(VectorOp::kMin, {NAN, 2, 1, NAN}) == "1");
@@ -155,7 +123,12 @@ TEST_SUITE("server/logql") {
     CHECK(over(VectorOp::kCount, {NAN, 1}) == "2");
     CHECK(over(VectorOp::kAvg, {1, INFINITY, 2}) == "+Inf");
     CHECK(over(VectorOp::kAvg, {INFINITY, -INFINITY}) == "NaN");
+    CHECK(over(VectorOp::kAvg, {-INFINITY, 5, NAN}) == "NaN");
     CHECK(over(VectorOp::kSum, {1, 2, 3.5}) == "6.5");
+    CHECK(over(VectorOp::kStdvar, {1, 2, 3, 4}) == "1.25");
+    CHECK(over(VectorOp::kStddev, {2, 4}) == "1");
+    CHECK(over(VectorOp::kStddev, {INFINITY}) == "0");
+    CHECK(over(VectorOp::kStddev, {1, NAN}) == "NaN");
   }
 
   TEST_CASE("metric: values are written without exponents") {
@@ -184,61 +157,5 @@ TEST_SUITE("server/logql") {
     CHECK(at("sum by (__error__) (" + std::string(kCount) + ")", 10) == R"({__error__="JSONParserErr"} 10=1)");
     CHECK(at(R"(sum(count_over_time({app="foo"} | json | __error__!="" [20s])))", 20) == "{} 20=1");
     CHECK(at(R"(count_over_time({app="foo"} | json | __error__="" [20s]))", 20) == R"({app="foo", k="v"} 20=1)");
-  }
-
-  TEST_CASE("range sums: counting runs of times agrees with counting each") {
-    const unsigned seed = std::random_device()();
-    INFO("seed ", seed);
-    std::mt19937 random(seed);
-    auto pick = [&](int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(random); };
-    for (int round = 0; round < 300; ++round) {
-      LogRange log_range;
-      log_range.range_ns = pick(0, 50);
-      log_range.offset_ns = pick(-30, 30);
-      const StepGrid grid{pick(-50, 50), pick(1, 30), static_cast<uint32_t>(pick(1, 12))};
-      std::vector<UnixNanos> times(static_cast<size_t>(pick(1, 60)));
-      for (UnixNanos& time : times) time = pick(-150, 450);
-      std::sort(times.begin(), times.end());
-      std::vector<uint32_t> offsets = {0};
-      for (size_t i = 0; i < times.size(); ++i) offsets.push_back(offsets.back() + static_cast<uint32_t>(pick(0, 9)));
-      auto compiled = LogPipeline::compile({}, {LabelUse::Kind::kNone, {}});
-      LabelResults results;
-      PipelineRun run(*compiled, results);
-      run.begin_stream(LabelSet());
-      REQUIRE(run.process(0, {}, {}));
-      const auto id = run.labels();
-      for (RangeOp op : {RangeOp::kCountOverTime, RangeOp::kBytesOverTime}) {
-        RangeSums one(op, log_range, grid), many(op, log_range, grid);
-        std::vector<double> expected(grid.count, 0), entries(grid.count, 0);
-        for (size_t i = 0; i < times.size(); ++i) {
-          const uint32_t bytes = offsets[i + 1] - offsets[i];
-          one.add(id, times[i], bytes);
-          for (uint32_t step = 0; step < grid.count; ++step) {
-            const UnixNanos last = grid.at(step) - log_range.offset_ns;
-            if (times[i] > last || times[i] <= last - log_range.range_ns) continue;
-            entries[step] += 1;
-            expected[step] += op == RangeOp::kBytesOverTime ? bytes : 1;
-          }
-          const EntryTimes wanted = entry_times(log_range, grid);
-          const bool counted = std::any_of(entries.begin(), entries.end(), [](double n) { return n > 0; });
-          if (i == 0 && counted) CHECK((times[0] >= wanted.begin && times[0] < wanted.end));
-        }
-        many.add_sorted(id, times, offsets);
-        for (const RangeSums* sums : {&one, &many}) {
-          const RangeSums::Part part{sums, &results};
-          auto matrix = RangeSums::finish({&part, 1});
-          REQUIRE(matrix.has_value());
-          std::vector<double> values(grid.count, 0);
-          std::vector<double> present(grid.count, 0);
-          if (!matrix->series.empty())
-            for (const Point& point : matrix->series[0].points) {
-              values[point.step] = point.value;
-              present[point.step] = 1;
-            }
-          CHECK(values == expected);
-          for (uint32_t step = 0; step < grid.count; ++step) CHECK((present[step] > 0) == (entries[step] > 0));
-        }
-      }
-    }
   }
 }

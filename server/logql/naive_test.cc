@@ -6,8 +6,8 @@
 
 #include "server/logql/metric.h"
 #include "server/logql/parser.h"
-#include "server/logql/range_sums.h"
-#include "server/logql/testing/naive_query.h"
+#include "server/logql/testing/list_source.h"
+#include "server/logql/testing/random_metric.h"
 
 using namespace server;
 
@@ -180,35 +180,9 @@ std::vector<std::string> slow_log(const LogExpr& log, const std::vector<NaiveEnt
   return out;
 }
 
-class ListSource final : public RangeSource {
- public:
-  explicit ListSource(const std::vector<NaiveEntry>& entries) : entries_(entries) {}
-  Result<Matrix> read(const RangeAggregation& aggregation, const LabelUse& use, const StepGrid& grid) override {
-    TRY_LET(const LogPipeline compiled, LogPipeline::compile(aggregation.range.log.stages, use));
-    const auto matchers = compile_selector(aggregation.range.log.selector);
-    LabelResults results;
-    RangeSums sums(aggregation.op, aggregation.range, grid);
-    PipelineRun run(compiled, results);
-    for (const NaiveEntry& entry : entries_) {
-      if (!pipeline::matches_all(matchers, entry.stream)) continue;
-      run.begin_stream(entry.stream);
-      std::string metadata;
-      if (compiled.reads_metadata())
-        append_metadata(metadata, std::vector<MetadataPair>(entry.metadata.begin(), entry.metadata.end()));
-      const bool needs_line = compiled.reads_lines() || !compiled.leading().empty();
-      if (run.process(entry.time, needs_line ? entry.line : std::string_view(), MetadataView(metadata)))
-        sums.add(run.labels(), entry.time, compiled.keeps_lines() ? entry.line.size() : run.line().size());
-    }
-    const RangeSums::Part part{&sums, &results};
-    return RangeSums::finish({&part, 1});
-  }
-
- private:
-  const std::vector<NaiveEntry>& entries_;
-};
-
 bool same(double a, double b) {
-  return (std::isnan(a) && std::isnan(b)) || a == b || std::abs(a - b) <= 1e-9 * std::max(std::abs(a), std::abs(b));
+  return (std::isnan(a) && std::isnan(b)) || a == b ||
+         std::abs(a - b) <= 1e-9 * std::max({std::abs(a), std::abs(b), 1.0});
 }
 
 void check_same(Matrix fast, Matrix slow) {
@@ -269,5 +243,35 @@ TEST_SUITE("server/logql") {
       }
     }
     CHECK(compared > 100);
+  }
+
+  TEST_CASE("metric: agrees with the naive interpreter on random queries of the whole language") {
+    const unsigned seed = std::random_device()();
+    INFO("seed ", seed);
+    RandomMetric random(seed);
+    int compared = 0, refused = 0;
+    for (int round = 0; round < 60; ++round) {
+      const auto entries = random.entries(60, 0, 100'000'000);
+      ListSource source(entries, static_cast<size_t>(1 + random.pick(3)));
+      for (int i = 0; i < 40; ++i) {
+        const std::string query = random.query(6);
+        INFO(query);
+        auto expr = parse_query(query);
+        REQUIRE_MESSAGE(expr.has_value(), expr.error().message);
+        const StepGrid grid{random.pick(20) * 1'000'000, (1 + random.pick(20)) * 1'000'000,
+                            static_cast<uint32_t>(1 + random.pick(10))};
+        auto slow = naive_metric(*expr, entries, grid);
+        auto fast = evaluate_metric(*expr, grid, source);
+        if (slow) {
+          REQUIRE_MESSAGE(fast.has_value(), fast.error().message);
+          check_same(*std::move(fast), *std::move(slow));
+          ++compared;
+        } else if (slow.error().message.find("match") != std::string::npos || !fast) {
+          ++refused;  // errors of what is not parsed may be missed
+        }
+      }
+    }
+    CHECK(compared > 1000);
+    CHECK(refused > 20);
   }
 }

@@ -23,6 +23,7 @@ bool is_additive(RangeOp op) {
 }  // namespace
 
 LabelUse label_use(const VectorAggregation* outer, const RangeAggregation& range) {
+  if (range.op == RangeOp::kAbsentOverTime) return {LabelUse::Kind::kNone, {}};
   if (range.grouping) return use_of(*range.grouping);
   if (!outer || outer->op != VectorOp::kSum || !is_additive(range.op)) return {};
   return outer->grouping ? use_of(*outer->grouping) : LabelUse{LabelUse::Kind::kNone, {}};

@@ -293,11 +293,6 @@ TEST_SUITE("server/logql") {
     CHECK(refused(R"({a="x"} | unpack)") == "not supported yet: unpack");
     CHECK(refused(R"({a="x"} | label_format b=c)") == "not supported yet: label_format");
     CHECK(refused(R"({a="x"} | line_format "{{.b | upper}}")").starts_with("not supported yet: line_format"));
-    CHECK(refused(R"(sum_over_time({a="x"} | unwrap b [1m]))") == "not supported yet: unwrap");
-    CHECK(refused(R"(absent_over_time({a="x"}[1m]))") == "not supported yet: absent_over_time");
-    CHECK(refused(R"(topk(1, rate({a="x"}[1m])))") == "not supported yet: topk");
-    CHECK(refused("vector(1) or vector(2)") == "not supported yet: operator or");
-    CHECK(refused("vector(1) + on (a) vector(2)") == "not supported yet: on() and ignoring()");
     CHECK(refused(R"(sum(rate({a="x"} | json | line_format "{{.b}}" [1m])) * 2)").empty());
   }
 }

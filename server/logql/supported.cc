@@ -1,6 +1,4 @@
 // What cannot be executed yet. Nothing else refuses it.
-#include <algorithm>
-
 #include "pipeline/base/concat.h"
 #include "server/logql/line_form.h"
 #include "server/logql/parser.h"
@@ -36,34 +34,13 @@ Result<void> check_stages(const std::vector<Stage>& stages) {
 
 struct ExprSupport {
   Result<void> operator()(const LogExpr& log) { return check_stages(log.stages); }
-  Result<void> operator()(const RangeAggregation& range) {
-    const bool known = range.op == RangeOp::kCountOverTime || range.op == RangeOp::kRate ||
-                       range.op == RangeOp::kBytesOverTime || range.op == RangeOp::kBytesRate;
-    if (range.range.unwrap) return refuse("unwrap");
-    if (!known) return refuse(range_op_text(range.op));
-    return check_stages(range.range.log.stages);
-  }
-  Result<void> operator()(const VectorAggregation& vector) {
-    switch (vector.op) {
-      case VectorOp::kSum:
-      case VectorOp::kAvg:
-      case VectorOp::kCount:
-      case VectorOp::kMax:
-      case VectorOp::kMin: return check_supported(*vector.inner);
-      default: return refuse(vector_op_text(vector.op));
-    }
-  }
+  Result<void> operator()(const RangeAggregation& range) { return check_stages(range.range.log.stages); }
+  Result<void> operator()(const VectorAggregation& vector) { return check_supported(*vector.inner); }
   Result<void> operator()(const BinaryOperation& binary) {
-    auto is_scalar = [](const Expr& expr) { return std::holds_alternative<Literal>(expr.node); };
-    const bool two_vectors = !is_scalar(*binary.left) && !is_scalar(*binary.right);
-    if (is_set_operation(binary.op)) return refuse(concat("operator ", binary_op_text(binary.op)));
-    if (two_vectors && (binary.matching.on || !binary.matching.labels.empty())) return refuse("on() and ignoring()");
-    if (binary.matching.cardinality != VectorMatching::Cardinality::kOneToOne)
-      return refuse("group_left and group_right");
     TRY(check_supported(*binary.left));
     return check_supported(*binary.right);
   }
-  Result<void> operator()(const LabelReplace&) { return refuse("label_replace"); }
+  Result<void> operator()(const LabelReplace& replace) { return check_supported(*replace.inner); }
   Result<void> operator()(const Literal&) { return {}; }
   Result<void> operator()(const VectorLiteral&) { return {}; }
 };

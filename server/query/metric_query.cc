@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "server/logql/parser.h"
-#include "server/logql/range_sums.h"
+#include "server/logql/range_values.h"
 #include "server/query/duplicate_rows.h"
 #include "server/query/scan.h"
 #include "server/query/selection.h"
@@ -33,11 +33,11 @@ class RangeScan final : public ScanPart {
   explicit RangeScan(const RangeJob& job)
       : job_(job),
         pipeline_(job.pipeline),
-        sums_(job.aggregation.op, job.aggregation.range, job.grid),
+        values_(job.aggregation, job.grid),
         run_(job.pipeline, labels_, LeadingFilters::kDone),
         memory_(job.memory, std::string(range_op_text(job.aggregation.op))) {}
 
-  RangeSums::Part sums() const { return {&sums_, &labels_}; }
+  RangeValues::Part values() { return {&values_, &labels_}; }
 
   Result<void> page(size_t part, PageCursor& cursor) override {
     if (part != labels_part_) stream_labels_.clear(), labels_part_ = part;
@@ -53,7 +53,7 @@ class RangeScan final : public ScanPart {
   }
 
   Result<void> check() override {
-    return memory_.hold(labels_.size() * (kSeriesBytes + job_.grid.count * sizeof(int64_t)), labels_.size());
+    return memory_.hold(labels_.size() * kSeriesBytes + values_.size_bytes(), labels_.size());
   }
 
  private:
@@ -62,7 +62,7 @@ class RangeScan final : public ScanPart {
   // Neither the outcome nor the value of an entry depends on anything but its stream and its time.
   bool times_suffice(bool has_metadata) const {
     return pipeline_.leading().empty() && !pipeline_.reads_lines() && !(pipeline_.reads_metadata() && has_metadata) &&
-           !sums_.counts_bytes();
+           values_.input() != RangeValues::Input::kBytes;
   }
 
   const LabelSet& labels_of(const ObjectReader& object, uint32_t ordinal) {
@@ -71,12 +71,36 @@ class RangeScan final : public ScanPart {
     return at->second;
   }
 
+  // Counts a page of which the directory alone says enough: which streams, how many rows, and that their times fall
+  // into one bucket each. False: its times have to be read.
+  bool count_unread(size_t part, const PageCursor& cursor) {
+    if (!job_.duplicates.of_page(part, cursor.page()).empty()) return false;
+    const StoredPart& stored = job_.selection.stored[part];
+    const auto runs = stored.object->runs(cursor.page());
+    const Selection& selection = job_.selection;
+    for (const PageRun& run : runs) {
+      if (!stored.streams.contains(run.stream)) continue;
+      if (run.min_time < selection.begin || run.max_time >= selection.end) return false;
+      if (!values_.one_bucket(run.min_time, run.max_time)) return false;
+    }
+    for (const PageRun& run : runs) {
+      if (!stored.streams.contains(run.stream)) continue;
+      stats.store_lines += run.rows;
+      run_.begin_stream(labels_of(*stored.object, run.stream));
+      if (!run_.process(run.min_time, {}, {})) continue;
+      stats.lines_after_filters += run.rows;
+      values_.add_count(run_.labels(), run.min_time, run.rows);
+    }
+    return true;
+  }
+
   Result<void> scan_page(size_t part, PageCursor& cursor) {
     const StoredPart& stored = job_.selection.stored[part];
     const PageInfo& page = stored.object->pages()[cursor.page()];
     bool has_metadata = page.columns[static_cast<size_t>(PageColumn::kMetadata)].length > 0;
     EntrySlice entries;
     if (times_suffice(has_metadata)) {
+      if (values_.input() == RangeValues::Input::kTime && count_unread(part, cursor)) return {};
       TRY_LET(entries.times, cursor.times());
     } else if (!pipeline_.leading().empty()) {
       TRY_LET(std::string_view text, cursor.text());
@@ -150,11 +174,12 @@ class RangeScan final : public ScanPart {
     LabelResults::Id series = run_.labels();
     size_t count = range.last - range.first;
     stats.lines_after_filters += count;
-    if (sums_.counts_bytes()) {
-      sums_.add_sorted(series, entries.times.subspan(range.first, count),
-                       entries.offsets.subspan(range.first, count + 1));
-    } else {
-      sums_.add_sorted(series, entries.times.subspan(range.first, count));
+    std::span<const UnixNanos> times = entries.times.subspan(range.first, count);
+    switch (values_.input()) {
+      case RangeValues::Input::kTime: return values_.add_sorted(series, times);
+      case RangeValues::Input::kBytes:
+        return values_.add_sorted(series, times, entries.offsets.subspan(range.first, count + 1));
+      case RangeValues::Input::kUnwrapped: return add_values(series, times);
     }
   }
 
@@ -163,27 +188,39 @@ class RangeScan final : public ScanPart {
     if (rows_.empty() || !run_.process(entries.time(rows_[0]), {}, {})) return;
     LabelResults::Id series = run_.labels();
     stats.lines_after_filters += rows_.size();
-    if (sums_.counts_bytes()) {
-      for (uint32_t row : rows_) sums_.add(series, entries.time(row), entries.line_size(row));
+    if (values_.input() == RangeValues::Input::kBytes) {
+      for (uint32_t row : rows_) values_.add(series, entries.time(row), static_cast<double>(entries.line_size(row)));
       return;
     }
     times_.clear();
     for (uint32_t row : rows_) times_.push_back(entries.time(row));
-    sums_.add_sorted(series, times_);
+    if (values_.input() == RangeValues::Input::kTime) {
+      values_.add_sorted(series, times_);
+    } else {
+      add_values(series, times_);
+    }
+  }
+
+  // One value at many times: of a stream label.
+  void add_values(LabelResults::Id series, std::span<const UnixNanos> times) {
+    for (UnixNanos time : times) values_.add(series, time, run_.value());
   }
 
   void add_row_by_row(const EntrySlice& entries) {
+    const bool unwraps = values_.input() == RangeValues::Input::kUnwrapped;
     for (uint32_t row : rows_) {
       if (!run_.process(entries.time(row), entries.line(row), entries.metadata(row))) continue;
       ++stats.lines_after_filters;
-      sums_.add(run_.labels(), entries.time(row), run_.line().size());
+      const double value = unwraps ? run_.value() : 0;
+      LabelResults::Id series = run_.labels();
+      values_.add(series, entries.time(row), unwraps ? value : static_cast<double>(run_.line().size()));
     }
   }
 
   const RangeJob& job_;
   const LogPipeline& pipeline_;
   LabelResults labels_;
-  RangeSums sums_;
+  RangeValues values_;
   PipelineRun run_;
   MemoryUse memory_;
   std::map<uint32_t, LabelSet> stream_labels_;  // of the object scanned last; stable addresses
@@ -194,18 +231,37 @@ class RangeScan final : public ScanPart {
 
 }  // namespace
 
-Result<Matrix> StoredRangeSource::read(const RangeAggregation& aggregation, const LabelUse& use, const StepGrid& grid) {
+Result<void> StoredRangeSource::read(const RangeAggregation& aggregation, const LabelUse& use, const StepGrid& grid,
+                                     SeriesSink& sink) {
   std::vector<pipeline::Matcher> matchers = compile_selector(aggregation.range.log.selector);
   EntryTimes times = entry_times(aggregation.range, grid);
   Selection selection = select_parts(context_, matchers, times.begin, times.end);
-  TRY_LET(LogPipeline pipeline, LogPipeline::compile(aggregation.range.log.stages, use));
+  const auto& unwrap = aggregation.range.unwrap;
+  TRY_LET(LogPipeline pipeline, LogPipeline::compile(aggregation.range.log.stages, use, unwrap ? &*unwrap : nullptr));
   DuplicateRows duplicates = DuplicateRows::find(selection, context_.stats);
   RangeJob job{pipeline, aggregation, grid, selection, duplicates, context_.memory};
   TRY_LET(ScanParts scans,
           scan(selection, ScanOrder::kAnyPart, context_, [&job] { return std::make_unique<RangeScan>(job); }));
-  std::vector<RangeSums::Part> parts;
-  for (const auto& part : scans) parts.push_back(static_cast<const RangeScan&>(*part).sums());
-  return RangeSums::finish(parts);
+  std::vector<RangeValues::Part> parts;
+  for (const auto& part : scans) parts.push_back(static_cast<RangeScan&>(*part).values());
+  return RangeValues::finish(parts, sink);
+}
+
+namespace {
+
+class CountedMemory final : public WorkingMemory {
+ public:
+  CountedMemory(QueryMemory& memory, std::string holder) : use_(memory, std::move(holder)) {}
+  Result<void> hold(uint64_t bytes, uint64_t series) override { return use_.hold(bytes, series); }
+
+ private:
+  MemoryUse use_;
+};
+
+}  // namespace
+
+std::unique_ptr<WorkingMemory> StoredRangeSource::memory(std::string holder) {
+  return std::make_unique<CountedMemory>(context_.memory, std::move(holder));
 }
 
 }  // namespace server

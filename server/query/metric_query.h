@@ -15,8 +15,9 @@ class StoredRangeSource final : public RangeSource {
  public:
   explicit StoredRangeSource(QueryContext& context) : context_(context) {}
 
-  pipeline::Result<Matrix> read(const RangeAggregation& aggregation, const LabelUse& use,
-                                const StepGrid& grid) override;
+  pipeline::Result<void> read(const RangeAggregation& aggregation, const LabelUse& use, const StepGrid& grid,
+                              SeriesSink& sink) override;
+  std::unique_ptr<WorkingMemory> memory(std::string holder) override;
 
  private:
   QueryContext& context_;

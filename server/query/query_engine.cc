@@ -108,6 +108,8 @@ Result<QueryResult> QueryEngine::instant(const InstantQuery& query, QueryTurn& t
         "log queries are not supported as an instant query type, please change your query to a range query type");
   }
   TRY(check_supported(expr));
+  for (const RangeAggregation* range : range_aggregations(expr))
+    TRY(check_length(query.time - range->range.range_ns, query.time + 1));
   TRY_LET(QueryResult result, run_metric(expr, StepGrid{query.time, 1, 1}, query.tenant, turn));
   Matrix& matrix = std::get<ResultMatrix>(result.data).matrix;
   if (matrix.is_scalar) {
@@ -160,7 +162,7 @@ Result<QueryResult> QueryEngine::run_metric(const Expr& expr, const StepGrid& gr
                  "selectors, reducing the time range, or aggregating results with functions like sum(), count() or "
                  "topk()"));
     }
-    matrix.sort();
+    if (grid.count > 1 || !keeps_order(expr)) matrix.sort();
     result.data = ResultMatrix{grid, std::move(matrix)};
     return {};
   });

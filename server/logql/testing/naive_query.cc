@@ -1,7 +1,6 @@
 #include "server/logql/testing/naive_query.h"
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 #include "pipeline/match/ip_filter.h"
@@ -12,7 +11,6 @@
 #include "pipeline/parse/logfmt.h"
 #include "pipeline/parse/pattern.h"
 #include "server/logql/log_pipeline.h"
-#include "server/logql/metric.h"
 #include "server/logql/value_text.h"
 
 namespace server {
@@ -275,71 +273,24 @@ struct NaiveStage {
   bool operator()(const LabelFormatStage&) { return true; }
 };
 
-using Samples = std::map<LabelSet, double>;
-
-Result<Samples> range_at(const RangeAggregation& aggregation, const std::vector<NaiveEntry>& entries, UnixNanos at) {
-  const LogRange& range = aggregation.range;
-  const UnixNanos last = at - range.offset_ns;
-  Samples out;
-  for (const NaiveResult& entry : naive_log(range.log, entries, last - range.range_ns + 1, last + 1)) {
-    const LabelSet labels = entry.all();
-    if (labels.get(kErrorLabel)) return pipeline::fail(pipeline::Errc::kInvalid, pipeline_error_text(labels));
-    const bool bytes = aggregation.op == RangeOp::kBytesOverTime || aggregation.op == RangeOp::kBytesRate;
-    out[labels] += bytes ? static_cast<double>(entry.line.size()) : 1;
+// The number in the label, or nothing where there is no such label. What does not convert is 0 and an error.
+std::optional<double> unwrapped(const Unwrap& unwrap, NaiveEntryState& entry) {
+  const auto text = entry.get(unwrap.label);
+  if (!text || text->empty()) return std::nullopt;
+  auto failed = [&](const pipeline::Error& error) {
+    entry.fail("SampleExtractionErr", error.message);
+    return 0.0;
+  };
+  if (unwrap.conversion == UnwrapConversion::kDuration) {
+    const auto value = parse_go_duration(*text);
+    return value ? static_cast<double>(*value) / 1e9 : failed(value.error());
   }
-  if (aggregation.op == RangeOp::kRate || aggregation.op == RangeOp::kBytesRate)
-    for (auto& [labels, value] : out) value /= static_cast<double>(range.range_ns) / 1e9;
-  return out;
-}
-
-double aggregate_values(VectorOp op, const std::vector<double>& values) {
-  double out = op == VectorOp::kCount ? static_cast<double>(values.size()) : values[0];
-  for (size_t i = 1; i < values.size(); ++i) {
-    if (op == VectorOp::kSum || op == VectorOp::kAvg) out += values[i];
-    if (op == VectorOp::kMax)
-      out = std::isnan(out) ? values[i] : std::isnan(values[i]) ? out : std::max(out, values[i]);
-    if (op == VectorOp::kMin)
-      out = std::isnan(out) ? values[i] : std::isnan(values[i]) ? out : std::min(out, values[i]);
+  if (unwrap.conversion == UnwrapConversion::kBytes) {
+    const auto value = parse_human_bytes(*text);
+    return value ? static_cast<double>(*value) : failed(value.error());
   }
-  return op == VectorOp::kAvg ? out / static_cast<double>(values.size()) : out;
-}
-
-Result<Samples> evaluate_at(const Expr& expr, const std::vector<NaiveEntry>& entries, UnixNanos at) {
-  if (const auto* literal = std::get_if<Literal>(&expr.node)) return Samples{{LabelSet(), literal->value}};
-  if (const auto* literal = std::get_if<VectorLiteral>(&expr.node)) return Samples{{LabelSet(), literal->value}};
-  if (const auto* range = std::get_if<RangeAggregation>(&expr.node)) return range_at(*range, entries, at);
-  if (const auto* vector = std::get_if<VectorAggregation>(&expr.node)) {
-    TRY_LET(const Samples inner, evaluate_at(*vector->inner, entries, at));
-    std::map<LabelSet, std::vector<double>> groups;
-    for (const auto& [labels, value] : inner) {
-      std::vector<Label> group;
-      for (const Label& label : labels.labels()) {
-        if (!vector->grouping) continue;
-        const auto& names = vector->grouping->labels;
-        const bool named = std::find(names.begin(), names.end(), label.first) != names.end();
-        if (named != vector->grouping->without) group.push_back(label);
-      }
-      groups[LabelSet::from(group)].push_back(value);
-    }
-    Samples out;
-    for (const auto& [labels, values] : groups) out[labels] = aggregate_values(vector->op, values);
-    return out;
-  }
-  const auto& binary = std::get<BinaryOperation>(expr.node);
-  TRY_LET(const Samples left, evaluate_at(*binary.left, entries, at));
-  TRY_LET(const Samples right, evaluate_at(*binary.right, entries, at));
-  const bool scalar_left = std::holds_alternative<Literal>(binary.left->node);
-  Samples out;
-  for (const auto& [labels, value] : scalar_left ? right : left) {
-    const double a = scalar_left ? left.begin()->second : value, b = scalar_left ? value : right.begin()->second;
-    const double made = apply_operation(binary.op, a, b);
-    if (!is_comparison(binary.op) || binary.return_bool) {
-      out[labels] = made;
-    } else if (made != 0) {
-      out[labels] = value;
-    }
-  }
-  return out;
+  const auto value = parse_go_float(*text);
+  return value ? *value : failed(value.error());
 }
 
 }  // namespace
@@ -357,31 +308,43 @@ std::optional<NaiveResult> naive_stages(const std::vector<Stage>& stages, const 
   return state.result();
 }
 
+namespace {
+
+bool selects(const Selector& selector, const LabelSet& stream) {
+  return std::all_of(selector.matchers.begin(), selector.matchers.end(), [&](const LabelMatcher& matcher) {
+    return matches(matcher, std::string(stream.get(matcher.name).value_or("")));
+  });
+}
+
+}  // namespace
+
 std::vector<NaiveResult> naive_log(const LogExpr& log, const std::vector<NaiveEntry>& entries, UnixNanos begin,
                                    UnixNanos end) {
   std::vector<NaiveResult> out;
   for (const NaiveEntry& entry : entries) {
-    if (entry.time < begin || entry.time >= end) continue;
-    const auto& matchers = log.selector.matchers;
-    const bool selected = std::all_of(matchers.begin(), matchers.end(), [&](const LabelMatcher& matcher) {
-      return matches(matcher, std::string(entry.stream.get(matcher.name).value_or("")));
-    });
-    if (!selected) continue;
+    if (entry.time < begin || entry.time >= end || !selects(log.selector, entry.stream)) continue;
     if (auto kept = naive_stages(log.stages, entry)) out.push_back(*std::move(kept));
   }
   return out;
 }
 
-Result<Matrix> naive_metric(const Expr& expr, const std::vector<NaiveEntry>& entries, const StepGrid& grid) {
-  std::map<LabelSet, Series> series;
-  for (uint32_t step = 0; step < grid.count; ++step) {
-    TRY_LET(const Samples samples, evaluate_at(expr, entries, grid.at(step)));
-    for (const auto& [labels, value] : samples) series[labels].points.push_back({step, value});
-  }
-  Matrix out;
-  for (auto& [labels, made] : series) {
-    made.labels = labels;
-    out.series.push_back(std::move(made));
+std::vector<NaiveSample> naive_samples(const LogRange& range, const std::vector<NaiveEntry>& entries, UnixNanos begin,
+                                       UnixNanos end) {
+  std::vector<NaiveSample> out;
+  for (const NaiveEntry& entry : entries) {
+    if (entry.time < begin || entry.time >= end || !selects(range.log.selector, entry.stream)) continue;
+    NaiveEntryState state(entry);
+    NaiveStage run{state};
+    bool kept = std::all_of(range.log.stages.begin(), range.log.stages.end(),
+                            [&](const Stage& stage) { return std::visit(run, stage); });
+    double value = 0;
+    if (kept && range.unwrap) {
+      const auto found = unwrapped(*range.unwrap, state);
+      kept = found && std::all_of(range.unwrap->post_filters.begin(), range.unwrap->post_filters.end(),
+                                  [&](const LabelFilter& filter) { return label_filter(filter, state); });
+      value = found.value_or(0);
+    }
+    if (kept) out.push_back({state.result(), value});
   }
   return out;
 }

@@ -40,6 +40,14 @@ std::optional<NaiveResult> naive_stages(const std::vector<Stage>& stages, const 
 std::vector<NaiveResult> naive_log(const LogExpr& log, const std::vector<NaiveEntry>& entries, UnixNanos begin,
                                    UnixNanos end);
 
+// The same with what is unwrapped; entries that have nothing to unwrap are left out.
+struct NaiveSample {
+  NaiveResult entry;
+  double value = 0;
+};
+std::vector<NaiveSample> naive_samples(const LogRange& range, const std::vector<NaiveEntry>& entries, UnixNanos begin,
+                                       UnixNanos end);
+
 pipeline::Result<Matrix> naive_metric(const Expr& expr, const std::vector<NaiveEntry>& entries, const StepGrid& grid);
 
 }  // namespace server
