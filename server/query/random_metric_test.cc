@@ -1,0 +1,90 @@
+// Metric queries over objects and head, compared with the naive interpreter over the same entries.
+#include "server/logql/testing/random_metric.h"
+
+#include <algorithm>
+#include <cmath>
+#include <doctest/doctest.h>
+#include <random>
+
+#include "server/logql/parser.h"
+#include "server/query/testing/query_fixture.h"
+
+using namespace server;
+using pipeline::UnixNanos;
+
+namespace {
+
+constexpr UnixNanos kStart = 1'700'000'000'000'000'000;
+constexpr int64_t kMilli = 1'000'000;
+const std::atomic<bool> kNotCancelled{false};
+
+PlainEntry plain(const NaiveEntry& entry) {
+  std::string metadata;
+  append_metadata(metadata, std::vector<MetadataPair>(entry.metadata.begin(), entry.metadata.end()));
+  return {"t", entry.stream, entry.time, entry.line, metadata};
+}
+
+// In some objects and heads, some entries in several of them.
+void spread(const std::vector<NaiveEntry>& entries, RandomMetric& random, QueryFixture& data) {
+  std::vector<std::vector<PlainEntry>> places(static_cast<size_t>(1 + random.pick(4)));
+  auto place = [&]() -> auto& { return places[static_cast<size_t>(random.pick(static_cast<int64_t>(places.size())))]; };
+  for (const NaiveEntry& entry : entries) {
+    place().push_back(plain(entry));
+    if (random.pick(8) == 0) place().push_back(plain(entry));
+  }
+  for (const auto& some : places) {
+    if (some.empty()) continue;
+    random.pick(3) ? data.add_object(some) : data.add_head(some);
+  }
+}
+
+bool near(double a, double b) {
+  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
+  return a == b || std::abs(a - b) <= 1e-9 * std::max({std::abs(a), std::abs(b), 1.0});
+}
+
+void check_same(const Matrix& fast, Matrix slow) {
+  slow.sort();
+  REQUIRE(fast.series.size() == slow.series.size());
+  for (size_t i = 0; i < fast.series.size(); ++i) {
+    CHECK(fast.series[i].labels.text() == slow.series[i].labels.text());
+    REQUIRE(fast.series[i].points.size() == slow.series[i].points.size());
+    for (size_t k = 0; k < fast.series[i].points.size(); ++k) {
+      CHECK(fast.series[i].points[k].step == slow.series[i].points[k].step);
+      CHECK(near(fast.series[i].points[k].value, slow.series[i].points[k].value));
+    }
+  }
+}
+
+}  // namespace
+
+TEST_SUITE("server/query") {
+  TEST_CASE("query: random metric queries over objects and head agree with the naive interpreter") {
+    const uint64_t seed = std::random_device()();
+    INFO("seed ", seed);
+    RandomMetric random(seed);
+    int compared = 0;
+    for (int round = 0; round < 30; ++round) {
+      const auto entries = random.entries(80, kStart, 100 * kMilli);
+      QueryFixture data;
+      spread(entries, random, data);
+      QueryEngine engine = data.engine();
+      for (int i = 0; i < 40; ++i) {
+        const std::string query = random.query(6);
+        INFO(query);
+        const StepGrid grid{kStart + random.pick(20) * kMilli, (1 + random.pick(20)) * kMilli,
+                            static_cast<uint32_t>(2 + random.pick(10))};
+        const auto slow = naive_metric(*parse_query(query), entries, grid);
+        const auto fast =
+            engine.range({"t", query, grid.start, grid.at(grid.count - 1), std::chrono::nanoseconds(grid.step_ns), {}},
+                         kNotCancelled);
+        // Errors of what need not be parsed may be missed.
+        if (!slow) continue;
+        REQUIRE_MESSAGE(fast.has_value(), fast.error().message);
+        check_same(std::get<ResultMatrix>(fast->data).matrix, *slow);
+        ++compared;
+      }
+    }
+    CHECK(compared > 500);
+  }
+}
