@@ -269,9 +269,10 @@ struct PipelineRun::State {
   double value = 0;
 
   // Results of this stream that are known without looking at labels again.
-  std::optional<LabelResults::Id> stream_id;                       // of an entry that changes nothing
-  std::unordered_map<std::string, LabelResults::Id> metadata_ids;  // by the bytes of the metadata
-  std::string_view last_metadata;                                  // a key of metadata_ids
+  static constexpr size_t kMaxMetadataIds = 4096;                        // beyond that most metadata occur once
+  std::optional<LabelResults::Id> stream_id;                             // of an entry that changes nothing
+  std::unordered_map<pipeline::Hash128, LabelResults::Id> metadata_ids;  // by the bytes of the metadata
+  std::string last_metadata;                                             // empty: none
   LabelResults::Id last_metadata_id = 0;
 
   // False: the entry is dropped.
@@ -389,13 +390,13 @@ LabelResults::Id PipelineRun::State::intern_by_metadata() {
     return *stream_id;
   }
   if (bytes == last_metadata) return last_metadata_id;
-  auto at = metadata_ids.find(std::string(bytes));
-  if (at == metadata_ids.end()) {
-    labels.begin_entry(metadata);
-    at = metadata_ids.emplace(std::string(bytes), intern()).first;
-  }
-  last_metadata = at->first;
-  last_metadata_id = at->second;
+  last_metadata.assign(bytes);
+  const pipeline::Hash128 key = pipeline::hash128(bytes);
+  if (auto at = metadata_ids.find(key); at != metadata_ids.end()) return last_metadata_id = at->second;
+  labels.begin_entry(metadata);
+  last_metadata_id = intern();
+  if (metadata_ids.size() == kMaxMetadataIds) metadata_ids.clear();
+  metadata_ids.emplace(key, last_metadata_id);
   return last_metadata_id;
 }
 
@@ -408,7 +409,7 @@ void PipelineRun::begin_stream(const LabelSet& labels) {
   state_->checks_implied = state_->program.implied && state_->program.implied->applies_to(labels);
   state_->stream_id.reset();
   state_->metadata_ids.clear();
-  state_->last_metadata = {};
+  state_->last_metadata.clear();
 }
 
 bool PipelineRun::State::run_all(const NeededLabels& with) {
