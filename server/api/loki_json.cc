@@ -159,7 +159,7 @@ std::string stats_json(const QueryStats& s) {
   auto n = [](uint64_t v) { return std::to_string(v); };
   auto store = [&](bool head) {
     std::string out = R"({"totalChunksRef":)";
-    out += n(head ? 0 : s.pages_read + s.pages_skipped) + R"(,"totalChunksDownloaded":)" + n(head ? 0 : s.pages_read);
+    out += n(head ? 0 : s.pages_read + s.pages_skipped()) + R"(,"totalChunksDownloaded":)" + n(head ? 0 : s.pages_read);
     out +=
         R"(,"chunksDownloadTime":0,"queryReferencedStructuredMetadata":false,"queryUsedV2Engine":false,"chunk":{"headChunkBytes":)";
     out += n(head ? s.head_bytes : 0) + R"(,"headChunkLines":)" + n(head ? s.head_lines : 0);

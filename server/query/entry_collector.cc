@@ -22,10 +22,18 @@ void EntryCollector::offer(CollectedEntry entry) {
   if (full) {
     std::pop_heap(heap_.begin(), heap_.end(), order);
     ids_.erase(heap_.back().id);
+    line_bytes_ -= heap_.back().line.size();
     heap_.pop_back();
   }
+  line_bytes_ += entry.line.size();
   heap_.push_back(std::move(entry));
   std::push_heap(heap_.begin(), heap_.end(), order);
+}
+
+void EntryCollector::take(EntryCollector&& other) {
+  duplicates_ += other.duplicates_;
+  for (CollectedEntry& entry : other.heap_) offer(std::move(entry));
+  other.heap_.clear();
 }
 
 std::vector<CollectedEntry> EntryCollector::finish() {

@@ -2,9 +2,10 @@
 // entries (same stream, time, stored line and metadata) offered from several places are kept once.
 //
 // Order:  time in the query's direction; then label text of the stream; then the order in the place they come from
-// (reversed for backward). Thread: one. Limits: memory is that of the entries kept: at most `limit` of them. With an
-// interval every entry offered is kept until finish(), as Loki's
-//         thinning goes by the entries before; at most kMaxHeld, then over_limit().
+//         (reversed for backward).
+// Thread: one.
+// Limits: memory is that of the entries kept, held_bytes(): at most `limit` entries; with an interval every entry
+//         offered is kept until finish(), as Loki's thinning goes by the entries before.
 #pragma once
 
 #include <chrono>
@@ -28,7 +29,7 @@ struct CollectedEntry {
   uint64_t place = 0;       // rises in the order of arrival
   pipeline::Hash128 id;     // of stream, time, stored line and metadata
   std::string line;         // as the pipeline left it
-  LabelResults::Id labels = 0;
+  const ResultLabels* labels = nullptr;
 };
 
 class EntryCollector {
@@ -36,15 +37,16 @@ class EntryCollector {
   EntryCollector(Direction direction, uint32_t limit, std::chrono::nanoseconds interval)
       : direction_(direction), limit_(limit), interval_(interval) {}
 
-  static constexpr size_t kMaxHeld = 2'000'000;
-
   // False: no entry of this time can be among the first any more.
   bool wants(pipeline::UnixNanos time) const {
     if (heap_.size() < capacity()) return true;
     return direction_ == Direction::kBackward ? time >= heap_.front().time : time <= heap_.front().time;
   }
   void offer(CollectedEntry entry);
-  bool over_limit() const { return heap_.size() > kMaxHeld; }
+  // Everything that `other` has.
+  void take(EntryCollector&& other);
+  size_t size() const { return heap_.size(); }
+  uint64_t held_bytes() const { return line_bytes_ + heap_.size() * (sizeof(CollectedEntry) + 32); }
   uint64_t duplicates() const { return duplicates_; }
 
   // In order, at most `limit`.
@@ -54,12 +56,12 @@ class EntryCollector {
   size_t capacity() const { return interval_.count() > 0 ? SIZE_MAX : limit_; }
   bool before(const CollectedEntry& a, const CollectedEntry& b) const;
 
-  const Direction direction_;
-  const uint32_t limit_;
-  const std::chrono::nanoseconds interval_;
+  Direction direction_;
+  uint32_t limit_;
+  std::chrono::nanoseconds interval_;
   std::vector<CollectedEntry> heap_;  // the last in order is at the front
   std::unordered_set<pipeline::Hash128> ids_;
-  uint64_t duplicates_ = 0;
+  uint64_t duplicates_ = 0, line_bytes_ = 0;
 };
 
 }  // namespace server

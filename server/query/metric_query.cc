@@ -107,6 +107,7 @@ class RangeScan final : public ScanPart {
       stats.store_line_bytes += text.size();
       if (!pipeline_.leading().may_match(text)) {
         stats.store_lines += page.rows;
+        ++stats.pages_without_match;
         return {};
       }
       TRY(load(cursor, text, has_metadata, entries));

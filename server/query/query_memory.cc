@@ -31,9 +31,10 @@ Result<void> MemoryUse::change(uint64_t bytes, uint64_t series) {
   return pipeline::fail(
       pipeline::Errc::kOverLimit,
       pipeline::concat("the query needs more memory than query.memory_limit allows (", mib(memory_.limit_bytes()),
-                       "): ", holder_, " would hold ", mib(bytes), " for ", series,
-                       " series; aggregate with sum by (...), narrow the selector or the time range, or use a larger "
-                       "step"));
+                       "): ", holder_, " would hold ", mib(bytes), " for ", series, " ", things_, "; ",
+                       things_ == "series" ? "aggregate with sum by (...), narrow the selector or the time range, or "
+                                             "use a larger step"
+                                           : "narrow the selector or the time range, or ask for fewer entries"));
 }
 
 }  // namespace server

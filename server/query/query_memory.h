@@ -41,13 +41,15 @@ class QueryMemory {
 
 class MemoryUse {
  public:
-  // `holder` as the query writes it: "count_over_time", "topk", "entries".
-  MemoryUse(QueryMemory& memory, std::string holder) : memory_(memory), holder_(std::move(holder)) {}
+  // `holder` as the query writes it: "count_over_time", "topk". `things`: what hold() counts.
+  MemoryUse(QueryMemory& memory, std::string holder, std::string things = "series")
+      : memory_(memory), holder_(std::move(holder)), things_(std::move(things)) {}
   ~MemoryUse() { memory_.give_back(bytes_); }
   MemoryUse(const MemoryUse&) = delete;
   MemoryUse& operator=(const MemoryUse&) = delete;
 
-  // Holds `bytes` and `series` from now on, all in all; may be fewer than before. Cheap when nothing has changed.
+  // Holds `bytes` for `series` (or other things) from now on, all in all; may be fewer than before. Cheap when nothing
+  // has changed.
   pipeline::Result<void> hold(uint64_t bytes, uint64_t series) {
     return bytes == bytes_ ? pipeline::Result<void>() : change(bytes, series);
   }
@@ -59,7 +61,7 @@ class MemoryUse {
   pipeline::Result<void> change(uint64_t bytes, uint64_t series);
 
   QueryMemory& memory_;
-  const std::string holder_;
+  const std::string holder_, things_;
   uint64_t bytes_ = 0;
 };
 

@@ -10,12 +10,15 @@ struct QueryStats {
   uint64_t objects_considered = 0;  // overlapping the query's time range
   uint64_t objects_opened = 0;      // with at least one stream of the selector
   uint64_t pages_read = 0;          // of any column
-  uint64_t pages_skipped = 0;       // of selected streams, not read because of time or filter
-  uint64_t compressed_bytes = 0;    // read from the store
-  uint64_t decompressed_bytes = 0;  // of all columns
-  uint64_t metadata_bytes = 0;      // of these: structured metadata
-  uint64_t store_lines = 0;         // entries looked at (also where only times were read)
-  uint64_t store_line_bytes = 0;    // line bytes looked at
+  // Pages of selected streams of which not everything was read, and why.
+  uint64_t pages_skipped_by_time = 0;   // outside the query's time range: nothing was read
+  uint64_t pages_skipped_by_limit = 0;  // nothing in them could be among the first `limit` entries: nothing was read
+  uint64_t pages_without_match = 0;     // no line filter can hold on them: only their text was read and searched
+  uint64_t compressed_bytes = 0;        // read from the store
+  uint64_t decompressed_bytes = 0;      // of all columns
+  uint64_t metadata_bytes = 0;          // of these: structured metadata
+  uint64_t store_lines = 0;             // entries looked at (also where only times were read)
+  uint64_t store_line_bytes = 0;        // line bytes looked at
   // The head: entries not flushed yet.
   uint64_t head_streams = 0;
   uint64_t head_lines = 0;
@@ -27,10 +30,13 @@ struct QueryStats {
   uint64_t entries_returned = 0;
   double queue_seconds = 0, exec_seconds = 0;
 
+  uint64_t pages_skipped() const { return pages_skipped_by_time + pages_skipped_by_limit; }
+
   // Adds the counts of a part of the work (not the times).
   void add(const QueryStats& part) {
     objects_considered += part.objects_considered, objects_opened += part.objects_opened;
-    pages_read += part.pages_read, pages_skipped += part.pages_skipped;
+    pages_read += part.pages_read, pages_without_match += part.pages_without_match;
+    pages_skipped_by_time += part.pages_skipped_by_time, pages_skipped_by_limit += part.pages_skipped_by_limit;
     compressed_bytes += part.compressed_bytes, decompressed_bytes += part.decompressed_bytes,
         metadata_bytes += part.metadata_bytes;
     store_lines += part.store_lines, store_line_bytes += part.store_line_bytes;

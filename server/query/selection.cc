@@ -65,7 +65,7 @@ void select_object(Selection& selection, const ObjectRow& row, QueryContext& con
     const StreamInfo& info = (*reader)->streams()[ordinal];
     all += info.last_page - info.first_page + 1;
   }
-  stats.pages_skipped += all - std::min<uint64_t>(all, part.pages.size());
+  stats.pages_skipped_by_time += all - std::min<uint64_t>(all, part.pages.size());
   if (part.pages.empty()) return;
   ++stats.objects_opened;
   selection.stored.push_back(std::move(part));

@@ -108,6 +108,9 @@ class PageCursor {
   PageCursor(PageCursor&&) noexcept;
   PageCursor& operator=(PageCursor&&) noexcept;
 
+  // As a new one, with the buffers of this one.
+  void restart(std::shared_ptr<const ObjectReader> object, std::vector<uint32_t> pages);
+
   bool next();  // false: no further page
   uint32_t page() const;
   const ObjectReader& object() const;

@@ -144,6 +144,15 @@ PageCursor::~PageCursor() = default;
 PageCursor::PageCursor(PageCursor&&) noexcept = default;
 PageCursor& PageCursor::operator=(PageCursor&&) noexcept = default;
 
+void PageCursor::restart(std::shared_ptr<const ObjectReader> object, std::vector<uint32_t> pages) {
+  State& s = *state_;
+  s.object = std::move(object);
+  s.plan = std::move(pages);
+  s.at = 0;
+  s.stats = {};
+  for (Window& window : s.windows) window.offset = 0, window.bytes.clear();
+}
+
 bool PageCursor::next() {
   if (state_->at == state_->plan.size()) return false;
   ++state_->at;
