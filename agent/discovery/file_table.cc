@@ -386,6 +386,7 @@ void FileTable::note_followers(size_t source, const std::vector<KnownFile>& miss
 void FileTable::add_heir(size_t source, Heir heir, uint64_t order, std::vector<Candidate>& candidates) {
   auto status = heir.handle->status();
   auto head = heir.handle->head();
+  heir.handle->rest();
   if (!status || !head) {
     pipeline::log_warn("rotated file cannot be read", {{"path", heir.path}});
     return;

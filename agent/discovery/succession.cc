@@ -1,6 +1,7 @@
 #include "agent/discovery/succession.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "pipeline/base/concat.h"
 #include "pipeline/base/log.h"
@@ -32,10 +33,12 @@ std::string Succession::live_path(const std::string& path) const {
 std::vector<Heir> Succession::find(const std::vector<KnownFile>& missing, const std::vector<MetFile>& met) {
   std::vector<Heir> heirs;
   Lineages lineages;
-  std::vector<KnownFile> ordered = missing;
-  std::sort(ordered.begin(), ordered.end(), [](auto& a, auto& b) { return a.birth_order < b.birth_order; });
-  for (const KnownFile& known : ordered) {
-    std::string live = live_path(known.path);
+  std::vector<std::pair<std::string, KnownFile>> ordered;  // by lineage
+  for (const KnownFile& known : missing) ordered.emplace_back(live_path(known.path), known);
+  std::sort(ordered.begin(), ordered.end(), [](auto& a, auto& b) {
+    return std::tie(a.first, a.second.birth_order) < std::tie(b.first, b.second.birth_order);
+  });
+  for (const auto& [live, known] : ordered) {
     auto found = search_.find(live, known.identity, known.position);
     lineages[live].push_back({known.birth_order, found ? std::optional(found->handle->status()->key) : std::nullopt,
                               false, false, known.last_read_time});
@@ -93,7 +96,9 @@ void Succession::find_newer(const std::string& live_path, const Member& newest, 
       pipeline::log_warn("rotated file cannot be opened", {{"error", handle.error()}});
       continue;
     }
-    if ((*handle)->head().value_or("").empty()) continue;
+    const bool blank = (*handle)->head().value_or("").empty();
+    (*handle)->rest();
+    if (blank) continue;
     heirs.push_back({std::nullopt, sibling.path, live_path, *std::move(handle)});
   }
 }

@@ -14,6 +14,7 @@ using pipeline::system_error;
 
 namespace {
 constexpr size_t kInputBytes = 64 * 1024, kStepBytes = 128 * 1024;
+constexpr size_t kFirstInputBytes = 4096, kLeastStepBytes = 4096;  // often only the head is wanted
 constexpr uint64_t kKeepBefore = 256 * 1024;  // a reader goes back to the begin of a line it has no end of
 
 Result<size_t> read_some(int fd, uint64_t position, char* to, size_t length) {
@@ -32,7 +33,7 @@ Result<size_t> GzipFile::read_at(uint64_t position, char* to, size_t length) {
   if (!open_ || position < open_->window_begin) open_ = std::make_unique<Open>();
   while (!open_->fault && open_->window_end() < position + length && size_bytes_ != open_->window_end()) {
     if (open_->window_end() < position) forget_before(position);
-    TRY(inflate_some());
+    TRY(inflate_some(position + length - open_->window_end()));
   }
   longest_read_ = std::max(longest_read_, open_->window_end());
   if (position >= open_->window_end()) {
@@ -46,10 +47,11 @@ Result<size_t> GzipFile::read_at(uint64_t position, char* to, size_t length) {
 }
 
 // Nothing made: the end, or a fault, is noted.
-Result<void> GzipFile::inflate_some() {
+Result<void> GzipFile::inflate_some(uint64_t wanted) {
   Open& o = *open_;
+  const size_t step_bytes = std::clamp<uint64_t>(wanted, kLeastStepBytes, kStepBytes);
   if (o.input_at == o.input.size()) {
-    o.input.resize(kInputBytes);
+    o.input.resize(o.file_position == 0 ? kFirstInputBytes : kInputBytes);
     o.input_at = 0;
     auto size = read_some(fd_, o.file_position, o.input.data(), o.input.size());
     o.input.resize(size.value_or(0));
@@ -58,8 +60,8 @@ Result<void> GzipFile::inflate_some() {
   }
   const bool no_more_input = o.input.empty();
   size_t before = o.window.size();
-  o.window.resize(before + kStepBytes);
-  auto step = o.stream.run(std::string_view(o.input).substr(o.input_at), o.window.data() + before, kStepBytes);
+  o.window.resize(before + step_bytes);
+  auto step = o.stream.run(std::string_view(o.input).substr(o.input_at), o.window.data() + before, step_bytes);
   o.window.resize(before + (step ? step->made : 0));
   if (!step) {
     o.fault = step.error();

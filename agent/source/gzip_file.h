@@ -44,7 +44,7 @@ class GzipFile {
     std::optional<pipeline::Error> fault;  // the text ends here for us
     uint64_t window_end() const { return window_begin + window.size(); }
   };
-  pipeline::Result<void> inflate_some();
+  pipeline::Result<void> inflate_some(uint64_t wanted);
   void forget_before(uint64_t position);
 
   const int fd_;

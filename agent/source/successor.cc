@@ -4,12 +4,14 @@
 #include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 #include "pipeline/base/concat.h"
 
 namespace agent {
 
 using pipeline::concat;
+using pipeline::Result;
 
 namespace {
 constexpr int kMostLinks = 8;  // as many as lead from /var/log/containers to a file, and some
@@ -38,9 +40,8 @@ bool goes_on_at(const FileHandle& file, uint64_t position) {
   return more && *more == 0;
 }
 
-bool has_content(const FileHandle& file, const FileIdentity& identity, uint64_t position) {
-  auto head = file.head();
-  return head && identity.matches(identity.key, *head) && goes_on_at(file, position);
+Result<std::shared_ptr<FileHandle>> open_any(const std::string& path) {
+  return is_gzip_name(path) ? FileHandle::open_gzip(path) : FileHandle::open(path);
 }
 }  // namespace
 
@@ -59,13 +60,13 @@ std::vector<Successors::Place> Successors::places(const std::string& path) {
   return all;
 }
 
-const std::vector<Successors::Entry>& Successors::list(const std::string& folder) {
+std::vector<Successors::Entry>& Successors::list(const std::string& folder) {
   auto [it, fresh] = folders_.try_emplace(folder);
   std::vector<Entry>& entries = it->second;
   DIR* dir = fresh ? ::opendir(folder.c_str()) : nullptr;
   if (dir == nullptr) return entries;
   while (const dirent* entry = ::readdir(dir)) {
-    if (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN) entries.push_back({entry->d_name, {}, 0});
+    if (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN) entries.emplace_back().name = entry->d_name;
   }
   ::closedir(dir);
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.name < b.name; });
@@ -74,30 +75,40 @@ const std::vector<Successors::Entry>& Successors::list(const std::string& folder
 
 // Regular files whose names begin like the live one's, later ones first.
 std::vector<Successors::Entry> Successors::entries_like(const Place& place) {
-  const std::vector<Entry>& all = list(place.folder);
+  std::vector<Entry>& all = list(place.folder);
   std::string_view stem = stem_of(place.name);
   auto from =
       std::lower_bound(all.begin(), all.end(), stem, [](const Entry& e, std::string_view s) { return e.name < s; });
   std::vector<Entry> like;
   for (auto it = from; it != all.end() && it->name.starts_with(stem); ++it) {
-    struct stat status;
-    if (::lstat(join(place.folder, it->name).c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
-    int64_t modified = status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec;
-    like.push_back({it->name, {status.st_dev, status.st_ino}, modified});
+    if (!std::exchange(it->asked, true)) {
+      struct stat status;
+      it->is_file = ::lstat(join(place.folder, it->name).c_str(), &status) == 0 && S_ISREG(status.st_mode);
+      if (it->is_file) it->key = {status.st_dev, status.st_ino};
+      if (it->is_file) it->modified_nanos = status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec;
+    }
+    if (it->is_file) like.push_back(*it);
   }
   std::stable_sort(like.begin(), like.end(),
                    [](const Entry& a, const Entry& b) { return a.modified_nanos > b.modified_nanos; });
   return like;
 }
 
-bool Successors::is_taken(InodeKey key) const {
-  return std::find(found_.begin(), found_.end(), key) != found_.end() || taken_(key);
+bool Successors::is_taken(InodeKey key) const { return found_.contains(key) || taken_(key); }
+
+const std::string& Successors::head_of(const std::string& path, InodeKey key) {
+  auto [it, fresh] = heads_.try_emplace(key);
+  if (!fresh) return it->second;
+  if (auto handle = open_any(path)) it->second = (*handle)->head().value_or("");
+  return it->second;
 }
 
 // The file itself under another name, before copies, before compressed ones.
 std::optional<Successors::Found> Successors::find(const std::string& live_path, const FileIdentity& identity,
                                                   uint64_t position) {
   if (identity.fingerprint_bytes == 0) return std::nullopt;  // nothing was read of it, nothing tells it from others
+  if (heads_of_ != live_path) heads_.clear();
+  heads_of_ = live_path;
   for (const Place& place : places(live_path)) {
     std::vector<std::pair<int, Entry>> candidates;
     for (const Entry& entry : entries_like(place)) {
@@ -112,9 +123,11 @@ std::optional<Successors::Found> Successors::find(const std::string& live_path, 
     std::stable_sort(candidates.begin(), candidates.end(), [](auto& a, auto& b) { return a.first < b.first; });
     for (const auto& [rank, entry] : candidates) {
       std::string path = join(place.folder, entry.name);
-      auto handle = is_gzip_name(path) ? FileHandle::open_gzip(path) : FileHandle::open(path);
-      if (!handle || !has_content(**handle, identity, position)) continue;
-      found_.push_back(entry.key);
+      if (!identity.matches(identity.key, head_of(path, entry.key))) continue;
+      auto handle = open_any(path);
+      if (!handle || !goes_on_at(**handle, position)) continue;
+      (*handle)->rest();
+      found_.insert(entry.key);
       return Found{std::move(path), *std::move(handle)};
     }
   }

@@ -2,7 +2,9 @@
 // (behind links: containers/ -> pods/ -> docker/), copied (copytruncate), compressed. The begin of the content decides,
 // and the name must be that of a rotation.
 //
-// Thread:  one. Lists each folder once: make a new one for each search.
+// Thread:  one. Lists each folder once, and asks each file of it once: make a new one for each search.
+// Cost:    opens each file that is called like a rotation of `live_path` once for all that were called so, if they are
+//          asked for one after the other; holds a KiB of each of these meanwhile.
 // Limits:  looks only into the folders of the path and of the links on its way, at names that begin like the file's.
 #pragma once
 
@@ -11,6 +13,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "agent/source/file_handle.h"
@@ -51,18 +55,22 @@ class Successors {
     std::string name;
     InodeKey key;
     int64_t modified_nanos = 0;
+    bool asked = false, is_file = false;  // key and time are known once it was asked
   };
   struct Place {
     std::string folder, name;  // the live file's
   };
   static std::vector<Place> places(const std::string& path);
-  const std::vector<Entry>& list(const std::string& folder);
+  std::vector<Entry>& list(const std::string& folder);
   std::vector<Entry> entries_like(const Place& place);
   bool is_taken(InodeKey key) const;
+  const std::string& head_of(const std::string& path, InodeKey key);
 
   const Taken taken_;
   std::map<std::string, std::vector<Entry>> folders_;  // by name
-  std::vector<InodeKey> found_;
+  std::unordered_set<InodeKey> found_;
+  std::string heads_of_;                             // the live path whose rotations heads_ are of
+  std::unordered_map<InodeKey, std::string> heads_;  // empty: cannot be read
 };
 
 }  // namespace agent
