@@ -185,9 +185,9 @@ std::string_view field_type(std::string_view value) {
 std::vector<DetectedField> detect_fields(const ResultStreams& streams, uint32_t limit) {
   FieldTable table(limit);
   FieldParser parser;
-  for (const ResultStream& stream : streams) {
-    parser.begin_stream(stream.labels);
-    for (const ResultEntry& entry : stream.entries) {
+  for (const ResultStream* stream : in_text_order(streams)) {
+    parser.begin_stream(stream->labels);
+    for (const ResultEntry& entry : stream->entries) {
       for (const auto& [name, value] : entry.structured_metadata) table.add(name, value);
       std::vector<std::pair<Found*, std::string>> parsed;
       std::string_view by = parser.parse(entry, [&](const std::string& name, const std::string& value) {
@@ -208,9 +208,9 @@ std::vector<std::string> detect_field_values(const ResultStreams& streams, std::
   auto take = [&](const std::string& label, const std::string& value) {
     if (label == name) values.insert(value);
   };
-  for (const ResultStream& stream : streams) {
-    parser.begin_stream(stream.labels);
-    for (const ResultEntry& entry : stream.entries) {
+  for (const ResultStream* stream : in_text_order(streams)) {
+    parser.begin_stream(stream->labels);
+    for (const ResultEntry& entry : stream->entries) {
       if (values.size() >= limit) break;
       for (const auto& [label, value] : entry.structured_metadata) take(label, value);
       parser.parse(entry, take);

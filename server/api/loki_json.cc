@@ -94,11 +94,11 @@ struct DataWriter {
   std::string_view type(const ResultScalar&) const { return "scalar"; }
 
   void write(const ResultStreams& streams) const {
-    append_list(out, streams, [this](const ResultStream& stream) {
+    append_list(out, in_text_order(streams), [this](const ResultStream* stream) {
       out += "{\"stream\":";
-      append_labels(out, stream.labels.labels());
+      append_labels(out, stream->labels.labels());
       out += ",\"values\":";
-      append_list(out, stream.entries, [this](const ResultEntry& entry) { append_entry(out, entry, categorized); });
+      append_list(out, stream->entries, [this](const ResultEntry& entry) { append_entry(out, entry, categorized); });
       out += '}';
     });
   }
@@ -260,11 +260,11 @@ std::string legacy_names_answer(const std::vector<std::string>& names) {
 
 std::string legacy_streams_answer(const ResultStreams& streams, const QueryStats& stats) {
   std::string out = R"({"streams":)";
-  append_list(out, streams, [&out](const ResultStream& stream) {
+  append_list(out, in_text_order(streams), [&out](const ResultStream* stream) {
     out += "{\"labels\":";
-    append_json_text(out, stream.labels.text());
+    append_json_text(out, stream->labels.text());
     out += ",\"entries\":";
-    append_list(out, stream.entries, [&out](const ResultEntry& entry) {
+    append_list(out, stream->entries, [&out](const ResultEntry& entry) {
       out += pipeline::concat("{\"ts\":\"", pipeline::format_rfc3339(entry.time), "\",\"line\":");
       append_json_text(out, entry.line, JsonText::kLine);
       out += '}';

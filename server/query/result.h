@@ -2,6 +2,7 @@
 // api/.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <variant>
@@ -27,6 +28,16 @@ struct ResultStream {
   std::vector<ResultEntry> entries;
 };
 using ResultStreams = std::vector<ResultStream>;  // sorted by labels
+
+// In Loki's order: by the text of their labels, where a longer set may come before one that it begins with.
+inline std::vector<const ResultStream*> in_text_order(const ResultStreams& streams) {
+  std::vector<std::pair<std::string, const ResultStream*>> order;
+  for (const ResultStream& stream : streams) order.emplace_back(stream.labels.text(), &stream);
+  std::sort(order.begin(), order.end());
+  std::vector<const ResultStream*> out;
+  for (const auto& [text, stream] : order) out.push_back(stream);
+  return out;
+}
 
 struct Sample {
   pipeline::LabelSet labels;

@@ -6,6 +6,7 @@
 
 #include "server/logql/parser.h"
 #include "server/query/selection.h"
+#include "server/store/volume_counter.h"
 
 namespace server {
 
@@ -68,8 +69,8 @@ class Walk {
     const StreamInfo& stream = object.streams()[ordinal];
     if (stream.max_time < edges_.front() || stream.min_time >= edges_.back()) return;
     visitor_.begin_stream(object.labels(stream));
-    if (visitor_.add_whole(stream.min_time, stream.max_time, stream.rows, stream.raw_bytes)) return;
-    const auto rows = static_cast<double>(stream.rows), bytes = static_cast<double>(stream.raw_bytes);
+    if (visitor_.add_whole(stream.min_time, stream.max_time, stream.rows, stream.volume_bytes)) return;
+    const auto rows = static_cast<double>(stream.rows), bytes = static_cast<double>(stream.volume_bytes);
     if (in_one_bucket(stream.min_time, stream.max_time)) return visitor_.add(bucket_of(stream.min_time), rows, bytes);
     for (uint32_t page = stream.first_page; page <= stream.last_page; ++page) {
       std::span<const PageRun> runs = object.runs(page);
@@ -95,27 +96,31 @@ class Walk {
 
   void head_stream(const HeadStream& stream) {
     UnixNanos min = INT64_MAX, max = INT64_MIN;
-    uint64_t entries = 0, bytes = 0;
+    uint64_t entries = 0, raw = 0;
+    VolumeCounter volume;
     for (const HeadRun& run : stream.runs) {
       min = std::min(min, run.min_time), max = std::max(max, run.max_time);
-      entries += run.entries.size(), bytes += run.entries.line_bytes() + run.entries.metadata_bytes();
+      entries += run.entries.size(), raw += run.entries.line_bytes() + run.entries.metadata_bytes();
+      volume.add(run.entries);
     }
     if (max < edges_.front() || min >= edges_.back()) return;
     visitor_.begin_stream(stream.stream->labels);
-    if (visitor_.add_whole(min, max, entries, bytes)) return;
-    for (const HeadRun& run : stream.runs) head_run(run);
+    if (visitor_.add_whole(min, max, entries, volume.bytes())) return;
+    const double share = raw == 0 ? 0 : static_cast<double>(volume.bytes()) / static_cast<double>(raw);
+    for (const HeadRun& run : stream.runs) head_run(run, share);
   }
 
-  void head_run(const HeadRun& run) {
+  // `share`: volume per raw byte of the stream.
+  void head_run(const HeadRun& run, double share) {
     const EntrySlice& entries = run.entries;
     if (in_one_bucket(run.min_time, run.max_time)) {
       return visitor_.add(bucket_of(run.min_time), static_cast<double>(entries.size()),
-                          static_cast<double>(entries.line_bytes() + entries.metadata_bytes()));
+                          share * static_cast<double>(entries.line_bytes() + entries.metadata_bytes()));
     }
     for (size_t i = 0; i < entries.size(); ++i) {
       if (!is_inside(entries.time(i))) continue;
       visitor_.add(bucket_of(entries.time(i)), 1,
-                   static_cast<double>(entries.line_size(i) + entries.metadata(i).encoded().size()));
+                   share * static_cast<double>(entries.line_size(i) + entries.metadata(i).encoded().size()));
     }
   }
 

@@ -26,7 +26,7 @@ struct VolumeSelection {
 struct VolumeTotals {
   uint64_t streams = 0;
   uint64_t pieces = 0;  // streams of objects and runs of the head: Loki's chunks
-  uint64_t bytes = 0;   // of lines and structured metadata
+  uint64_t bytes = 0;   // as Loki counts them (store/volume_counter.h)
   uint64_t entries = 0;
 };
 

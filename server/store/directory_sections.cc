@@ -206,12 +206,24 @@ bool decode_streams(std::string_view raw, ObjectDirectory& directory) {
     stream.min_time = plus(directory.summary.min_time, reader.varint());
     stream.max_time = plus(stream.min_time, reader.varint());
     stream.rows = reader.varint();
-    stream.raw_bytes = reader.varint();
+    stream.volume_bytes = stream.raw_bytes = reader.varint();
     stream.first_page = take32(reader, ok);
     stream.last_page = stream.first_page + take32(reader, ok);
     directory.streams.push_back(stream);
   }
   return ok && reader.ok() && reader.at_end();
+}
+
+std::string encode_volumes(const ObjectDirectory& directory) {
+  std::string out;
+  for (const StreamInfo& stream : directory.streams) append_varint(out, stream.volume_bytes);
+  return out;
+}
+
+bool decode_volumes(std::string_view raw, ObjectDirectory& directory) {
+  ByteReader reader(raw);
+  for (StreamInfo& stream : directory.streams) stream.volume_bytes = reader.varint();
+  return reader.ok() && reader.at_end();
 }
 
 std::string encode_pages(const ObjectDirectory& directory) {

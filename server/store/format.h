@@ -44,6 +44,7 @@
 //                    i64 min time | i64 max time | varint inputs | 16 bytes each | varint producer ranges |
 //                    for each: sized tenant | sized producer | varint epoch | varint first | varint last - first
 //   7 FILTER, 8 FIELDS  reserved, optional
+//   9 VOLUMES        optional, absent where no entry has metadata: varint volume bytes of each stream
 #pragma once
 
 #include <cstddef>
@@ -77,6 +78,7 @@ enum class SectionType : uint64_t {
   kLineage = 6,
   kFilter = 7,
   kFields = 8,
+  kVolumes = 9,
 };
 inline constexpr uint8_t kSectionCritical = 1;
 

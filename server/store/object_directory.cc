@@ -45,6 +45,7 @@ std::string_view section_name(SectionType type) {
     case SectionType::kLineage: return "LINEAGE";
     case SectionType::kFilter: return "FILTER";
     case SectionType::kFields: return "FIELDS";
+    case SectionType::kVolumes: return "VOLUMES";
   }
   return "unknown";
 }
@@ -64,7 +65,7 @@ void append_section(std::string& footer, std::string& table, uint64_t offset, Se
   append_varint(table, static_cast<uint64_t>(type));
   append_varint(table, 1);
   table += static_cast<char>(section.codec);
-  table += static_cast<char>(kSectionCritical);
+  table += static_cast<char>(type == SectionType::kVolumes ? 0 : kSectionCritical);
   append_varint(table, section.offset);
   append_varint(table, stored.size());
   append_varint(table, raw.size());
@@ -83,6 +84,7 @@ Result<Trailer> decode_trailer(std::string_view tail, uint64_t size) {
   auto version = reader.fixed<uint32_t>();
   if (reader.bytes(4) != kObjectMagic) return fail(Errc::kCorrupt, "no object trailer at the end");
   if (version > kObjectVersion) return fail(Errc::kInvalid, concat("made by a newer version: format ", version));
+  if (version == 0) return fail(Errc::kCorrupt, "malformed object trailer");
   uint64_t table_end = size - kObjectTrailerBytes;
   if (trailer.table_offset > table_end || trailer.table_length != table_end - trailer.table_offset) {
     return fail(Errc::kCorrupt, "malformed object trailer");
@@ -134,7 +136,8 @@ bool is_known(const Section& section) {
     case SectionType::kStreams:
     case SectionType::kPages:
     case SectionType::kMetadataKeys:
-    case SectionType::kLineage: return section.version == 1;
+    case SectionType::kLineage:
+    case SectionType::kVolumes: return section.version == 1;
     default: return false;
   }
 }
@@ -156,12 +159,15 @@ size_t ObjectDirectory::memory_bytes() const {
 
 std::string encode_footer(ObjectDirectory& directory, uint64_t offset) {
   std::string footer, table;
-  append_varint(table, 5);
+  const bool has_volumes = std::any_of(directory.streams.begin(), directory.streams.end(),
+                                       [](const StreamInfo& s) { return s.volume_bytes != s.raw_bytes; });
+  append_varint(table, has_volumes ? 6 : 5);
   append_section(footer, table, offset, SectionType::kStrings, encode_strings(directory));
   append_section(footer, table, offset, SectionType::kStreams, encode_streams(directory));
   append_section(footer, table, offset, SectionType::kPages, encode_pages(directory));
   append_section(footer, table, offset, SectionType::kMetadataKeys, encode_metadata_keys(directory));
   append_section(footer, table, offset, SectionType::kLineage, encode_lineage(directory));
+  if (has_volumes) append_section(footer, table, offset, SectionType::kVolumes, encode_volumes(directory));
   uint64_t table_offset = offset + footer.size();
   footer += table;
   append_fixed<uint64_t>(footer, table_offset);
@@ -209,6 +215,7 @@ Result<ObjectDirectory> decode_footer(std::string_view footer, uint64_t size) {
   TRY(decode(SectionType::kStrings, decode_strings));
   TRY(decode(SectionType::kStreams, decode_streams));
   TRY(decode(SectionType::kPages, decode_pages));
+  if (raw.contains(SectionType::kVolumes)) TRY(decode(SectionType::kVolumes, decode_volumes));
   if (!is_consistent(directory, size)) return fail(Errc::kCorrupt, "sections contradict one another");
   directory.summary.size = size;
   directory.summary.footer_length = static_cast<uint32_t>(footer.size());

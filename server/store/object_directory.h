@@ -42,6 +42,7 @@ struct StreamInfo {
   UnixNanos min_time = 0, max_time = 0;
   uint64_t rows = 0;
   uint64_t raw_bytes = 0;                  // of its lines and metadata
+  uint64_t volume_bytes = 0;               // as Loki counts them (volume_counter.h); raw_bytes where it was not counted
   uint32_t first_page = 0, last_page = 0;  // its entries lie on these pages and those between
   bool operator==(const StreamInfo&) const = default;
 };

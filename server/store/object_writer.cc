@@ -9,6 +9,7 @@
 #include "server/store/format.h"
 #include "server/store/packed_integers.h"
 #include "server/store/page_codec.h"
+#include "server/store/volume_counter.h"
 
 namespace server {
 
@@ -87,6 +88,7 @@ struct ObjectWriter::State {
   std::vector<uint32_t> metadata_offsets;  // empty, or of every row
   size_t first_run = 0;
   UnixNanos last_time = 0;  // of the run being filled
+  VolumeCounter volume;     // of the stream being filled
 
   // The row group being filled: text pages are written already, the small columns wait.
   size_t group_first_page = 0;
@@ -153,11 +155,16 @@ struct ObjectWriter::State {
     StreamInfo& stream = directory.streams.back();
     auto page = static_cast<uint32_t>(directory.pages.size());
     INVARIANT(stream.rows == 0 || rows.times.front() >= stream.max_time);
-    if (stream.rows == 0) stream.first_page = page, stream.min_time = rows.times.front();
+    if (stream.rows == 0) {
+      stream.first_page = page, stream.min_time = rows.times.front();
+      volume.reset();
+    }
     stream.last_page = page;
     stream.max_time = rows.times.back();
     stream.rows += rows.size();
     stream.raw_bytes += rows.line_bytes() + rows.metadata_bytes();
+    volume.add(rows);
+    stream.volume_bytes = volume.bytes();
   }
 
   void add_metadata(const EntrySlice& rows) {

@@ -1,0 +1,39 @@
+#include "server/store/volume_counter.h"
+
+#include <doctest/doctest.h>
+
+using namespace server;
+
+TEST_SUITE("store") {
+  TEST_CASE("store: a volume is lines, eight bytes a pair of metadata, and each distinct text once") {
+    EntryColumns entries;
+    const MetadataPair level[] = {{"level", "info"}};
+    const MetadataPair both[] = {{"level", "warn"}, {"trace", "info"}};
+    entries.append(1, "0123456789", level);
+    entries.append(2, "01234", level);
+    entries.append(3, "", both);
+    entries.append(4, "0");
+    VolumeCounter counter;
+    counter.add(entries.slice(0, 1));
+    counter.add(entries.slice(1, 4));
+    CHECK(counter.bytes() == 16 + 4 * 8 + std::string("levelinfowarntrace").size());
+    counter.reset();
+    CHECK(counter.bytes() == 0);
+    counter.add(entries.slice(0, 1));
+    CHECK(counter.bytes() == 10 + 8 + 9);
+  }
+
+  TEST_CASE("store: a volume of very many texts is counted without remembering all of them") {
+    EntryColumns entries;
+    uint64_t expected = 0;
+    for (size_t i = 0; i < 2 * VolumeCounter::kMaxTexts; ++i) {
+      std::string value = "value" + std::to_string(i);
+      const MetadataPair pair[] = {{"id", value}};
+      entries.append(static_cast<UnixNanos>(i), "x", pair);
+      expected += 1 + 8 + value.size();
+    }
+    VolumeCounter counter;
+    counter.add(entries);
+    CHECK(counter.bytes() == expected + 2);
+  }
+}
