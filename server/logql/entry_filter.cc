@@ -1,5 +1,7 @@
 #include "server/logql/entry_filter.h"
 
+#include <algorithm>
+
 #include "server/logql/log_pipeline.h"
 #include "server/logql/value_text.h"
 
@@ -107,12 +109,18 @@ bool EntryFilter::keeps_address(const EntryLabels& labels) const {
   return ip_->found_in(*text) == (filter_.compare == CompareOp::kEqual);
 }
 
-void append_label_names(const LabelFilter& filter, std::vector<std::string>& names) {
-  if (filter.kind == Kind::kAnd || filter.kind == Kind::kOr) {
-    for (const LabelFilter& operand : filter.operands) append_label_names(operand, names);
-  } else {
-    names.push_back(filter.kind == Kind::kString ? filter.matcher.name : filter.name);
+void EntryFilter::append_label_names(std::vector<std::string>& names) const {
+  if (matcher_) {
+    names.push_back(matcher_->name());
+  } else if (operands_.empty()) {
+    names.push_back(filter_.name);
   }
+  for (const EntryFilter& operand : operands_) operand.append_label_names(names);
+}
+
+bool EntryFilter::has_address() const {
+  return filter_.kind == Kind::kIp ||
+         std::any_of(operands_.begin(), operands_.end(), [](const EntryFilter& o) { return o.has_address(); });
 }
 
 }  // namespace server

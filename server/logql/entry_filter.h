@@ -20,6 +20,10 @@ class EntryFilter {
   // A value that cannot be converted keeps the entry and sets __error__, unless that is set already.
   bool keeps(EntryLabels& labels) const;
 
+  // Appends the names of the labels that the filter looks at.
+  void append_label_names(std::vector<std::string>& names) const;
+  bool has_address() const;  // anywhere in it
+
  private:
   explicit EntryFilter(const LabelFilter& filter) : filter_(filter) {}
   static pipeline::Result<EntryFilter> compile_part(const LabelFilter& filter, bool inside);
@@ -32,8 +36,5 @@ class EntryFilter {
   std::optional<pipeline::IpFilter> ip_;
   std::vector<EntryFilter> operands_;
 };
-
-// Appends the names of the labels that the filter looks at.
-void append_label_names(const LabelFilter& filter, std::vector<std::string>& names);
 
 }  // namespace server

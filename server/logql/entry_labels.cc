@@ -19,6 +19,12 @@ std::string_view with_suffix(pipeline::Arena& arena, std::string_view name) {
 
 }  // namespace
 
+void EntryLabels::begin_stream(const pipeline::LabelSet& stream) {
+  stream_ = &stream;
+  stream_mask_ = 0;
+  for (const pipeline::Label& label : stream.labels()) stream_mask_ |= mask_of(label.first);
+}
+
 void EntryLabels::begin_entry(MetadataView metadata) {
   metadata_.clear();
   parsed_.clear();
@@ -32,7 +38,7 @@ void EntryLabels::begin_entry(MetadataView metadata) {
       error_ = value;
     } else if (name == kErrorDetailsLabel) {
       details_ = value;
-    } else if (stream_->get(name)) {
+    } else if (of_stream(name)) {
       metadata_.push_back({with_suffix(arena_, name), value});
     } else {
       metadata_.push_back({name, value});
@@ -65,35 +71,41 @@ std::optional<std::string_view> EntryLabels::get(std::string_view name) const {
   if (const Set* set = find_parsed(name); set && !set->removed) return set->value;
   if (const Set* set = find_metadata(name)) return set->value;
   if (!removed_.empty() && is_removed(name)) return std::nullopt;
-  auto value = stream_->get(name);
+  auto value = of_stream(name);
   if (value && value->empty()) return std::nullopt;
   return value;
 }
 
-bool EntryLabels::is_taken(std::string_view name) const { return find_metadata(name) || stream_->get(name); }
+bool EntryLabels::is_taken(std::string_view name) const { return find_metadata(name) || of_stream(name); }
 
 std::string_view EntryLabels::parsed_name(std::string_view name) {
   return is_taken(name) ? with_suffix(arena_, name) : name;
 }
 
-void EntryLabels::set_parsed(std::string_view name, std::string_view value) {
+EntryLabels::Set& EntryLabels::set(std::string_view name, std::string_view value) {
   if (Set* set = find_metadata(name)) set->removed = true;
   if (const Set* found = find_parsed(name)) {
     Set* set = const_cast<Set*>(found);
     set->value = value;
     set->removed = false;
-    return;
+    return *set;
   }
-  if (stream_->get(name)) hides_stream_ = true;
-  parsed_.push_back({name, value});
+  if (of_stream(name)) hides_stream_ = true;
   parsed_mask_ |= mask_of(name);
+  return parsed_.emplace_back(Set{name, value});
+}
+
+bool EntryLabels::has_any() const {
+  bool any = !error_.empty() || !details_.empty();
+  visit([&](std::string_view, std::string_view) { any = true; });
+  return any;
 }
 
 void EntryLabels::remove(std::string_view name) {
   for (Set& set : parsed_)
     if (set.name == name) set.removed = true;
   if (Set* set = find_metadata(name)) set->removed = true;
-  if (!is_removed(name) && stream_->get(name)) removed_.push_back(name);
+  if (of_stream(name) && !is_removed(name)) removed_.push_back(name);
 }
 
 bool EntryLabels::is_visible(const pipeline::Label& stream_label) const {

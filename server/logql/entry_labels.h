@@ -20,10 +20,11 @@ class EntryLabels {
  public:
   struct Set {
     std::string_view name, value;
-    bool removed = false;  // by drop or keep; a parser may not set it again
+    bool removed = false;  // by drop, keep or a renaming
+    bool parsed = false;   // a parser has set it once, and none may again
   };
 
-  void begin_stream(const pipeline::LabelSet& stream) { stream_ = &stream; }
+  void begin_stream(const pipeline::LabelSet& stream);
   void begin_entry(MetadataView metadata);
   pipeline::Arena& arena() { return arena_; }
 
@@ -42,9 +43,15 @@ class EntryLabels {
   // metadata has it.
   std::string_view parsed_name(std::string_view name);
   bool is_taken(std::string_view name) const;  // the name stays as it is, but would collide
-  // A parser has set it already; the first value wins.
-  bool was_parsed(std::string_view name) const { return find_parsed(name) != nullptr; }
-  void set_parsed(std::string_view name, std::string_view value);
+  // It is there, or a parser has set it before; the first value wins.
+  bool was_parsed(std::string_view name) const {
+    const Set* set = find_parsed(name);
+    return set != nullptr && (set->parsed || !set->removed);
+  }
+  void set_parsed(std::string_view name, std::string_view value) { set(name, value).parsed = true; }
+
+  // --- label_format
+  void set_formatted(std::string_view name, std::string_view value) { set(name, value); }
 
   // --- drop and keep
   void remove(std::string_view name);
@@ -68,6 +75,10 @@ class EntryLabels {
   bool is_plain() const {
     return parsed_.empty() && metadata_.empty() && removed_.empty() && error_.empty() && details_.empty();
   }
+  // Calls `see(name, value)` for all labels but the error slots.
+  template <class See>
+  void visit(See see) const;
+  bool has_any() const;  // a label or an error
   const pipeline::LabelSet& stream() const { return *stream_; }
   const std::vector<Set>& metadata() const { return metadata_; }
   const std::vector<Set>& parsed() const { return parsed_; }
@@ -77,18 +88,34 @@ class EntryLabels {
 
  private:
   const Set* find_parsed(std::string_view name) const;
+  Set& set(std::string_view name, std::string_view value);
+  std::optional<std::string_view> of_stream(std::string_view name) const {
+    if ((stream_mask_ & mask_of(name)) == 0) return std::nullopt;
+    return stream_->get(name);
+  }
   Set* find_metadata(std::string_view name);
   const Set* find_metadata(std::string_view name) const;
   bool is_removed(std::string_view name) const;
 
   const pipeline::LabelSet* stream_ = nullptr;
   std::vector<Set> metadata_, parsed_;
-  uint64_t parsed_mask_ = 0;   // of the names in parsed_: most look-ups end here
+  uint64_t stream_mask_ = 0;   // of the names of the stream: most look-ups end here
+  uint64_t parsed_mask_ = 0;   // of the names in parsed_
   bool hides_stream_ = false;  // a parsed name is one of the stream's
   std::vector<std::string_view> removed_;
   std::string_view error_, details_;
   pipeline::Arena arena_;
 };
+
+template <class See>
+void EntryLabels::visit(See see) const {
+  for (const pipeline::Label& label : stream_->labels())
+    if (is_visible(label)) see(std::string_view(label.first), std::string_view(label.second));
+  for (const Set& set : metadata_)
+    if (!set.removed) see(set.name, set.value);
+  for (const Set& set : parsed_)
+    if (!set.removed) see(set.name, set.value);
+}
 
 template <class Predicate>
 void EntryLabels::remove_if(Predicate predicate) {
@@ -100,7 +127,7 @@ void EntryLabels::remove_if(Predicate predicate) {
   for (Set& set : parsed_) {
     if (set.removed || !predicate(set.name, set.value)) continue;
     set.removed = true;
-    if (stream_->get(set.name)) removed_.push_back(set.name);
+    if (of_stream(set.name)) removed_.push_back(set.name);
   }
 }
 

@@ -249,4 +249,54 @@ void PatternExtractor::extract(std::string_view line, EntryLabels& labels, const
   }
 }
 
+namespace {
+
+constexpr std::string_view kPackedLine = "_entry";
+
+// Takes the members of the object itself.
+class PackedMembers final : public pipeline::JsonFieldChoice {
+ public:
+  explicit PackedMembers(const NeededLabels& needed) : needed_(needed) {}
+  Answer choose(std::string_view name) override {
+    return name == kPackedLine || needed_.has(name) ? Answer::kTake : Answer::kSkip;
+  }
+  bool wants_inside(std::string_view) override { return false; }
+
+ private:
+  const NeededLabels& needed_;
+};
+
+}  // namespace
+
+std::string_view UnpackExtractor::unpack(std::string_view line, EntryLabels& labels, const NeededLabels& needed,
+                                         ExtractScratch& scratch) const {
+  if (line.empty()) return line;
+  if (line[0] != '{') {
+    set_parser_error(labels, needed, kJsonError, "expecting json object(6), but it is not");
+    return line;
+  }
+  PackedMembers choice(needed);
+  scratch.json_fields.clear();
+  if (const auto fault = pipeline::flatten_json(line, scratch.json_fields, labels.arena(), &choice)) {
+    set_parser_error(labels, needed, kJsonError, *fault);
+    return line;
+  }
+  auto is_packed = [](const pipeline::JsonField& field) {
+    return field.name == kPackedLine && field.value.kind == pipeline::JsonKind::kString;
+  };
+  const auto packed = std::find_if(scratch.json_fields.rbegin(), scratch.json_fields.rend(), is_packed);
+  if (packed == scratch.json_fields.rend()) return line;
+  const auto text = pipeline::json_text(packed->value, labels.arena());
+  if (!text) {
+    set_parser_error(labels, needed, kJsonError, "Encountered an invalid escape sequence in a string");
+    return line;
+  }
+  for (const pipeline::JsonField& field : scratch.json_fields) {
+    if (field.value.kind != pipeline::JsonKind::kString || field.name == kPackedLine) continue;
+    const std::string_view name = labels.parsed_name(field.name);
+    if (!labels.was_parsed(name)) labels.set_parsed(name, pipeline::logql_text(field.value, labels.arena()));
+  }
+  return *text;
+}
+
 }  // namespace server

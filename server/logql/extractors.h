@@ -1,4 +1,4 @@
-// The parsers json, logfmt, regexp and pattern, compiled: they set labels from the line (logql.md 4.4 to 4.9).
+// The parsers json, logfmt, regexp, pattern and unpack, compiled: they set labels from the line (logql.md 4.4 to 4.9).
 //
 // Each extract() takes the line, sets parsed labels and maybe the error, and never drops an entry.
 // Thread: any (immutable); ExtractScratch has one owner.
@@ -85,6 +85,14 @@ class PatternExtractor {
  private:
   explicit PatternExtractor(pipeline::PatternParser parser) : parser_(std::move(parser)) {}
   pipeline::PatternParser parser_;
+};
+
+// Lines that Promtail's pack stage made: an object whose member _entry is the line, and the others labels.
+class UnpackExtractor {
+ public:
+  // The line that was packed; `line` itself where none was.
+  std::string_view unpack(std::string_view line, EntryLabels& labels, const NeededLabels& needed,
+                          ExtractScratch& scratch) const;
 };
 
 }  // namespace server

@@ -1,7 +1,8 @@
-// ImpliedText: what a line must contain so that an equality behind `json` can hold: {...} | json | status="500" keeps
-// no line without 500 in it, as a whole value. Looking for a text costs a fraction of parsing the line.
+// ImpliedText: what a line must contain so that an equality behind a parser can hold: in `| json | level="error"` the
+// text error, or a backslash, since that may hide it. Lines that lack it are dropped unread.
 //
-// Right only for entries that have no label of that name from elsewhere: applies_to() and no structured metadata.
+// Only where the value can come from the line alone: the stages before are parsers, line filters and label filters, and
+// neither the stream nor the entry's metadata has a label from which that name may come.
 // Thread: any (immutable).
 #pragma once
 
@@ -12,24 +13,28 @@
 #include "pipeline/match/literal_search.h"
 #include "pipeline/model/label_set.h"
 #include "server/logql/syntax.h"
+#include "server/store/columns.h"
 
 namespace server {
 
 class ImpliedText {
  public:
-  // Of the first such equality; nothing where there is none.
+  // Of the equality with the longest value; nothing where there is none.
   static std::optional<ImpliedText> of(const std::vector<Stage>& stages);
 
-  bool applies_to(const pipeline::LabelSet& stream) const { return !stream.get(name_); }
+  bool applies_to(const pipeline::LabelSet& stream) const;
   // False: the equality does not hold, whatever the line's fields are.
-  bool may_keep(std::string_view line) const;
+  bool may_keep(std::string_view line, MetadataView metadata) const;
 
  private:
-  ImpliedText(const std::string& name, const std::string& value) : name_(name), value_(value), escape_("\\") {}
+  ImpliedText(const std::string& name, const std::string& value, bool whole_words)
+      : name_(name), value_(value), escape_("\\"), whole_words_(whole_words) {}
+  bool is_in(std::string_view line) const;
 
   std::string name_;
   pipeline::LiteralSearcher value_;
   pipeline::LiteralSearcher escape_;  // a value may be written with escapes
+  bool whole_words_;                  // something that is no letter and no digit stands on either side of a value
 };
 
 }  // namespace server

@@ -15,7 +15,7 @@
 //          labels are needed, process() extracts what decides and labels() the rest, so do not ask for labels that
 //          nobody will see. labels() costs a hash of the labels that are not the stream's, and nothing for streams
 //          without metadata in a pipeline that sets no labels.
-// Errors:  compile: kInvalid, `parse error : stage '| line_format "{{"' : ...`, and check_supported's texts.
+// Errors:  compile: kInvalid, `parse error : stage '| line_format "{{"' : ...`.
 #pragma once
 
 #include <cstdint>
@@ -49,6 +49,7 @@ struct LabelUse {
   };
   Kind kind = Kind::kAll;
   std::vector<std::string> names;
+  bool ignores_lines = false;  // the line that comes out is not looked at, nor is its length
 };
 
 // What the range aggregation's samples are grouped by at once: its own grouping, or that of the vector aggregation

@@ -301,7 +301,6 @@ TEST_SUITE("server/logql") {
           "parse error : stage '| logfmt a=\"b.c\"' : cannot parse expression [b.c]: unexpected char .");
     CHECK(compile_error("| a=ip(\"x\")") == "parse error : stage '| a=ip(\"x\")' : ip: invalid pattern: \"x\"");
     CHECK(compile_error("| a=ip(\"x\") or b=1").empty());
-    CHECK(compile_error("| unpack") == "not supported yet: unpack");
   }
 
   TEST_CASE("pipeline: an error in a metric query is told in four lines") {

@@ -12,11 +12,18 @@
 
 namespace server {
 
+// What the stages look at.
+struct LabelDemand {
+  std::vector<std::string> names;
+  bool all = false;            // a template looks at everything
+  bool errors_decide = false;  // an address filter, which keeps whatever has an error
+};
+
 class NeededLabels {
  public:
-  NeededLabels(const std::vector<Stage>& stages, const LabelUse& use, const Unwrap* unwrap);
+  NeededLabels(const LabelDemand& demand, const LabelUse& use);
   // Only what decides whether an entry is kept, what its line is and its value. Everything, where errors decide too.
-  static NeededLabels to_decide(const std::vector<Stage>& stages, const Unwrap* unwrap);
+  static NeededLabels to_decide(const LabelDemand& demand);
 
   bool all() const { return all_; }
   // Parsers need not run at all.

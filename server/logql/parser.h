@@ -30,7 +30,4 @@ Result<Selector> parse_selector(std::string_view text, EmptyMatchers empty);
 // Matchers for use; they were checked when the selector was parsed.
 std::vector<pipeline::Matcher> compile_selector(const Selector& selector);
 
-// What this server cannot execute yet: kInvalid, `not supported yet: <what>`.
-Result<void> check_supported(const Expr& expr);
-
 }  // namespace server

@@ -284,15 +284,4 @@ TEST_SUITE("server/logql") {
     CHECK(parse_selector("{a", EmptyMatchers::kAllow).error().message ==
           "parse error at line 1, col 3: syntax error: unexpected $end, expecting = or =~ or !~ or !=");
   }
-
-  TEST_CASE("parser: what cannot be executed yet says so") {
-    auto refused = [](std::string_view text) {
-      auto result = check_supported(*parse_query(text));
-      return result ? std::string() : result.error().message;
-    };
-    CHECK(refused(R"({a="x"} | unpack)") == "not supported yet: unpack");
-    CHECK(refused(R"({a="x"} | label_format b=c)") == "not supported yet: label_format");
-    CHECK(refused(R"({a="x"} | line_format "{{.b | upper}}")").starts_with("not supported yet: line_format"));
-    CHECK(refused(R"(sum(rate({a="x"} | json | line_format "{{.b}}" [1m])) * 2)").empty());
-  }
 }

@@ -81,7 +81,6 @@ Result<QueryResult> QueryEngine::instant(const InstantQuery& query, const std::a
 
 Result<QueryResult> QueryEngine::range(const RangeQuery& query, QueryTurn& turn) {
   TRY_LET(Expr expr, parse_query(query.query));
-  TRY(check_supported(expr));
   TRY(check_length(query.start, query.end));
   if (limits_.max_streams_matchers_per_query != 0 && count_matchers(expr) > limits_.max_streams_matchers_per_query) {
     return fail(Errc::kInvalid, concat("max streams matchers per query exceeded, matchers-count > limit (",
@@ -107,7 +106,6 @@ Result<QueryResult> QueryEngine::instant(const InstantQuery& query, QueryTurn& t
         Errc::kInvalid,
         "log queries are not supported as an instant query type, please change your query to a range query type");
   }
-  TRY(check_supported(expr));
   for (const RangeAggregation* range : range_aggregations(expr))
     TRY(check_length(query.time - range->range.range_ns, query.time + 1));
   TRY_LET(QueryResult result, run_metric(expr, StepGrid{query.time, 1, 1}, query.tenant, turn));
