@@ -18,8 +18,7 @@ pipeline::Result<EntryFilter> EntryFilter::compile_part(const LabelFilter& filte
   if (filter.kind == Kind::kString) {
     const LabelMatcher& m = filter.matcher;
     TRY_LET(out.matcher_, pipeline::Matcher::create(m.name, m.op, m.value, pipeline::Dot::kNotNewline));
-    if (m.value.empty() && (m.op == MatchOp::kRegex || m.op == MatchOp::kNotRegex))
-      out.always_ = m.op == MatchOp::kRegex;
+    if (m.op == MatchOp::kRegex || m.op == MatchOp::kNotRegex) out.loose_ = pipeline::LooseTexts::of(m.value);
   } else if (filter.kind == Kind::kIp) {
     auto ip = pipeline::IpFilter::compile(filter.ip);
     if (!ip && !inside) return pipeline::fail(ip.error());
@@ -35,11 +34,10 @@ pipeline::Result<EntryFilter> EntryFilter::compile_part(const LabelFilter& filte
 bool EntryFilter::keeps(EntryLabels& labels) const {
   switch (filter_.kind) {
     case Kind::kString: {
-      if (always_) return *always_;
       const std::string& name = matcher_->name();
-      if (name == kErrorLabel) return matcher_->matches(labels.error());
-      if (name == kErrorDetailsLabel) return matcher_->matches(std::string_view());
-      return matcher_->matches(labels.get(name).value_or(std::string_view()));
+      if (name == kErrorLabel) return matches(labels.error());
+      if (name == kErrorDetailsLabel) return matches(std::string_view());
+      return matches(labels.get(name).value_or(std::string_view()));
     }
     case Kind::kIp: return keeps_address(labels);
     case Kind::kAnd: {
@@ -81,6 +79,11 @@ std::optional<double> small_number(std::string_view text) {
 }
 
 }  // namespace
+
+bool EntryFilter::matches(std::string_view value) const {
+  if (loose_) return loose_->matches(value) == (matcher_->op() == MatchOp::kRegex);
+  return matcher_->matches(value);
+}
 
 bool EntryFilter::keeps_converted(EntryLabels& labels) const {
   const auto text = labels.get(filter_.name);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pipeline/match/ip_filter.h"
+#include "pipeline/match/loose_texts.h"
 #include "pipeline/match/matcher.h"
 #include "server/logql/entry_labels.h"
 #include "server/logql/syntax.h"
@@ -27,12 +28,13 @@ class EntryFilter {
  private:
   explicit EntryFilter(const LabelFilter& filter) : filter_(filter) {}
   static pipeline::Result<EntryFilter> compile_part(const LabelFilter& filter, bool inside);
+  bool matches(std::string_view value) const;
   bool keeps_converted(EntryLabels& labels) const;
   bool keeps_address(const EntryLabels& labels) const;
 
   LabelFilter filter_;  // without operands
   std::optional<pipeline::Matcher> matcher_;
-  std::optional<bool> always_;  // =~ "" keeps everything, !~ "" nothing
+  std::optional<pipeline::LooseTexts> loose_;  // instead of the matcher's expression
   std::optional<pipeline::IpFilter> ip_;
   std::vector<EntryFilter> operands_;
 };
