@@ -51,6 +51,10 @@ class RandomQueries {
     return out;
   }
   std::string line(bool broken) {
+    if (pick(10) == 0)
+      return "{\"a\":\"" + value() + "\",\"_entry\":\"" + one_of({"num=5 a=b", "x \\u001b[31mred\\u001b[0m", ""}) +
+             "\",\"sm\":\"p\"}";
+    if (pick(20) == 0) return "\x1b[32m" + logfmt_line() + "\x1b[0m";
     const int kind = pick(broken ? 5 : 4);
     if (kind <= 1) return json_line();
     if (kind == 2) return logfmt_line();
@@ -99,12 +103,30 @@ class RandomQueries {
       case 0: return label + one_of({">", ">=", "<", "<=", "=", "!="}) + one_of({"1", "1.5", "2"});
       case 1: return label + one_of({">", "<", "=", "!="}) + one_of({"1s", "5s", "1kB", "10kB"});
       case 2: return label + one_of({"=", "!="}) + "ip(`10.0.0.0/8`)";
-      case 3: return label + one_of({"=~", "!~"}) + "`" + one_of({".+", "x|1", "", "[a-z]*", "in.o"}) + "`";
+      case 3:
+        return label + one_of({"=~", "!~"}) + "`" + one_of({".+", "x|1", "", "[a-z]*", "in.o", "in.*", "10kb|10.0"}) +
+               "`";
       default: return label + one_of({"=", "!="}) + "`" + value() + "`";
     }
   }
+  std::string label_formats() {
+    std::vector<std::string> targets = {"a", "lvl", "new", "app", "sm"};
+    std::string out;
+    for (int i = 1 + pick(3); i > 0; --i) {
+      const auto at = targets.begin() + pick(static_cast<int>(targets.size()));
+      out += *at + "=" +
+             (pick(2) ? name()
+                      : "`" +
+                            one_of({"{{.a}}", "x", "{{.b}}{{.sm}}", "{{.a | substr 3 1}}", "{{len .}}",
+                                    "{{__line__ | trunc 3}}", "{{__timestamp__ | unixEpoch}}"}) +
+                            "`");
+      targets.erase(at);
+      if (i > 1) out += ", ";
+    }
+    return out;
+  }
   std::string stage(bool changes_line) {
-    switch (pick(changes_line ? 10 : 8)) {
+    switch (pick(changes_line ? 13 : 8)) {
       case 0:
       case 1: return line_filter();
       case 2: return "| " + one_of({"json", "json a, x=`b.d`", "json sm, app, nope", "json q=`num`"});
@@ -116,7 +138,15 @@ class RandomQueries {
       case 7:
         return "| " + one_of({"drop app, a=~`.*`", "drop lvl=`info`, sm=~`.+`", "keep a, app, lvl=~`.*`",
                               "keep b, sm=`x`", "drop __error__, __error_details__=~`.*`"});
-      default: return "| line_format `" + one_of({"{{.a}} {{.sm}}", "x={{.lvl}} {\"k\":1}", "{{.__error__}}"}) + "`";
+      case 8: return "| " + one_of({"unpack", "unpack", "decolorize"});
+      case 9:
+      case 10: return "| label_format " + label_formats();
+      default:
+        return "| line_format `" +
+               one_of({"{{.a}} {{.sm}}", "x={{.lvl}} {\"k\":1}", "{{.__error__}}", "{{.a | upper}} a={{.b}}",
+                       "{{if .lvl}}{{.lvl}}{{else}}{{__line__}}{{end}}", "{{substr 3 1 .app}}",
+                       "{{range $k, $v := .}}{{$k}}={{$v}} {{end}}", "{{index . \"a\"}}"}) +
+               "`";
     }
   }
   std::string log_query(bool changes_line) {

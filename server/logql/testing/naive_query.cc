@@ -4,8 +4,11 @@
 #include <set>
 
 #include "pipeline/match/ip_filter.h"
+#include "pipeline/match/loose_texts.h"
 #include "pipeline/match/matcher.h"
 #include "pipeline/match/regex.h"
+#include "pipeline/parse/color_codes.h"
+#include "pipeline/parse/go_template.h"
 #include "pipeline/parse/json.h"
 #include "pipeline/parse/json_path.h"
 #include "pipeline/parse/logfmt.h"
@@ -47,11 +50,14 @@ class NaiveEntryState {
   // As a parser does it: a name of its own, and the first value wins.
   void extract(std::string name, const std::string& value) {
     if (collides(name)) name += "_extracted";
-    if (extracted_.count(name)) return;
+    if (extracted_.count(name) || parsed_.count(name)) return;
     set(name, value);
   }
   void set(const std::string& name, const std::string& value) {
     extracted_.insert(name);
+    format(name, value);
+  }
+  void format(const std::string& name, const std::string& value) {
     metadata_.erase(name);
     stream_.erase(name);
     parsed_[name] = value;
@@ -68,6 +74,15 @@ class NaiveEntryState {
     error = kind;
     details = why;
   }
+  NaiveLabels all() const {
+    NaiveLabels out;
+    for (const NaiveLabels* labels : {&stream_, &metadata_, &parsed_})
+      for (const auto& [name, value] : *labels) out[name] = value;
+    if (!error.empty()) out[std::string(kErrorLabel)] = error;
+    if (!details.empty()) out[std::string(kErrorDetailsLabel)] = details;
+    return out;
+  }
+  UnixNanos time() const { return time_; }
   NaiveResult result() const {
     NaiveResult out{time_, line, stream_, metadata_, parsed_};
     if (!error.empty()) out.parsed[std::string(kErrorLabel)] = error;
@@ -132,11 +147,13 @@ bool label_filter(const LabelFilter& filter, NaiveEntryState& entry) {
   }
   if (filter.kind == Kind::kString) {
     const LabelMatcher& matcher = filter.matcher;
-    if (matcher.op == MatchOp::kRegex && matcher.value.empty()) return true;
-    if (matcher.op == MatchOp::kNotRegex && matcher.value.empty()) return false;
     std::string value = entry.get(matcher.name).value_or("");
     if (matcher.name == kErrorLabel) value = entry.error;
     if (matcher.name == kErrorDetailsLabel) value = "";
+    const auto loose = matcher.op == MatchOp::kRegex || matcher.op == MatchOp::kNotRegex
+                           ? pipeline::LooseTexts::of(matcher.value)
+                           : std::nullopt;
+    if (loose) return loose->matches(value) == (matcher.op == MatchOp::kRegex);
     return matches(matcher, value, pipeline::Dot::kNotNewline);
   }
   const auto value = entry.get(filter.name);
@@ -158,7 +175,11 @@ struct NaiveStage {
 
   bool operator()(const LineFilterStage& stage) {
     bool found = false;
-    for (const LineFilterOperand& operand : stage.operands) found = found || operand_in(stage, operand, entry.line);
+    const bool texts_only = stage.op == LineFilterOp::kContains && stage.operands.size() > 1;
+    for (LineFilterOperand operand : stage.operands) {
+      if (texts_only) operand.is_ip = false;
+      found = found || operand_in(stage, operand, entry.line);
+    }
     const bool negative = stage.op == LineFilterOp::kNotContains || stage.op == LineFilterOp::kNotMatches ||
                           stage.op == LineFilterOp::kNotPattern;
     return found != negative;
@@ -233,20 +254,41 @@ struct NaiveStage {
     return true;
   }
   bool operator()(const LabelFilterStage& stage) { return label_filter(stage.filter, entry); }
-  // Only {{.field}} and text.
-  bool operator()(const LineFormatStage& stage) {
-    std::string out;
-    std::string_view form = stage.form;
-    while (!form.empty()) {
-      const size_t open = form.find("{{.");
-      out += form.substr(0, open);
-      if (open == std::string_view::npos) break;
-      const size_t close = form.find("}}", open);
-      const std::string name(form.substr(open + 3, close - open - 3));
-      out += name == kErrorLabel ? entry.error : entry.get(name).value_or("");
-      form.remove_prefix(close + 2);
+  // What a template gives for these labels; nothing, and the error is set, where it fails.
+  std::optional<std::string> fill(std::string_view name, const std::string& form, const NaiveLabels& labels) {
+    const auto compiled = *pipeline::GoTemplate::parse(name, form, pipeline::TemplateFunctions::kLogql);
+    std::vector<pipeline::TemplateMap::Member> members;
+    for (const auto& [key, value] : labels) members.push_back({key, pipeline::TemplateValue::text(value)});
+    pipeline::TemplateMap all{members.data(), members.size(), members.size(), true};
+    std::vector<pipeline::TemplateValue> fields;
+    for (const std::string& field : compiled.fields()) {
+      const auto* found = all.find(field);
+      fields.push_back(found ? *found : pipeline::TemplateValue());
     }
-    entry.line = out;
+    pipeline::TemplateRun run;
+    std::string out;
+    const auto done = compiled.run({fields, &all, 0, entry.line, entry.time()}, run, out);
+    if (done) return out;
+    entry.fail("TemplateFormatErr", done.error().message);
+    return std::nullopt;
+  }
+  bool operator()(const LineFormatStage& stage) {
+    if (auto made = fill("line", stage.form, entry.all())) entry.line = *made;
+    return true;
+  }
+  bool operator()(const LabelFormatStage& stage) {
+    NaiveLabels seen;
+    for (const LabelFormat& format : stage.formats) {
+      if (format.is_rename) {
+        const auto value = entry.get(format.source);
+        if (!value) continue;
+        entry.format(format.target, *value);
+        entry.remove(format.source);
+        continue;
+      }
+      if (seen.empty()) seen = entry.all();
+      if (auto made = fill("label", format.source, seen)) entry.format(format.target, *made);
+    }
     return true;
   }
   bool operator()(const DropStage& stage) {
@@ -268,9 +310,40 @@ struct NaiveStage {
     });
     return true;
   }
-  bool operator()(const DecolorizeStage&) { return true; }
-  bool operator()(const UnpackStage&) { return true; }
-  bool operator()(const LabelFormatStage&) { return true; }
+  bool operator()(const DecolorizeStage&) {
+    std::string plain;
+    pipeline::append_without_colors(plain, entry.line);
+    entry.line = plain;
+    return true;
+  }
+  bool operator()(const UnpackStage&) {
+    const std::string line = entry.line;
+    if (line.empty()) return true;
+    std::vector<pipeline::JsonField> fields;
+    const auto fault = pipeline::flatten_json(line, fields, arena);
+    if (line[0] != '{' || fault) {
+      entry.fail("JSONParserErr", line[0] != '{' ? "expecting json object(6), but it is not" : std::string(*fault));
+      return true;
+    }
+    std::vector<pipeline::JsonMember> members;
+    pipeline::check_json(line, &members);
+    std::vector<std::pair<std::string, std::string>> texts;
+    std::optional<std::string> packed;
+    for (const pipeline::JsonMember& member : members) {
+      if (member.value.kind != pipeline::JsonKind::kString) continue;
+      const std::string name(pipeline::sanitise_label_name(member.name.raw, arena));
+      const std::string text(pipeline::logql_text(member.value, arena));
+      if (name == "_entry") {
+        packed = text;
+      } else {
+        texts.emplace_back(name, text);
+      }
+    }
+    if (!packed) return true;
+    for (const auto& [name, text] : texts) entry.extract(name, text);
+    entry.line = *packed;
+    return true;
+  }
 };
 
 // The number in the label, or nothing where there is no such label. What does not convert is 0 and an error.
