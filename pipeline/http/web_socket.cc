@@ -44,7 +44,7 @@ class Session final : public HttpTakeover, public WebSocket, public std::enable_
   Peer* peer_ = nullptr;  // null before on_begin() and after on_gone()
   std::unique_ptr<Timer> ping_timer_, write_timer_, close_timer_;
   uint64_t last_unsent_ = 0;
-  bool said_no_ = false;     // the owner waits for on_writable()
+  bool full_ = false;        // on_writable() is due when everything is sent
   bool close_came_ = false;  // the client's close frame
   uint16_t closed_code_ = kWebSocketAbnormal;
   std::string closed_reason_;
@@ -89,6 +89,7 @@ void Session::write_output() {
   pieces.push_back(std::move(output));
   peer_->write(std::move(pieces));
   if (peer_->unsent_bytes() > 2 * options_.max_unsent_bytes + options_.max_message_bytes) return peer_->cut();
+  full_ = full_ || peer_->unsent_bytes() > options_.max_unsent_bytes;
   if (write_timer_->active()) return;
   last_unsent_ = peer_->unsent_bytes();
   write_timer_->start(options_.write_timeout);
@@ -105,7 +106,7 @@ void Session::on_written() {
   const auto self = shared_from_this();
   if (!peer_ || peer_->unsent_bytes() > 0) return;
   write_timer_->stop();
-  if (std::exchange(said_no_, false)) owner_->on_writable();
+  if (std::exchange(full_, false)) owner_->on_writable();
 }
 
 void Session::on_write_timer() {
@@ -125,10 +126,7 @@ void Session::on_ping_timer() {
 }
 
 bool Session::send(std::string_view text) {
-  if (!writable()) {
-    said_no_ = true;
-    return false;
-  }
+  if (!writable()) return false;
   frames_.send_text(text);
   write_output();
   return true;

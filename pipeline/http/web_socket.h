@@ -48,7 +48,7 @@ class WebSocketOwner {
   virtual ~WebSocketOwner() = default;
   virtual void on_open(WebSocket& socket) = 0;
   virtual void on_text(std::string_view text) { static_cast<void>(text); }
-  virtual void on_writable() {}  // everything sent has been taken, after send() said no
+  virtual void on_writable() {}  // everything sent has been taken, after it was too much
   // 1006: the connection broke. The socket is no more.
   virtual void on_closed(uint16_t code, std::string_view reason) = 0;
 };
