@@ -9,8 +9,10 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pipeline/base/clock.h"
@@ -71,6 +73,10 @@ class Catalog {
   virtual Result<std::vector<DeadObject>> dead_objects(std::chrono::seconds grace) = 0;
   // Removes the rows of dead objects whose files are gone.
   virtual Result<void> forget_objects(std::span<const Ulid> objects) = 0;
+  // What was computed from an object, `kind` saying what; right as long as the object exists, forgotten with its row.
+  // May be lost at any time.
+  virtual Result<std::optional<std::string>> find_note(const Ulid& object, std::string_view kind) = 0;
+  virtual Result<void> keep_note(const Ulid& object, std::string_view kind, std::string_view bytes) = 0;
   // Of `objects`, those with a row, live or dead.
   virtual Result<std::vector<Ulid>> known(std::span<const Ulid> objects) = 0;
 };

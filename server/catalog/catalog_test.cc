@@ -163,6 +163,22 @@ TEST_SUITE("server/catalog") {
     CHECK(fixture.catalog->dead_objects(std::chrono::hours(0))->empty());
   }
 
+  TEST_CASE("catalogue: notes on an object are kept over a restart and forgotten with it") {
+    CatalogFixture fixture;
+    REQUIRE(fixture.catalog->commit_l0(rows({1, 2}), {}, 1));
+    REQUIRE(fixture.catalog->keep_note({1, 1}, "patterns", "one"));
+    REQUIRE(fixture.catalog->keep_note({1, 1}, "patterns", "two"));
+    REQUIRE(fixture.catalog->keep_note({1, 9}, "patterns", "of an object that is gone"));
+    fixture.reopen();
+    CHECK(*fixture.catalog->find_note({1, 1}, "patterns") == "two");
+    CHECK_FALSE(fixture.catalog->find_note({1, 1}, "other")->has_value());
+    CHECK_FALSE(fixture.catalog->find_note({1, 2}, "patterns")->has_value());
+    CHECK_FALSE(fixture.catalog->find_note({1, 9}, "patterns")->has_value());
+    REQUIRE(fixture.catalog->swap(ids({1}), rows({8})));
+    REQUIRE(fixture.catalog->forget_objects(ids({1})));
+    CHECK_FALSE(fixture.catalog->find_note({1, 1}, "patterns")->has_value());
+  }
+
   TEST_CASE("catalogue: batch numbers are an exact set, kept as few ranges") {
     for (uint64_t seed = 0; seed < 5; ++seed) {
       CAPTURE(seed);

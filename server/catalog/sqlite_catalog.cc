@@ -10,6 +10,7 @@
 #include "pipeline/db/database.h"
 #include "server/catalog/batch_table.h"
 #include "server/catalog/catalog.h"
+#include "server/catalog/note_table.h"
 #include "server/catalog/object_table.h"
 
 namespace server {
@@ -38,8 +39,12 @@ CREATE TABLE cluster (             -- one row
 
 class SqliteCatalog final : public Catalog {
  public:
-  SqliteCatalog(Database db, ObjectTable objects, BatchTable batches, const pipeline::Clock& clock)
-      : db_(std::move(db)), objects_(std::move(objects)), batches_(std::move(batches)), clock_(clock) {}
+  SqliteCatalog(Database db, ObjectTable objects, BatchTable batches, NoteTable notes, const pipeline::Clock& clock)
+      : db_(std::move(db)),
+        objects_(std::move(objects)),
+        batches_(std::move(batches)),
+        notes_(std::move(notes)),
+        clock_(clock) {}
 
   Result<void> load() {
     std::lock_guard lock(mutex_);
@@ -129,8 +134,23 @@ class SqliteCatalog final : public Catalog {
   Result<void> forget_objects(std::span<const Ulid> objects) override {
     std::lock_guard lock(mutex_);
     TRY_LET(Transaction transaction, db_.begin());
-    for (const Ulid& object : objects) TRY(objects_.forget(object));
+    for (const Ulid& object : objects) {
+      TRY(objects_.forget(object));
+      TRY(notes_.forget(object));
+    }
     return transaction.commit();
+  }
+
+  Result<std::optional<std::string>> find_note(const Ulid& object, std::string_view kind) override {
+    std::lock_guard lock(mutex_);
+    return notes_.find(object, kind);
+  }
+
+  Result<void> keep_note(const Ulid& object, std::string_view kind, std::string_view bytes) override {
+    std::lock_guard lock(mutex_);
+    TRY_LET(auto state, objects_.state(object));
+    if (!state) return {};  // it went away meanwhile, and nobody would forget the note
+    return notes_.keep(object, kind, bytes);
   }
 
   Result<std::vector<Ulid>> known(std::span<const Ulid> objects) override {
@@ -203,6 +223,7 @@ class SqliteCatalog final : public Catalog {
   Database db_;
   ObjectTable objects_;
   BatchTable batches_;
+  NoteTable notes_;
   const pipeline::Clock& clock_;
   bool stale_ = false;
 
@@ -239,7 +260,9 @@ Result<std::unique_ptr<Catalog>> open_sqlite_catalog(CatalogOptions options, con
   if (version == 0) TRY(make_tables(db));
   TRY_LET(ObjectTable objects, ObjectTable::open(db));
   TRY_LET(BatchTable batches, BatchTable::open(db));
-  auto catalog = std::make_unique<SqliteCatalog>(std::move(db), std::move(objects), std::move(batches), clock);
+  TRY_LET(NoteTable notes, NoteTable::open(db));
+  auto catalog =
+      std::make_unique<SqliteCatalog>(std::move(db), std::move(objects), std::move(batches), std::move(notes), clock);
   TRY(catalog->load());
   return std::unique_ptr<Catalog>(std::move(catalog));
 }

@@ -47,6 +47,12 @@ class UnsureCatalog final : public Catalog {
   }
   Result<void> forget_objects(std::span<const Ulid> objects) override { return inner_->forget_objects(objects); }
   Result<std::vector<Ulid>> known(std::span<const Ulid> objects) override { return inner_->known(objects); }
+  Result<std::optional<std::string>> find_note(const Ulid& object, std::string_view kind) override {
+    return inner_->find_note(object, kind);
+  }
+  Result<void> keep_note(const Ulid& object, std::string_view kind, std::string_view bytes) override {
+    return inner_->keep_note(object, kind, bytes);
+  }
 
  private:
   std::unique_ptr<Catalog> inner_;
