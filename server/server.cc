@@ -9,12 +9,13 @@
 #include "server/admin_routes.h"
 #include "server/api/detected_routes.h"
 #include "server/api/label_routes.h"
+#include "server/api/pattern_routes.h"
 #include "server/api/query_routes.h"
+#include "server/api/request_metrics.h"
 #include "server/api/status_routes.h"
 #include "server/api/volume_routes.h"
 #include "server/compact/compactor.h"
 #include "server/settings_text.h"
-#include "server/tail/tail_routes.h"
 
 namespace server {
 
@@ -55,7 +56,6 @@ struct Server::Graph {
   std::unique_ptr<QueryScheduler> scheduler = nullptr;
   std::unique_ptr<pipeline::Registry::Collector> scheduler_metrics = nullptr;
   std::unique_ptr<pipeline::WorkerPool> admin_pool = nullptr;  // never waits for queries
-  std::unique_ptr<TailRoutes> tails = nullptr;
   std::unique_ptr<pipeline::HttpServer> http = nullptr;
 };
 
@@ -89,21 +89,21 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
   });
   add_admin_routes(router, {*g.ingest, *g.compactor, *g.catalog, *g.admin_pool, registry});
 
-  const TenantResolver tenant = [&g](const HttpRequest& request, std::string& id) {
-    return find_tenant(g.settings.tenancy, request, id);
-  };
-  ReadRoutes routes(router, {*g.scheduler, clock, registry, tenant});
+  ReadRoutes routes(router, {*g.scheduler, clock, registry, [&g](const HttpRequest& request, std::string& id) {
+                               return find_tenant(g.settings.tenancy, request, id);
+                             }});
   add_query_routes(routes, *g.queries);
   add_label_routes(routes, *g.queries);
   add_volume_routes(routes, *g.queries);
   add_detected_routes(routes, *g.queries);
+  add_pattern_routes(routes, *g.queries, *g.catalog);
   add_status_routes(router, routes, {tenant_limits(s), settings_toml(s)});
-
-  g.tails = std::make_unique<TailRoutes>(
-      router, TailDoors{loop, g.ingest->feed(), *g.queries, *g.scheduler, clock, registry, tenant}, s.tail_limits);
 
   pipeline::HttpServerOptions http;
   http.address = s.listen;
+  http.answered = [metrics = std::make_shared<RequestMetrics>(registry)](const pipeline::HttpAnswered& answered) {
+    metrics->count(answered);
+  };
   http.tls = s.tls;
   http.max_body_bytes = s.ingest.push.max_raw_bytes;
   TRY_LET(g.http, pipeline::HttpServer::listen(loop, registry, std::move(http), router.handler()));
@@ -119,7 +119,6 @@ void Server::stop(pipeline::Task done) {
   g.http->stop(kAnswerDeadline, [&g, done = std::move(done)]() mutable {
     g.loop.post([&g, done = std::move(done)]() mutable {  // the HTTP server may end only outside its own callback
       g.http.reset();
-      g.tails.reset();
       g.scheduler->stop();
       g.admin_pool->stop();
       g.ingest->stop();

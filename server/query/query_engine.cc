@@ -129,7 +129,6 @@ Result<QueryResult> QueryEngine::attempt(const std::string& tenant, QueryTurn& t
     QueryResult result;
     QueryMemory memory(limits_.memory_limit);
     TRY_LET(ReadView view, views_(tenant));
-    result.last_frame = view.last_frame();
     QueryContext context{tenant, view, readers_, turn, memory, result.stats, result.warnings};
     TRY(run(context, result));
     if (context.objects_missing && attempts < kFreshViews) continue;
@@ -192,6 +191,20 @@ Result<std::vector<LabelSet>> QueryEngine::series(const StreamQuery& query) {
   TRY(for_each_stream(query, views_, readers_, [&](const LabelSet& labels) { found.push_back(labels); }));
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
+}
+
+Result<std::vector<PatternSeries>> QueryEngine::patterns(const std::string& tenant, const std::string& query,
+                                                         const PatternWindow& window, PatternNotes& notes,
+                                                         QueryTurn& turn) {
+  TRY_LET(Expr expr, parse_query(query));
+  if (expr.log() == nullptr) return fail(Errc::kInvalid, "only log selector is supported");
+  TRY(check_length(window.start, window.end));
+  std::vector<PatternSeries> found;
+  TRY(attempt(tenant, turn, [&](QueryContext& context, QueryResult&) -> Result<void> {
+    TRY_LET(found, find_patterns(*expr.log(), window, notes, context));
+    return {};
+  }));
   return found;
 }
 

@@ -17,6 +17,7 @@
 
 #include "server/ingest/read_view.h"
 #include "server/query/log_query.h"
+#include "server/query/pattern_query.h"
 #include "server/query/reader_cache.h"
 #include "server/query/result.h"
 #include "server/query/volume.h"
@@ -71,6 +72,11 @@ class QueryEngine {
   pipeline::Result<VolumeTotals> volume_totals(const VolumeSelection& selection);
   pipeline::Result<std::vector<VolumeSeries>> volumes(const VolumeSelection& selection, const VolumeGrouping& grouping,
                                                       uint32_t max_series);
+
+  // Templates of the lines of a log query (pattern_query.h).
+  pipeline::Result<std::vector<PatternSeries>> patterns(const std::string& tenant, const std::string& query,
+                                                        const PatternWindow& window, PatternNotes& notes,
+                                                        QueryTurn& turn);
 
   uint64_t cached_bytes() const { return readers_.size_bytes(); }
 
