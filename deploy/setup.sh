@@ -7,7 +7,7 @@ set -euo pipefail
 
 build_packages=(
   g++ gcc meson ninja-build ccache pkg-config python3 git ca-certificates
-  libuv1-dev libcurl4-openssl-dev libssl-dev node-llhttp
+  libuv1-dev libcurl4-openssl-dev libssl-dev node-llhttp libwslay-dev
   libre2-dev libsimdjson-dev libsnappy-dev libzstd-dev zlib1g-dev libxxhash-dev
   libsqlite3-dev libmaxminddb-dev libtomlplusplus-dev libcli11-dev libexpected-dev tzdata
   libsystemd-dev doctest-dev libprotobuf-dev protobuf-compiler

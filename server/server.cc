@@ -16,6 +16,7 @@
 #include "server/api/volume_routes.h"
 #include "server/compact/compactor.h"
 #include "server/settings_text.h"
+#include "server/tail/tail_routes.h"
 
 namespace server {
 
@@ -56,6 +57,7 @@ struct Server::Graph {
   std::unique_ptr<QueryScheduler> scheduler = nullptr;
   std::unique_ptr<pipeline::Registry::Collector> scheduler_metrics = nullptr;
   std::unique_ptr<pipeline::WorkerPool> admin_pool = nullptr;  // never waits for queries
+  std::unique_ptr<TailRoutes> tails = nullptr;
   std::unique_ptr<pipeline::HttpServer> http = nullptr;
 };
 
@@ -89,15 +91,19 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
   });
   add_admin_routes(router, {*g.ingest, *g.compactor, *g.catalog, *g.admin_pool, registry});
 
-  ReadRoutes routes(router, {*g.scheduler, clock, registry, [&g](const HttpRequest& request, std::string& id) {
-                               return find_tenant(g.settings.tenancy, request, id);
-                             }});
+  const TenantResolver tenant = [&g](const HttpRequest& request, std::string& id) {
+    return find_tenant(g.settings.tenancy, request, id);
+  };
+  ReadRoutes routes(router, {*g.scheduler, clock, registry, tenant});
   add_query_routes(routes, *g.queries);
   add_label_routes(routes, *g.queries);
   add_volume_routes(routes, *g.queries);
   add_detected_routes(routes, *g.queries);
   add_pattern_routes(routes, *g.queries, *g.catalog);
   add_status_routes(router, routes, {tenant_limits(s), settings_toml(s)});
+
+  g.tails = std::make_unique<TailRoutes>(
+      router, TailDoors{loop, g.ingest->feed(), *g.queries, *g.scheduler, clock, registry, tenant}, s.tail_limits);
 
   pipeline::HttpServerOptions http;
   http.address = s.listen;
@@ -119,6 +125,7 @@ void Server::stop(pipeline::Task done) {
   g.http->stop(kAnswerDeadline, [&g, done = std::move(done)]() mutable {
     g.loop.post([&g, done = std::move(done)]() mutable {  // the HTTP server may end only outside its own callback
       g.http.reset();
+      g.tails.reset();
       g.scheduler->stop();
       g.admin_pool->stop();
       g.ingest->stop();

@@ -95,6 +95,12 @@ void read_query(ConfigTable table, Settings& settings) {
       count("max_outstanding_per_tenant", threads.max_waiting_per_tenant, std::numeric_limits<int32_t>::max());
 }
 
+void read_tail_limits(ConfigTable table, TailLimits& limits) {
+  limits.max_concurrent_tail_requests = static_cast<uint32_t>(
+      table.integer("max_concurrent_tail_requests", limits.max_concurrent_tail_requests, 0, UINT32_MAX));
+  limits.tail_max_duration = table.duration("tail_max_duration", limits.tail_max_duration);
+}
+
 void read_limits(ConfigTable table, PushLimits& limits) {
   if (table.has("tenant")) {
     table.error_at("tenant", "limits of single tenants are not supported yet", "remove [limits.tenant]");
@@ -152,6 +158,7 @@ Settings read_settings(ConfigTable root) {
   read_compaction(root.table("compaction"), settings.compaction);
   read_limits(root.table("limits"), settings.ingest.push.limits);
   read_query_limits(root.table("limits"), settings.query_limits);
+  read_tail_limits(root.table("limits"), settings.tail_limits);
   read_query(root.table("query"), settings);
   read_retention(root.table("retention"));
   return settings;

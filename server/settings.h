@@ -9,6 +9,7 @@
 #include "server/ingest/ingest.h"
 #include "server/query/query_engine.h"
 #include "server/query/query_scheduler.h"
+#include "server/tail/tail_routes.h"
 #include "server/tenancy.h"
 
 namespace server {
@@ -23,6 +24,7 @@ struct Settings {
   IngestOptions ingest;
   CompactorOptions compaction;
   QueryLimits query_limits;
+  TailLimits tail_limits;
   QueryScheduler::Options query_threads;
 };
 

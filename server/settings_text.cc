@@ -34,7 +34,7 @@ std::string duration(Duration value) {
 
 std::string key(std::string_view name, const auto& value) { return concat(name, " = ", value, "\n"); }
 
-std::string limits_toml(const PushLimits& push, const QueryLimits& query) {
+std::string limits_toml(const PushLimits& push, const QueryLimits& query, const TailLimits& tail) {
   return concat(
       "\n[limits]\n",  //
       key("max_line_size", push.max_line_size), key("max_label_names_per_series", push.max_label_names_per_series),
@@ -49,7 +49,9 @@ std::string limits_toml(const PushLimits& push, const QueryLimits& query) {
       key("discover_service_name", list(push.discover_service_name)),
       key("max_entries_limit_per_query", query.max_entries_limit_per_query),
       key("max_query_series", query.max_query_series), key("max_query_length", duration(query.max_query_length)),
-      key("max_streams_matchers_per_query", query.max_streams_matchers_per_query));
+      key("max_streams_matchers_per_query", query.max_streams_matchers_per_query),
+      key("max_concurrent_tail_requests", tail.max_concurrent_tail_requests),
+      key("tail_max_duration", duration(tail.tail_max_duration)));
 }
 
 std::string tls_toml(const pipeline::HttpServerTls& tls) {
@@ -79,7 +81,7 @@ std::string settings_toml(const Settings& s) {
                 "\n[query]\n", key("memory_limit", s.query_limits.memory_limit), key("threads", s.query_threads.slots),
                 key("max_running", s.query_threads.max_running),
                 key("max_outstanding_per_tenant", s.query_threads.max_waiting_per_tenant),  //
-                limits_toml(s.ingest.push.limits, s.query_limits));
+                limits_toml(s.ingest.push.limits, s.query_limits, s.tail_limits));
 }
 
 TenantLimits tenant_limits(const Settings& settings) {

@@ -21,6 +21,8 @@ max_hold = "2500ms"
 max_line_size = "1MB"
 reject_old_samples = true
 max_query_length = "30d"
+max_concurrent_tail_requests = 3
+tail_max_duration = "90m"
 )",
                                  "server.toml");
   REQUIRE(settings.has_value());
@@ -31,6 +33,8 @@ max_query_length = "30d"
   CHECK(again->data_dir == settings->data_dir);
   CHECK(again->ingest.push.limits.max_line_size == 1 << 20);
   CHECK(again->query_limits.max_query_length == std::chrono::hours(720));
+  CHECK(again->tail_limits.max_concurrent_tail_requests == 3);
+  CHECK(again->tail_limits.tail_max_duration == std::chrono::minutes(90));
   CHECK(again->tenancy == TenancyMode::kHeader);
 }
 

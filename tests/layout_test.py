@@ -18,6 +18,7 @@ DOORS = [
     (r"uv\.h", ["pipeline/loop"]),
     (r"curl/.*", ["pipeline/http"]),
     (r"llhttp\.h", ["pipeline/http"]),
+    (r"wslay/.*", ["pipeline/http"]),
     (r"openssl/.*", ["pipeline/http", "pipeline/base"]),
     (r"toml\+\+/.*|toml\+\+\.h|toml\.hpp", ["pipeline/config"]),
     (r"sqlite3\.h", ["pipeline/db"]),

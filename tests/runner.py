@@ -27,6 +27,7 @@ SCRIPTS = [
     ["wrong input", [sys.executable, f"{HERE}/e2e/wrong_input_test.py"]],
     ["path", [sys.executable, f"{HERE}/e2e/path_test.py"]],
     ["metric queries", [sys.executable, f"{HERE}/e2e/metric_queries_test.py"]],
+    ["stages", [sys.executable, f"{HERE}/e2e/stages_test.py"]],
     ["read api", [sys.executable, f"{HERE}/e2e/read_api_test.py"]],
     ["tools", [sys.executable, f"{HERE}/e2e/tools_test.py"]],
     ["whereis", [sys.executable, f"{HERE}/e2e/whereis_test.py"]],

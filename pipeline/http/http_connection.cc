@@ -30,6 +30,7 @@ void HttpConnection::on_bytes(std::string_view bytes) {
   auto self = shared_from_this();
   owner_->count_received(bytes.size());
   if (state_ == State::kDraining) return;
+  if (state_ == State::kTakenOver) return takeover_->on_bytes(bytes);
   if (state_ != State::kReading || !held_.empty()) {
     held_.append(bytes);
     if (held_.size() >= kHeldBytes) {
@@ -124,6 +125,7 @@ void HttpConnection::answer(uint64_t number, HttpResponse response, std::string_
                           .status = response.status,
                           .took = monotonic_now() - asked_at_,
                           .body_bytes = body_bytes_});
+  if (response.takeover) return hand_over(std::move(response));
   const bool keep_alive = keep_alive_ && !owner_->stopping() && !response.headers.has_token("Connection", "close");
   write_answer(std::move(response), keep_alive);
 }
@@ -137,21 +139,61 @@ void HttpConnection::refuse(HttpResponse response) {
   write_answer(std::move(response), false);
 }
 
-void HttpConnection::write_answer(HttpResponse response, bool keep_alive) {
-  state_ = State::kWriting;
-  keep_alive_ = keep_alive;
+std::string HttpConnection::head_of(const HttpResponse& response, bool keep_alive) {
   std::string head =
       concat("HTTP/1.1 ", response.status, " ", http_reason(response.status), "\r\nDate: ", owner_->date(), "\r\n");
   for (const auto& [name, value] : response.headers) { head.append(name).append(": ").append(value).append("\r\n"); }
   if (!has_no_body(response.status)) head += concat("Content-Length: ", response.body.size(), "\r\n");
   if (!keep_alive && !response.headers.has("Connection")) head += "Connection: close\r\n";
-  head += "\r\n";
+  return head += "\r\n";
+}
+
+void HttpConnection::write_answer(HttpResponse response, bool keep_alive) {
+  state_ = State::kWriting;
+  keep_alive_ = keep_alive;
   std::vector<std::string> pieces;
-  pieces.push_back(std::move(head));
+  pieces.push_back(head_of(response, keep_alive));
   if (!has_no_body(response.status) && method_ != "HEAD") pieces.push_back(std::move(response.body));
   transport_->write(std::move(pieces), [self = shared_from_this()](Result<void> r) { self->on_written(r); });
   last_unsent_ = transport_->unsent_bytes();
   timer_.start(owner_->options().write_timeout);
+}
+
+void HttpConnection::hand_over(HttpResponse response) {
+  INVARIANT(response.status == 101);
+  const auto self = shared_from_this();
+  state_ = State::kTakenOver;
+  takeover_ = std::move(response.takeover);
+  std::vector<std::string> head;
+  head.push_back(head_of(response, true));
+  write(std::move(head));
+  takeover_->on_begin(*this);
+  const std::string early = std::exchange(held_, {});  // it may have begun to speak already
+  if (state_ == State::kTakenOver && !early.empty()) takeover_->on_bytes(early);
+  if (state_ == State::kTakenOver && half_closed_) return close();
+  if (state_ == State::kTakenOver && std::exchange(paused_, false)) transport_->resume();
+}
+
+void HttpConnection::write(std::vector<std::string> pieces) {
+  transport_->write(std::move(pieces), [self = shared_from_this()](const Result<void>& written) {
+    if (self->state_ != State::kTakenOver) return;
+    if (!written) return self->close();
+    self->takeover_->on_written();
+  });
+}
+
+void HttpConnection::finish() {
+  if (state_ != State::kTakenOver) return;
+  const auto self = shared_from_this();
+  drain();
+  end_takeover();
+}
+
+void HttpConnection::end_takeover() {
+  if (!takeover_) return;
+  const std::shared_ptr<HttpTakeover> last = std::exchange(takeover_, nullptr);
+  last->on_gone();
+  loop_.post([last] {});  // it may be on the stack
 }
 
 void HttpConnection::on_written(const Result<void>& written) {
@@ -179,7 +221,7 @@ void HttpConnection::on_end(const Result<void>& end) {
   auto self = shared_from_this();
   half_closed_ = true;
   if (disconnected_) disconnected_->store(true, std::memory_order_relaxed);
-  if (!end) return close();
+  if (!end || state_ == State::kTakenOver) return close();
   if (state_ == State::kDraining || (state_ == State::kReading && held_.empty())) close();
 }
 
@@ -202,6 +244,7 @@ void HttpConnection::on_timer() {
 }
 
 void HttpConnection::stop() {
+  if (state_ == State::kTakenOver) return takeover_->on_stop();
   if (state_ == State::kReading && parser_.state() == RequestParser::State::kIdle && held_.empty()) close();
 }
 
@@ -220,6 +263,7 @@ void HttpConnection::close() {
   if (disconnected_) disconnected_->store(true, std::memory_order_relaxed);
   timer_.stop();
   transport_->close();
+  end_takeover();
   owner_->forget(*this);
   owner_ = nullptr;
   loop_.post([self] {});  // callers of ours may still be on the stack: live on until they are gone

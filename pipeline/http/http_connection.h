@@ -2,6 +2,7 @@
 //
 //   kReading --request complete--> kAnswering --send()--> kWriting --written--> kReading
 //        \--refused, time-out--> kWriting --written--> kDraining (our side closed, theirs read away) --> kClosed
+//   kAnswering --101--> kTakenOver (the bytes are the takeover's) --its end--> kDraining or kClosed
 //
 // Life:    shared: the server holds it until it is closed; an answer underway holds it weakly.
 // Thread:  loop; answer() any.
@@ -11,6 +12,7 @@
 #include <string>
 
 #include "pipeline/http/http_server.h"
+#include "pipeline/http/http_takeover.h"
 #include "pipeline/http/request_parser.h"
 #include "pipeline/http/transport.h"
 #include "pipeline/loop/timer.h"
@@ -33,16 +35,16 @@ class HttpConnectionOwner {
   virtual void forget(class HttpConnection& connection) = 0;  // closed: the last call
 };
 
-class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
+class HttpConnection final : public std::enable_shared_from_this<HttpConnection>, private HttpTakeover::Peer {
  public:
   HttpConnection(Loop& loop, HttpConnectionOwner& owner, std::unique_ptr<Transport> transport);
 
   void start();
-  void stop();   // close now if idle, else after the answer
+  void stop();   // close now if idle, else after the answer; a takeover is told
   void close();  // at once
 
  private:
-  enum class State { kReading, kAnswering, kWriting, kDraining, kClosed };
+  enum class State { kReading, kAnswering, kWriting, kTakenOver, kDraining, kClosed };
 
   void on_bytes(std::string_view bytes);
   void on_end(const Result<void>& end);
@@ -51,13 +53,23 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void dispatch();
   void answer(uint64_t number, HttpResponse response, std::string_view route);
   void refuse(HttpResponse response);
+  std::string head_of(const HttpResponse& response, bool keep_alive);
   void write_answer(HttpResponse response, bool keep_alive);
+  void hand_over(HttpResponse response);
   void on_written(const Result<void>& written);
   void give_body_back();
   void drain();
   void on_timer();
   void watch_reading();
   HttpResponder responder();
+  void end_takeover();
+
+  // Of the takeover.
+  Loop& loop() override { return loop_; }
+  void write(std::vector<std::string> pieces) override;
+  uint64_t unsent_bytes() const override { return transport_->unsent_bytes(); }
+  void finish() override;
+  void cut() override { close(); }
 
   Loop& loop_;
   HttpConnectionOwner* owner_;  // null once closed
@@ -65,6 +77,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   RequestParser parser_;
   Timer timer_;
   State state_ = State::kReading;
+  std::shared_ptr<HttpTakeover> takeover_;  // in kTakenOver
 
   std::string held_;          // came while a request was being answered
   bool paused_ = false;       // held_ is full

@@ -70,12 +70,13 @@ std::string_view HttpRequest::path_value(std::string_view name) const {
 }
 
 HttpResponse HttpResponse::text(int status, std::string body) {
-  return {
-      status, {{"Content-Type", "text/plain; charset=utf-8"}, {"X-Content-Type-Options", "nosniff"}}, std::move(body)};
+  return {.status = status,
+          .headers = {{"Content-Type", "text/plain; charset=utf-8"}, {"X-Content-Type-Options", "nosniff"}},
+          .body = std::move(body)};
 }
 
 HttpResponse HttpResponse::json(std::string body) {
-  return {200, {{"Content-Type", "application/json; charset=UTF-8"}}, std::move(body)};
+  return {.status = 200, .headers = {{"Content-Type", "application/json; charset=UTF-8"}}, .body = std::move(body)};
 }
 
 std::string_view http_reason(int status) {

@@ -1,6 +1,7 @@
 // HttpHeaders, HttpRequest, HttpResponse: what travels, as values.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -51,14 +52,17 @@ struct HttpRequest {
   std::string_view path_value(std::string_view name) const;  // "" when the route has no such part
 };
 
+class HttpTakeover;
+
 struct HttpResponse {
   int status = 200;
   HttpHeaders headers = {};  // Content-Length, Date and Connection are added by the server
   std::string body = {};
+  std::shared_ptr<HttpTakeover> takeover = {};  // of a 101: who has the connection from then on
 
   static HttpResponse text(int status, std::string body);  // text/plain; charset=utf-8
   static HttpResponse json(std::string body);              // 200, application/json; charset=UTF-8
-  static HttpResponse empty(int status) { return {status, {}, {}}; }
+  static HttpResponse empty(int status) { return {.status = status}; }
 };
 
 std::string_view http_reason(int status);  // "Not Found"

@@ -7,6 +7,8 @@
 
 #include "pipeline/http/test_server.h"
 #include "pipeline/http/tls_server.h"
+#include "pipeline/http/web_socket.h"
+#include "pipeline/http/web_socket_client.h"
 #include "pipeline/loop/test_client.h"
 
 using namespace pipeline;
@@ -224,6 +226,39 @@ TEST_CASE("tls: says which file is wrong") {
             .starts_with("TLS client authority /nowhere.ca: "));
   CHECK(message({.cert_file = files.cert("a"), .key_file = files.key("a")}) == "listens");
   CHECK(loop->close().has_value());
+}
+
+TEST_CASE("tls: a WebSocket inside, and a client that does not trust the certificate") {
+  class Echo : public WebSocketOwner {
+    void on_open(WebSocket& socket) override { socket_ = &socket; }
+    void on_text(std::string_view text) override { socket_->send(text); }
+    void on_closed(uint16_t, std::string_view) override {}
+    WebSocket* socket_ = nullptr;
+  };
+  Certificates certificates;
+  certificates.make("server", "DNS:localhost,IP:127.0.0.1");
+  HttpServerOptions options;
+  options.tls = {.cert_file = certificates.cert("server"), .key_file = certificates.key("server")};
+  TestServer server(
+      [](HttpRequest request, HttpResponder responder) {
+        responder.send(web_socket_answer(request, {}, std::make_shared<Echo>()));
+      },
+      std::move(options));
+  const HttpClientRequest request{.url = concat("wss://127.0.0.1:", server.port(), "/live")};
+  HttpClientOptions trusting;
+  trusting.tls.ca_file = certificates.cert("server");
+  auto client = WebSocketClient::connect(request, trusting, nullptr);
+  REQUIRE(client.has_value());
+  const std::string large(50'000, 'x');
+  for (int i = 0; i < 20; ++i) {
+    (*client)->send_text(large);
+    auto message = (*client)->receive(std::chrono::seconds(20));
+    REQUIRE((message.has_value() && message->has_value()));
+    CHECK((*message)->text == large);
+  }
+  auto strange = WebSocketClient::connect(request, {}, nullptr);
+  REQUIRE_FALSE(strange.has_value());
+  CHECK(strange.error().code == Errc::kUnavailable);
 }
 
 TEST_SUITE_END();

@@ -7,7 +7,8 @@ namespace server {
 using pipeline::Errc;
 using pipeline::fail;
 
-Committer::Committer(Wal& wal, Head& head) : wal_(wal), head_(head), thread_([this] { run(); }) {
+Committer::Committer(Wal& wal, Head& head, CommitFeed& feed)
+    : wal_(wal), head_(head), feed_(feed), thread_([this] { run(); }) {
   pthread_setname_np(thread_.native_handle(), "wal");
 }
 
@@ -63,7 +64,7 @@ void Committer::commit_group(std::vector<Waiting> group) {
     trouble_at_ = std::chrono::steady_clock::now();
   }
   for (Waiting& push : group) {
-    if (appended) head_.add(std::move(push.entries), push.frame.tenant, push.frame.number, push.frame.batch);
+    if (appended) feed_.make_visible(head_, std::move(push.entries), push.frame);
     push.done(appended);
   }
 }

@@ -1,11 +1,11 @@
 // Committer: makes accepted pushes durable and then visible, many with one sync.
 //
 // One thread of its own: takes all pushes that wait, appends them to the log as one group, syncs once, adds them to the
-// head in the order of their frames, and answers each. While it syncs, the next group gathers.
+// head in the order of their frames, tells the feed, and answers each. While it syncs, the next group gathers.
 //
-// Life:    stop() (or the destructor) commits what waits and joins the thread. The log and the head outlive it.
-// Thread:  commit(): any; `done` is called on the committer's thread, exactly once, and returns soon.
-// Limits:  no bound of its own: callers bound what they hand in, in bytes.
+// Life:    stop() (or the destructor) commits what waits and joins the thread. The log, the head and the feed outlive
+// it. Thread:  commit(): any; `done` is called on the committer's thread, exactly once, and returns soon. Limits:  no
+// bound of its own: callers bound what they hand in, in bytes.
 #pragma once
 
 #include <chrono>
@@ -18,6 +18,7 @@
 
 #include "pipeline/base/result.h"
 #include "pipeline/base/unique_function.h"
+#include "server/ingest/commit_feed.h"
 #include "server/ingest/head.h"
 #include "server/ingest/pushed_entries.h"
 #include "server/ingest/wal.h"
@@ -28,7 +29,7 @@ class Committer {
  public:
   using Done = pipeline::UniqueFunction<void(pipeline::Result<void>)>;
 
-  Committer(Wal& wal, Head& head);
+  Committer(Wal& wal, Head& head, CommitFeed& feed);
   ~Committer();
 
   // `frame` is the push as the log keeps it, `body_crc` set; `entries` the same decoded. After an error nothing of it
@@ -52,6 +53,7 @@ class Committer {
 
   Wal& wal_;
   Head& head_;
+  CommitFeed& feed_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Waiting> waiting_;                                     // under mutex_

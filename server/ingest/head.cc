@@ -32,8 +32,8 @@ struct Head::Growing {
 Head::Head() : growing_(std::make_unique<Growing>()) {}
 Head::~Head() = default;
 
-void Head::add(PushedEntries entries, std::string_view tenant, uint64_t frame,
-               const std::optional<BatchNumber>& batch) {
+void Head::add(PushedEntries entries, std::string_view tenant, uint64_t frame, const std::optional<BatchNumber>& batch,
+               std::vector<HeadAddition>* added) {
   bool small = entries.raw_bytes() < kSmallPushBytes && entries.columns.size() < kSmallPushRows;
   std::shared_ptr<const EntryColumns> columns;
   if (!small) columns = std::make_shared<const EntryColumns>(std::move(entries.columns));
@@ -45,15 +45,20 @@ void Head::add(PushedEntries entries, std::string_view tenant, uint64_t frame,
   if (small && !entries.empty()) {
     auto& block = growing_->block;
     if (!block || !block->has_room_for(entries.columns)) block = std::make_shared<HeadBlock>();
-    for (const auto& part : entries.parts)
-      add_part(part, block->append(entries.columns.slice(part.begin, part.end)), block);
+    for (const auto& part : entries.parts) {
+      const HeadRun& run = add_part(part, block->append(entries.columns.slice(part.begin, part.end)), block);
+      if (added) added->push_back({part.stream, run});
+    }
   } else if (!small) {
-    for (const auto& part : entries.parts) add_part(part, columns->slice(part.begin, part.end), columns);
+    for (const auto& part : entries.parts) {
+      const HeadRun& run = add_part(part, columns->slice(part.begin, part.end), columns);
+      if (added) added->push_back({part.stream, run});
+    }
   }
 }
 
 // Under mutex_.
-void Head::add_part(const PushedEntries::Part& part, EntrySlice slice, std::shared_ptr<const void> owner) {
+const HeadRun& Head::add_part(const PushedEntries::Part& part, EntrySlice slice, std::shared_ptr<const void> owner) {
   SealedHead& content = growing_->content;
   auto [place, fresh] = growing_->places.try_emplace(part.stream->id);
   if (fresh) {
@@ -67,7 +72,7 @@ void Head::add_part(const PushedEntries::Part& part, EntrySlice slice, std::shar
   raw_bytes_ += cost;
   growing_bytes_ += cost;
   auto& runs = (*place->second.streams)[place->second.index].runs;
-  runs.push_back({std::move(owner), slice, part.min_time, part.max_time});
+  return runs.emplace_back(HeadRun{std::move(owner), slice, part.min_time, part.max_time});
 }
 
 HeadSnapshot Head::snapshot(std::string_view tenant) const {

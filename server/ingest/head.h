@@ -39,13 +39,20 @@ struct SealedHead {
   uint64_t entries = 0;
 };
 
+// What one push added to a stream.
+struct HeadAddition {
+  std::shared_ptr<const Stream> stream;
+  HeadRun run;
+};
+
 class Head {
  public:
   Head();
   ~Head();
 
-  // Frames come in order of their numbers. `entries` may be empty.
-  void add(PushedEntries entries, std::string_view tenant, uint64_t frame, const std::optional<BatchNumber>& batch);
+  // Frames come in order of their numbers. `entries` may be empty. `added`, if there, gets what was added.
+  void add(PushedEntries entries, std::string_view tenant, uint64_t frame, const std::optional<BatchNumber>& batch,
+           std::vector<HeadAddition>* added = nullptr);
 
   HeadSnapshot snapshot(std::string_view tenant) const;
 
@@ -58,7 +65,7 @@ class Head {
 
  private:
   struct Growing;
-  void add_part(const PushedEntries::Part& part, EntrySlice slice, std::shared_ptr<const void> owner);
+  const HeadRun& add_part(const PushedEntries::Part& part, EntrySlice slice, std::shared_ptr<const void> owner);
 
   mutable std::mutex mutex_;                  // guards the following
   std::unique_ptr<Growing> growing_;          // never null

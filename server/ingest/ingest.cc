@@ -25,7 +25,7 @@ Result<std::unique_ptr<Ingest>> Ingest::open(IngestDoors doors, IngestOptions op
   TRY_LET(auto snapshot, doors.catalog.snapshot());
   TRY(ingest->replay(snapshot->flushed_frame));
   Ingest& in = *ingest;
-  in.committer_ = std::make_unique<Committer>(*in.wal_, in.head_);
+  in.committer_ = std::make_unique<Committer>(*in.wal_, in.head_, in.feed_);
   in.workers_ = std::make_unique<pipeline::WorkerPool>(doors.loop, "ingest", in.options_.workers);
   in.push_handler_ = std::make_unique<PushHandler>(doors.loop, *in.workers_, *in.committer_, in.head_, in.numbers_,
                                                    in.streams_, doors.clock, doors.registry, in.options_.push, [&in] {

@@ -15,6 +15,7 @@
 #include "pipeline/http/http_server.h"
 #include "pipeline/loop/worker_pool.h"
 #include "server/catalog/catalog.h"
+#include "server/ingest/commit_feed.h"
 #include "server/ingest/flusher.h"
 #include "server/ingest/push_handler.h"
 #include "server/ingest/read_view.h"
@@ -53,6 +54,8 @@ class Ingest {
   // Thread: any, but a worker: reads the catalogue.
   pipeline::Result<ReadView> view(std::string_view tenant) const;
 
+  CommitFeed& feed() { return feed_; }  // of what becomes visible from now on
+
   // Why pushes could not be made durable lately, or nothing. Thread: any.
   std::optional<std::string> wal_trouble() const { return committer_->trouble(); }
 
@@ -70,6 +73,7 @@ class Ingest {
   StreamTable streams_;
   BatchNumbers numbers_;
   Head head_;
+  CommitFeed feed_;
   std::unique_ptr<Wal> wal_;
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<pipeline::WorkerPool> workers_;

@@ -28,15 +28,25 @@ constexpr Form kWords[] = {{"trace", "trace"}, {"debug", "debug"},  {"fatal", "f
                            {"error", "error"}, {"err", "error"},    {"critical", "critical"},
                            {"warn", "warn"},   {"warning", "warn"}, {"info", "info"}};
 
-bool is_left_boundary(char c) { return std::string_view(" \t\n[({\"'=|").find(c) != std::string_view::npos; }
-bool is_right_boundary(char c) { return std::string_view(" \t\n[](){}:,!\"'=").find(c) != std::string_view::npos; }
+class Bytes {
+ public:
+  constexpr explicit Bytes(std::string_view bytes) {
+    for (char c : bytes) has_[static_cast<unsigned char>(c)] = true;
+  }
+  bool has(char c) const { return has_[static_cast<unsigned char>(c)]; }
+
+ private:
+  bool has_[256] = {};
+};
+constexpr Bytes kLeftBoundaries(" \t\n[({\"'=|"), kRightBoundaries(" \t\n[](){}:,!\"'=");
 
 std::optional<std::string_view> word_at(std::string_view text, size_t at) {
-  if (at > 0 && !is_left_boundary(text[at - 1])) return std::nullopt;
+  if (at > 0 && !kLeftBoundaries.has(text[at - 1])) return std::nullopt;
+  const char first = lower(text[at]);
   for (const auto& [word, level] : kWords) {
-    if (!equals_ignoring_case(text.substr(at, word.size()), word)) continue;
+    if (word[0] != first || !equals_ignoring_case(text.substr(at, word.size()), word)) continue;
     const size_t end = at + word.size();
-    if (end == text.size() || is_right_boundary(text[end])) return level;
+    if (end == text.size() || kRightBoundaries.has(text[end])) return level;
   }
   return std::nullopt;
 }

@@ -144,7 +144,7 @@ void LogfmtExtractor::extract(std::string_view line, EntryLabels& labels, const 
       return;
     }
     const std::string_view key = pipeline::sanitise_label_name(pair.key, labels.arena());
-    if (key.empty()) continue;
+    if (key.empty() || !needed.has(key)) continue;
     const std::string_view name = labels.parsed_name(key);
     if (!search.wants(name)) continue;
     const std::string_view value =

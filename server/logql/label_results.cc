@@ -26,11 +26,21 @@ LabelResults::Id LabelResults::Tables::add(const pipeline::Hash128& sum, ResultL
   return id;
 }
 
-pipeline::Hash128 sum_of_labels(const EntryLabels& labels) {
+pipeline::Hash128 sum_of_stream(const LabelSet& stream) {
+  LabelSum sum;
+  for (const Label& label : stream.labels()) sum.add(LabelSum::Category::kStream, label.first, label.second);
+  return sum.sum();
+}
+
+pipeline::Hash128 sum_of_labels(const EntryLabels& labels, const pipeline::Hash128& stream) {
   using Category = LabelSum::Category;
   LabelSum sum;
-  for (const Label& label : labels.stream().labels())
-    if (labels.is_visible(label)) sum.add(Category::kStream, label.first, label.second);
+  if (!labels.hides_stream()) {
+    sum.add(stream);
+  } else {
+    for (const Label& label : labels.stream().labels())
+      if (labels.is_visible(label)) sum.add(Category::kStream, label.first, label.second);
+  }
   for (const EntryLabels::Set& set : labels.metadata())
     if (!set.removed) sum.add(Category::kMetadata, set.name, set.value);
   for (const EntryLabels::Set& set : labels.parsed())

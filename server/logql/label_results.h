@@ -23,6 +23,10 @@ class LabelSum {
     sum_.low += pipeline::hash64(value, named);
     sum_.high += pipeline::hash64(value, named ^ 0x9e3779b97f4a7c15);
   }
+  void add(const pipeline::Hash128& part) {
+    sum_.low += part.low;
+    sum_.high += part.high;
+  }
   const pipeline::Hash128& sum() const { return sum_; }
 
  private:
@@ -40,8 +44,10 @@ struct LabelResults::Tables {
   Id add(const pipeline::Hash128& sum, ResultLabels labels);
 };
 
-// All labels of an entry, in categories.
-pipeline::Hash128 sum_of_labels(const EntryLabels& labels);
+// All labels of an entry, in categories. `stream`: sum_of_stream(), counted where all of the stream's labels are
+// visible.
+pipeline::Hash128 sum_of_stream(const LabelSet& stream);
+pipeline::Hash128 sum_of_labels(const EntryLabels& labels, const pipeline::Hash128& stream);
 ResultLabels collect_labels(const EntryLabels& labels);
 
 }  // namespace server

@@ -29,7 +29,8 @@ struct PipelineRun::State {
   double value = 0;
 
   // Results of this stream that are known without looking at labels again.
-  static constexpr size_t kMaxMetadataIds = 4096;                        // beyond that most metadata occur once
+  static constexpr size_t kMaxMetadataIds = 4096;  // beyond that most metadata occur once
+  pipeline::Hash128 stream_sum;
   std::optional<LabelResults::Id> stream_id;                             // of an entry that changes nothing
   std::unordered_map<pipeline::Hash128, LabelResults::Id> metadata_ids;  // by the bytes of the metadata
   std::string last_metadata;                                             // empty: none
@@ -86,7 +87,7 @@ struct PipelineRun::State {
 };
 
 LabelResults::Id PipelineRun::State::intern_all() {
-  const pipeline::Hash128 sum = sum_of_labels(labels);
+  const pipeline::Hash128 sum = sum_of_labels(labels, stream_sum);
   if (auto id = tables.find(sum)) return *id;
   return tables.add(sum, collect_labels(labels));
 }
@@ -147,6 +148,7 @@ PipelineRun::~PipelineRun() = default;
 void PipelineRun::begin_stream(const LabelSet& labels) {
   state_->labels.begin_stream(labels);
   state_->checks_implied = state_->program.implied && state_->program.implied->applies_to(labels);
+  state_->stream_sum = sum_of_stream(labels);
   state_->stream_id.reset();
   state_->metadata_ids.clear();
   state_->last_metadata.clear();

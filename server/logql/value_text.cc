@@ -197,23 +197,42 @@ Result<int64_t> parse_prometheus_duration(std::string_view text) {
   return static_cast<int64_t>(total);
 }
 
+namespace {
+
+// The factor of a unit in any case: "", "b", "kb", "KiB". 0: there is no such unit.
+double size_factor(std::string_view unit) {
+  if (unit.empty() || equals_ignoring_case(unit, "b")) return 1;
+  const size_t power = std::string_view("kmgtpe").find(lower(unit[0]));
+  const std::string_view tail = unit.substr(1);
+  if (power == std::string_view::npos) return 0;
+  if (equals_ignoring_case(tail, "i") || equals_ignoring_case(tail, "ib"))
+    return std::pow(1024.0, static_cast<double>(power + 1));
+  return tail.empty() || equals_ignoring_case(tail, "b") ? std::pow(1000.0, static_cast<double>(power + 1)) : 0;
+}
+
+}  // namespace
+
 Result<uint64_t> parse_human_bytes(std::string_view text) {
   size_t at = 0;
-  std::string digits;
+  bool commas = false;
   for (; at < text.size() && (is_digit(text[at]) || text[at] == '.' || text[at] == ','); ++at)
-    if (text[at] != ',') digits += text[at];
+    commas |= text[at] == ',';
+  std::string plain;
+  std::string_view digits = text.substr(0, at);
+  if (commas) {
+    for (char c : digits)
+      if (c != ',') plain += c;
+    digits = plain;
+  }
   TRY_LET(const double number, parse_go_float(digits));
-  std::string unit;
-  for (char c : text.substr(at)) unit += lower(c);
-  while (!unit.empty() && (unit.front() == ' ' || unit.front() == '\t')) unit.erase(0, 1);
-  while (!unit.empty() && (unit.back() == ' ' || unit.back() == '\t')) unit.pop_back();
-  double factor = 1;
-  if (!unit.empty() && unit != "b") {
-    const size_t power = std::string_view("kmgtpe").find(unit[0]);
-    const std::string_view tail = std::string_view(unit).substr(1);
-    if (power == std::string_view::npos || (!tail.empty() && tail != "b" && tail != "i" && tail != "ib"))
-      return fail(Errc::kInvalid, concat("unhandled size name: ", unit));
-    factor = std::pow(tail.starts_with("i") ? 1024.0 : 1000.0, static_cast<double>(power + 1));
+  std::string_view unit = text.substr(at);
+  while (!unit.empty() && (unit.front() == ' ' || unit.front() == '\t')) unit.remove_prefix(1);
+  while (!unit.empty() && (unit.back() == ' ' || unit.back() == '\t')) unit.remove_suffix(1);
+  const double factor = size_factor(unit);
+  if (factor == 0) {
+    std::string name;
+    for (char c : unit) name += lower(c);
+    return fail(Errc::kInvalid, concat("unhandled size name: ", name));
   }
   const double bytes = number * factor;
   if (bytes >= 18446744073709551615.0) return fail(Errc::kInvalid, concat("too large: ", text));

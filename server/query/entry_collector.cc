@@ -13,7 +13,7 @@ bool EntryCollector::before(const CollectedEntry& a, const CollectedEntry& b) co
 
 void EntryCollector::offer(CollectedEntry entry) {
   auto order = [this](const CollectedEntry& a, const CollectedEntry& b) { return before(a, b); };
-  bool full = heap_.size() >= capacity();
+  bool full = heap_.size() >= limit_;
   if (full && !before(entry, heap_.front())) return;
   if (!ids_.insert(entry.id).second) {
     ++duplicates_;
@@ -43,7 +43,6 @@ std::vector<CollectedEntry> EntryCollector::finish() {
     size_t kept = 0;
     pipeline::UnixNanos last = 0;
     for (CollectedEntry& entry : heap_) {
-      if (kept == limit_) break;
       pipeline::UnixNanos distance = direction_ == Direction::kBackward ? last - entry.time : entry.time - last;
       if (kept > 0 && distance < interval_.count()) continue;
       last = entry.time;

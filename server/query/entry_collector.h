@@ -3,9 +3,9 @@
 //
 // Order:  time in the query's direction; then label text of the stream; then the order in the place they come from
 //         (reversed for backward).
+//         An interval thins out what the limit has left, as in Loki: two of five entries are not filled up to five.
 // Thread: one.
-// Limits: memory is that of the entries kept, held_bytes(): at most `limit` entries; with an interval every entry
-//         offered is kept until finish(), as Loki's thinning goes by the entries before.
+// Limits: memory is that of the entries kept, held_bytes(): at most `limit` entries.
 #pragma once
 
 #include <chrono>
@@ -39,7 +39,7 @@ class EntryCollector {
 
   // False: no entry of this time can be among the first any more.
   bool wants(pipeline::UnixNanos time) const {
-    if (heap_.size() < capacity()) return true;
+    if (heap_.size() < limit_) return true;
     return direction_ == Direction::kBackward ? time >= heap_.front().time : time <= heap_.front().time;
   }
   void offer(CollectedEntry entry);
@@ -53,7 +53,6 @@ class EntryCollector {
   std::vector<CollectedEntry> finish();
 
  private:
-  size_t capacity() const { return interval_.count() > 0 ? SIZE_MAX : limit_; }
   bool before(const CollectedEntry& a, const CollectedEntry& b) const;
 
   Direction direction_;

@@ -129,6 +129,7 @@ Result<QueryResult> QueryEngine::attempt(const std::string& tenant, QueryTurn& t
     QueryResult result;
     QueryMemory memory(limits_.memory_limit);
     TRY_LET(ReadView view, views_(tenant));
+    result.last_frame = view.last_frame();
     QueryContext context{tenant, view, readers_, turn, memory, result.stats, result.warnings};
     TRY(run(context, result));
     if (context.objects_missing && attempts < kFreshViews) continue;

@@ -169,6 +169,8 @@ TEST_SUITE("query") {
     CHECK(ask(data, query) == Lines{"one@1", "three@3", "seven@7"});
     query.log.direction = Direction::kBackward;
     CHECK(ask(data, query) == Lines{"seven@7", "three@3", "one@1"});
+    query.log.limit = 3;
+    CHECK(ask(data, query) == Lines{"seven@7", "three@3"});  // and "two", which comes too soon
   }
 
   TEST_CASE("query: categorised labels keep structured metadata apart, otherwise they are merged into the stream") {

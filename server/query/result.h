@@ -61,6 +61,7 @@ struct QueryResult {
   std::variant<ResultStreams, ResultVector, ResultMatrix, ResultScalar> data;
   std::vector<std::string> warnings;  // an unreadable page or object: the answer is partial
   QueryStats stats;
+  uint64_t last_frame = 0;  // ReadView::last_frame() of the view that was read
 };
 
 }  // namespace server

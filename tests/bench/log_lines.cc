@@ -141,6 +141,19 @@ void append_text_line(std::string& out, Random& random, UnixNanos time, uint32_t
   }
 }
 
+bool append_logfmt_line(std::string& out, Random& random, UnixNanos time, uint64_t sequence) {
+  static constexpr const char* kLevelNames[] = {"debug", "info", "warn", "error"};
+  static constexpr const char* kMessages[] = {"request done", "cache miss", "query took long", "upstream closed"};
+  const uint32_t level = random.below(4), status = 100 * (2 + random.below(4)) + random.below(5);
+  out += "ts=", append_number(out, static_cast<uint64_t>(time) / 1'000'000);
+  out += " level=", out += kLevelNames[level], out += " caller=server.go:", append_number(out, random.below(900));
+  out += " msg=\"", out += kMessages[random.below(4)], out += "\" seq=", append_number(out, sequence);
+  out += " method=GET path=/api/v1/items/", append_number(out, random.below(100'000));
+  out += " status=", append_number(out, status), out += " duration=", append_number(out, random.below(5000));
+  out += "ms peer=", append_address(out, random), out += " trace=", append_hex(out, random.next(), 16);
+  return level == 3 && status > 499;
+}
+
 bool has_four_groups(std::string_view line) {
   auto digit = [&](size_t i) { return i < line.size() && line[i] >= '0' && line[i] <= '9'; };
   int groups = 0;  // groups of digits, each with a dot or colon behind it, that end where this one begins

@@ -41,6 +41,9 @@ LineFacts append_json_line(std::string& out, Random& random, pipeline::UnixNanos
 // A daemon's line, 120 bytes on average; `kind`: which daemon.
 void append_text_line(std::string& out, Random& random, pipeline::UnixNanos time, uint32_t kind);
 
+// A service's line in logfmt, 160 bytes on average. True: level=error and a status above 499.
+bool append_logfmt_line(std::string& out, Random& random, pipeline::UnixNanos time, uint64_t sequence);
+
 // Matches of (\d{1,3}[.:]){3}\d{1,3}, found by a plain loop.
 bool has_four_groups(std::string_view line);
 

@@ -16,9 +16,16 @@ constexpr size_t kStreamBytes = kBodyBytes / kStreamsPerBody;  // of one body
 constexpr UnixNanos kHour = 3'600'000'000'000;
 constexpr size_t kNeedleLines = 6;
 
+enum class LineKind { kJson, kText, kLogfmt };
+constexpr const char* kFormats[] = {"json", "text", "logfmt"};
+LineKind kind_of(size_t stream) {
+  if (stream % 2 == 0) return LineKind::kJson;
+  return stream % 10 == 9 ? LineKind::kLogfmt : LineKind::kText;
+}
+
 struct Stream {
   std::string labels;
-  bool json;
+  LineKind kind;
   Random random;
   ByteBuffer entries = {};
 };
@@ -26,12 +33,12 @@ struct Stream {
 std::vector<Stream> make_streams() {
   std::vector<Stream> streams;
   for (size_t i = 0; i < kStreams; ++i) {
-    bool json = i % 2 == 0;
+    LineKind kind = kind_of(i);
     std::string app = concat("svc-", i < 10 ? "0" : "", i);
     streams.push_back(
-        {concat("{app=\"", app, "\", container=\"main\", format=\"", json ? "json" : "text",
+        {concat("{app=\"", app, "\", container=\"main\", format=\"", kFormats[static_cast<size_t>(kind)],
                 "\", job=\"bench\", namespace=\"ns-", i % 5, "\", pod=\"", app, "-6b8f7c9d", 10 + i, "\"}"),
-         json, Random(100 + i)});
+         kind, Random(100 + i)});
   }
   return streams;
 }
@@ -55,7 +62,7 @@ class CorpusMaker {
       stream.entries.clear();
       uint64_t bytes = add_lines(stream, i, round);
       corpus_.raw_bytes += bytes;
-      if (stream.json) corpus_.json_raw_bytes += bytes;
+      raw_bytes_of(stream.kind) += bytes;
       if (i == 0) corpus_.one_stream_raw_bytes += bytes;
       body.add_stream(stream.labels, stream.entries.view());
     }
@@ -73,15 +80,18 @@ class CorpusMaker {
     for (size_t n = 0; bytes < kStreamBytes; ++n) {
       line.clear();
       bool timeout = false;
-      if (stream.json) {
+      if (stream.kind == LineKind::kJson) {
         LineFacts facts = append_json_line(line, stream.random, time, ++sequence_);
         timeout = facts.timeout_in_the_us;
         if (facts.status_500) ++corpus_.expected.status_500[facts.level < 0 ? "" : kLevels[facts.level]];
+      } else if (stream.kind == LineKind::kLogfmt) {
+        corpus_.expected.logfmt_errors += append_logfmt_line(line, stream.random, time, ++sequence_);
       } else {
+        ++corpus_.expected.text_lines;
         append_text_line(line, stream.random, time, static_cast<uint32_t>(index));
         ++sequence_;
       }
-      if (n == 0) hide_needles(line, stream.json, index, round);
+      if (n == 0) hide_needles(line, stream.kind == LineKind::kJson, index, round);
       corpus_.expected.timeout_in_the_us += timeout;
       corpus_.expected.error += line.find("ERROR") != line.npos;
       corpus_.expected.four_groups += has_four_groups(line);
@@ -102,6 +112,15 @@ class CorpusMaker {
       line.insert(line.size() - 1, concat(",\"request\":\"", kPresentId, "\""));
       ++corpus_.expected.present;
     }
+  }
+
+  uint64_t& raw_bytes_of(LineKind kind) {
+    switch (kind) {
+      case LineKind::kJson: return corpus_.json_raw_bytes;
+      case LineKind::kLogfmt: return corpus_.logfmt_raw_bytes;
+      case LineKind::kText: break;
+    }
+    return corpus_.text_raw_bytes;
   }
 
   PushCorpus& corpus_;

@@ -1,8 +1,8 @@
 // PushCorpus: an hour of logs of 100 streams as ready push bodies of about 1 MB of lines each (protobuf and snappy),
 // with the counts that queries must find again.
 //
-// Half of the streams carry JSON lines (format="json"), half text lines (format="text"). A body carries ten streams;
-// one round of ten bodies is one step in time.
+// Of ten streams five carry JSON lines (format="json"), four text (format="text"), one logfmt (format="logfmt"). A body
+// carries ten streams; one round of ten bodies is one step in time.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,8 @@ struct PushCorpus {
     uint64_t error = 0;                          // lines with ERROR
     uint64_t timeout_in_the_us = 0;              // us-(east|west)-\d.*TimeoutError
     uint64_t four_groups = 0;                    // (\d{1,3}[.:]){3}\d{1,3}
+    uint64_t text_lines = 0;                     // of daemons
+    uint64_t logfmt_errors = 0;                  // logfmt lines with level=error and a status above 499
     std::map<std::string, uint64_t> status_500;  // by level, "" for none: JSON lines with status_code 500
   };
 
@@ -33,7 +35,7 @@ struct PushCorpus {
 
   std::vector<std::shared_ptr<const std::string>> bodies;
   uint64_t raw_bytes = 0, lines = 0, wire_bytes = 0;  // raw: the lines alone
-  uint64_t json_raw_bytes = 0, one_stream_raw_bytes = 0;
+  uint64_t json_raw_bytes = 0, text_raw_bytes = 0, logfmt_raw_bytes = 0, one_stream_raw_bytes = 0;
   pipeline::UnixNanos start = 0, end = 0;
   Expected expected = {};
 };

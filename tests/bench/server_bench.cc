@@ -176,6 +176,13 @@ std::vector<Query> queries(const PushCorpus& corpus) {
       {"s10", "json, status 500, by level",
        "sum by (level) (count_over_time({format=\"json\"} | json | status_code=\"500\" [61m]))", Kind::kInstant,
        number(status_500), corpus.json_raw_bytes},
+      {"s13", "logfmt, level and status, count",
+       "sum(count_over_time({format=\"logfmt\"} | logfmt | level=\"error\" | status > 499 [61m]))", Kind::kInstant,
+       number(e.logfmt_errors), corpus.logfmt_raw_bytes},
+      {"s14", "regexp with four groups, by one of them",
+       "sum by (daemon) (count_over_time({format=\"text\"} | regexp `(?P<time>\\d+:\\d+:\\d+) (?P<node>\\S+) "
+       "(?P<daemon>[a-z]+)\\[(?P<pid>\\d+)\\]` [61m]))",
+       Kind::kInstant, number(e.text_lines), corpus.text_raw_bytes},
       {"s11", "rate of all streams, an hour by minutes", "sum(rate({job=\"bench\"}[1m]))", Kind::kRange,
        number(corpus.lines) / 60, corpus.raw_bytes},
   };

@@ -56,7 +56,7 @@ def tenant_count(server, tenant, selector):
 
 def ask(server, tenant, query):
     query = programs.urllib.parse.urlencode({"query": query, "time": str(time.time_ns() + 3600 * 10**9)})
-    return programs.http(server.url("/loki/api/v1/query?" + query), headers={"X-Scope-OrgID": tenant})
+    return programs.http(server.url("/loki/api/v1/query?" + query), headers={"X-Scope-OrgID": tenant}, timeout=30 + OPTIONS.megabytes / 50)
 
 
 def tenant_lines(server, tenant, selector):
