@@ -140,8 +140,8 @@ void Agent::build_readers() {
     if (source && source->type == SourceType::kKubernetes && !source->kubernetes)
       log_info("labels of pods come from the paths of their logs: no API is asked", {{"source", source->name}});
   for (size_t i = 0; i < configuration_.workers; i++) {
-    auto reader = std::make_unique<FileReader>(FileReaderOptions{.deleted = deleted_, .open_files = &open_files_}, files_, *ledger_, *memory_,
-                                               clock_, registry_);
+    auto reader = std::make_unique<FileReader>(FileReaderOptions{.deleted = deleted_, .open_files = &open_files_},
+                                               files_, *ledger_, *memory_, clock_, registry_);
     reader->set_ports(open_ports([reader = reader.get()] { reader->wake(); }));
     discovery_->add_reader(*reader);
     readers_.push_back(std::move(reader));

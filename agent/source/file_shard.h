@@ -137,6 +137,7 @@ class FileShard final : public FileReceiver {
   [[nodiscard]] bool source_waits(size_t source);
   void hand_on_to(size_t sink, const TailedFile& tailed, const pipeline::Batch& batch, const FilePosition& passed);
   [[nodiscard]] bool pay_some();
+  [[nodiscard]] bool choose_payable(OwedLines& owed);
   void pay(const OwedLines::Piece& piece, SinkPort& port);
   void forget_owed(const TailedFile& tailed);
   void count_lost(size_t source, FileId file, uint64_t bytes);

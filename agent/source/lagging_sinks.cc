@@ -55,16 +55,33 @@ bool FileShard::pay_some() {
   for (size_t sink = 0; sink < lags_.size(); ++sink) {
     OwedLines& owed = lags_[sink]->owed;
     if (owed.empty() || !ports_[sink]) continue;
-    for (int i = 0; i < kPiecesPerTurn && !owed.empty() && !ports_[sink]->full(); ++i) pay(owed.take(), *ports_[sink]);
+    bool payable = true;
+    for (int i = 0; i < kPiecesPerTurn && payable && !owed.empty() && !ports_[sink]->full(); ++i) {
+      payable = choose_payable(owed);
+      if (payable) pay(owed.take(), *ports_[sink]);
+    }
     if (owed.empty()) lags_[sink]->patience.rest(clock_.monotonic());
-    if (!owed.empty() && !ports_[sink]->full()) more = true;
+    if (!owed.empty() && !ports_[sink]->full() && payable) more = true;
   }
   return more;
+}
+
+// A closed file that was renamed a moment ago cannot be read until we are told its new name: another one's turn first.
+bool FileShard::choose_payable(OwedLines& owed) {
+  for (size_t left = owed.files(); left > 0; --left) {
+    const auto& handle = *owed.next_handle();
+    if (handle.is_open() || handle.status()) return true;
+    auto tailed = files_.find(owed.next_file());
+    if (tailed == files_.end() || tailed->second->gone) return true;  // it is lost
+    owed.put_off();
+  }
+  return false;
 }
 
 // The piece, read again through stages of its own.
 void FileShard::pay(const OwedLines::Piece& piece, SinkPort& port) {
   metrics_[piece.source]->owed_bytes.add(-static_cast<int64_t>(piece.bytes));
+  const bool was_open = piece.handle->is_open();
   const auto& stages = sources_[piece.source]->stages;
   auto state = stages ? stages->make_state(pipeline::StageUse::kRebuild) : nullptr;
   pipeline::DropCounts uncounted;  // they were counted when the lines were read first
@@ -94,6 +111,7 @@ void FileShard::pay(const OwedLines::Piece& piece, SinkPort& port) {
   if (stages) stages->flush(again, *state, uncounted);
   port.append(again, piece.passed);
   count_lost(piece.source, piece.file, lost);
+  if (!was_open) (void)piece.handle->park();
 }
 
 // The file has other bytes now.

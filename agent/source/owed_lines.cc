@@ -118,6 +118,11 @@ OwedLines::Piece OwedLines::take() {
   return piece;
 }
 
+void OwedLines::put_off() {
+  turns_.push_back(turns_.front());
+  turns_.pop_front();
+}
+
 void OwedLines::reopen(FileId file, std::shared_ptr<FileHandle> handle) {
   auto found = files_.find(file);
   if (found != files_.end()) found->second.handle = std::move(handle);

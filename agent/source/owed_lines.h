@@ -47,7 +47,11 @@ class OwedLines {
     FilePosition passed;  // once this piece was handed on
     uint64_t bytes = 0;
   };
-  Piece take();                                                  // the next one; not empty()
+  Piece take();  // the next one; not empty()
+  size_t files() const { return turns_.size(); }
+  FileId next_file() const { return turns_.front(); }  // whose piece take() gives
+  const std::shared_ptr<FileHandle>& next_handle() const { return files_.at(turns_.front()).handle; }
+  void put_off();                                                // it is another file's turn
   void reopen(FileId file, std::shared_ptr<FileHandle> handle);  // its bytes are there now
   uint64_t forget(FileId file);  // the file has other bytes now; returns how many are lost
 
