@@ -230,7 +230,7 @@ std::string query_answer(const QueryResult& result, const std::vector<std::strin
       [&](const auto& data) {
         DataWriter writer{out, categorized};
         out += pipeline::concat(R"("data":{"resultType":")", writer.type(data), "\"");
-        if (!encoding_flags.empty()) {
+        if (!encoding_flags.empty() && std::holds_alternative<ResultStreams>(result.data)) {
           out += ",\"encodingFlags\":";
           append_list(out, encoding_flags, append_text);
         }

@@ -12,7 +12,8 @@
 
 namespace server {
 
-// The whole answer of query and query_range. `encoding_flags`: what X-Loki-Response-Encoding-Flags asked for, echoed.
+// The whole answer of query and query_range. `encoding_flags`: what X-Loki-Response-Encoding-Flags asked for, echoed
+// with streams.
 std::string query_answer(const QueryResult& result, const std::vector<std::string>& encoding_flags);
 
 // {"status":"success","data":["a","b"]}; no `data` member where there is none.

@@ -2,11 +2,20 @@
 
 #include <algorithm>
 
+#include "pipeline/base/xxh64.h"
+
 namespace server {
+
+uint64_t loki_stream_order(const LabelSet& stream) {
+  std::string text;
+  for (const auto& [name, value] : stream.labels()) text.append(name).append(1, '\xff').append(value).append(1, '\xff');
+  return pipeline::xxh64(text);
+}
 
 bool EntryCollector::before(const CollectedEntry& a, const CollectedEntry& b) const {
   bool backward = direction_ == Direction::kBackward;
   if (a.time != b.time) return backward ? a.time > b.time : a.time < b.time;
+  if (a.stream_order != b.stream_order) return a.stream_order < b.stream_order;
   if (int order = a.stream.compare(b.stream)) return order < 0;
   return backward ? a.place > b.place : a.place < b.place;
 }

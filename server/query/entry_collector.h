@@ -1,7 +1,7 @@
 // EntryCollector: the first `limit` entries in the order of a log query, whatever order they are offered in; equal
 // entries (same stream, time, stored line and metadata) offered from several places are kept once.
 //
-// Order:  time in the query's direction; then label text of the stream; then the order in the place they come from
+// Order:  time in the query's direction; then Loki's hash of the stream; then the order in the place they come from
 //         (reversed for backward).
 //         An interval thins out what the limit has left, as in Loki: two of five entries are not filled up to five.
 // Thread: one.
@@ -25,12 +25,16 @@ enum class Direction { kBackward, kForward };
 
 struct CollectedEntry {
   pipeline::UnixNanos time = 0;
-  std::string_view stream;  // text of the stored stream's labels; outlives the collector
-  uint64_t place = 0;       // rises in the order of arrival
-  pipeline::Hash128 id;     // of stream, time, stored line and metadata
-  std::string line;         // as the pipeline left it
+  std::string_view stream;    // text of the stored stream's labels; outlives the collector
+  uint64_t stream_order = 0;  // loki_stream_order() of them
+  uint64_t place = 0;         // rises in the order of arrival
+  pipeline::Hash128 id;       // of stream, time, stored line and metadata
+  std::string line;           // as the pipeline left it
   const ResultLabels* labels = nullptr;
 };
+
+// By this Loki orders entries of one time from several streams: XXH64 of name, 0xff, value, 0xff ...
+uint64_t loki_stream_order(const LabelSet& stream);
 
 class EntryCollector {
  public:

@@ -118,6 +118,7 @@ void LogPart::offer_run(const EntrySlice& entries, const LabelSet& labels, std::
                    begin);
   }
   run_.begin_stream(labels);
+  const uint64_t order = loki_stream_order(labels);
   const size_t count = filtered ? rows_.size() : range.last - range.first;
   for (size_t i = 0; i < count; ++i) {
     const size_t at = search_.backward() ? count - 1 - i : i;
@@ -127,7 +128,8 @@ void LogPart::offer_run(const EntrySlice& entries, const LabelSet& labels, std::
     if (!run_.process(time, entries.line(row), entries.metadata(row))) continue;
     ++stats.lines_after_filters;
     const ResultLabels& result = labels_.at(run_.labels());
-    offers.into.offer({time, text, place + row, entry_id(text, entries, row), std::string(run_.line()), &result});
+    offers.into.offer(
+        {time, text, order, place + row, entry_id(text, entries, row), std::string(run_.line()), &result});
   }
 }
 

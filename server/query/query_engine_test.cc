@@ -161,6 +161,22 @@ TEST_SUITE("query") {
     CHECK(result->stats.decompressed_bytes < 20'000);
   }
 
+  TEST_CASE("query: of several streams at one time the first ones are those that Loki puts first") {
+    CHECK(loki_stream_order(*LabelSet::parse(R"({grp="svcname", job="by-job", service_name="by-job"})")) ==
+          2308068042852580238u);
+    CHECK(loki_stream_order(LabelSet()) == 0xEF46DB3751D8E999u);
+    QueryFixture data;
+    data.add_object({entry("a", 1, "of a"), entry("b", 1, "of b"), entry("c", 1, "of c")});
+    RangeQuery query = log_query(R"({app=~".+"})");
+    query.log.limit = 1;
+    auto order = [](const char* app) { return loki_stream_order(LabelSet::from({{"app", app}})); };
+    const char* first = order("a") < order("b") ? "a" : "b";
+    if (order("c") < order(first)) first = "c";
+    CHECK(ask(data, query) == Lines{pipeline::concat("of ", first, "@1")});
+    query.log.direction = Direction::kForward;
+    CHECK(ask(data, query) == Lines{pipeline::concat("of ", first, "@1")});
+  }
+
   TEST_CASE("query: interval leaves out what comes too soon after the last one shown") {
     QueryFixture data;
     data.add_object({entry("a", 1, "one"), entry("a", 2, "two"), entry("b", 3, "three"), entry("a", 7, "seven")});
