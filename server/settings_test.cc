@@ -58,6 +58,10 @@ creation_grace_period = "5m"
 allow_structured_metadata = false
 max_structured_metadata_size = "64KiB"
 max_structured_metadata_entries_count = 7
+discover_service_name = []
+discover_log_levels = false
+log_level_fields = ["lvl", "prio"]
+log_level_from_json_max_depth = 0
 max_entries_limit_per_query = 10
 max_query_series = 11
 max_query_length = "30d"
@@ -87,6 +91,10 @@ min_age = "1h"
   CHECK(limits.max_label_name_length == 10);
   CHECK(limits.max_label_value_length == 20);
   CHECK(limits.reject_old_samples);
+  CHECK(limits.discover_service_name.empty());
+  CHECK_FALSE(limits.discover_log_levels);
+  CHECK(limits.log_level_fields == std::vector<std::string>{"lvl", "prio"});
+  CHECK(limits.log_level_from_json_max_depth == 0);
   CHECK(limits.reject_old_samples_max_age == std::chrono::hours(168));
   CHECK(limits.creation_grace_period == std::chrono::minutes(5));
   CHECK_FALSE(limits.allow_structured_metadata);

@@ -236,7 +236,7 @@ TEST_SUITE("server/logql") {
     const unsigned seed = std::random_device()();
     INFO("seed ", seed);
     RandomQueries random(seed);
-    for (int round = 0; round < 60; ++round) {
+    for (int round = 0; round < 200; ++round) {
       const auto entries = random.entries(true, false);
       for (int i = 0; i < 20; ++i) {
         const std::string query = random.log_query(true);
