@@ -29,6 +29,7 @@ SCRIPTS = [
     ["metric queries", [sys.executable, f"{HERE}/e2e/metric_queries_test.py"]],
     ["stages", [sys.executable, f"{HERE}/e2e/stages_test.py"]],
     ["read api", [sys.executable, f"{HERE}/e2e/read_api_test.py"]],
+    ["tail", [sys.executable, f"{HERE}/e2e/tail_test.py"]],
     ["tools", [sys.executable, f"{HERE}/e2e/tools_test.py"]],
     ["whereis", [sys.executable, f"{HERE}/e2e/whereis_test.py"]],
     ["journal", [sys.executable, f"{HERE}/e2e/journal_test.py"]],

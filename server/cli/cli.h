@@ -1,4 +1,5 @@
-// The command line `skidway`: query, instant, labels and series, for people used to logcli.
+// The command line `skidway`: query, tail, instant-query, labels, series, stats, volume, volume_range, detected-fields
+// and fmt, for people used to logcli.
 #pragma once
 
 #include <functional>
@@ -16,6 +17,8 @@ struct CliWorld {
   std::ostream& err;
   const pipeline::Clock& clock;
   std::function<std::string(const std::string& name)> environment;  // "" when unset
+  std::istream* in = nullptr;                                       // null: empty
+  bool err_is_terminal = false;
 };
 
 // `arguments` without the program's name. Returns the exit code: 0 well, 1 failed while running, 2 wrong usage.

@@ -1,6 +1,6 @@
 // What the subcommands do, once their options are read.
 //
-// Errors: sentences for the user; nothing is printed to `out` after one.
+// Errors: sentences for the user; nothing is printed to `out` after one. kCancelled: nobody reads the output any more.
 #pragma once
 
 #include <iosfwd>
@@ -14,8 +14,9 @@ namespace server {
 struct CommandOutput {
   std::ostream& out;
   std::ostream& err;
-  OutputForm form = OutputForm::kDefault;
+  OutputStyle style = {};
   bool stats = false;  // to err
+  bool quiet = false;  // no notes to err
 };
 
 struct TimeRange {
@@ -24,12 +25,38 @@ struct TimeRange {
 
 pipeline::Result<void> run_query(const ServerConnection& server, RangeQuery query, const CommandOutput& output);
 pipeline::Result<void> run_instant(const ServerConnection& server, const std::string& query, pipeline::UnixNanos time,
-                                   const CommandOutput& output);
+                                   uint64_t limit, const CommandOutput& output);
 // Names of labels, or with `name` its values.
 pipeline::Result<void> run_labels(const ServerConnection& server, const std::string& name, TimeRange range,
                                   const CommandOutput& output);
 // An empty selector means every series.
+enum class SeriesForm { kList, kAnalysis };
 pipeline::Result<void> run_series(const ServerConnection& server, const std::string& selector, TimeRange range,
+                                  SeriesForm form, const CommandOutput& output);
+pipeline::Result<void> run_stats(const ServerConnection& server, const std::string& selector, TimeRange range,
+                                 const CommandOutput& output);
+
+struct VolumeQuery {
+  std::string selector = {};
+  TimeRange range = {};
+  uint64_t limit = 30;
+  std::string target_labels = {};
+  bool aggregate_by_labels = false;
+  std::string step = {};  // not empty: over time
+};
+pipeline::Result<void> run_volume(const ServerConnection& server, const VolumeQuery& query,
+                                  const CommandOutput& output);
+
+struct FieldsQuery {
+  std::string query = {};
+  std::string field = {};  // its values; empty: the fields
+  TimeRange range = {};
+  uint64_t limit = 100, line_limit = 100;
+  std::string step = {};
+};
+pipeline::Result<void> run_detected_fields(const ServerConnection& server, const FieldsQuery& query,
+                                           const CommandOutput& output);
+pipeline::Result<void> run_format(const ServerConnection& server, const std::string& query,
                                   const CommandOutput& output);
 
 // RFC 3339, or as the server reads numbers: up to 10 digits are seconds, more are nanoseconds. kInvalid says what to

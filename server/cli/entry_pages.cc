@@ -39,6 +39,7 @@ pipeline::Result<QueryAnswer> EntryPages::fetch(uint64_t limit) const {
                         {"limit", std::to_string(limit)},
                         {"direction", query_.forward ? "forward" : "backward"}};
   if (!query_.step.empty()) parameters.emplace_back("step", query_.step);
+  if (!query_.interval.empty()) parameters.emplace_back("interval", query_.interval);
   pipeline::HttpHeaders headers;
   if (query_.with_metadata) headers.set("X-Loki-Response-Encoding-Flags", "categorize-labels");
   TRY_LET(const std::string body, server_.get("/loki/api/v1/query_range", parameters, headers));

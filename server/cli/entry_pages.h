@@ -21,6 +21,7 @@ struct RangeQuery {
   uint64_t page = 5000;                    // entries a request
   bool forward = false;                    // oldest first
   std::string step = {};                   // for metrics, as the user wrote it
+  std::string interval = {};               // likewise, for entries
   bool with_metadata = false;              // tell labels, metadata and parsed values apart
 };
 

@@ -1,5 +1,6 @@
 #include <cstdlib>
 #include <iostream>
+#include <unistd.h>
 
 #include "server/cli/cli.h"
 
@@ -9,5 +10,6 @@ int main(int argc, char** argv) {
     const char* value = std::getenv(name.c_str());
     return std::string(value ? value : "");
   };
-  return server::run_cli({argv + 1, argv + argc}, {std::cout, std::cerr, pipeline::SystemClock(), environment});
+  return server::run_cli({argv + 1, argv + argc}, {std::cout, std::cerr, pipeline::SystemClock(), environment,
+                                                   &std::cin, ::isatty(STDERR_FILENO) == 1});
 }

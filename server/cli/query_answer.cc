@@ -193,4 +193,58 @@ Result<std::vector<LabelSet>> parse_series_answer(std::string_view json) {
   return out;
 }
 
+Result<TailAnswer> parse_tail_answer(std::string_view json) {
+  Reader reader;
+  TRY_LET(const JsonValue root, reader.open(json));
+  QueryAnswer answer;
+  TailAnswer out;
+  for (const JsonMember& member : reader.members(root)) {
+    const std::string_view name = reader.text(member.name);
+    if (name == "streams") {
+      for (const JsonValue& stream : reader.elements(member.value)) TRY(read_stream(reader, stream, answer));
+    } else if (name == "dropped_entries") {
+      out.dropped = reader.elements(member.value).size();
+    }
+  }
+  out.entries = std::move(answer.entries);
+  return out;
+}
+
+Result<std::vector<AnsweredField>> parse_fields_answer(std::string_view json) {
+  Reader reader;
+  TRY_LET(const JsonValue root, reader.open(json));
+  std::vector<AnsweredField> out;
+  const auto fields = reader.find(root, "fields");
+  if (!fields) return out;
+  for (const JsonValue& field : reader.elements(*fields)) {
+    AnsweredField& one = out.emplace_back();
+    if (auto value = reader.find(field, "label")) one.name = reader.text(*value);
+    if (auto value = reader.find(field, "type")) one.type = reader.text(*value);
+    if (auto value = reader.find(field, "cardinality")) one.cardinality = reader.text(*value);
+    if (auto value = reader.find(field, "parsers")) {
+      for (const JsonValue& parser : reader.elements(*value)) one.parsers.emplace_back(reader.text(parser));
+    }
+  }
+  return out;
+}
+
+Result<std::vector<std::string>> parse_list_answer(std::string_view json, std::string_view member) {
+  Reader reader;
+  TRY_LET(const JsonValue root, reader.open(json));
+  std::vector<std::string> out;
+  if (auto list = reader.find(root, member)) {
+    for (const JsonValue& text : reader.elements(*list)) out.emplace_back(reader.text(text));
+  }
+  return out;
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> parse_numbers_answer(std::string_view json) {
+  Reader reader;
+  TRY_LET(const JsonValue root, reader.open(json));
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const JsonMember& member : reader.members(root))
+    out.emplace_back(reader.text(member.name), reader.text(member.value));
+  return out;
+}
+
 }  // namespace server

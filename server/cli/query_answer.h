@@ -37,6 +37,24 @@ struct QueryAnswer {
   std::vector<std::pair<std::string, std::string>> stats = {};  // "summary.execTime" and its number, as written
 };
 
+struct AnsweredField {
+  std::string name = {}, type = {}, cardinality = {};
+  std::vector<std::string> parsers = {};
+};
+
+// One frame of a tail.
+struct TailAnswer {
+  std::vector<AnsweredEntry> entries = {};
+  size_t dropped = 0;  // entries that the server says we have missed
+};
+
+pipeline::Result<TailAnswer> parse_tail_answer(std::string_view json);
+pipeline::Result<std::vector<AnsweredField>> parse_fields_answer(std::string_view json);
+// The member `member` of the object, a list of texts; empty where it is absent.
+pipeline::Result<std::vector<std::string>> parse_list_answer(std::string_view json, std::string_view member);
+// An object's members with plain values, as written: {"streams":1,"bytes":5}.
+pipeline::Result<std::vector<std::pair<std::string, std::string>>> parse_numbers_answer(std::string_view json);
+
 pipeline::Result<QueryAnswer> parse_query_answer(std::string_view json);
 pipeline::Result<std::vector<std::string>> parse_names_answer(std::string_view json);
 pipeline::Result<std::vector<pipeline::LabelSet>> parse_series_answer(std::string_view json);

@@ -1,6 +1,7 @@
 #include "server/cli/server_connection.h"
 
 #include <algorithm>
+#include <thread>
 
 #include "pipeline/http/http_form.h"
 
@@ -56,24 +57,54 @@ Error refused(const std::string& address, std::string_view path, const HttpClien
 ServerConnection::ServerConnection(ServerOptions options) : options_(std::move(options)) {
   while (options_.address.ends_with('/')) options_.address.pop_back();
   options_.client.max_response_bytes = kMaxAnswerBytes;
-  if (!options_.org_id.empty()) options_.client.headers.set("X-Scope-OrgID", options_.org_id);
-  if (!options_.bearer_token.empty())
-    options_.client.headers.set("Authorization", concat("Bearer ", options_.bearer_token));
+  if (options_.skip_verify) options_.client.tls.verify = false;
+  pipeline::HttpHeaders& headers = options_.client.headers;
+  if (!options_.org_id.empty()) headers.set("X-Scope-OrgID", options_.org_id);
+  if (!options_.bearer_token.empty()) headers.set(options_.auth_header, concat("Bearer ", options_.bearer_token));
+  if (!options_.query_tags.empty()) headers.set("X-Query-Tags", options_.query_tags);
+  if (options_.no_cache) headers.set("Cache-Control", "no-cache");
 }
 
-pipeline::Result<std::string> ServerConnection::get(std::string_view path, const Parameters& parameters,
-                                                    const pipeline::HttpHeaders& headers) const {
+std::string ServerConnection::url(std::string_view path, const Parameters& parameters) const {
   std::string url = concat(options_.address, path);
   char separator = '?';
   for (const auto& [name, value] : parameters) {
     url += std::exchange(separator, '&');
     url += concat(pipeline::percent_encode(name), "=", pipeline::percent_encode(value));
   }
-  auto answer =
-      pipeline::http_fetch({.url = std::move(url), .headers = headers, .timeout = options_.timeout}, options_.client);
+  return url;
+}
+
+pipeline::Result<std::string> ServerConnection::get_once(const std::string& url, std::string_view path,
+                                                         const pipeline::HttpHeaders& headers) const {
+  auto answer = pipeline::http_fetch(
+      {.url = url, .headers = headers, .timeout = options_.timeout, .compressed = options_.compressed},
+      options_.client);
   if (!answer) return pipeline::fail(unreachable(options_.address, answer.error()));
   if (answer->status != 200) return pipeline::fail(refused(options_.address, path, *answer));
   return std::move(answer->body);
+}
+
+pipeline::Result<std::string> ServerConnection::get(std::string_view path, const Parameters& parameters,
+                                                    const pipeline::HttpHeaders& headers) const {
+  const std::string target = url(path, parameters);
+  auto wait = options_.min_backoff;
+  for (uint32_t tried = 0;; ++tried) {
+    auto body = get_once(target, path, headers);
+    const bool may_help = !body && (body.error().code == Errc::kUnavailable || body.error().code == Errc::kIo);
+    if (!may_help || tried >= options_.retries) return body;
+    std::this_thread::sleep_for(wait);
+    wait = std::min(2 * wait, options_.max_backoff);
+  }
+}
+
+pipeline::Result<std::unique_ptr<pipeline::WebSocketClient>> ServerConnection::open_web_socket(
+    std::string_view path, const Parameters& parameters) const {
+  HttpClientResponse refusal;
+  auto socket = pipeline::WebSocketClient::connect({.url = url(path, parameters)}, options_.client, &refusal);
+  if (socket) return socket;
+  if (refusal.status != 0) return pipeline::fail(refused(options_.address, path, refusal));
+  return pipeline::fail(unreachable(options_.address, socket.error()));
 }
 
 }  // namespace server

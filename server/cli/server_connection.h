@@ -1,7 +1,10 @@
 // ServerConnection: asks a Loki-compatible server, and says in one sentence with a remedy why there is no answer.
+//
+// Thread: any; requests of several threads do not wait for each other.
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,6 +12,7 @@
 
 #include "pipeline/base/result.h"
 #include "pipeline/http/http_client.h"
+#include "pipeline/http/web_socket_client.h"
 
 namespace server {
 
@@ -16,6 +20,13 @@ struct ServerOptions {
   std::string address = "http://127.0.0.1:3100";
   std::string org_id = {};  // X-Scope-OrgID; empty: none
   std::string bearer_token = {};
+  std::string auth_header = "Authorization";  // that carries the token
+  std::string query_tags = {};                // X-Query-Tags; empty: none
+  bool no_cache = false;
+  bool compressed = false;
+  bool skip_verify = false;
+  uint32_t retries = 0;  // of requests that may do better later
+  std::chrono::milliseconds min_backoff{500}, max_backoff{30'000};
   std::chrono::milliseconds timeout{300'000};
   pipeline::HttpClientOptions client = {};
 };
@@ -29,8 +40,15 @@ class ServerConnection {
   // The body of a 200. Errors carry a sentence for the user, made of what went wrong and what to do.
   pipeline::Result<std::string> get(std::string_view path, const Parameters& parameters,
                                     const pipeline::HttpHeaders& headers = {}) const;
+  // kUnavailable: trying again may help.
+  pipeline::Result<std::unique_ptr<pipeline::WebSocketClient>> open_web_socket(std::string_view path,
+                                                                               const Parameters& parameters) const;
+  const ServerOptions& options() const { return options_; }
 
  private:
+  std::string url(std::string_view path, const Parameters& parameters) const;
+  pipeline::Result<std::string> get_once(const std::string& url, std::string_view path,
+                                         const pipeline::HttpHeaders& headers) const;
   ServerOptions options_;
 };
 
