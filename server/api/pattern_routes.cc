@@ -62,8 +62,9 @@ void add_pattern_routes(ReadRoutes& routes, QueryEngine& engine, Catalog& catalo
   auto notes = std::make_shared<CatalogNotes>(catalog, routes.registry());
   routes.add_json("/loki/api/v1/patterns", [&engine, notes](const ReadCall& call) -> Result<std::string> {
     TRY_LET(SteppedRange stepped, parse_stepped_range(call.form, call.now));
-    const PatternWindow window{stepped.range.start, stepped.range.end,
-                               std::max<int64_t>(stepped.step.count(), kPatternResolution)};
+    constexpr pipeline::UnixNanos kFar = INT64_C(1) << 62;  // steps are rounded to, which must not overflow
+    const PatternWindow window{std::clamp(stepped.range.start, -kFar, kFar), std::clamp(stepped.range.end, -kFar, kFar),
+                               std::clamp<int64_t>(stepped.step.count(), kPatternResolution, kFar)};
     TRY_LET(auto patterns,
             engine.patterns(call.tenant, std::string(call.form.get("query")), window, *notes, *call.turn));
     return patterns_answer(patterns);

@@ -71,8 +71,9 @@ std::vector<UnixNanos> bucket_edges(const TimeRange& range, std::chrono::nanosec
   std::vector<UnixNanos> edges = {range.start};
   UnixNanos remainder = range.start % step.count();
   if (remainder < 0) remainder += step.count();
-  for (UnixNanos edge = range.start - remainder + step.count(); edge < range.end; edge += step.count())
-    edges.push_back(edge);
+  UnixNanos edge = 0;
+  bool beyond = __builtin_add_overflow(range.start, step.count() - remainder, &edge);
+  for (; !beyond && edge < range.end; beyond = __builtin_add_overflow(edge, step.count(), &edge)) edges.push_back(edge);
   edges.push_back(range.end);
   return edges;
 }

@@ -161,7 +161,8 @@ class Totals final : public Visitor {
   }
   bool add_whole(UnixNanos min, UnixNanos max, uint64_t entries, uint64_t bytes) override {
     const int64_t first = min / kMilli, last = max / kMilli;
-    for (int64_t day = start_ - start_ % kDay; day < end_; day += kDay) {
+    const int64_t begin = std::max(start_, first), stop = std::min(end_, last + 1);
+    for (int64_t day = begin - (begin % kDay + kDay) % kDay; day < stop; day += kDay) {
       const int64_t from = std::max(day, start_), to = std::min(day + kDay - 1, end_);
       if (from > last || to < first) continue;
       add_share(day, share(first, last, from, to), entries, bytes);
