@@ -17,15 +17,28 @@ using pipeline::Result;
 namespace {
 
 // "categorize-labels,other" as it was sent, split at commas and nothing else.
-std::vector<std::string> encoding_flags(const HttpRequest& request) {
-  std::vector<std::string> flags;
-  std::string_view rest = request.headers.get("X-Loki-Response-Encoding-Flags");
+std::vector<std::string> listed(std::string_view rest) {
+  std::vector<std::string> words;
   while (!rest.empty()) {
     size_t comma = std::min(rest.find(','), rest.size());
-    flags.emplace_back(rest.substr(0, comma));
+    words.emplace_back(rest.substr(0, comma));
     rest.remove_prefix(std::min(comma + 1, rest.size()));
   }
-  return flags;
+  return words;
+}
+
+std::vector<std::string> encoding_flags(const HttpRequest& request) {
+  return listed(request.headers.get("X-Loki-Response-Encoding-Flags"));
+}
+
+// Grafana's Logs Drilldown would rather see some of the series than an error.
+bool cuts_series(const HttpRequest& request) {
+  for (std::string word : listed(request.headers.get("X-Query-Tags"))) {
+    std::transform(word.begin(), word.end(), word.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    if (word == "source=grafana-lokiexplore-app") return true;
+  }
+  return false;
 }
 
 struct Meters {
@@ -73,7 +86,7 @@ class QueryRoutes {
 
   Result<std::string> instant(const ReadCall& call) {
     TRY_LET(InstantParameters p, parse_instant_parameters(call.form, call.now));
-    TRY_LET(QueryResult result, engine_.instant({call.tenant, p.query, p.time}, *call.turn));
+    TRY_LET(QueryResult result, engine_.instant({call.tenant, p.query, p.time, cuts_series(call.request)}, *call.turn));
     meters_.count(result);
     return query_answer(result, encoding_flags(call.request));
   }
@@ -88,8 +101,13 @@ class QueryRoutes {
  private:
   Result<QueryResult> run_range(const ReadCall& call, bool categorize) {
     TRY_LET(RangeParameters p, parse_range_parameters(call.form, call.now));
-    RangeQuery query{call.tenant, p.query, p.range.start,
-                     p.range.end, p.step,  {p.direction, p.limit, p.interval, categorize}};
+    RangeQuery query{call.tenant,
+                     p.query,
+                     p.range.start,
+                     p.range.end,
+                     p.step,
+                     {p.direction, p.limit, p.interval, categorize},
+                     cuts_series(call.request)};
     TRY_LET(QueryResult result, engine_.range(query, *call.turn));
     meters_.count(result);
     return result;

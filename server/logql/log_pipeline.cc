@@ -18,6 +18,9 @@ LogPipeline::~LogPipeline() = default;
 const pipeline::LineFilters& LogPipeline::leading() const { return program_->leading; }
 bool LogPipeline::reads_lines() const { return program_->reads_lines; }
 bool LogPipeline::reads_metadata() const { return program_->reads_metadata; }
+const std::vector<std::string>* LogPipeline::metadata_names() const {
+  return program_->needed.all() ? nullptr : &program_->needed.names();
+}
 bool LogPipeline::keeps_lines() const { return program_->keeps_lines; }
 
 namespace {

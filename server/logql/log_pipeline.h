@@ -101,6 +101,8 @@ class LogPipeline {
   bool reads_lines() const;
   // False: neither do they depend on the structured metadata.
   bool reads_metadata() const;
+  // The names of those that can matter; nullptr: all do.
+  const std::vector<std::string>* metadata_names() const;
   // True: the line that comes out is the line that went in.
   bool keeps_lines() const;
 

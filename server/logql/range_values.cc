@@ -51,12 +51,10 @@ void RangeValues::add(LabelResults::Id series, UnixNanos time, double value) {
   if (bucket.in_window) store_->add(series, bucket.index, time, input_ == Input::kTime ? 1 : value);
 }
 
-bool RangeValues::one_bucket(UnixNanos first, UnixNanos last) { return last <= bucket_at(first).last; }
-
-void RangeValues::add_count(LabelResults::Id series, UnixNanos time, uint64_t count) {
-  DEBUG_INVARIANT(input_ == Input::kTime);
+void RangeValues::add_sum(LabelResults::Id series, UnixNanos time, uint64_t sum) {
+  DEBUG_INVARIANT(input_ != Input::kUnwrapped);
   const WindowBuckets::Bucket bucket = bucket_at(time);
-  if (bucket.in_window) store_->add(series, bucket.index, time, static_cast<double>(count));
+  if (bucket.in_window) store_->add(series, bucket.index, time, static_cast<double>(sum));
 }
 
 void RangeValues::add_sorted(LabelResults::Id series, std::span<const UnixNanos> times) {

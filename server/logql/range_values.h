@@ -42,9 +42,10 @@ class RangeValues {
   void add_sorted(LabelResults::Id series, std::span<const UnixNanos> times);
   // The same with the offsets of the lines (times.size() + 1 of them), for Input::kBytes.
   void add_sorted(LabelResults::Id series, std::span<const UnixNanos> times, std::span<const uint32_t> offsets);
-  // `count` entries whose times are in [first, last], given that no border lies between: see one_bucket.
-  bool one_bucket(UnixNanos first, UnixNanos last);
-  void add_count(LabelResults::Id series, UnixNanos time, uint64_t count);
+  // Entries from `time` up to this time are counted alike: no window begins or ends in between.
+  UnixNanos bucket_last(UnixNanos time) { return bucket_at(time).last; }
+  // What such entries come to: how many they are (Input::kTime), or all their bytes (Input::kBytes).
+  void add_sum(LabelResults::Id series, UnixNanos time, uint64_t sum);
 
   // Memory that it holds, nearly.
   uint64_t size_bytes() const;

@@ -172,8 +172,8 @@ TEST_SUITE("server/logql") {
           many.add_sorted(series.id, times);
           for (size_t i = 0; i < times.size(); ++i) {
             size_t end = i + 1;
-            while (end < times.size() && whole.one_bucket(times[i], times[end])) ++end;
-            whole.add_count(series.id, times[i], end - i);
+            while (end < times.size() && times[end] <= whole.bucket_last(times[i])) ++end;
+            whole.add_sum(series.id, times[i], end - i);
             i = end - 1;
           }
           others.push_back(points_of({&whole}, series.labels));

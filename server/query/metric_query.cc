@@ -5,6 +5,7 @@
 #include "server/logql/parser.h"
 #include "server/logql/range_values.h"
 #include "server/query/duplicate_rows.h"
+#include "server/query/group_tally.h"
 #include "server/query/scan.h"
 #include "server/query/selection.h"
 
@@ -35,7 +36,13 @@ class RangeScan final : public ScanPart {
         pipeline_(job.pipeline),
         values_(job.aggregation, job.grid),
         run_(job.pipeline, labels_, LeadingFilters::kDone),
-        memory_(job.memory, std::string(range_op_text(job.aggregation.op))) {}
+        memory_(job.memory, std::string(range_op_text(job.aggregation.op))),
+        tally_(run_, values_) {
+    if (const auto* names = pipeline_.metadata_names()) {
+      names_ = *names;
+      for (std::string_view error : {kErrorLabel, kErrorDetailsLabel}) names_->emplace_back(error);
+    }
+  }
 
   RangeValues::Part values() { return {&values_, &labels_}; }
 
@@ -46,6 +53,7 @@ class RangeScan final : public ScanPart {
 
   void head(size_t part) override {
     const HeadPart& head = job_.selection.head[part];
+    groups_.metadata.clear();
     stats.head_lines += head.entries.size();
     if (!times_suffice(head.entries.has_metadata())) stats.head_bytes += head.entries.line_bytes();
     add_run(head.stream->labels, head.entries, {0, static_cast<uint32_t>(head.entries.size())},
@@ -81,7 +89,7 @@ class RangeScan final : public ScanPart {
     for (const PageRun& run : runs) {
       if (!stored.streams.contains(run.stream)) continue;
       if (run.min_time < selection.begin || run.max_time >= selection.end) return false;
-      if (!values_.one_bucket(run.min_time, run.max_time)) return false;
+      if (run.max_time > values_.bucket_last(run.min_time)) return false;
     }
     for (const PageRun& run : runs) {
       if (!stored.streams.contains(run.stream)) continue;
@@ -89,7 +97,7 @@ class RangeScan final : public ScanPart {
       run_.begin_stream(labels_of(*stored.object, run.stream));
       if (!run_.process(run.min_time, {}, {})) continue;
       stats.lines_after_filters += run.rows;
-      values_.add_count(run_.labels(), run.min_time, run.rows);
+      values_.add_sum(run_.labels(), run.min_time, run.rows);
     }
     return true;
   }
@@ -99,24 +107,22 @@ class RangeScan final : public ScanPart {
     const PageInfo& page = stored.object->pages()[cursor.page()];
     bool has_metadata = page.columns[static_cast<size_t>(PageColumn::kMetadata)].length > 0;
     EntrySlice entries;
+    groups_.metadata.clear();
     if (times_suffice(has_metadata)) {
       if (values_.input() == RangeValues::Input::kTime && count_unread(part, cursor)) return {};
       TRY_LET(entries.times, cursor.times());
-    } else if (!pipeline_.leading().empty()) {
-      TRY_LET(std::string_view text, cursor.text());
-      stats.store_line_bytes += text.size();
-      if (!pipeline_.leading().may_match(text)) {
-        stats.store_lines += page.rows;
-        ++stats.pages_without_match;
-        return {};
+    } else {
+      if (!pipeline_.leading().empty()) {
+        TRY_LET(std::string_view text, cursor.text());
+        stats.store_line_bytes += text.size();
+        if (!pipeline_.leading().may_match(text)) {
+          stats.store_lines += page.rows;
+          ++stats.pages_without_match;
+          return {};
+        }
       }
-      TRY(load(cursor, text, has_metadata, entries));
-    } else if (pipeline_.reads_lines() || (pipeline_.reads_metadata() && has_metadata)) {
-      TRY_LET(entries, cursor.entries());
-      stats.store_line_bytes += entries.line_bytes();
-    } else {  // only the lengths of the lines are counted
-      TRY_LET(entries.times, cursor.times());
-      TRY_LET(entries.offsets, cursor.offsets());
+      TRY_LET(entries, load(cursor, has_metadata));
+      if (pipeline_.leading().empty() && pipeline_.reads_lines()) stats.store_line_bytes += entries.line_bytes();
     }
     for (const PageRun& run : stored.object->runs(cursor.page())) {
       if (!stored.streams.contains(run.stream)) continue;
@@ -128,16 +134,24 @@ class RangeScan final : public ScanPart {
     return {};
   }
 
-  // All that the stages behind the leading filters need.
-  Result<void> load(PageCursor& cursor, std::string_view text, bool has_metadata, EntrySlice& entries) {
-    if (pipeline_.reads_metadata() && has_metadata) {
-      TRY_LET(entries, cursor.entries());
-      return {};
+  // The columns that are needed. Metadata come by groups, if lines are not read besides and the groups are few.
+  Result<EntrySlice> load(PageCursor& cursor, bool has_metadata) {
+    if (pipeline_.reads_lines()) return cursor.entries();
+    const bool reads_metadata = pipeline_.reads_metadata() && has_metadata;
+    if (reads_metadata) TRY(cursor.metadata_groups(names_ ? &*names_ : nullptr, groups_));
+    EntrySlice entries;
+    if (reads_metadata && !groups_.exist()) {
+      TRY_LET(entries, cursor.entries_without_text());
+    } else {
+      TRY_LET(entries.times, cursor.times());
+      const bool measures = values_.input() == RangeValues::Input::kBytes;
+      if (measures || !pipeline_.leading().empty()) { TRY_LET(entries.offsets, cursor.offsets()); }
     }
-    TRY_LET(entries.times, cursor.times());
-    TRY_LET(entries.offsets, cursor.offsets());
-    entries.text = text.data();
-    return {};
+    if (!pipeline_.leading().empty()) {
+      TRY_LET(std::string_view text, cursor.text());
+      entries.text = text.data();
+    }
+    return entries;
   }
 
   // Rows of one stream; `left_out` are rows of the page, rising, that are counted elsewhere.
@@ -148,7 +162,7 @@ class RangeScan final : public ScanPart {
     left_out = {first, last};
     bool one_outcome = !pipeline_.reads_lines() && !(pipeline_.reads_metadata() && entries.has_metadata());
     if (pipeline_.leading().empty() && left_out.empty() && one_outcome) {
-      add_whole(entries, range);
+      groups_.exist() ? add_groups(entries, range) : add_whole(entries, range);
       return;
     }
     rows_.clear();
@@ -162,11 +176,18 @@ class RangeScan final : public ScanPart {
     }
     if (!left_out.empty())
       std::erase_if(rows_, [&](uint32_t row) { return std::binary_search(left_out.begin(), left_out.end(), row); });
-    if (one_outcome) {
+    if (groups_.exist()) {
+      add_groups(entries, std::span<const uint32_t>(rows_));
+    } else if (one_outcome) {
       add_chosen(entries);
     } else {
       add_row_by_row(entries);
     }
+  }
+
+  template <class Rows>
+  void add_groups(const EntrySlice& entries, Rows rows) {
+    stats.lines_after_filters += tally_.add(groups_, entries, rows);
   }
 
   // Every row of the range has the same outcome.
@@ -207,14 +228,18 @@ class RangeScan final : public ScanPart {
     for (UnixNanos time : times) values_.add(series, time, run_.value());
   }
 
+  // Without text where the pipeline does not read lines.
   void add_row_by_row(const EntrySlice& entries) {
+    const bool has_text = entries.text != nullptr;
     const bool unwraps = values_.input() == RangeValues::Input::kUnwrapped;
     for (uint32_t row : rows_) {
-      if (!run_.process(entries.time(row), entries.line(row), entries.metadata(row))) continue;
+      std::string_view line = has_text ? entries.line(row) : std::string_view();
+      if (!run_.process(entries.time(row), line, entries.metadata(row))) continue;
       ++stats.lines_after_filters;
       const double value = unwraps ? run_.value() : 0;
       LabelResults::Id series = run_.labels();
-      values_.add(series, entries.time(row), unwraps ? value : static_cast<double>(run_.line().size()));
+      size_t bytes = pipeline_.keeps_lines() ? entries.line_size(row) : run_.line().size();
+      values_.add(series, entries.time(row), unwraps ? value : static_cast<double>(bytes));
     }
   }
 
@@ -224,7 +249,10 @@ class RangeScan final : public ScanPart {
   RangeValues values_;
   PipelineRun run_;
   MemoryUse memory_;
-  std::map<uint32_t, LabelSet> stream_labels_;  // of the object scanned last; stable addresses
+  GroupTally tally_;
+  MetadataGroups groups_;                          // of the page being scanned, where they are used
+  std::optional<std::vector<std::string>> names_;  // of metadata that matter; none: all do
+  std::map<uint32_t, LabelSet> stream_labels_;     // of the object scanned last; stable addresses
   size_t labels_part_ = SIZE_MAX;
   std::vector<uint32_t> rows_;  // buffers, used again for every run
   std::vector<UnixNanos> times_;

@@ -95,7 +95,7 @@ Result<QueryResult> QueryEngine::range(const RangeQuery& query, QueryTurn& turn)
   }
   StepGrid grid{query.start, query.step.count(),
                 static_cast<uint32_t>((query.end - query.start) / query.step.count()) + 1};
-  TRY_LET(QueryResult result, run_metric(expr, grid, query.tenant, turn));
+  TRY_LET(QueryResult result, run_metric({expr, grid, query.tenant, query.cuts_series}, turn));
   return result;
 }
 
@@ -108,7 +108,7 @@ Result<QueryResult> QueryEngine::instant(const InstantQuery& query, QueryTurn& t
   }
   for (const RangeAggregation* range : range_aggregations(expr))
     TRY(check_length(query.time - range->range.range_ns, query.time + 1));
-  TRY_LET(QueryResult result, run_metric(expr, StepGrid{query.time, 1, 1}, query.tenant, turn));
+  TRY_LET(QueryResult result, run_metric({expr, {query.time, 1, 1}, query.tenant, query.cuts_series}, turn));
   Matrix& matrix = std::get<ResultMatrix>(result.data).matrix;
   if (matrix.is_scalar) {
     result.data = ResultScalar{query.time, matrix.series.at(0).points.at(0).value};
@@ -148,21 +148,24 @@ Result<QueryResult> QueryEngine::run_log(const LogExpr& expr, const RangeQuery& 
   });
 }
 
-Result<QueryResult> QueryEngine::run_metric(const Expr& expr, const StepGrid& grid, const std::string& tenant,
-                                            QueryTurn& turn) {
-  return attempt(tenant, turn, [&](QueryContext& context, QueryResult& result) -> Result<void> {
+Result<QueryResult> QueryEngine::run_metric(const MetricQuery& query, QueryTurn& turn) {
+  return attempt(query.tenant, turn, [&](QueryContext& context, QueryResult& result) -> Result<void> {
     StoredRangeSource source(context);
-    TRY_LET(Matrix matrix, evaluate_metric(expr, grid, source));
-    if (limits_.max_query_series != 0 && matrix.series.size() > limits_.max_query_series) {
-      return fail(
-          Errc::kInvalid,
-          concat("maximum number of series (", limits_.max_query_series,
-                 ") reached for a single query; consider reducing query cardinality by adding more specific stream "
-                 "selectors, reducing the time range, or aggregating results with functions like sum(), count() or "
-                 "topk()"));
+    TRY_LET(Matrix matrix, evaluate_metric(query.expr, query.grid, source));
+    if (query.grid.count > 1 || !keeps_order(query.expr)) matrix.sort();
+    const uint32_t most = limits_.max_query_series;
+    if (most != 0 && matrix.series.size() > most) {
+      const std::string reached = concat("maximum number of series (", most, ") reached for a single query; ");
+      if (!query.cuts_series) {
+        return fail(Errc::kInvalid,
+                    concat(reached,
+                           "consider reducing query cardinality by adding more specific stream selectors, reducing the "
+                           "time range, or aggregating results with functions like sum(), count() or topk()"));
+      }
+      matrix.series.resize(most);
+      result.warnings.push_back(concat(reached, "returning partial results"));
     }
-    if (grid.count > 1 || !keeps_order(expr)) matrix.sort();
-    result.data = ResultMatrix{grid, std::move(matrix)};
+    result.data = ResultMatrix{query.grid, std::move(matrix)};
     return {};
   });
 }

@@ -38,11 +38,13 @@ struct RangeQuery {
   pipeline::UnixNanos start = 0, end = 0;
   std::chrono::nanoseconds step{0};
   LogQueryOptions log;
+  bool cuts_series = false;  // of more series than max_query_series the first ones are answered, with a warning
 };
 
 struct InstantQuery {
   std::string tenant, query;
   pipeline::UnixNanos time = 0;
+  bool cuts_series = false;  // as above
 };
 
 // Streams with entries in [start, end], the end included; matchers of several selectors are joined by "or". No
@@ -85,8 +87,13 @@ class QueryEngine {
   using Attempt = std::function<pipeline::Result<void>(QueryContext& context, QueryResult& result)>;
   pipeline::Result<QueryResult> attempt(const std::string& tenant, QueryTurn& turn, const Attempt& run);
   pipeline::Result<QueryResult> run_log(const LogExpr& expr, const RangeQuery& query, QueryTurn& turn);
-  pipeline::Result<QueryResult> run_metric(const Expr& expr, const StepGrid& grid, const std::string& tenant,
-                                           QueryTurn& turn);
+  struct MetricQuery {
+    const Expr& expr;
+    StepGrid grid;
+    const std::string& tenant;
+    bool cuts_series;
+  };
+  pipeline::Result<QueryResult> run_metric(const MetricQuery& query, QueryTurn& turn);
   pipeline::Result<void> check_length(pipeline::UnixNanos start, pipeline::UnixNanos end) const;
 
   ReadViewSource views_;

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "pipeline/base/varint.h"
+#include "server/store/metadata_groups.h"
 #include "server/store/packed_integers.h"
 #include "server/store/page_codec.h"
 
@@ -170,6 +171,122 @@ Result<void> decode_metadata_columns(std::string_view raw, uint32_t rows, const 
     offsets.push_back(static_cast<uint32_t>(text.size()));
   }
   if (text.size() != text_bytes) return malformed();
+  return {};
+}
+
+namespace {
+
+// More groups than this, or more pairs of a group and a value, cost more than looking at every row.
+constexpr size_t kMaxGroups = 4096, kMaxPairs = 1 << 20;
+
+// The head of a column and how many rows have a value.
+struct ColumnHead {
+  uint64_t key = 0;
+  uint8_t flags = 0;
+  DecodedColumn column;
+  size_t count = 0;
+};
+
+bool read_head(ByteReader& reader, uint32_t rows, const std::vector<std::string>& names, ColumnHead& out) {
+  out.key = reader.varint();
+  out.flags = reader.fixed<uint8_t>();
+  if (!reader.ok() || out.key >= names.size()) return false;
+  out.column.name = names[out.key];
+  if ((out.flags & kInAllRows) == 0) out.column.bitmap = reader.bytes((rows + 7) / 8);
+  if (!reader.ok()) return false;
+  out.count = out.column.bitmap.empty() ? rows : count_rows(out.column, rows);
+  return out.count > 0;
+}
+
+bool skip_values(ByteReader& reader, const ColumnHead& head, std::vector<uint64_t>& numbers) {
+  if ((head.flags & kDictionary) != 0) {
+    for (uint64_t n = reader.varint(); n > 0 && reader.ok(); --n) reader.sized_bytes();
+    return reader.ok() && read_numbers(reader, numbers, head.count);
+  }
+  if (!read_numbers(reader, numbers, head.count)) return false;
+  for (uint64_t length : numbers) reader.bytes(length);
+  return reader.ok();
+}
+
+class Grouping {
+ public:
+  Grouping(uint32_t rows, MetadataGroups& out) : rows_(rows), out_(out), pairs_(1) {}
+
+  // Cuts every group by the values of a dictionary column. False: the bytes are malformed.
+  bool cut(ByteReader& reader, const ColumnHead& head, std::vector<uint64_t>& numbers) {
+    const uint64_t count = reader.varint();
+    if (count > reader.remaining()) return false;
+    std::vector<std::string_view> entries(count);
+    for (std::string_view& entry : entries) entry = reader.sized_bytes();
+    if (!reader.ok() || !read_numbers(reader, numbers, head.count)) return false;
+    const uint64_t codes = count + 1;  // 0: no value
+    if (codes > kMaxPairs || pairs_.size() * codes > kMaxPairs) {
+      too_many_ = true;
+      return true;
+    }
+    std::vector<uint32_t> made(pairs_.size() * codes, UINT32_MAX);
+    std::vector<std::vector<MetadataPair>> pairs;
+    out_.group_of.resize(rows_, 0);
+    size_t next = 0;
+    for (uint32_t row = 0; row < rows_; ++row) {
+      const uint64_t code = head.column.has(row) ? numbers[next++] + 1 : 0;
+      if (code >= codes) return false;
+      uint32_t& group = out_.group_of[row];
+      uint32_t& at = made[group * codes + code];
+      if (at == UINT32_MAX) {
+        at = static_cast<uint32_t>(pairs.size());
+        pairs.push_back(pairs_[group]);
+        if (code > 0) pairs.back().emplace_back(head.column.name, entries[code - 1]);
+      }
+      group = at;
+    }
+    pairs_ = std::move(pairs);
+    too_many_ = pairs_.size() > kMaxGroups;
+    return true;
+  }
+
+  bool too_many() const { return too_many_; }
+
+  void finish() {
+    out_.metadata.resize(pairs_.size());
+    for (size_t i = 0; i < pairs_.size(); ++i) {
+      out_.metadata[i].clear();
+      append_metadata(out_.metadata[i], pairs_[i]);
+    }
+  }
+
+ private:
+  const uint32_t rows_;
+  MetadataGroups& out_;
+  std::vector<std::vector<MetadataPair>> pairs_;  // of each group
+  bool too_many_ = false;
+};
+
+}  // namespace
+
+Result<void> group_metadata_columns(std::string_view raw, uint32_t rows, const std::vector<std::string>& names,
+                                    const std::vector<std::string>* wanted, MetadataGroups& groups) {
+  auto malformed = [] { return fail(Errc::kCorrupt, "malformed metadata"); };
+  groups.group_of.clear();
+  groups.metadata.clear();
+  ByteReader reader(raw);
+  reader.varint();  // bytes of all rows
+  const uint64_t column_count = reader.varint();
+  if (!reader.ok() || column_count > names.size()) return malformed();
+  Grouping grouping(rows, groups);
+  std::vector<uint64_t> numbers;
+  for (uint64_t i = 0; i < column_count; ++i) {
+    ColumnHead head;
+    if (!read_head(reader, rows, names, head)) return malformed();
+    if (wanted && std::find(wanted->begin(), wanted->end(), head.column.name) == wanted->end()) {
+      if (!skip_values(reader, head, numbers)) return malformed();
+      continue;
+    }
+    if ((head.flags & kDictionary) == 0) return {};  // nearly all differ
+    if (!grouping.cut(reader, head, numbers)) return malformed();
+    if (grouping.too_many()) return {};
+  }
+  grouping.finish();
   return {};
 }
 

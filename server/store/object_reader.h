@@ -22,6 +22,7 @@
 
 #include "pipeline/model/label_set.h"
 #include "server/store/columns.h"
+#include "server/store/metadata_groups.h"
 #include "server/store/object_directory.h"
 #include "server/store/object_store.h"
 
@@ -119,6 +120,9 @@ class PageCursor {
   Result<std::span<const uint32_t>> offsets();  // rows + 1: line i is text[offsets[i], offsets[i + 1])
   Result<std::string_view> text();              // all lines back to back; 64 more bytes may be read behind its end
   Result<EntrySlice> entries();                 // all columns, metadata included
+  Result<EntrySlice> entries_without_text();    // times, offsets and metadata
+  // The rows by the metadata that matter (metadata_groups.h); nullptr: all of them. Times and offsets are not read.
+  Result<void> metadata_groups(const std::vector<std::string>* wanted, MetadataGroups& groups);
   const ReadStats& stats() const;
 
  private:

@@ -4,6 +4,8 @@
 #include <functional>
 #include <random>
 
+#include "server/store/metadata_groups.h"
+
 using namespace server;
 using pipeline::ByteBuffer;
 using pipeline::Errc;
@@ -76,5 +78,44 @@ TEST_SUITE("server/store") {
         }
       }
     });
+  }
+
+  TEST_CASE("pages: rows in groups of metadata have the wanted values, and broken bytes give safe groups or none") {
+    const unsigned seed = std::random_device()();
+    INFO("seed ", seed);
+    std::mt19937 random(seed);
+    for (int round = 0; round < 100; ++round) {
+      const uint32_t rows = 1 + static_cast<uint32_t>(random() % 200);
+      std::string metadata, columns;
+      std::vector<uint32_t> offsets{0};
+      for (uint32_t i = 0; i < rows; ++i) {
+        const std::string level = std::to_string(random() % 3), node = std::to_string(random() % 5),
+                          id = std::to_string(i);
+        std::vector<MetadataPair> pairs;
+        if (round % 2 == 0 || random() % 4 != 0) pairs.emplace_back("level", level);
+        if (random() % 3 != 0) pairs.emplace_back("node", node);
+        if (random() % 2 != 0) pairs.emplace_back("id", id);
+        append_metadata(metadata, pairs);
+        offsets.push_back(static_cast<uint32_t>(metadata.size()));
+      }
+      MetadataKeys keys;
+      append_metadata_columns(columns, offsets, metadata, keys);
+      const std::vector<std::string> wanted = {"node", "nope", "level"};
+      MetadataGroups groups;
+      REQUIRE(group_metadata_columns(columns, rows, keys.names(), &wanted, groups));
+      if (!groups.exist()) continue;  // small pages have few values twice
+      for (uint32_t row = 0; row < rows; ++row) {
+        const MetadataView all(std::string_view(metadata).substr(offsets[row], offsets[row + 1] - offsets[row]));
+        const MetadataView some(groups.metadata.at(groups.group_of.empty() ? 0 : groups.group_of.at(row)));
+        for (const std::string& name : wanted) CHECK(all.find(name) == some.find(name));
+        CHECK(!some.find("id"));
+      }
+      if (round >= 3) continue;
+      break_in_many_ways(columns, 2, [&](std::string_view bytes) {
+        MetadataGroups broken;
+        if (!group_metadata_columns(bytes, rows, keys.names(), nullptr, broken) || !broken.exist()) return;
+        for (const uint32_t group : broken.group_of) REQUIRE(group < broken.metadata.size());
+      });
+    }
   }
 }

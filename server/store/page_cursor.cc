@@ -122,11 +122,14 @@ struct PageCursor::State {
   Result<void> need(PageColumn column) {
     bool& done = decoded[static_cast<size_t>(column)];
     if (done) return {};
-    auto outcome = decode(column);
-    if (outcome) {
-      done = true;
-      return {};
-    }
+    auto outcome = described(column, decode(column));
+    done = outcome.has_value();
+    return outcome;
+  }
+
+  // A fault of the bytes says where they are.
+  Result<void> described(PageColumn column, Result<void> outcome) const {
+    if (outcome) return outcome;
     const auto& error = outcome.error();
     if (error.code != Errc::kCorrupt && error.code != Errc::kInvalid) return outcome;
     return fail(error.within(concat("object ", object->key(), ": page ", plan[at - 1], ": ", column_name(column))));
@@ -180,14 +183,33 @@ Result<std::string_view> PageCursor::text() {
 }
 
 Result<EntrySlice> PageCursor::entries() {
-  for (PageColumn column : {PageColumn::kTimes, PageColumn::kLengths, PageColumn::kMetadata, PageColumn::kText}) {
-    TRY(state_->need(column));
-  }
+  TRY_LET(EntrySlice entries, entries_without_text());
+  TRY(state_->need(PageColumn::kText));
+  entries.text = state_->text_view.data();
+  return entries;
+}
+
+Result<EntrySlice> PageCursor::entries_without_text() {
+  for (PageColumn column : {PageColumn::kTimes, PageColumn::kLengths, PageColumn::kMetadata}) TRY(state_->need(column));
   return EntrySlice{.times = state_->times,
                     .offsets = state_->offsets,
-                    .text = state_->text_view.data(),
+                    .text = nullptr,
                     .metadata_offsets = state_->metadata_offsets,
                     .metadata_text = state_->metadata.data()};
+}
+
+Result<void> PageCursor::metadata_groups(const std::vector<std::string>* wanted, MetadataGroups& groups) {
+  const PageInfo& page = state_->page();
+  if (page.column(PageColumn::kMetadata).length == 0) {
+    groups.group_of.clear();
+    groups.metadata.assign(1, {});
+    return {};
+  }
+  auto group = [&]() -> Result<void> {
+    TRY_LET(auto bytes, state_->raw(PageColumn::kMetadata, PageEncoding::kMetadataColumns, state_->small));
+    return group_metadata_columns(bytes, page.rows, state_->object->metadata_names(), wanted, groups);
+  };
+  return state_->described(PageColumn::kMetadata, group());
 }
 
 }  // namespace server

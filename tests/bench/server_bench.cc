@@ -185,6 +185,8 @@ std::vector<Query> queries(const PushCorpus& corpus) {
        Kind::kInstant, number(e.text_lines), corpus.text_raw_bytes},
       {"s11", "rate of all streams, an hour by minutes", "sum(rate({job=\"bench\"}[1m]))", Kind::kRange,
        number(corpus.lines) / 60, corpus.raw_bytes},
+      {"s11", "lines by level, an hour by minutes", "sum by (detected_level) (count_over_time({job=\"bench\"}[1m]))",
+       Kind::kRange, number(corpus.lines), corpus.raw_bytes},
   };
 }
 
