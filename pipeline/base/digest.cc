@@ -1,6 +1,7 @@
 #include "pipeline/base/digest.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "pipeline/base/invariant.h"
 
@@ -21,5 +22,13 @@ std::array<uint8_t, 20> sha1(std::string_view bytes) { return digest_of<20>(byte
 std::array<uint8_t, 32> sha256(std::string_view bytes) { return digest_of<32>(bytes, EVP_sha256()); }
 std::array<uint8_t, 32> sha3_256(std::string_view bytes) { return digest_of<32>(bytes, EVP_sha3_256()); }
 std::array<uint8_t, 64> sha512(std::string_view bytes) { return digest_of<64>(bytes, EVP_sha512()); }
+
+std::array<uint8_t, 32> hmac_sha256(std::string_view key, std::string_view bytes) {
+  std::array<uint8_t, 32> digest{};
+  unsigned size = digest.size();
+  const auto* from = reinterpret_cast<const unsigned char*>(bytes.data());
+  INVARIANT(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), from, bytes.size(), digest.data(), &size));
+  return digest;
+}
 
 }  // namespace pipeline

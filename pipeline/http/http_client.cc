@@ -4,7 +4,10 @@
 #include <curl/curl.h>
 #include <map>
 #include <mutex>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <optional>
+#include <sys/socket.h>
 #include <vector>
 
 #include "pipeline/base/log.h"
@@ -37,7 +40,11 @@ struct UrlParts {
     return UrlParts{part(CURLUPART_SCHEME), part(CURLUPART_HOST), part(CURLUPART_PORT, CURLU_DEFAULT_PORT),
                     part(CURLUPART_PATH)};
   }
-  bool is_loopback() const { return host == "localhost" || host.starts_with("127.") || host == "[::1]"; }
+  // No proxy leads there: this machine and what is one hop away (clouds' metadata services).
+  bool is_local() const {
+    return host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host == "[::1]" ||
+           host.starts_with("169.254.");
+  }
 };
 
 std::string_view trim(std::string_view text) {
@@ -61,6 +68,7 @@ Errc code_of(CURLcode code) {
   }
 }
 
+constexpr size_t kReserveBytes = 16 << 20;        // what a peer may make us set aside by a header alone
 constexpr size_t kStreamWindowBytes = 256 << 10;  // of pieces not handed on yet; then libcurl is told to wait
 
 // What only a streamed answer has. Pieces are kept until libcurl has returned: whoever takes them may cancel or
@@ -108,6 +116,7 @@ struct Transfer {
   void set_headers(const HttpClientOptions& options);
   Result<void> set_target(const HttpClientOptions& options);
   void on_header(std::string_view line);
+  void reserve_body();
   Result<HttpClientResponse> finish(CURLcode code);
 };
 
@@ -125,6 +134,7 @@ size_t on_body_bytes(char* bytes, size_t size, size_t count, void* user) {
     transfer.too_large = true;
     return 0;
   }
+  if (transfer.response.body.empty()) transfer.reserve_body();
   transfer.response.body.append(bytes, size * count);
   return size * count;
 }
@@ -148,6 +158,14 @@ void Transfer::on_header(std::string_view line) {
   const size_t colon = line.find(':');
   if (colon == line.npos) return;
   response.headers.add(std::string(trim(line.substr(0, colon))), std::string(trim(line.substr(colon + 1))));
+}
+
+// Room for the whole answer at once, where its length is said and sensible.
+void Transfer::reserve_body() {
+  curl_off_t length = 0;
+  curl_easy_getinfo(easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+  if (length > 0 && static_cast<uint64_t>(length) <= std::min<uint64_t>(max_response_bytes, kReserveBytes))
+    response.body.reserve(static_cast<size_t>(length));
 }
 
 void Transfer::set_method() {
@@ -185,7 +203,7 @@ Result<void> Transfer::set_target(const HttpClientOptions& options) {
   if (!options.proxy_url.empty()) {
     set(CURLOPT_PROXY, options.proxy_url.c_str());
     set(CURLOPT_NOPROXY, options.no_proxy.c_str());
-  } else if (parts.is_loopback()) {
+  } else if (parts.is_local()) {
     set(CURLOPT_PROXY, "");
   } else if (const char* upper = std::getenv("HTTP_PROXY"); upper && parts.scheme == "http") {
     if (!std::getenv("http_proxy")) set(CURLOPT_PROXY, upper);  // libcurl reads the others in capitals, not this one
@@ -225,6 +243,7 @@ Result<void> Transfer::prepare(const HttpClientOptions& options) {
   set(CURLOPT_WRITEDATA, this);
   set(CURLOPT_HEADERFUNCTION, on_header_bytes);
   set(CURLOPT_HEADERDATA, this);
+  if (options.buffer_bytes > 0) set(CURLOPT_BUFFERSIZE, static_cast<long>(options.buffer_bytes));
   if (request.compressed) set(CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
   if (!options.unix_socket.empty()) set(CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str());
   if (!options.tls.ca_file.empty()) {
@@ -331,6 +350,10 @@ int HttpClient::Impl::on_socket(CURL*, curl_socket_t fd, int wanted, void* user,
   auto& watcher = self->watchers_[fd];
   if (!watcher) {
     watcher = std::make_unique<FdWatcher>(self->loop_, fd, [self, fd](FdEvents events) {
+      if (events.readable && self->options_.quick_ack) {
+        const int yes = 1;
+        (void)::setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof yes);
+      }
       self->act(fd, (events.readable ? CURL_CSELECT_IN : 0) | (events.writable ? CURL_CSELECT_OUT : 0) |
                         (events.error ? CURL_CSELECT_ERR : 0));
     });

@@ -36,11 +36,15 @@ struct HttpClientOptions {
   std::string password = {};
   std::chrono::milliseconds connect_timeout{5'000};
   uint64_t max_response_bytes = 64 << 20;
+  uint32_t buffer_bytes = 0;     // of one reading of a connection, held while a request runs; 0: 16 KiB
   uint32_t max_connections = 8;  // kept open when idle; more may run at once
   // Of the form http://user:password@host:port; empty: what http_proxy, HTTPS_PROXY, NO_PROXY of the environment say,
-  // never for loopback. `no_proxy`: hosts, with commas, that `proxy_url` is not for.
+  // never for loopback and link-local addresses. `no_proxy`: hosts, with commas, that `proxy_url` is not for.
   std::string proxy_url = {};
   std::string no_proxy = {};
+  // Says at once what has arrived: a server that sends head and body apart waits 40 ms for that before the body. Costs
+  // a system call per readable event.
+  bool quick_ack = false;
   std::string unix_socket = {};  // path: every connection goes there, the URL's host is only a name
 };
 
