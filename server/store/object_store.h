@@ -1,11 +1,12 @@
-// ObjectStore: the door to where objects live: a local folder now, an S3 bucket later. Objects are whole, immutable and
-// named once: a key holds the cluster's id and a ULID and is never used again.
+// ObjectStore: the door to where objects live: a local folder, or an S3 bucket (server/s3). Objects are whole,
+// immutable and named once: a key holds the cluster's id and a ULID and is never used again.
 //
 // Thread:  any; calls block, so workers make them, never the loop.
 // Errors:  kNotFound: no such object. kInvalid: the key exists already. kIo, kUnavailable, kOverLimit (disk full): as
 //          the system says. Each names the operation and the key.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -43,6 +44,8 @@ class ObjectStore {
   virtual Result<std::vector<std::string>> list(const std::string& folder) = 0;
   // Removes what dead programs left unfinished below `folder`. Call at start, before any create. Returns how many.
   virtual Result<uint64_t> remove_unfinished(const std::string& folder) = 0;
+  // For a program that stops: from `delay` on calls fail with kCancelled, also those that wait for a far side.
+  virtual void give_up_after([[maybe_unused]] std::chrono::milliseconds delay) {}
 };
 
 // Objects as files below `root`: written as <key>.part in the same folder, synced, renamed, folder synced.

@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include "pipeline/base/testing/forgetful_files.h"
+#include "server/store/cluster_marker.h"
+#include "server/store/testing/store_checks.h"
 
 using namespace server;
 using pipeline::Errc;
@@ -29,33 +31,38 @@ TEST_SUITE("server/store") {
     CHECK_FALSE(Ulid::parse("01J4HMASW9NF6G28T5CY4TQKFU"));
   }
 
-  TEST_CASE("local store: an object is there after commit and not before") {
+  TEST_CASE("local store: does what every store does") {
     ForgetfulFiles files;
     auto store = *open_local_store(files, "/data/objects/");
-    CHECK(store->list("c/l0")->empty());
-    {
-      auto upload = *store->create("c/l0/a.lseg");
-      REQUIRE(upload->append("abc"));
-      CHECK(store->list("c/l0")->empty());
-      REQUIRE(upload->append("def"));
-      REQUIRE(upload->commit());
-    }
-    {
-      auto given_up = *store->create("c/l0/b.lseg");
-      REQUIRE(given_up->append("xyz"));
-    }
-    CHECK(store->list("c/l0") == std::vector<std::string>{"c/l0/a.lseg"});
-    CHECK(files.list("/data/objects/c/l0") == std::vector<std::string>{"a.lseg"});
-    std::string out;
-    REQUIRE(store->get_range("c/l0/a.lseg", 1, 4, out));
-    CHECK(out == "bcde");
-    CHECK(store->size("c/l0/a.lseg") == 6);
-    CHECK(store->get_range("c/l0/a.lseg", 3, 4, out).error().code == Errc::kCorrupt);
-    CHECK(store->get_range("c/l0/b.lseg", 0, 1, out).error().code == Errc::kNotFound);
-    CHECK(store->put("c/l0/a.lseg", "again").error().code == Errc::kInvalid);
-    REQUIRE(store->remove("c/l0/a.lseg"));
-    REQUIRE(store->remove("c/l0/a.lseg"));
-    CHECK(store->list("c/l0")->empty());
+    check_object_store(*store, "c/l0");
+    check_large_objects(*store, "c/l0", 3'000'000);
+    check_many_threads(*store, "c/l0", 4);
+  }
+
+  TEST_CASE("local store: of an object given up nothing stays in the folder") {
+    ForgetfulFiles files;
+    auto store = *open_local_store(files, "/data");
+    REQUIRE((*store->create("c/l0/b.lseg"))->append("xyz"));
+    REQUIRE(store->put("c/l0/a.lseg", "abc"));
+    CHECK(files.list("/data/c/l0") == std::vector<std::string>{"a.lseg"});
+  }
+
+  TEST_CASE("cluster marker: a store belongs to the first cluster that opens it") {
+    ForgetfulFiles files;
+    auto store = *open_local_store(files, "/data");
+    pipeline::FakeClock clock;
+    UlidMaker ulids(clock, 3);
+    const Ulid first = ulids.make(), second = ulids.make();
+    REQUIRE(claim_store(*store, first, "/data"));
+    REQUIRE(claim_store(*store, first, "/data"));
+    auto refused = claim_store(*store, second, "/data");
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().code == Errc::kInvalid);
+    CHECK(refused.error().message.find(first.text()) != std::string::npos);
+    CHECK(refused.error().message.find("use another prefix") != std::string::npos);
+    REQUIRE(store->remove("cluster.json"));
+    REQUIRE(store->put("cluster.json", "{}"));
+    CHECK(claim_store(*store, first, "/data").error().code == Errc::kCorrupt);
   }
 
   TEST_CASE("local store: a committed object survives a power cut at any later moment, an unfinished one never shows") {
