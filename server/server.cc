@@ -15,7 +15,9 @@
 #include "server/api/status_routes.h"
 #include "server/api/volume_routes.h"
 #include "server/compact/compactor.h"
+#include "server/s3/s3_store.h"
 #include "server/settings_text.h"
+#include "server/store/cluster_marker.h"
 #include "server/tail/tail_routes.h"
 
 namespace server {
@@ -40,6 +42,29 @@ Result<pipeline::FolderLock> lock_folder(FileSystem& files, const std::string& f
   auto lock = pipeline::FolderLock::acquire(folder);
   if (!lock) return pipeline::fail(lock.error().within(concat("lock ", folder, "/LOCK")));
   return lock;
+}
+
+Result<std::unique_ptr<ObjectStore>> open_store(const StoreSettings& settings, FileSystem& files,
+                                                const pipeline::Clock& clock, pipeline::Registry& registry) {
+  if (settings.s3) return open_s3_store(*settings.s3, {files, clock, registry, system_environment()});
+  TRY(files.make_folders(settings.folder));
+  return open_local_store(files, settings.folder);
+}
+
+// Beside what requests and traffic cost (server/s3).
+void add_storage_cost(pipeline::Registry& registry, Catalog& catalog, const S3Prices& prices) {
+  registry.gauge_callback("skidway_server_s3_estimated_monthly_cost_dollars",
+                          "What a month like the last hour costs at the prices of [store.prices]",
+                          [&catalog, price = prices.gigabyte_month]() -> double {
+                            auto snapshot = catalog.snapshot();
+                            double bytes = 0;
+                            if (snapshot) {
+                              for (const ObjectRow& row : (*snapshot)->objects)
+                                bytes += static_cast<double>(row.summary.size);
+                            }
+                            return bytes / 1e9 * price;
+                          },
+                          {{"part", "storage"}});
 }
 
 }  // namespace
@@ -70,10 +95,11 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
   std::unique_ptr<Graph> graph(new Graph{loop, std::move(settings), std::move(lock)});
   Graph& g = *graph;
   const Settings& s = g.settings;
-  TRY(files.make_folders(s.store_folder));
-  TRY_LET(g.store, open_local_store(files, s.store_folder));
+  TRY_LET(g.store, open_store(s.store, files, clock, registry));
   if (auto folder = folder_of(s.catalog_file); !folder.empty()) TRY(files.make_folders(folder));
   TRY_LET(g.catalog, open_sqlite_catalog({s.catalog_file}, clock));
+  TRY(claim_store(*g.store, g.catalog->cluster(), s.store.place()));
+  if (s.store.s3) add_storage_cost(registry, *g.catalog, s.store.s3->prices);
   TRY_LET(g.compactor, Compactor::open(*g.store, *g.catalog, clock, registry, s.compaction));
   TRY_LET(g.ingest, Ingest::open({loop, files, *g.store, *g.catalog, clock, registry}, s.ingest));
 
@@ -121,7 +147,8 @@ const std::string& Server::address() const { return graph_->http->address(); }
 void Server::stop(pipeline::Task done) {
   Graph& g = *graph_;
   g.ingest->refuse();
-  g.compactor->stop();  // a merge ends at its next page; whoever waits for one is answered
+  g.store->give_up_after(kAnswerDeadline);  // an outage of the store must not keep the program; the log has it all
+  g.compactor->stop();                      // a merge ends at its next page; whoever waits for one is answered
   g.http->stop(kAnswerDeadline, [&g, done = std::move(done)]() mutable {
     g.loop.post([&g, done = std::move(done)]() mutable {  // the HTTP server may end only outside its own callback
       g.http.reset();

@@ -150,7 +150,7 @@ Settings read_settings(ConfigTable root) {
   settings.tenancy = root.table("tenancy").choice("mode", "single", {"single", "header"}) == "header"
                          ? TenancyMode::kHeader
                          : TenancyMode::kSingle;
-  settings.store_folder = read_url(root.table("store"), "file", concat(settings.data_dir, "/store"), "s3");
+  settings.store = read_store(root.table("store"), concat(settings.data_dir, "/store"));
   settings.catalog_file =
       read_url(root.table("catalog"), "sqlite", concat(settings.data_dir, "/catalog.db"), "postgres");
   settings.ingest.wal_folder = concat(settings.data_dir, "/wal");

@@ -9,6 +9,7 @@
 #include "server/ingest/ingest.h"
 #include "server/query/query_engine.h"
 #include "server/query/query_scheduler.h"
+#include "server/store_settings.h"
 #include "server/tail/tail_routes.h"
 #include "server/tenancy.h"
 
@@ -19,7 +20,7 @@ struct Settings {
   std::string listen = "127.0.0.1:3100";
   pipeline::HttpServerTls tls;
   TenancyMode tenancy = TenancyMode::kSingle;
-  std::string store_folder;  // of file:// URLs
+  StoreSettings store;
   std::string catalog_file;  // of sqlite:// URLs
   IngestOptions ingest;
   CompactorOptions compaction;

@@ -21,7 +21,7 @@ TEST_CASE("settings: without a file everything lies below ./skidway-data") {
   Settings settings = default_settings();
   CHECK(settings.data_dir == "skidway-data");
   CHECK(settings.listen == "127.0.0.1:3100");
-  CHECK(settings.store_folder == "skidway-data/store");
+  CHECK(settings.store.folder == "skidway-data/store");
   CHECK(settings.catalog_file == "skidway-data/catalog.db");
   CHECK(settings.ingest.wal_folder == "skidway-data/wal");
   CHECK_FALSE(settings.ingest.push.limits.reject_old_samples);
@@ -77,7 +77,7 @@ min_age = "1h"
   CHECK(settings->listen == ":3101");
   CHECK(settings->tls.client_ca_file == "a");
   CHECK(settings->tenancy == TenancyMode::kHeader);
-  CHECK(settings->store_folder == "/srv/objects");
+  CHECK(settings->store.folder == "/srv/objects");
   CHECK(settings->catalog_file == "/srv/catalog.db");
   CHECK(settings->ingest.flush.interval == std::chrono::seconds(1));
   CHECK(settings->ingest.flush.bytes == 1 << 20);
@@ -107,8 +107,6 @@ min_age = "1h"
 }
 
 TEST_CASE("settings: what is not built yet says so") {
-  CHECK(
-      says("[store]\nurl = \"s3://bucket/prefix\"\nregion = \"eu\"", "server.toml:2:7: s3://... is not supported yet"));
   CHECK(says("[catalog]\nurl = \"postgres://db\"", "postgres://... is not supported yet"));
   CHECK(says("[ingest]\nack = \"s3\"", "\"s3\" is not supported yet"));
   CHECK(says("[limits.tenant.a]\nmax_line_size = 1", "limits of single tenants are not supported yet"));
@@ -119,7 +117,7 @@ TEST_CASE("settings: wrong values are named with place and remedy") {
   CHECK(says("[ingest]\nack = \"s4\"", "s4"));
   CHECK(says("[limits]\nmax_line_sise = 5", "did you mean \"max_line_size\"?"));
   CHECK(says("[http]\nlisten = \"localhost\"", "has no port"));
-  CHECK(says("[store]\nurl = \"/srv\"", "is not a file:// URL"));
+  CHECK(says("[store]\nurl = \"/srv\"", "is neither a file:// nor an s3:// URL"));
   CHECK(says("[ingest]\nflush_bytes = \"64MiB\"", "memory_limit"));
   CHECK(says("[tenancy]\nmode = \"many\"", "header"));
 }

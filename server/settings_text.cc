@@ -1,5 +1,7 @@
 #include "server/settings_text.h"
 
+#include <charconv>
+
 #include "pipeline/base/concat.h"
 #include "pipeline/base/quantity.h"
 #include "server/api/loki_json.h"
@@ -26,6 +28,11 @@ std::string list(const std::vector<std::string>& texts) {
 }
 
 std::string truth(bool value) { return value ? "true" : "false"; }
+
+std::string plain(double number) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, number, std::chars_format::fixed).ptr};
+}
 
 template <class Duration>
 std::string duration(Duration value) {
@@ -54,6 +61,28 @@ std::string limits_toml(const PushLimits& push, const QueryLimits& query, const 
       key("tail_max_duration", duration(tail.tail_max_duration)));
 }
 
+// Without secrets: what is set shows as stars.
+std::string store_toml(const StoreSettings& store) {
+  if (!store.s3) return concat("\n[store]\n", key("url", quoted(concat("file://", store.folder))));
+  const S3Options& s3 = *store.s3;
+  auto secret = [](std::string_view value) { return quoted(value.empty() ? "" : "****"); };
+  return concat(
+      "\n[store]\n", key("url", quoted(store.place())), key("endpoint", quoted(s3.endpoint)),
+      key("region", quoted(s3.region)), key("path_style", truth(s3.path_style)), key("ca_file", quoted(s3.ca_file)),
+      key("access_key_id", quoted(s3.keys.access_key_id)), key("secret_access_key", secret(s3.keys.secret_access_key)),
+      key("secret_access_key_file", quoted(s3.keys.secret_access_key_file)),
+      key("session_token", secret(s3.keys.session_token)), key("credentials_file", quoted(s3.keys.credentials_file)),
+      key("profile", quoted(s3.keys.profile)), key("role_arn", quoted(s3.keys.role_arn)),
+      key("web_identity_token_file", quoted(s3.keys.web_identity_token_file)), key("sse", quoted(s3.sse)),
+      key("sse_kms_key", quoted(s3.sse_kms_key)), key("storage_class", quoted(s3.storage_class)),
+      key("connect_timeout", duration(s3.connect_timeout)), key("timeout", duration(s3.answer_timeout)),
+      key("patience", duration(s3.patience)), key("max_requests", s3.max_requests), key("part_size", s3.part_bytes),
+      key("hedge", truth(s3.hedge)),
+      key("prices", concat("{ put_per_1000 = ", plain(s3.prices.put_per_1000), ", get_per_1000 = ",
+                           plain(s3.prices.get_per_1000), ", gigabyte_month = ", plain(s3.prices.gigabyte_month),
+                           ", gigabyte_out = ", plain(s3.prices.gigabyte_out), " }")));
+}
+
 std::string tls_toml(const pipeline::HttpServerTls& tls) {
   if (tls.cert_file.empty()) return {};
   return key("tls", concat("{ cert_file = ", quoted(tls.cert_file), ", key_file = ", quoted(tls.key_file),
@@ -66,7 +95,7 @@ std::string settings_toml(const Settings& s) {
   return concat(key("data_dir", quoted(s.data_dir)),                             //
                 "\n[http]\n", key("listen", quoted(s.listen)), tls_toml(s.tls),  //
                 "\n[tenancy]\n", key("mode", quoted(s.tenancy == TenancyMode::kHeader ? "header" : "single")),
-                "\n[store]\n", key("url", quoted(concat("file://", s.store_folder))),      //
+                store_toml(s.store),                                                       //
                 "\n[catalog]\n", key("url", quoted(concat("sqlite://", s.catalog_file))),  //
                 "\n[ingest]\n", key("ack", quoted("disk")),                                //
                 key("flush_interval", duration(s.ingest.flush.interval)),                  //

@@ -38,6 +38,34 @@ tail_max_duration = "90m"
   CHECK(again->tenancy == TenancyMode::kHeader);
 }
 
+TEST_CASE("settings: /config shows how the bucket is spoken to, and no secret") {
+  auto settings = parse_settings(R"(
+[store]
+url = "s3://logs/a/b"
+endpoint = "http://minio:9000"
+access_key_id = "AKIA"
+secret_access_key = "very secret"
+session_token = "token too"
+sse = "AES256"
+patience = "5s"
+prices = { put_per_1000 = 0.25 }
+)",
+                                 "server.toml");
+  REQUIRE(settings.has_value());
+  std::string shown = settings_toml(*settings);
+  CHECK(shown.find("very secret") == shown.npos);
+  CHECK(shown.find("token too") == shown.npos);
+  auto again = parse_settings(shown, "shown.toml");
+  if (!again) FAIL(again.error().message);
+  CHECK(settings_toml(*again) == shown);
+  REQUIRE(again->store.s3);
+  CHECK(again->store.place() == "s3://logs/a/b");
+  CHECK(again->store.s3->path_style);
+  CHECK(again->store.s3->patience == std::chrono::seconds(5));
+  CHECK(again->store.s3->prices.put_per_1000 == 0.25);
+  CHECK(again->store.s3->prices.get_per_1000 == 0.0004);
+}
+
 TEST_CASE("settings: limits are shown in Loki's units") {
   std::string json = drilldown_limits_answer(tenant_limits(default_settings()));
   CHECK(json.starts_with(R"({"limits":{"discover_log_levels":true,)"));
