@@ -47,6 +47,8 @@ SCRIPTS = [
     ["receivers", [sys.executable, f"{HERE}/e2e/receiver_test.py"]],
     ["hub and spoke", [sys.executable, f"{HERE}/e2e/hub_test.py"]],
     ["spool", [sys.executable, f"{HERE}/e2e/spool_test.py"]],
+    ["s3 swift", [sys.executable, f"{HERE}/e2e/s3_test.py", "swift"]],
+    ["s3 radosgw", [sys.executable, f"{HERE}/e2e/s3_test.py", "radosgw"]],
     ["full disk", [sys.executable, f"{HERE}/crash/full_disk_test.py"]],
     ["bench", [sys.executable, f"{HERE}/bench/smoke_test.py"]],
     ["crash", [sys.executable, f"{HERE}/crash/crash_test.py", "--kills", "20"]],
