@@ -35,7 +35,8 @@ void KeyKeeper::get(Done done) {
 bool KeyKeeper::distrust(const AwsKeys& keys) {
   if (fetching_ || !keys_) return true;
   if (keys_->secret_access_key != keys.secret_access_key || keys_->session_token != keys.session_token) return true;
-  if (loop_.now() - fetched_at_ < kPause) return false;
+  if (distrusted_at_ && loop_.now() - *distrusted_at_ < kPause) return false;
+  distrusted_at_ = loop_.now();
   keys_.reset();
   return true;
 }

@@ -38,6 +38,7 @@ class KeyKeeper {
   const Fetch fetch_;
   std::optional<AwsKeys> keys_;
   std::chrono::milliseconds fetched_at_{0};
+  std::optional<std::chrono::milliseconds> distrusted_at_;
   std::optional<pipeline::Error> trouble_;  // of the last fetch
   bool fetching_ = false;
   bool stopped_ = false;
