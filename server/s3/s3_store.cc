@@ -48,6 +48,8 @@ class S3Store final : public ObjectStore {
     const std::string& prefix = client_->options().prefix;
     return prefix.empty() ? std::string(key) : concat(prefix, "/", key);
   }
+  // What all keys in `folder` begin with.
+  std::string below(const std::string& folder) const { return whole(folder.empty() ? "" : concat(folder, "/")); }
   // A good answer, or the error with its context.
   Result<HttpClientResponse> call(S3Request request, std::string_view what, std::string_view key);
   Result<XmlElement> call_for_xml(S3Request request, std::string_view what, std::string_view key);
@@ -131,7 +133,7 @@ Result<std::vector<std::string>> S3Store::list(const std::string& folder) {
     S3Request request{S3Operation::kList, "GET", ""};
     request.query = {{"list-type", "2"},
                      {"delimiter", "/"},
-                     {"prefix", whole(concat(folder, "/"))},
+                     {"prefix", below(folder)},
                      {"max-keys", std::to_string(client_->options().list_page)}};
     if (!token.empty()) request.query.emplace_back("continuation-token", token);
     request.answer_bytes = kListBytes;
@@ -156,13 +158,15 @@ Result<uint64_t> S3Store::remove_unfinished(const std::string& folder) {
   std::string key_marker, id_marker;
   while (true) {
     S3Request request{S3Operation::kList, "GET", ""};
-    request.query = {{"uploads", ""}, {"prefix", whole(concat(folder, "/"))}};
+    request.query = {{"uploads", ""}, {"prefix", below(folder)}};
     if (!key_marker.empty())
       request.query.insert(request.query.end(), {{"key-marker", key_marker}, {"upload-id-marker", id_marker}});
     TRY_LET(auto root, call_for_xml(std::move(request), "list unfinished uploads below", folder));
     for (const XmlElement& upload : root.children) {
       if (upload.name != "Upload") continue;
       const std::string key(upload.text_of("Key"));
+      // Directly in the folder only: a prefix inside ours may be another cluster's.
+      if (!key.starts_with(below(folder)) || key.find('/', below(folder).size()) != key.npos) continue;
       S3Request abort{S3Operation::kMultipart, "DELETE", key};
       abort.query = {{"uploadId", std::string(upload.text_of("UploadId"))}};
       auto outcome = call(std::move(abort), "abort the upload of", key);

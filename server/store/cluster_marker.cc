@@ -30,6 +30,7 @@ Result<Ulid> read_marker(ObjectStore& store, std::string_view place) {
 Result<void> claim_store(ObjectStore& store, const Ulid& cluster, std::string_view place) {
   auto found = read_marker(store, place);
   if (!found && found.error().code == Errc::kNotFound) {
+    TRY(store.remove_unfinished(""));  // of a program that died here
     auto made = store.put(kKey, marker_of(cluster));
     if (!made && made.error().code != Errc::kInvalid) return made;  // kInvalid: another was quicker
     found = read_marker(store, place);

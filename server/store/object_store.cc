@@ -90,7 +90,7 @@ class LocalStore final : public ObjectStore {
   Result<std::vector<std::string>> list(const std::string& folder) override {
     TRY_LET(auto names, names_in(folder));
     std::erase_if(names, [](const std::string& name) { return name.ends_with(kUnfinished); });
-    for (std::string& name : names) name = concat(folder, "/", name);
+    for (std::string& name : names) name = key_of(folder, name);
     return names;
   }
 
@@ -99,14 +99,17 @@ class LocalStore final : public ObjectStore {
     uint64_t removed = 0;
     for (const std::string& name : names) {
       if (!name.ends_with(kUnfinished)) continue;
-      TRY(files_.remove(path_of(concat(folder, "/", name))));
+      TRY(files_.remove(path_of(key_of(folder, name))));
       ++removed;
     }
     return removed;
   }
 
  private:
-  std::string path_of(const std::string& key) const { return concat(root_, "/", key); }
+  std::string path_of(const std::string& key) const { return key.empty() ? root_ : concat(root_, "/", key); }
+  static std::string key_of(const std::string& folder, const std::string& name) {
+    return folder.empty() ? name : concat(folder, "/", name);
+  }
 
   // The folders' own names are made durable too: from the object's up to the root's.
   Result<void> make_folder_of(const std::string& path) {

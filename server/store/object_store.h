@@ -40,7 +40,8 @@ class ObjectStore {
   virtual Result<void> get_range(const std::string& key, uint64_t offset, uint64_t length, std::string& out) = 0;
   virtual Result<uint64_t> size(const std::string& key) = 0;
   virtual Result<void> remove(const std::string& key) = 0;  // absent already: fine
-  // The keys directly below `folder` ("<cluster>/l0"), sorted, finished objects only. An absent folder is empty.
+  // The keys directly below `folder` ("<cluster>/l0"; "": the top), sorted, finished objects only. An absent folder is
+  // empty.
   virtual Result<std::vector<std::string>> list(const std::string& folder) = 0;
   // Removes what dead programs left unfinished below `folder`. Call at start, before any create. Returns how many.
   virtual Result<uint64_t> remove_unfinished(const std::string& folder) = 0;

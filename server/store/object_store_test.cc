@@ -65,6 +65,23 @@ TEST_SUITE("server/store") {
     CHECK(claim_store(*store, first, "/data").error().code == Errc::kCorrupt);
   }
 
+  TEST_CASE("cluster marker: a power cut at any moment of the first start leaves a store that can be claimed") {
+    const Ulid cluster{1, 2};
+    for (uint64_t n = 0;; ++n) {
+      CAPTURE(n);
+      ForgetfulFiles files;
+      files.cut_power_at(n);
+      if (auto store = open_local_store(files, "/data")) (void)claim_store(**store, cluster, "/data");
+      const bool done = !files.power_is_off();
+      files.restart(n);
+      auto store = *open_local_store(files, "/data");
+      auto claimed = claim_store(*store, cluster, "/data");
+      REQUIRE_MESSAGE(claimed, (claimed ? "" : claimed.error().message));
+      REQUIRE(claim_store(*store, cluster, "/data"));
+      if (done) break;
+    }
+  }
+
   TEST_CASE("local store: a committed object survives a power cut at any later moment, an unfinished one never shows") {
     for (uint64_t n = 0;; ++n) {
       CAPTURE(n);
