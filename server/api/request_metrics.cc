@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include "pipeline/base/version.h"
+#include "server/api/tenant_limits.h"
+
 namespace server {
 
 namespace {
@@ -30,6 +33,14 @@ std::string route_label(std::string_view route) {
   }
   while (out.ends_with('_')) out.pop_back();
   return out;
+}
+
+RequestMetrics::RequestMetrics(pipeline::Registry& registry) : registry_(registry) {
+  registry.counter("loki_panic_total", "The total number of panics: a program that would panic here ends instead.");
+  registry
+      .gauge("loki_build_info", "Which Loki's behaviour this server has.",
+             {{"version", kLokiVersion}, {"revision", std::string(pipeline::version_commit())}, {"branch", "HEAD"}})
+      .set(1);
 }
 
 void RequestMetrics::count(const pipeline::HttpAnswered& answered) {

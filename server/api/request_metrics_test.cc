@@ -20,6 +20,8 @@ TEST_SUITE("api") {
         page.npos);
     CHECK(page.find("loki_request_duration_seconds_count{method=\"other\",route=\"ready\",status_code=\"200\",ws="
                     "\"false\"} 2") != page.npos);
+    CHECK(page.find("loki_build_info{branch=\"HEAD\",revision=") != page.npos);
+    CHECK(page.find("loki_panic_total 0\n") != page.npos);
     CHECK(page.find("le=\"0.025\"} 2") != page.npos);
   }
 }
