@@ -23,6 +23,7 @@ SCRIPTS = [
     ["layout", [sys.executable, f"{HERE}/layout_test.py"]],
     ["configs", [sys.executable, f"{HERE}/configs_test.py"]],
     ["stage conformance", [sys.executable, f"{HERE}/conformance/stages/run.py", "--agent", "{build}/agent/skidway-agent"]],
+    ["query conformance", [sys.executable, f"{HERE}/conformance/logql/replay.py", "--suite", "query", "--may-differ", "quirk"]],
     ["api conformance", [sys.executable, f"{HERE}/conformance/logql/replay.py", "--suite", "api", "--may-differ", "quirk"]],
     ["flushed conformance", [sys.executable, f"{HERE}/conformance/logql/replay.py", "--suite", "api", "--suite", "flushed", "--flush", "--may-differ", "quirk"]],
     ["kubernetes conformance", [sys.executable, f"{HERE}/conformance/kubernetes/run.py"]],
