@@ -171,6 +171,7 @@ void HttpConnection::hand_over(HttpResponse response) {
   const std::string early = std::exchange(held_, {});  // it may have begun to speak already
   if (state_ == State::kTakenOver && !early.empty()) takeover_->on_bytes(early);
   if (state_ == State::kTakenOver && half_closed_) return close();
+  if (state_ == State::kTakenOver && owner_->stopping()) return takeover_->on_stop();
   if (state_ == State::kTakenOver && std::exchange(paused_, false)) transport_->resume();
 }
 

@@ -78,6 +78,7 @@ class WebSocketClient::Impl {
   void flush();
   WebSocketFrames& frames() { return frames_; }
   int fd() const { return fd_; }
+  milliseconds silent_for() const { return std::chrono::floor<milliseconds>(steady_clock::now() - last_bytes_); }
 
  private:
   template <class Value>
@@ -99,6 +100,7 @@ class WebSocketClient::Impl {
   std::string url_;
   std::string early_;  // came together with the head of the answer
   std::deque<WebSocketMessage> messages_;
+  steady_clock::time_point last_bytes_ = steady_clock::now();
   char error_[CURL_ERROR_SIZE] = "";
 };
 
@@ -155,7 +157,10 @@ Result<size_t> WebSocketClient::Impl::read(char* to, size_t size, steady_clock::
   while (true) {
     size_t n = 0;
     const CURLcode code = curl_easy_recv(easy_, to, size, &n);
-    if (code == CURLE_OK && n > 0) return n;
+    if (code == CURLE_OK && n > 0) {
+      last_bytes_ = steady_clock::now();
+      return n;
+    }
     if (code != CURLE_AGAIN) return fail(Errc::kUnavailable, "the connection was closed by the far side");
     if (!wait_for(POLLIN, until)) return size_t{0};
   }
@@ -289,6 +294,8 @@ void WebSocketClient::close(uint16_t code, std::string_view reason) {
   impl_->frames().close(code, reason);
   impl_->flush();
 }
+
+milliseconds WebSocketClient::silent_for() const { return impl_->silent_for(); }
 
 int WebSocketClient::fd() const { return impl_->fd(); }
 

@@ -29,6 +29,8 @@ class WebSocketClient {
 
   // The next text, binary or close message; nothing when `wait` has passed. After a close message comes no other.
   Result<std::optional<WebSocketMessage>> receive(std::chrono::milliseconds wait);
+  // Since anything came, pings as well.
+  std::chrono::milliseconds silent_for() const;
   void send_text(std::string_view text);
   void close(uint16_t code, std::string_view reason = "");
 

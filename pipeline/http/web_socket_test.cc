@@ -170,6 +170,11 @@ TEST_CASE("web socket: pings come while nothing else does") {
   client.send(kUpgrade);
   client.read_through("\r\n\r\n");
   CHECK(client.read_bytes(6) == std::string("\x89\0\x89\0\x89\0", 6));
+  auto patient = f.connect();
+  const auto nothing = patient->receive(200ms);
+  REQUIRE(nothing.has_value());
+  CHECK_FALSE(nothing->has_value());
+  CHECK(patient->silent_for() < 150ms);
 }
 
 TEST_CASE("web socket: the server says why it closes, and waits for the client's half") {
@@ -275,6 +280,26 @@ TEST_CASE("web socket: a stopping server says so, or cuts, as asked") {
     stopped.get_future().wait();
     CHECK(f.seen->closed() == (cut ? "1006 " : "1001 the server is stopping"));
   }
+}
+
+TEST_CASE("web socket: one that begins while the server stops is told at once") {
+  Fixture f;
+  std::promise<void> stopped;
+  std::promise<HttpResponder> asked;
+  TestServer server([&](HttpRequest, HttpResponder responder) { asked.set_value(std::move(responder)); });
+  TestClient client(server.port());
+  client.send(kUpgrade);
+  HttpResponder responder = asked.get_future().get();
+  server.on_loop([&] { server.server().stop(10s, [&] { stopped.set_value(); }); });
+  HttpRequest request{.method = "GET"};
+  request.headers = {{"Connection", "Upgrade"},
+                     {"Upgrade", "websocket"},
+                     {"Sec-WebSocket-Version", "13"},
+                     {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}};
+  responder.send(web_socket_answer(request, {.close_timeout = 50ms}, f.seen));
+  CHECK(f.seen->closed() == "1001 the server is stopping");
+  client.close();
+  stopped.get_future().wait();
 }
 
 TEST_CASE("web socket: an owner may cut when it is opened") {

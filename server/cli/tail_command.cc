@@ -91,6 +91,7 @@ Result<void> Tail::run() {
 Result<Ended> Tail::follow(WebSocketClient& socket) {
   while (true) {
     auto message = socket.receive(kSilence);
+    if (message && !*message && socket.silent_for() < kSilence) continue;  // pings came
     if (!message || !*message) {
       if (!output_.quiet)
         output_.err << "tail: connection lost: " << (message ? "silence" : message.error().message) << std::endl;
