@@ -7,7 +7,8 @@
 // Life:    open(), a seek, then next(); it sees what is appended to its files, not new files: open another one.
 // Thread:  one, from open() to its end.
 // Limits:  a compressed value longer than Options::longest_value may be given cut there.
-// Errors:  a damaged entry is left out by libsystemd; a damaged file is given up by it in silence: see held_bytes().
+// Errors:  kUnavailable from open(): libsystemd is not there. A damaged entry is left out by libsystemd; a damaged file
+// is given up by it in silence: see held_bytes().
 #pragma once
 
 #include <cstddef>
@@ -15,6 +16,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "pipeline/base/result.h"
@@ -22,6 +24,8 @@
 struct sd_journal;
 
 namespace agent {
+
+struct SystemdLibrary;
 
 struct JournalField {
   std::string_view name;   // MESSAGE, _SYSTEMD_UNIT
@@ -59,9 +63,12 @@ class Journal {
 
  private:
   struct Close {
+    std::shared_ptr<const SystemdLibrary> library;
     void operator()(sd_journal* journal) const;
   };
-  explicit Journal(sd_journal* journal) : journal_(journal) {}
+  Journal(sd_journal* journal, std::shared_ptr<const SystemdLibrary> library)
+      : journal_(journal, Close{std::move(library)}) {}
+  const SystemdLibrary& system() const { return *journal_.get_deleter().library; }
   std::unique_ptr<sd_journal, Close> journal_;
   bool fields_begun_ = false;
 };
