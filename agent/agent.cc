@@ -1,9 +1,12 @@
 #include "agent/agent.h"
 
 #include <algorithm>
+#include <iterator>
+#include <malloc.h>
 #include <unistd.h>
 
 #include "agent/configuration_change.h"
+#include "agent/process_metrics.h"
 #include "agent/sink/direct_sink.h"
 #include "agent/sink/loki_sink.h"
 #include "agent/spool/spool_damage.h"
@@ -25,7 +28,12 @@ using pipeline::Result;
 
 namespace {
 constexpr std::chrono::seconds kSweepEvery{5};
+constexpr std::chrono::seconds kWatchMemoryEvery{1};
 constexpr std::chrono::hours kForEver{24 * 365};
+
+pipeline::LabelSet labels_of(const SourceOptions& source, const std::string& path) {
+  return make_target(source, path).labels;
+}
 
 }  // namespace
 
@@ -48,10 +56,12 @@ Agent::Agent(Loop& loop, Registry& registry, Configuration configuration, AgentM
       memory_(std::make_shared<MemoryBudget>(configuration_.memory_limit_bytes)),
       disk_(pipeline::system_files()),
       open_files_(raise_open_file_limit(), registry),
-      sweep_(loop, [this] {
-        ledger_->sweep();
-        streams_->sweep();
-      }) {
+      sweep_(loop,
+             [this] {
+               ledger_->sweep();
+               streams_->sweep();
+             }),
+      memory_watch_(loop, [this] { watch_memory(); }) {
   registry.gauge_callback("skidway_agent_memory_used_bytes", "Blocks, open batches and waiting bodies together.",
                           [memory = memory_] { return static_cast<double>(memory->used_bytes()); });
   registry.gauge("skidway_agent_memory_limit_bytes", "What they may use together (memory_limit).")
@@ -140,8 +150,8 @@ void Agent::build_readers() {
     if (source && source->type == SourceType::kKubernetes && !source->kubernetes)
       log_info("labels of pods come from the paths of their logs: no API is asked", {{"source", source->name}});
   for (size_t i = 0; i < configuration_.workers; i++) {
-    auto reader = std::make_unique<FileReader>(FileReaderOptions{.deleted = deleted_, .open_files = &open_files_},
-                                               files_, *ledger_, *memory_, clock_, registry_);
+    FileReaderOptions options{.deleted = deleted_, .open_files = &open_files_, .labels_of = labels_of};
+    auto reader = std::make_unique<FileReader>(std::move(options), files_, *ledger_, *memory_, clock_, registry_);
     reader->set_ports(open_ports([reader = reader.get()] { reader->wake(); }));
     discovery_->add_reader(*reader);
     readers_.push_back(std::move(reader));
@@ -176,6 +186,7 @@ void Agent::share_rebuilds() {
 void Agent::start(Ended ended) {
   ended_ = std::move(ended);
   sweep_.start_repeating(kSweepEvery);
+  memory_watch_.start_repeating(kWatchMemoryEvery);
   if (discovery_) start_readers();
   if (stdin_)
     stdin_->start([this] {
@@ -184,8 +195,20 @@ void Agent::start(Ended ended) {
       });
     });
   started_ = true;
+  store_->forget_resume();
+  watch_memory();
   auto streaming = streams_->start([this](std::function<void()> on_room) { return open_ports(on_room); });
   if (!streaming) sink_broken(streaming.error());
+}
+
+// Memory that was freed and not given back to the system would count as needed: it is given back when it is short.
+void Agent::watch_memory() {
+  uint64_t resident = resident_bytes();
+  if (resident > memory_->limit_bytes() - memory_->limit_bytes() / 8) {
+    ::malloc_trim(0);
+    resident = resident_bytes();
+  }
+  memory_->note_resident(resident);
 }
 
 void Agent::start_readers() {
@@ -198,6 +221,7 @@ void Agent::stop(std::chrono::nanoseconds patience, Until until) {
   stopping_ = true;
   log_info("stopping", {{"patience", pipeline::format_duration(patience)}});
   sweep_.stop();
+  memory_watch_.stop();
   if (pods_) pods_->stop();
   if (discovery_) discovery_->stop();
   if (stdin_) stdin_->stop();
@@ -274,8 +298,14 @@ std::vector<std::string> Agent::warnings() const { return streams_->warnings(); 
 
 std::vector<FileReader::Progress> Agent::progress() const {
   std::vector<FileReader::Progress> all;
-  for (auto& reader : readers_)
-    for (auto& file : reader->progress()) all.push_back(file);
+  for (auto& reader : readers_) {
+    std::vector<FileReader::Progress> some = reader->progress();
+    if (all.empty()) {
+      all = std::move(some);
+      continue;
+    }
+    all.insert(all.end(), std::move_iterator(some.begin()), std::move_iterator(some.end()));
+  }
   return all;
 }
 

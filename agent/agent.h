@@ -107,6 +107,9 @@ class Agent {
   std::vector<Sink*> sink_pointers() const;
   void tell_ledger();
 
+  void watch_memory();
+  LedgerView sinks_view() const;  // without files
+  void add_standings(const LedgerView& view, bool own, pipeline::MetricPage& page) const;
   void add_sums(pipeline::MetricPage& page) const;
   void sink_broken(pipeline::Error error);
   void stop_sinks(std::chrono::nanoseconds patience, Until until);
@@ -136,6 +139,7 @@ class Agent {
   std::optional<Target> stdin_target_;
   std::unique_ptr<StreamSet> streams_;
   pipeline::Timer sweep_;
+  pipeline::Timer memory_watch_;
 
   mutable std::map<std::pair<std::string, std::string>, SinkStanding> sums_;  // by source and sink, for /metrics
   mutable std::chrono::nanoseconds next_sums_{0};

@@ -1,5 +1,6 @@
 // What the running agent knows of its files, for `whereis`, /targets and /metrics.
 #include <algorithm>
+#include <span>
 
 #include "agent/agent.h"
 #include "agent/source/path_text.h"
@@ -29,11 +30,19 @@ void add_series(pipeline::MetricPage& page, const char* state, const char* dropp
 }  // namespace
 
 LedgerView Agent::ledger_view() const {
+  LedgerView view = sinks_view();
+  view.files = ledger_->files();
+  for (const FileReader::Progress& file : progress())
+    view.readings[file.id] = {file.read_bytes, file.size_bytes, file.paused};
+  view.targets = targets();
+  return view;
+}
+
+LedgerView Agent::sinks_view() const {
   LedgerView view;
   view.running = true;
   view.sources = configuration_.sources;
   for (const SinkOptions& sink : configuration_.sinks) view.sink_names.push_back(sink.name);
-  view.files = ledger_->files();
   view.store_trouble = store_->trouble();
   for (const auto& owned : sinks_) {
     if (!owned) continue;
@@ -51,22 +60,35 @@ LedgerView Agent::ledger_view() const {
       return store->losses().below(sink->name(), file, position);
     };
   }
-  for (const FileReader::Progress& file : progress())
-    view.readings[file.id] = {file.read_bytes, file.size_bytes, file.paused};
-  view.targets = targets();
   return view;
 }
 
 void Agent::add_ledger_metrics(pipeline::MetricPage& page) const {
   const std::chrono::nanoseconds now = clock_.monotonic();
   if (now < next_sums_) return add_sums(page);
-  LedgerView view = ledger_view();
-  if (view.files.size() > kManyFiles) next_sums_ = now + kSumEvery;
+  const std::vector<FileId> ids = ledger_->file_ids();
+  if (ids.size() > kManyFiles) next_sums_ = now + kSumEvery;
   sums_.clear();
-  size_t files = 0;
+  std::vector<FileReader::Progress> reading = progress();
+  auto by_id = [](const FileReader::Progress& a, const FileReader::Progress& b) { return a.id < b.id; };
+  std::sort(reading.begin(), reading.end(), by_id);
+  LedgerView view = sinks_view();
+  for (size_t begin = 0; begin < ids.size(); begin += kMostFiles) {  // some at a time: all together take much memory
+    const std::span<const FileId> some = std::span(ids).subspan(begin, std::min(kMostFiles, ids.size() - begin));
+    view.files = ledger_->files(some);
+    view.readings.clear();
+    auto file = std::lower_bound(reading.begin(), reading.end(), some.front(),
+                                 [](const FileReader::Progress& p, FileId id) { return p.id < id; });
+    for (; file != reading.end() && file->id <= some.back(); ++file)
+      view.readings[file->id] = {file->read_bytes, file->size_bytes, file->paused};
+    add_standings(view, begin == 0, page);
+  }
+  add_sums(page);
+}
+
+void Agent::add_standings(const LedgerView& view, bool own, pipeline::MetricPage& page) const {
   for (const auto& [id, record] : view.files) {
     FileStanding standing = standing_of(view, id);
-    bool own = files++ < kMostFiles;
     for (const SinkStanding& sink : standing.sinks) {
       SinkStanding& sum = sums_[{standing.source, sink.sink}];
       sum.acked += sink.acked, sum.waiting += sink.waiting;
@@ -87,7 +109,6 @@ void Agent::add_ledger_metrics(pipeline::MetricPage& page) const {
                    sink);
     }
   }
-  add_sums(page);
 }
 
 void Agent::add_sums(pipeline::MetricPage& page) const {

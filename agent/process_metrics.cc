@@ -18,15 +18,18 @@ double cpu_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-double resident_bytes() {
+}  // namespace
+
+uint64_t resident_bytes() {
   long pages = 0, resident = 0;
   if (std::FILE* file = std::fopen("/proc/self/statm", "r")) {
     if (std::fscanf(file, "%ld %ld", &pages, &resident) != 2) resident = 0;
     std::fclose(file);
   }
-  return static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE));
+  return static_cast<uint64_t>(resident) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
+namespace {
 double open_fds() {
   int n = -3;  // ".", ".." and the folder itself
   if (DIR* folder = ::opendir("/proc/self/fd")) {
@@ -39,7 +42,8 @@ double open_fds() {
 
 void export_process_metrics(pipeline::Registry& registry) {
   registry.gauge_callback("process_cpu_seconds_total", "CPU time used, user and system.", cpu_seconds);
-  registry.gauge_callback("process_resident_memory_bytes", "Memory in use.", resident_bytes);
+  registry.gauge_callback("process_resident_memory_bytes", "Memory in use.",
+                          [] { return static_cast<double>(resident_bytes()); });
   registry.gauge_callback("process_open_fds", "Open file descriptors.", open_fds);
   double start = static_cast<double>(std::time(nullptr));
   registry.gauge_callback("process_start_time_seconds", "When it started, unix time.", [start] { return start; });

@@ -25,6 +25,7 @@ using pipeline::Result;
 namespace {
 constexpr std::chrono::seconds kRetryAfter{1};
 constexpr std::chrono::seconds kPatience{5};
+constexpr size_t kMostWaiting = 4096;  // operations; they take some hundred bytes each
 
 struct Opened {
   CheckpointTables tables;
@@ -92,6 +93,10 @@ class CheckpointStore::Worker {
   }
 
   const Resume& resume() const { return resume_; }
+  void forget_resume() {
+    resume_.files.clear();
+    for (auto& [name, sink] : resume_.sinks) sink.positions.clear(), sink.dropped.clear(), sink.records = {};
+  }
   Result<void> add_sink(const std::string& name) {
     auto answer = std::make_shared<std::promise<Result<SinkResume>>>();
     auto future = answer->get_future();
@@ -140,6 +145,7 @@ class CheckpointStore::Worker {
       if (idle) oldest_ = Steady::now();
       for (auto& operation : operations) waiting_.push_back(std::move(operation));
       if (done) dones_.push_back(std::move(done));
+      if (waiting_.size() >= kMostWaiting) when = When::kAtOnce;
       wake = idle || (when == When::kAtOnce && !at_once_);
       at_once_ |= when == When::kAtOnce;
     }
@@ -169,6 +175,7 @@ class CheckpointStore::Worker {
     for (auto& operation : waiting_) group_.push_back(std::move(operation));
     for (auto& done : dones_) group_dones_.push_back(std::move(done));
     waiting_.clear(), dones_.clear();
+    if (waiting_.capacity() > kMostWaiting) waiting_ = {};
     at_once_ = false;
     return !group_.empty() || !group_dones_.empty();
   }
@@ -189,6 +196,7 @@ class CheckpointStore::Worker {
     seconds_.observe(std::chrono::duration<double>(Steady::now() - start).count());
     records_.set(static_cast<int64_t>(tables_.live_records()));
     group_.clear();
+    if (group_.capacity() > kMostWaiting) group_ = {};
     for (Done& done : std::exchange(group_dones_, {})) done({});
   }
 
@@ -231,6 +239,8 @@ Result<std::unique_ptr<CheckpointStore>> CheckpointStore::open(CheckpointStoreOp
 }
 
 const Resume& CheckpointStore::resume() const { return worker_->resume(); }
+
+void CheckpointStore::forget_resume() { worker_->forget_resume(); }
 
 Result<void> CheckpointStore::add_sink(const std::string& name) { return worker_->add_sink(name); }
 

@@ -46,6 +46,9 @@ class CheckpointStore {
   // Thread: that of add_sink().
   const Resume& resume() const;
 
+  // Files, positions and records of resume() are needed no more, and there may be many: they are let go.
+  void forget_resume();
+
   // A sink that begins later than the others: resume() then has what is there of it, its epoch raised. Waits for the
   // store's worker. kUnavailable: it does not answer (the disk is stuck or full).
   pipeline::Result<void> add_sink(const std::string& name);

@@ -9,15 +9,16 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "agent/checkpoint/records.h"
+#include "pipeline/base/shared_text.h"
 
 namespace agent {
 
@@ -46,18 +47,25 @@ class LossLedger {
 
  private:
   struct Pending {
-    std::string reason, detail;
+    pipeline::SharedText reason, detail;
     uint64_t bytes = 0, end = 0;
   };
-  struct Account {
-    std::map<std::string, DroppedBytes> sums;
-    std::deque<Pending> pending;
+  struct Sum {
+    pipeline::SharedText reason, detail;
+    uint64_t bytes = 0;
   };
-  static void add(Account& account, FileId file, const Pending& pending);
+  struct Account {  // there may be one for each of many files
+    std::vector<Sum> sums;
+    std::vector<Pending> pending;
+  };
+  static void add(Account& account, const Pending& pending);
+  static void append(const Account& account, FileId file, std::vector<DroppedBytes>& out);
+  pipeline::SharedText reason_text(std::string_view reason);
 
   mutable std::mutex mutex_;
-  std::map<std::string, std::unordered_map<FileId, Account>> sinks_;  // under mutex_
-  std::map<std::string, SinkFault> faults_;                           // under mutex_
+  std::map<std::string, std::unordered_map<FileId, Account>> sinks_;     // under mutex_
+  std::map<std::string, SinkFault> faults_;                              // under mutex_
+  std::set<pipeline::SharedText, pipeline::SharedText::Order> reasons_;  // under mutex_: one copy of each
 };
 
 }  // namespace agent

@@ -23,6 +23,7 @@ using namespace std::chrono_literals;
 namespace {
 constexpr std::chrono::seconds kRescanEvery = 10s;  // inotify may miss what a network file system does
 constexpr std::chrono::seconds kPollEvery = 1s;     // folders without a watch
+constexpr int kRescanShare = 1000;                  // of the time, scanning everything again gets no more than one part
 
 SourceRules compile_rules(const std::shared_ptr<const SourceOptions>& source, const FindPodMetadata& find_metadata) {
   auto rules = PathRules::compile(*source);
@@ -145,14 +146,19 @@ class Discovery::Impl {
   }
 
   void scan() {
+    const auto begin = std::chrono::steady_clock::now();
     last_scan_ = loop_.now();
     tree_.scan();
     settle();
+    const auto took = std::chrono::steady_clock::now() - begin;
+    rescan_every_ = kRescanEvery;
+    if (scanned_)
+      rescan_every_ = std::max(rescan_every_, std::chrono::ceil<std::chrono::milliseconds>(kRescanShare * took));
     arm_timer();
   }
 
   void on_timer() {
-    if (loop_.now() - last_scan_ >= kRescanEvery) return scan();
+    if (loop_.now() - last_scan_ >= rescan_every_) return scan();
     tree_.scan_polled();
     settle();
     arm_timer();
@@ -172,7 +178,7 @@ class Discovery::Impl {
   void arm_timer() {
     polled_.set(static_cast<int64_t>(tree_.polled_count()));
     watched_.set(static_cast<int64_t>(tree_.watched_count()));
-    timer_.start(tree_.polled_count() > 0 ? kPollEvery : kRescanEvery);
+    timer_.start(tree_.polled_count() > 0 ? std::chrono::milliseconds(kPollEvery) : rescan_every_);
   }
 
   pipeline::Loop& loop_;
@@ -184,6 +190,7 @@ class Discovery::Impl {
   pipeline::Timer wait_timer_;  // for files that wait for metadata
   FindPodMetadata find_metadata_;
   std::chrono::milliseconds last_scan_{0};
+  std::chrono::milliseconds rescan_every_ = kRescanEvery;
   bool scanned_ = false;
   pipeline::Gauge& polled_;
   pipeline::Gauge& watched_;

@@ -21,6 +21,10 @@ bool is_directly_in(std::string_view path, std::string_view folder) {
   return path.rfind('/') == (folder == "/" ? 0 : folder.size());
 }
 
+std::shared_ptr<const KnownFile> shared(std::optional<KnownFile> known) {
+  return known ? std::make_shared<const KnownFile>(*std::move(known)) : nullptr;
+}
+
 std::string with_slash(const std::string& folder) { return folder.ends_with('/') ? folder : concat(folder, "/"); }
 }  // namespace
 
@@ -88,16 +92,18 @@ void FileTable::see_gzip(const std::string& path, std::optional<InodeKey> listed
   if (wanting.empty()) return;
   Name name{.key = *listed};
   for (size_t source : wanting) {
-    name.refused.push_back(make_target(*sources_[source].options, path));
-    name.refused.back().state = "dropped";
-    name.refused.back().reason = "compressed: read only where it goes on with a file that was read before";
+    Target target = make_target(*sources_[source].options, path);
+    target.state = "dropped";
+    target.reason = "compressed: read only where it goes on with a file that was read before";
+    name.refuse(std::move(target));
   }
   names_[path] = std::move(name);
 }
 
 // Opens first and asks later: the name may be gone in a moment.
 void FileTable::open(const std::string& path, Wish wish) {
-  auto handle = FileHandle::open(path, open_files_);
+  const pipeline::SharedText own(path);
+  auto handle = FileHandle::open(own, open_files_);
   if (!handle) {
     if (handle.error().code == Errc::kNotFound) return vanished_.add();
     auto name = names_.find(path);
@@ -119,7 +125,7 @@ void FileTable::open(const std::string& path, Wish wish) {
     Held& held = it->second;
     held.handle = *std::move(handle);
     if (no_descriptors()) (void)held.handle->park();
-    held.path = std::move(wish.first_path);
+    held.path = wish.first_path == path ? own : pipeline::SharedText(std::move(wish.first_path));
     held.modified_nanos = status->modified_nanos;
     held.size_bytes = status->size_bytes;
     held.wanted_by = std::move(wish.sources);
@@ -127,7 +133,7 @@ void FileTable::open(const std::string& path, Wish wish) {
     fresh_.push_back(status->key);
     held_gauge_.set(static_cast<int64_t>(files_.size()));
   }
-  attach(path, status->key);
+  attach(own, status->key);
 }
 
 // The inode of a closed file may be another file's by now.
@@ -140,7 +146,7 @@ void FileTable::replace(InodeKey key) {
   auto held = files_.find(key);
   for (const Offer& offer : held->second.offers)
     if (offer.reader != nullptr) offer.reader->replaced(key, offer.source);
-  for (const std::string& path : held->second.names) names_.erase(path);
+  for (const auto& path : held->second.names) names_.erase(path);
   std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.candidate.key == key; });
   std::erase(fresh_, key);
   changed_.erase(key);
@@ -155,13 +161,35 @@ void FileTable::refuse(const std::string& path, size_t source, std::string reaso
   note_refused(path, std::move(target));
 }
 
-void FileTable::note_refused(const std::string& path, Target target) {
-  auto& refused = names_[path].refused;
-  std::erase_if(refused, [&](const Target& t) { return t.source == target.source; });
-  refused.push_back(std::move(target));
+void FileTable::note_refused(const std::string& path, Target target) { names_[path].refuse(std::move(target)); }
+
+void FileTable::Name::refuse(Target target) {
+  forget_refused(target.source);
+  if (!refused) refused = std::make_unique<std::vector<Target>>();
+  refused->push_back(std::move(target));
 }
 
-void FileTable::attach(const std::string& path, InodeKey key) {
+void FileTable::Name::forget_refused(const std::string& source) {
+  if (!refused) return;
+  std::erase_if(*refused, [&](const Target& t) { return t.source == source; });
+  if (refused->empty()) refused.reset();
+}
+
+bool FileTable::NameSet::contains(const std::string& name) const {
+  return std::any_of(names_.begin(), names_.end(), [&](const auto& other) { return other.str() == name; });
+}
+
+void FileTable::NameSet::insert(const pipeline::SharedText& name) {
+  if (contains(name)) return;
+  names_.reserve(names_.size() + 1);
+  names_.insert(std::upper_bound(names_.begin(), names_.end(), name), name);
+}
+
+void FileTable::NameSet::erase(const std::string& name) {
+  std::erase_if(names_, [&](const auto& other) { return other.str() == name; });
+}
+
+void FileTable::attach(const pipeline::SharedText& path, InodeKey key) {
   auto [it, fresh] = names_.try_emplace(path);
   Name& name = it->second;
   if (!fresh && name.open && name.key == key) return;
@@ -190,8 +218,8 @@ void FileTable::lose(const std::string& path) {
 void FileTable::lose_others(const std::string& folder, const std::set<std::string>& present) {
   std::string prefix = with_slash(folder);
   std::vector<std::string> missing;
-  for (auto it = names_.lower_bound(prefix); it != names_.end() && it->first.starts_with(prefix); ++it) {
-    if (is_directly_in(it->first, folder) && !present.contains(it->first.substr(prefix.size()))) {
+  for (auto it = names_.lower_bound(prefix); it != names_.end() && it->first.str().starts_with(prefix); ++it) {
+    if (is_directly_in(it->first.str(), folder) && !present.contains(it->first.str().substr(prefix.size()))) {
       missing.push_back(it->first);
     }
   }
@@ -201,7 +229,7 @@ void FileTable::lose_others(const std::string& folder, const std::set<std::strin
 void FileTable::lose_below(const std::string& folder) {
   std::string prefix = with_slash(folder);
   std::vector<std::string> lost;
-  for (auto it = names_.lower_bound(prefix); it != names_.end() && it->first.starts_with(prefix); ++it) {
+  for (auto it = names_.lower_bound(prefix); it != names_.end() && it->first.str().starts_with(prefix); ++it) {
     lost.push_back(it->first);
   }
   for (const std::string& path : lost) lose(path);
@@ -226,11 +254,8 @@ void FileTable::change_sources(const std::set<size_t>& changed, const std::set<s
     withdraw_unwanted(key, held, changed);
     it = held.offers.empty() && held.waiting == 0 ? files_.erase(it) : std::next(it);
   }
-  auto is_changed = [&](const Target& target) {
-    return std::any_of(changed.begin(), changed.end(),
-                       [&](size_t source) { return sources_[source].options->name == target.source; });
-  };
-  for (auto& [path, name] : names_) std::erase_if(name.refused, is_changed);
+  for (auto& [path, name] : names_)
+    for (size_t source : changed) name.forget_refused(sources_[source].options->name);
   std::erase_if(names_, [&](const auto& entry) {  // what is not read is looked at again
     return !entry.second.open || !files_.contains(entry.second.key);
   });
@@ -269,14 +294,16 @@ void FileTable::want(InodeKey key, Held& held, std::vector<size_t> sources) {
 // By its name, or by the one under which it was first seen; then its reader gets its labels.
 bool FileTable::still_wanted(InodeKey key, const Held& held, Offer& offer) {
   const PathRules& rules = sources_[offer.source].rules;
-  bool matches = rules.matches(held.path) || std::any_of(held.names.begin(), held.names.end(),
-                                                         [&](const std::string& name) { return rules.matches(name); });
+  bool matches =
+      rules.matches(held.path.str()) ||
+      std::any_of(held.names.begin(), held.names.end(), [&](const std::string& name) { return rules.matches(name); });
   if (!matches) return false;
-  Target target = describe(offer.source, offer.target.path, true);
+  Target target = describe(offer.source, offer.path, true);
   if (target.state != "active") return false;
-  if (target.labels != offer.target.labels && offer.reader != nullptr)
+  const uint64_t labels_hash = pipeline::hash64(target.labels.text());
+  if (std::exchange(offer.labels_hash, labels_hash) != labels_hash && offer.reader != nullptr)
     offer.reader->relabel(key, offer.source, target.labels);
-  offer.target = std::move(target);
+  offer.target = sources_[offer.source].metadata ? std::make_unique<Target>(std::move(target)) : nullptr;
   return true;
 }
 
@@ -312,12 +339,12 @@ std::vector<FileTable::Candidate> FileTable::fresh_candidates() {
     for (size_t source : held.wanted_by) {
       auto known = ledger_.find(*sources_[source].options, key, held.path, head, held.size_bytes);
       if (!known && held.only_if_known) continue;
-      std::string path = known ? known->path : held.path;
-      const bool rotated = sources_[source].rules.is_rotated_name(path);  // of equal times the live one is younger
-      auto order = std::tuple(known ? 0 : 2, known ? known->birth_order : 0, held.modified_nanos,
-                              concat(rotated ? "0" : "1", path));
+      pipeline::SharedText path = known ? known->path : held.path;
+      const bool rotated =
+          sources_[source].rules.is_rotated_name(path.str());  // of equal times the live one is younger
+      auto order = std::tuple(known ? 0 : 2, known ? known->birth_order : 0, held.modified_nanos, !rotated, path);
       const bool there_before = first_scan_ || scanned_first_.contains(source);
-      candidates.push_back({key, source, std::move(known), FileIdentity::of(key, head), held.handle, path,
+      candidates.push_back({key, source, shared(std::move(known)), FileIdentity::of(key, head), held.handle, path,
                             std::move(order), there_before});
     }
   }
@@ -377,10 +404,11 @@ void FileTable::note_followers(size_t source, const std::vector<KnownFile>& miss
                                std::vector<Candidate>& candidates) const {
   const PathRules& rules = sources_[source].rules;
   std::set<std::string> lineages;
-  for (const KnownFile& known : missing) lineages.insert(rules.lineage(known.path));
-  for (const MetFile& file : met) lineages.insert(rules.lineage(file.known.path));
+  for (const KnownFile& known : missing) lineages.insert(rules.lineage(known.path.str()));
+  for (const MetFile& file : met) lineages.insert(rules.lineage(file.known.path.str()));
   for (Candidate& candidate : candidates)
-    if (candidate.source == source && lineages.contains(rules.lineage(candidate.path))) candidate.there_before = false;
+    if (candidate.source == source && lineages.contains(rules.lineage(candidate.path.str())))
+      candidate.there_before = false;
 }
 
 void FileTable::add_heir(size_t source, Heir heir, uint64_t order, std::vector<Candidate>& candidates) {
@@ -405,9 +433,10 @@ void FileTable::add_heir(size_t source, Heir heir, uint64_t order, std::vector<C
     fresh_.push_back(status->key);
     attach(heir.path, status->key);
   }
-  auto place = heir.known ? std::tuple(0, heir.known->birth_order, status->modified_nanos, heir.path)
-                          : std::tuple(1, order, status->modified_nanos, heir.path);
-  candidates.push_back({status->key, source, std::move(heir.known), FileIdentity::of(status->key, *head),
+  auto place = heir.known ? std::tuple(0, heir.known->birth_order, status->modified_nanos, false,
+                                       pipeline::SharedText(heir.path))
+                          : std::tuple(1, order, status->modified_nanos, false, pipeline::SharedText(heir.path));
+  candidates.push_back({status->key, source, shared(std::move(heir.known)), FileIdentity::of(status->key, *head),
                         std::move(heir.handle), std::move(heir.live_path), std::move(place), false});
 }
 
@@ -415,16 +444,17 @@ void FileTable::add_heir(size_t source, Heir heir, uint64_t order, std::vector<C
 void FileTable::drop_unwanted(InodeKey key) {
   auto held = files_.find(key);
   if (held == files_.end() || !held->second.offers.empty() || held->second.waiting > 0) return;
-  for (const std::string& path : held->second.names) names_[path].open = false;
+  for (const auto& path : held->second.names) names_[path].open = false;
   files_.erase(held);
 }
 
 void FileTable::offer(const Candidate& candidate) {
   Held& held = files_.at(candidate.key);
   const auto& options = sources_[candidate.source].options;
-  const PathRules& rules = sources_[candidate.source].rules;
+  const SourceRules& rules_of = sources_[candidate.source];
+  const PathRules& rules = rules_of.rules;
   const std::string& path = candidate.path;
-  Target target = describe(candidate.source, path, candidate.known.has_value());
+  Target target = describe(candidate.source, path, candidate.known != nullptr);
   if (target.state == "active" && !candidate.known && read_by_other_pipeline(held, candidate.source)) {
     target.state = "dropped";
     target.reason = "another source began to read it before its pod's annotations were known";
@@ -434,15 +464,15 @@ void FileTable::offer(const Candidate& candidate) {
     if (!held.names.empty()) note_refused(*held.names.begin(), std::move(target));
     return;
   }
-  for (const std::string& name : held.names)
-    std::erase_if(names_[name].refused, [&](const Target& t) { return t.source == target.source; });
+  for (const auto& name : held.names) names_[name].forget_refused(target.source);
   OfferedFile file;
   file.handle = candidate.handle;
   file.identity = candidate.identity;
-  file.path = held.path = path;
+  file.path = held.path = candidate.path;
   file.lineage = concat(options->name, ":", rules.lineage(path));
   file.source = candidate.source;
   file.labels = target.labels;
+  file.plain_labels = rules_of.metadata == nullptr;
   if (candidate.known) {
     file.id = candidate.known->id;
     file.position = candidate.known->position;
@@ -455,12 +485,15 @@ void FileTable::offer(const Candidate& candidate) {
     file.fresh = true;
     file.birth_order = ++last_birth_order_;
     file.position = candidate.there_before ? start_position(*options, held) : 0;
-    file.id = ledger_.adopt(*options, file.identity, path, file.birth_order);
+    file.id = ledger_.adopt(*options, file.identity, candidate.path, file.birth_order);
   }
-  FileReceiver* reader = readers_.empty() ? nullptr : readers_[pipeline::hash64(file.lineage) % readers_.size()];
+  FileReceiver* reader = readers_.empty() ? nullptr : readers_[file.lineage.value % readers_.size()];
   State state = state_of(held, candidate.source);
   file.rotated = state != State::kLive;
-  held.offers.push_back({candidate.source, reader, std::move(target), state, file.id});
+  const uint64_t labels_hash = pipeline::hash64(target.labels.text());
+  std::unique_ptr<Target> kept = file.plain_labels ? nullptr : std::make_unique<Target>(std::move(target));
+  held.offers.reserve(held.offers.size() + 1);
+  held.offers.push_back({candidate.source, reader, candidate.path, std::move(kept), labels_hash, state, file.id});
   if (first_scan_) (*found_)[file.id] = {file.handle, candidate.source};
   if (reader != nullptr) reader->offer(std::move(file));
 }
@@ -479,7 +512,7 @@ uint64_t FileTable::start_position(const SourceOptions& options, const Held& hel
 
 FileTable::State FileTable::state_of(const Held& held, size_t source) const {
   if (held.names.empty()) return State::kGone;
-  bool rotated = !held.names.contains(held.path) || sources_[source].rules.is_rotated_name(held.path);
+  bool rotated = !held.names.contains(held.path) || sources_[source].rules.is_rotated_name(held.path.str());
   return rotated ? State::kRotated : State::kLive;
 }
 
@@ -487,7 +520,7 @@ void FileTable::tell_path(InodeKey key) {
   auto held = files_.find(key);
   if (held == files_.end()) return;
   const auto& [path, names] = std::tie(held->second.path, held->second.names);
-  held->second.handle->set_path(names.empty() ? "" : names.contains(path) ? path : *names.begin());
+  held->second.handle->set_path(names.empty() ? pipeline::SharedText() : names.contains(path) ? path : *names.begin());
 }
 
 void FileTable::tell_state(InodeKey key) {
@@ -507,17 +540,21 @@ void FileTable::finished(InodeKey key, size_t source) {
   Held& held = found->second;
   std::erase_if(held.offers, [&](const Offer& offer) { return offer.source == source; });
   if (!held.offers.empty() || held.waiting > 0) return;
-  for (const std::string& path : held.names) names_.erase(path);  // seen again meanwhile: opened anew by the next scan
+  for (const auto& path : held.names) names_.erase(path);  // seen again meanwhile: opened anew by the next scan
   files_.erase(found);
   changed_.erase(key);
   held_gauge_.set(static_cast<int64_t>(files_.size()));
+}
+
+Target FileTable::target_of(const Offer& offer) const {
+  return offer.target ? *offer.target : describe(offer.source, offer.path, true);
 }
 
 std::vector<Target> FileTable::targets() const {
   std::vector<Target> all;
   for (const auto& [key, held] : files_) {
     for (const Offer& offer : held.offers) {
-      Target target = offer.target;
+      Target target = target_of(offer);
       if (offer.state != State::kLive) target.state = "rotated";
       all.push_back(std::move(target));
     }
@@ -528,7 +565,8 @@ std::vector<Target> FileTable::targets() const {
     target.reason = "for what the API says about its pod";
     all.push_back(std::move(target));
   }
-  for (const auto& [path, name] : names_) all.insert(all.end(), name.refused.begin(), name.refused.end());
+  for (const auto& [path, name] : names_)
+    if (name.refused) all.insert(all.end(), name.refused->begin(), name.refused->end());
   std::sort(all.begin(), all.end(),
             [](const Target& a, const Target& b) { return std::tie(a.source, a.path) < std::tie(b.source, b.path); });
   return all;

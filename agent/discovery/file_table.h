@@ -24,6 +24,7 @@
 #include <string_view>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "agent/discovery/path_rules.h"
@@ -36,6 +37,7 @@
 #include "agent/source/open_files.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/metrics.h"
+#include "pipeline/base/shared_text.h"
 
 namespace agent {
 
@@ -85,24 +87,43 @@ class FileTable {
  private:
   struct Name {
     InodeKey key;
-    bool open = false;                 // key is in files_; otherwise nobody wanted it, or it could not be opened
-    bool failed = false;               // try again with the next scan
-    std::vector<Target> refused = {};  // dropped or failed, by source
+    bool open = false;    // key is in files_; otherwise nobody wanted it, or it could not be opened
+    bool failed = false;  // try again with the next scan
+    std::unique_ptr<std::vector<Target>> refused = {};  // dropped or failed, by source; null: none
+
+    void refuse(Target target);  // in place of what it had of that source
+    void forget_refused(const std::string& source);
   };
+  using Names = std::map<pipeline::SharedText, Name, pipeline::SharedText::Order>;  // by path
   enum class State { kLive, kRotated, kGone };
   struct Offer {
     size_t source = 0;
     FileReceiver* reader = nullptr;
-    Target target;
-    State state = State::kLive;  // as the reader was told
+    pipeline::SharedText path;       // what its labels are made from
+    std::unique_ptr<Target> target;  // null: it follows from the path, as nobody is asked about pods
+    uint64_t labels_hash = 0;        // of the labels that the reader has
+    State state = State::kLive;      // as the reader was told
     FileId id = {};
+  };
+  // The names of one file; nearly always one.
+  class NameSet {
+   public:
+    bool empty() const { return names_.empty(); }
+    bool contains(const std::string& name) const;
+    void insert(const pipeline::SharedText& name);
+    void erase(const std::string& name);
+    auto begin() const { return names_.begin(); }
+    auto end() const { return names_.end(); }
+
+   private:
+    std::vector<pipeline::SharedText> names_;
   };
   struct Held {
     std::shared_ptr<FileHandle> handle;
-    std::string path;  // where it was first seen
+    pipeline::SharedText path;  // where it was first seen
     int64_t modified_nanos = 0;
     uint64_t size_bytes = 0;
-    std::set<std::string> names;
+    NameSet names;
     std::vector<size_t> wanted_by;  // sources, until it is offered
     bool only_if_known = false;     // its name matches no source: only a file of a former run is wanted
     std::vector<Offer> offers;
@@ -112,12 +133,12 @@ class FileTable {
   struct Candidate {
     InodeKey key;
     size_t source = 0;
-    std::optional<KnownFile> known;
+    std::shared_ptr<const KnownFile> known;  // null: never seen before
     FileIdentity identity;
     std::shared_ptr<FileHandle> handle;
-    std::string path;  // what its labels are made from
+    pipeline::SharedText path;  // what its labels are made from
     // Files of former runs in their old order, then their heirs, then the others by the time they were last written to.
-    std::tuple<int, uint64_t, int64_t, std::string> order;
+    std::tuple<int, uint64_t, int64_t, bool, pipeline::SharedText> order;
     bool there_before = false;  // at the first scan of its source, and follows no file of a former run
   };
   struct Waiting {
@@ -136,6 +157,7 @@ class FileTable {
   [[nodiscard]] bool still_wanted(InodeKey key, const Held& held, Offer& offer);
   void withdraw_unwanted(InodeKey key, Held& held, const std::set<size_t>& changed);
   void want(InodeKey key, Held& held, std::vector<size_t> sources);
+  Target target_of(const Offer& offer) const;
   Target describe(size_t source, const std::string& path, bool begun) const;
   bool is_known(size_t source, const std::string& path) const;
   bool postpone(const Candidate& candidate);
@@ -148,7 +170,7 @@ class FileTable {
   template <class Visit>
   void for_each_name(const PodId& pod, Visit visit) const;
   void refuse(const std::string& path, size_t source, std::string reason);
-  void attach(const std::string& path, InodeKey key);
+  void attach(const pipeline::SharedText& path, InodeKey key);
   void detach(const std::string& path, Name& name);
   void see_gzip(const std::string& path, std::optional<InodeKey> listed);
   void offer_fresh();
@@ -178,10 +200,10 @@ class FileTable {
   std::vector<FileReceiver*> readers_;
 
   std::unordered_map<InodeKey, Held> files_;
-  std::map<std::string, Name> names_;  // by path
-  std::vector<InodeKey> fresh_;        // opened, not offered yet
-  std::vector<InodeKey> suspects_;     // fresh, and perhaps copies
-  std::vector<Waiting> waiting_;       // for metadata; in the order of their births
+  Names names_;
+  std::vector<InodeKey> fresh_;     // opened, not offered yet
+  std::vector<InodeKey> suspects_;  // fresh, and perhaps copies
+  std::vector<Waiting> waiting_;    // for metadata; in the order of their births
   Now now_ = [] { return std::chrono::milliseconds(0); };
   std::set<InodeKey> changed_;  // names came or went
   uint64_t last_birth_order_ = 0;

@@ -99,7 +99,8 @@ void FileTable::for_each_name(const PodId& pod, Visit visit) const {
       folders.insert(concat(root == "/" ? "" : root, "/", pod.namespace_name, "_", pod.name, "_", pod.uid));
   }
   for (const std::string& folder : folders)
-    for (auto it = names_.lower_bound(folder + "/"); it != names_.end() && begins_with_folder(it->first, folder); ++it)
+    for (auto it = names_.lower_bound(folder + "/"); it != names_.end() && begins_with_folder(it->first.str(), folder);
+         ++it)
       visit(it->first, it->second);
 }
 
@@ -116,7 +117,7 @@ void FileTable::pods_changed(const std::vector<PodId>& pods) {
   for (const PodId& pod : pods)
     for_each_name(pod, [&](const std::string& path, const Name& name) {
       if (name.open) open.insert(name.key);
-      if (!name.open && !name.refused.empty()) refused.push_back(path);
+      if (!name.open && name.refused) refused.push_back(path);
     });
   for (InodeKey key : open) reconsider(key);
   for (const std::string& path : refused) {
@@ -138,7 +139,7 @@ void FileTable::reconsider(InodeKey key) {
   std::erase_if(held.offers, [&](Offer& offer) {
     if (!sources_[offer.source].metadata || still_wanted(key, held, offer)) return false;
     if (offer.reader != nullptr) offer.reader->withdraw(key, offer.source);
-    if (!held.names.empty()) note_refused(*held.names.begin(), describe(offer.source, offer.target.path, true));
+    if (!held.names.empty()) note_refused(*held.names.begin(), describe(offer.source, offer.path, true));
     return true;
   });
   std::vector<size_t> wanting;

@@ -155,7 +155,8 @@ bool LokiSink::full() const {
   uint64_t batches = outstanding_batches_.load(std::memory_order_relaxed);
   uint64_t bytes = outstanding_bytes_.load(std::memory_order_relaxed);
   return batches >= most_closed_.load(std::memory_order_relaxed) || (batches > 0 && memory_.exceeded()) ||
-         (batches > 1 && bytes > memory_.limit_bytes() / kMemoryShare) || window_full_.load(std::memory_order_relaxed);
+         (batches > 1 && bytes > memory_.available_bytes() / kMemoryShare) ||
+         window_full_.load(std::memory_order_relaxed);
 }
 
 void LokiSink::account(const ClosedBatch& batch, int64_t sign) {

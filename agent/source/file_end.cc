@@ -263,6 +263,7 @@ void FileShard::drop(TailedFile& tailed) {
   stop_inflating(tailed);
   deleted_->forget(tailed.file.id);
   metrics.open_files.add(-1);
+  tailed.path_metrics->leave(tailed.counted_bytes);
   metrics.lag_bytes.add(-static_cast<int64_t>(tailed.lag_bytes));
   std::erase(active_, &tailed);
   std::erase(dirty_, &tailed);
@@ -272,7 +273,7 @@ void FileShard::drop(TailedFile& tailed) {
     by_inode_.erase(it);
     break;
   }
-  auto lineage = lineages_.find(tailed.file.lineage);
+  auto lineage = lineages_.find(tailed.file.lineage.value);
   std::erase(lineage->second, &tailed);
   if (lineage->second.empty()) lineages_.erase(lineage);
   files_.erase(tailed.file.id);

@@ -17,6 +17,7 @@ using pipeline::concat;
 using pipeline::Errc;
 using pipeline::fail;
 using pipeline::Result;
+using pipeline::SharedText;
 using pipeline::system_error;
 
 namespace {
@@ -85,13 +86,13 @@ class FileHandle::Use {
   int fd_ = -1;
 };
 
-Result<std::shared_ptr<FileHandle>> FileHandle::open(const std::string& path, OpenFiles* files) {
+Result<std::shared_ptr<FileHandle>> FileHandle::open(const SharedText& path, OpenFiles* files) {
   TRY_LET(int fd, open_descriptor(path));
-  std::shared_ptr<FileHandle> handle(new FileHandle(fd, files == nullptr ? std::string() : path, files));
+  std::shared_ptr<FileHandle> handle(new FileHandle(fd, files == nullptr ? SharedText() : path, files));
   if (files != nullptr) files->opened();
   struct stat status;
-  if (::fstat(fd, &status) != 0) return fail(system_error(concat("stat ", path), errno));
-  if (!S_ISREG(status.st_mode)) return fail(Errc::kInvalid, concat(path, ": not a regular file"));
+  if (::fstat(fd, &status) != 0) return fail(system_error(concat("stat ", path.str()), errno));
+  if (!S_ISREG(status.st_mode)) return fail(Errc::kInvalid, concat(path.str(), ": not a regular file"));
   return handle;
 }
 
@@ -101,7 +102,7 @@ Result<std::shared_ptr<FileHandle>> FileHandle::open_gzip(const std::string& pat
   return handle;
 }
 
-FileHandle::FileHandle(int fd, const std::string& path, OpenFiles* files) : fd_(fd), files_(files), path_(path) {}
+FileHandle::FileHandle(int fd, SharedText path, OpenFiles* files) : fd_(fd), files_(files), path_(std::move(path)) {}
 
 FileHandle::~FileHandle() {
   if (is_open()) ::close(fd_);
@@ -118,10 +119,10 @@ Result<FileHandle::Status> FileHandle::status() const {
     return known;
   }
   std::lock_guard lock(files_->mutex());
-  auto named = named_file(AT_FDCWD, path_.c_str());
-  if (!named) return fail(system_error(concat("stat ", path_), errno));
+  auto named = named_file(AT_FDCWD, path_.str().c_str());
+  if (!named) return fail(system_error(concat("stat ", path_.str()), errno));
   if (named->status.key != key_ || named->birth_nanos != birth_nanos_)
-    return fail(Errc::kNotFound, concat(path_, ": another file"));
+    return fail(Errc::kNotFound, concat(path_.str(), ": another file"));
   return named->status;
 }
 
@@ -204,7 +205,7 @@ Result<void> FileHandle::reopen() const {
   if (::fstat(fd, &status) != 0 || InodeKey{status.st_dev, status.st_ino} != key_ ||
       birth_nanos_of(fd, "") != birth_nanos_) {
     ::close(fd);
-    return fail(Errc::kNotFound, concat(path_, ": another file"));
+    return fail(Errc::kNotFound, concat(path_.str(), ": another file"));
   }
   files_->reopened();
   fd_.store(fd);
@@ -220,10 +221,10 @@ bool FileHandle::is_same_file(const std::string& path) const {
   return is_open() || birth_nanos_of(AT_FDCWD, path.c_str()) == birth_nanos_;
 }
 
-void FileHandle::set_path(const std::string& path) {
+void FileHandle::set_path(SharedText path) {
   if (files_ == nullptr) return;
   std::lock_guard lock(files_->mutex());
-  path_ = path;
+  path_ = std::move(path);
 }
 
 std::string FileHandle::watch_path() const {

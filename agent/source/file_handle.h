@@ -20,6 +20,7 @@
 #include "agent/source/file_identity.h"
 #include "agent/source/gzip_file.h"
 #include "pipeline/base/result.h"
+#include "pipeline/base/shared_text.h"
 
 namespace agent {
 
@@ -28,7 +29,8 @@ class OpenFiles;
 class FileHandle {
  public:
   // Follows links. `files`: counts it, outlives it; without, the handle cannot be parked.
-  static pipeline::Result<std::shared_ptr<FileHandle>> open(const std::string& path, OpenFiles* files = nullptr);
+  static pipeline::Result<std::shared_ptr<FileHandle>> open(const pipeline::SharedText& path,
+                                                            OpenFiles* files = nullptr);
   // The text of a compressed file: positions, head and size are those of the text. Its size is a hint until a read has
   // come to its end. kCorrupt: see gzip_file.h. It is never parked.
   static pipeline::Result<std::shared_ptr<FileHandle>> open_gzip(const std::string& path);
@@ -64,12 +66,12 @@ class FileHandle {
   bool is_open() const { return fd_.load(std::memory_order_relaxed) >= 0; }
   bool is_same_file(const FileHandle& other) const;  // as a parked one: the inode may be another file's by now
   bool is_same_file(const std::string& path) const;
-  void set_path(const std::string& path);  // where the file is now; empty: nowhere
-  std::string watch_path() const;          // for inotify: of the open file itself
+  void set_path(pipeline::SharedText path);  // where the file is now; empty: nowhere
+  std::string watch_path() const;            // for inotify: of the open file itself
 
  private:
   class Use;
-  FileHandle(int fd, const std::string& path, OpenFiles* files);
+  FileHandle(int fd, pipeline::SharedText path, OpenFiles* files);
   pipeline::Result<void> reopen() const;
 
   mutable std::atomic<int> fd_;  // -1: parked
@@ -78,7 +80,7 @@ class FileHandle {
   std::unique_ptr<GzipFile> gzip_;  // null: not compressed
   InodeKey key_;                    // both are known once it was parked
   int64_t birth_nanos_ = 0;
-  std::string path_;  // under the mutex of files_
+  pipeline::SharedText path_;  // under the mutex of files_
 };
 
 }  // namespace agent

@@ -15,14 +15,15 @@
 #include "agent/source/file_identity.h"
 #include "agent/source/source_options.h"
 #include "pipeline/base/clock.h"
+#include "pipeline/base/shared_text.h"
 
 namespace agent {
 
 struct KnownFile {
   FileId id;
   FileIdentity identity;
-  std::string path;       // where it was first seen: labels are made from this, wherever the file is now
-  uint64_t position = 0;  // where reading resumes: the lowest of the positions of the source's sinks
+  pipeline::SharedText path;  // where it was first seen: labels are made from this, wherever the file is now
+  uint64_t position = 0;      // where reading resumes: the lowest of the positions of the source's sinks
   pipeline::UnixNanos last_read_time = 0;    // given to a line of it; later ones must be above
   uint64_t birth_order = 0;                  // as of its first sight
   std::optional<uint64_t> cut_line_at = {};  // see Cursor; of a file released in this run
@@ -47,7 +48,7 @@ class FileLedger {
   virtual std::vector<KnownFile> missing(const SourceOptions& source) const = 0;
   virtual void claim(FileId file) = 0;
 
-  virtual FileId adopt(const SourceOptions& source, const FileIdentity& identity, const std::string& path,
+  virtual FileId adopt(const SourceOptions& source, const FileIdentity& identity, const pipeline::SharedText& path,
                        uint64_t birth_order) = 0;
   // The fingerprint has grown; or the rest is read from a copy, which has another inode.
   virtual void update(FileId file, const FileIdentity& identity) = 0;

@@ -28,18 +28,28 @@
 #include "agent/source/open_files.h"
 #include "agent/source/source_options.h"
 #include "pipeline/base/clock.h"
+#include "pipeline/base/hash.h"
 #include "pipeline/base/metrics.h"
+#include "pipeline/base/shared_text.h"
 #include "pipeline/model/label_set.h"
 
 namespace agent {
+
+// Files of one lineage are drained in the order of their birth. A hash of its name.
+struct Lineage {
+  uint64_t value = 0;
+  Lineage() = default;
+  Lineage(const std::string& name) : value(pipeline::hash64(name)) {}
+  bool operator==(const Lineage&) const = default;
+};
 
 // A file as discovery offers it.
 struct OfferedFile {
   std::shared_ptr<FileHandle> handle;
   FileId id;
   FileIdentity identity;
-  std::string path;                          // where it was first seen
-  std::string lineage;                       // files of one lineage are drained in the order of their birth
+  pipeline::SharedText path;  // where it was first seen
+  Lineage lineage;
   uint64_t birth_order = 0;                  // rising
   size_t source = 0;                         // index into the reader's sources
   pipeline::LabelSet labels;                 // of the target, final
@@ -48,6 +58,7 @@ struct OfferedFile {
   pipeline::UnixNanos last_read_time = 0;    // of a former run: later ones are above
   bool fresh = false;                        // never seen before: the sinks are told where reading starts
   bool rotated = false;                      // it has a rotated name already
+  bool plain_labels = false;                 // its labels follow from its path (FileReaderOptions::labels_of)
 };
 
 // What the reader tells discovery. Called on the reader's thread; implementations post to their loop.
@@ -109,6 +120,8 @@ struct FileReaderOptions {
   std::shared_ptr<DeletedFiles> deleted = {};     // null: its own, with the default limit
   std::chrono::milliseconds close_after{60'000};  // unchanged for so long: closed when descriptors are scarce
   OpenFiles* open_files = nullptr;                // null: as many as there are
+  // The labels of a file with plain_labels, which are let go while it is quiet. Empty: they are kept.
+  std::function<pipeline::LabelSet(const SourceOptions&, const std::string& path)> labels_of = {};
 };
 
 class FileReader final : public FileReceiver {

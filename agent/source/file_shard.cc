@@ -14,9 +14,13 @@ using pipeline::Registry;
 namespace {
 constexpr int kBlocksPerTurn = 4;                         // 1 MiB: a backlog does not starve its neighbours
 constexpr std::chrono::nanoseconds kGather = 50ms;        // between a quiet file's first write and our look
+constexpr int kCheckShare = 1000;                         // of the time, quiet files get no more than one part
 constexpr std::chrono::nanoseconds kUnwatchedEvery = 1s;  // quiet files that get no watch
-constexpr int64_t kCatchUp = 100'000'000;    // by which read times come nearer to the clock with each read; ns
-constexpr size_t kLabelTableLimit = 65'536;  // some 20 MiB
+constexpr int64_t kCatchUp = 100'000'000;  // by which read times come nearer to the clock with each read; ns
+// A label set takes some 1.3 KiB, with what the ports remember of it.
+size_t most_label_sets(const MemoryBudget& memory) {
+  return std::clamp<size_t>(memory.limit_bytes() / (32 << 10), 1024, 65'536);
+}
 }  // namespace
 
 FileShard::FileShard(FileReaderOptions options, std::vector<std::shared_ptr<const SourceOptions>> sources,
@@ -32,6 +36,7 @@ FileShard::FileShard(FileReaderOptions options, std::vector<std::shared_ptr<cons
                                   {{"source", "unknown"}})),
       unwatched_(metrics.gauge("skidway_agent_source_polled_quiet_files",
                                "Quiet files without an inotify watch, looked at every second instead.")),
+      most_label_sets_(most_label_sets(memory)),
       batch_(labels_),
       block_(memory),
       deleted_(options.deleted ? options.deleted : std::make_shared<DeletedFiles>(kDefaultHoldDeletedBytes, metrics)) {
@@ -63,7 +68,7 @@ TailedFile& FileShard::add(std::unique_ptr<TailedFile> owned) {
   TailedFile& tailed = *owned;
   files_[tailed.file.id] = std::move(owned);
   by_inode_.emplace(tailed.file.identity.key, &tailed);
-  auto& lineage = lineages_[tailed.file.lineage];
+  auto& lineage = lineages_[tailed.file.lineage.value];
   auto younger = std::find_if(lineage.begin(), lineage.end(), [&](const TailedFile* other) {
     return other->file.birth_order >= tailed.file.birth_order;
   });
@@ -90,8 +95,8 @@ std::optional<std::chrono::nanoseconds> FileShard::turn() {
   take_watch_events(now);
   if (!active_.empty() && now >= next_look_) look_at_files(now);
   if (now >= next_check_) {
-    next_check_ = now + options_.check_every;
     check_quiet_files(now);
+    next_check_ = now + std::max<nanoseconds>(options_.check_every, kCheckShare * (clock_.monotonic() - now));
   }
   close_quiet_files(now);
   expire_held();
@@ -227,6 +232,7 @@ bool FileShard::rest_if_quiet(TailedFile& tailed, nanoseconds now) {
   if (!look(tailed, now) || tailed.dirty) return false;  // what was written before the watch was set
   tailed.watched = true;
   tailed.active = false;
+  let_labels_go(tailed);
   return true;
 }
 
@@ -259,7 +265,7 @@ bool FileShard::read_dirty(nanoseconds now) {
 
 // May `tailed` be read, or is there something left in an elder of its lineage?
 bool FileShard::elders_drained(const TailedFile& tailed, nanoseconds now) {
-  const auto& lineage = lineages_[tailed.file.lineage];
+  const auto& lineage = lineages_[tailed.file.lineage.value];
   if (lineage.size() == 1) return true;
   const std::vector<TailedFile*> elders(lineage.begin(), std::find(lineage.begin(), lineage.end(), &tailed));
   for (TailedFile* elder : elders) {
@@ -288,16 +294,12 @@ bool FileShard::read_some(TailedFile& tailed) {
 // False: the end of the file, or a fault.
 bool FileShard::read_block(TailedFile& tailed, Tail tail) {
   SourceMetrics& metrics = *metrics_[tailed.file.source];
-  if (labels_.size() > kLabelTableLimit) labels_.clear();
-  if (tailed.label_generation != labels_.generation()) {
-    tailed.label_id = labels_.intern(tailed.file.labels);
-    tailed.label_generation = labels_.generation();
-  }
+  if (labels_.size() > most_label_sets_) labels_.clear();
   batch_.clear();
   pipeline::UnixNanos first = next_read_time(tailed);
   const Cursor before = tailed.cursor;
   auto outcome = block_.read(*tailed.file.handle, tailed.cursor, source_of(tailed).max_line_bytes, tail,
-                             tailed.label_id, first, batch_);
+                             labels_of(tailed), first, batch_);
   tailed.failed = !outcome;
   tailed.unread_since = clock_.wall();
   if (!outcome) {
@@ -419,7 +421,7 @@ bool FileShard::is_same_file(TailedFile& tailed) {
 
 void FileShard::count_lag(TailedFile& tailed) {
   uint64_t lag = tailed.size_bytes - std::min(tailed.size_bytes, std::max(tailed.cursor.position, tailed.cursor.seen));
-  if (!tailed.at_rest) tailed.path_metrics->file_bytes.set(static_cast<int64_t>(tailed.size_bytes));
+  if (!tailed.at_rest) tailed.path_metrics->set_size(tailed.counted_bytes, tailed.size_bytes);
   if (lag == tailed.lag_bytes) return;
   metrics_[tailed.file.source]->lag_bytes.add(static_cast<int64_t>(lag) - static_cast<int64_t>(tailed.lag_bytes));
   tailed.lag_bytes = lag;
@@ -427,14 +429,30 @@ void FileShard::count_lag(TailedFile& tailed) {
 
 // Shared with the elder of the same path, if there is one.
 std::shared_ptr<PathMetrics> FileShard::path_metrics(const TailedFile& tailed) const {
-  for (const TailedFile* other : lineages_.at(tailed.file.lineage)) {
+  for (const TailedFile* other : lineages_.at(tailed.file.lineage.value)) {
     if (other != &tailed && other->file.path == tailed.file.path) return other->path_metrics;
   }
-  return std::make_shared<PathMetrics>(registry_, source_of(tailed).name, tailed.file.path);
+  return metrics_[tailed.file.source]->of_path(tailed.file.path);
+}
+
+pipeline::LabelTable::Id FileShard::labels_of(TailedFile& tailed) {
+  if (tailed.label_generation == labels_.generation()) return tailed.label_id;
+  if (tailed.file.labels.empty() && tailed.file.plain_labels && options_.labels_of)
+    tailed.file.labels = options_.labels_of(source_of(tailed), tailed.file.path);
+  tailed.label_id = labels_.intern(tailed.file.labels);
+  tailed.label_generation = labels_.generation();
+  return tailed.label_id;
+}
+
+void FileShard::let_labels_go(TailedFile& tailed) const {
+  if (!tailed.file.plain_labels || !options_.labels_of) return;
+  tailed.file.labels = {};
+  tailed.label_generation = ~uint64_t{0};
 }
 
 std::vector<FileReader::Progress> FileShard::progress() const {
   std::vector<FileReader::Progress> all;
+  all.reserve(files_.size());
   for (const auto& [id, tailed] : files_) {
     all.push_back({.id = id,
                    .key = tailed->file.identity.key,

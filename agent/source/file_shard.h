@@ -126,6 +126,8 @@ class FileShard final : public FileReceiver {
   [[nodiscard]] bool is_same_file(TailedFile& tailed);
   void count_lag(TailedFile& tailed);
   std::shared_ptr<PathMetrics> path_metrics(const TailedFile& tailed) const;
+  pipeline::LabelTable::Id labels_of(TailedFile& tailed);
+  void let_labels_go(TailedFile& tailed) const;
 
   // A sink that may fall behind the others.
   struct Lag {
@@ -158,6 +160,7 @@ class FileShard final : public FileReceiver {
   pipeline::Gauge& unwatched_;
 
   pipeline::LabelTable labels_;
+  const size_t most_label_sets_;  // in labels_
   pipeline::Batch batch_;
   pipeline::DropCounts drops_;
   BlockReader block_;
@@ -170,8 +173,8 @@ class FileShard final : public FileReceiver {
 
   std::map<FileId, std::unique_ptr<TailedFile>> files_;
   std::unordered_multimap<InodeKey, TailedFile*> by_inode_;
-  std::unordered_map<std::string, std::vector<TailedFile*>> lineages_;  // in birth order
-  std::vector<TailedFile*> active_;                                     // polled
+  std::unordered_map<uint64_t, std::vector<TailedFile*>> lineages_;  // in birth order
+  std::vector<TailedFile*> active_;                                  // polled
   std::vector<TailedFile*> dirty_;
   std::vector<TailedFile*> holding_;         // their stages hold entries until StageState::due()
   std::map<size_t, TailedFile*> inflating_;  // by source: the compressed file that is read

@@ -626,7 +626,8 @@ TEST_SUITE("agent/source") {
     file.handle = handle;
     file.id = known->id;
     file.identity = known->identity;
-    file.path = file.lineage = s.folder.at("a");
+    file.path = s.folder.at("a");
+    file.lineage = s.folder.at("a");
     file.labels = LabelSet::from({{"lineage", "a"}});
     file.position = known->position;
     file.cut_line_at = known->cut_line_at;

@@ -6,7 +6,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <unordered_map>
 #include <vector>
 
 #include "agent/source/file_handle.h"
@@ -30,7 +30,7 @@ class QuietWatch {
 
  private:
   const int fd_;
-  std::multimap<int, uint64_t> tokens_;  // by watch; two sources may read one file
+  std::unordered_multimap<int, uint64_t> tokens_;  // by watch; two sources may read one file
 };
 
 }  // namespace agent

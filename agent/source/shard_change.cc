@@ -77,8 +77,8 @@ void FileShard::read_again(TailedFile& tailed, const std::vector<ByteRange>& lin
     batch_.clear();
     Cursor cursor;
     cursor.position = cursor.seen = lines[i].begin;
-    auto read = block_.read_until(lines[i].end, *tailed.file.handle, cursor, source.max_line_bytes,
-                                  labels_.intern(tailed.file.labels), lines[i].read_time, batch_);
+    auto read = block_.read_until(lines[i].end, *tailed.file.handle, cursor, source.max_line_bytes, labels_of(tailed),
+                                  lines[i].read_time, batch_);
     if (!read) {
       metrics_[tailed.file.source]->lost_bytes.add(lines[i].end - lines[i].begin);
       pipeline::log_error("read of a tailed file failed", {{"path", tailed.file.path}, {"error", read.error()}});

@@ -61,6 +61,12 @@ void SourceMetrics::add_released(const std::string& path, uint64_t bytes) {
       .add(bytes);
 }
 
+std::shared_ptr<PathMetrics> SourceMetrics::of_path(const std::string& path) {
+  if (*paths_ < kMostPaths) return std::make_shared<PathMetrics>(registry_, source_, path_text(path), paths_);
+  if (!other_paths_) other_paths_ = std::make_shared<PathMetrics>(registry_, source_, "(others)", nullptr);
+  return other_paths_;
+}
+
 void SourceMetrics::add(DropCounts& drops) {
   for (const DropCounts::Count& count : drops.counts()) {
     if (count.lines == 0) continue;
@@ -79,14 +85,32 @@ void SourceMetrics::add(DropCounts& drops) {
   drops.reset();
 }
 
-PathMetrics::PathMetrics(Registry& registry, const std::string& source, const std::string& path)
+PathMetrics::PathMetrics(Registry& registry, const std::string& source, const std::string& path,
+                         std::shared_ptr<size_t> live)
     : registry_(registry),
-      labels_({{"path", path_text(path)}, {"source", source}}),
+      live_(std::move(live)),
+      labels_({{"path", path}, {"source", source}}),
+      file_bytes_(registry.gauge("promtail_file_bytes_total", "Size of the file.", labels_)),
       read_bytes(registry.counter("promtail_read_bytes_total", "Bytes read from the file.", labels_)),
-      read_lines(registry.counter("promtail_read_lines_total", "Lines read from the file.", labels_)),
-      file_bytes(registry.gauge("promtail_file_bytes_total", "Size of the file.", labels_)) {}
+      read_lines(registry.counter("promtail_read_lines_total", "Lines read from the file.", labels_)) {
+  if (live_) ++*live_;
+}
+
+void PathMetrics::set_size(uint64_t& counted, uint64_t bytes) {
+  if (live_)
+    file_bytes_.set(static_cast<int64_t>(bytes));
+  else
+    file_bytes_.add(static_cast<int64_t>(bytes) - static_cast<int64_t>(counted));
+  counted = bytes;
+}
+
+void PathMetrics::leave(uint64_t counted) {
+  if (!live_) file_bytes_.add(-static_cast<int64_t>(counted));
+}
 
 PathMetrics::~PathMetrics() {
+  if (!live_) return;  // another worker's files may be among the others
+  --*live_;
   for (const char* name : {"promtail_read_bytes_total", "promtail_read_lines_total", "promtail_file_bytes_total"}) {
     registry_.remove(name, labels_);
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 
@@ -9,6 +10,8 @@
 #include "pipeline/stage/drop_counts.h"
 
 namespace agent {
+
+class PathMetrics;
 
 class SourceMetrics {
  public:
@@ -31,12 +34,21 @@ class SourceMetrics {
   // files.
   void add_released(const std::string& path, uint64_t bytes);
 
+  // Of the file at `path`: with series of its own while less than kMostPaths others have that, else shared. Thread:
+  // one.
+  std::shared_ptr<PathMetrics> of_path(const std::string& path);
+
   // Adds what the stages counted, and resets it. Thread: one.
   void add(pipeline::DropCounts& drops);
 
  private:
+  static constexpr size_t kMostPaths =
+      1000;  // three series each: some 2 KiB, and as much for each who asks for metrics
+
   pipeline::Registry& registry_;
   const std::string source_;
+  const std::shared_ptr<size_t> paths_ = std::make_shared<size_t>(0);  // that have series of their own
+  std::shared_ptr<PathMetrics> other_paths_;
   pipeline::Counter& released_bytes_;
   pipeline::Counter& released_files_;
   std::set<std::string> released_paths_;
@@ -46,22 +58,29 @@ class SourceMetrics {
 };
 
 // What Promtail's dashboards look at, by path. The files of one lineage share one path and one object; the series end
-// with it. Thread: any.
+// with it. Those beyond the first thousand share `(others)`, which stays.
 class PathMetrics {
  public:
-  PathMetrics(pipeline::Registry& registry, const std::string& source, const std::string& path);
+  // `live`: counts those with series of their own; null: the others.
+  PathMetrics(pipeline::Registry& registry, const std::string& source, const std::string& path,
+              std::shared_ptr<size_t> live);
   ~PathMetrics();
   PathMetrics(const PathMetrics&) = delete;
   PathMetrics& operator=(const PathMetrics&) = delete;
 
  private:
   pipeline::Registry& registry_;
+  const std::shared_ptr<size_t> live_;
   const pipeline::MetricLabels labels_;
+  pipeline::Gauge& file_bytes_;
 
  public:
   pipeline::Counter& read_bytes;
   pipeline::Counter& read_lines;
-  pipeline::Gauge& file_bytes;
+
+  // `counted`: what of a file is in the gauge.
+  void set_size(uint64_t& counted, uint64_t bytes);
+  void leave(uint64_t counted);  // a file is followed no more
 };
 
 }  // namespace agent

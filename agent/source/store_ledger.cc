@@ -11,16 +11,11 @@
 
 namespace agent {
 
+using pipeline::SharedText;
+
 namespace {
 FileIdentity identity_of(const FileRecord& record) {
   return {{record.dev, record.inode}, record.fingerprint, record.fingerprint_length};
-}
-
-void set_identity(FileRecord& record, const FileIdentity& identity) {
-  record.dev = identity.key.device;
-  record.inode = identity.key.inode;
-  record.fingerprint = identity.fingerprint;
-  record.fingerprint_length = identity.fingerprint_bytes;
 }
 
 // Files withdrawn by a change of the configuration are cursors of their source in the store.
@@ -34,16 +29,16 @@ bool alike(const FileIdentity& identity, std::string_view head) {
 
 std::string withdrawn_key(FileId file) { return pipeline::concat(kWithdrawn, file.value); }
 
-bool still_there(const FileRecord& record) {
+bool still_there(const std::string& path, InodeKey key) {
   struct stat status;
-  return ::stat(record.path.c_str(), &status) == 0 && status.st_dev == record.dev && status.st_ino == record.inode;
+  return ::stat(path.c_str(), &status) == 0 && InodeKey{status.st_dev, status.st_ino} == key;
 }
 }  // namespace
 
 StoreLedger::StoreLedger(CheckpointStore& store, std::vector<Sink*> sinks) : store_(store), sinks_(std::move(sinks)) {
   for (const auto& [id, record] : store_.resume().files) {
     unclaimed_.emplace(InodeKey{record.dev, record.inode}, id);
-    records_[id] = record;
+    records_[id] = {source_name(record.source), record.path, identity_of(record), record.birth_order};
     last_birth_order_ = std::max(last_birth_order_, record.birth_order);
   }
   load_withdrawn();
@@ -63,10 +58,22 @@ void StoreLedger::load_withdrawn() {
   }
 }
 
+SharedText StoreLedger::source_name(const std::string& name) { return *source_names_.emplace(name).first; }
+
+FileRecord StoreLedger::file_record(const Record& record) {
+  return {.source = record.source,
+          .dev = record.identity.key.device,
+          .inode = record.identity.key.inode,
+          .fingerprint = record.identity.fingerprint,
+          .fingerprint_length = record.identity.fingerprint_bytes,
+          .path = record.path,
+          .birth_order = record.birth_order};
+}
+
 bool StoreLedger::knows(const SourceOptions& source, InodeKey key) const {
   std::lock_guard lock(mutex_);
   for (auto [it, last] = unclaimed_.equal_range(key); it != last; ++it) {
-    if (records_.at(it->second).source == source.name && !withdrawn_.contains(it->second)) return true;
+    if (records_.at(it->second).source.str() == source.name && !withdrawn_.contains(it->second)) return true;
   }
   return false;
 }
@@ -76,12 +83,12 @@ std::optional<KnownFile> StoreLedger::find(const SourceOptions& source, InodeKey
   std::lock_guard lock(mutex_);
   auto best = unclaimed_.end();
   for (auto [it, last] = unclaimed_.equal_range(key); it != last; ++it) {
-    const FileRecord& record = records_.at(it->second);
-    FileIdentity identity = identity_of(record);
-    if (record.source != source.name || !identity.matches(key, head)) continue;
-    if (identity.is_weak() && !in_same_folder(record.path, path)) continue;
+    const Record& record = records_.at(it->second);
+    const FileIdentity& identity = record.identity;
+    if (record.source.str() != source.name || !identity.matches(key, head)) continue;
+    if (identity.is_weak() && !in_same_folder(record.path.str(), path)) continue;
     if (highest_position(it->second, source) > size_bytes) continue;  // shorter than what was read: another file
-    if (best != unclaimed_.end() && records_.at(best->second).fingerprint_length >= identity.fingerprint_bytes)
+    if (best != unclaimed_.end() && records_.at(best->second).identity.fingerprint_bytes >= identity.fingerprint_bytes)
       continue;
     best = it;
   }
@@ -97,8 +104,8 @@ std::optional<KnownFile> StoreLedger::find(const SourceOptions& source, InodeKey
 
 // Found: it is nobody's no more.
 void StoreLedger::take(FileId file) {
-  const FileRecord& record = records_.at(file);
-  auto [it, last] = unclaimed_.equal_range(InodeKey{record.dev, record.inode});
+  const Record& record = records_.at(file);
+  auto [it, last] = unclaimed_.equal_range(record.identity.key);
   it = std::find_if(it, last, [&](const auto& entry) { return entry.second == file; });
   if (it != last) unclaimed_.erase(it);
   released_.erase(file);
@@ -109,7 +116,8 @@ std::vector<KnownFile> StoreLedger::missing(const SourceOptions& source) const {
   std::lock_guard lock(mutex_);
   std::vector<KnownFile> all;
   for (const auto& [key, file] : unclaimed_) {
-    if (records_.at(file).source == source.name && !withdrawn_.contains(file)) all.push_back(known_file(file, source));
+    if (records_.at(file).source.str() == source.name && !withdrawn_.contains(file))
+      all.push_back(known_file(file, source));
   }
   return all;
 }
@@ -122,7 +130,7 @@ void StoreLedger::claim(FileId file) {
 bool StoreLedger::begins_like(FileId file, std::string_view head) const {
   std::lock_guard lock(mutex_);
   auto found = records_.find(file);
-  return found != records_.end() && alike(identity_of(found->second), head);
+  return found != records_.end() && alike(found->second.identity, head);
 }
 
 bool StoreLedger::is_copy(const SourceOptions& source, InodeKey key) const {
@@ -131,10 +139,10 @@ bool StoreLedger::is_copy(const SourceOptions& source, InodeKey key) const {
 }
 
 KnownFile StoreLedger::known_file(FileId file, const SourceOptions& source) const {
-  const FileRecord& record = records_.at(file);
+  const Record& record = records_.at(file);
   KnownFile known;
   known.id = file;
-  known.identity = identity_of(record);
+  known.identity = record.identity;
   known.path = record.path;
   known.birth_order = record.birth_order;
   std::optional<uint64_t> lowest;
@@ -157,12 +165,12 @@ uint64_t StoreLedger::highest_position(FileId file, const SourceOptions& source)
   return highest;
 }
 
-FileId StoreLedger::adopt(const SourceOptions& source, const FileIdentity& identity, const std::string& path,
+FileId StoreLedger::adopt(const SourceOptions& source, const FileIdentity& identity, const SharedText& path,
                           uint64_t birth_order) {
-  FileRecord record{.source = source.name, .path = path, .birth_order = birth_order};
-  set_identity(record, identity);
-  FileId id = store_.add_file(record);
+  Record record{source.name, path, identity, birth_order};
+  FileId id = store_.add_file(file_record(record));
   std::lock_guard lock(mutex_);
+  record.source = source_name(source.name);
   records_[id] = std::move(record);
   return id;
 }
@@ -173,9 +181,9 @@ void StoreLedger::update(FileId file, const FileIdentity& identity) {
     std::lock_guard lock(mutex_);
     auto found = records_.find(file);
     if (found == records_.end()) return;
-    if (identity.key != identity_of(found->second).key) copies_.emplace(identity.key, found->second.source);
-    set_identity(found->second, identity);
-    record = found->second;
+    if (identity.key != found->second.identity.key) copies_.emplace(identity.key, found->second.source.str());
+    found->second.identity = identity;
+    record = file_record(found->second);
   }
   store_.update_file(file, std::move(record));
 }
@@ -184,7 +192,7 @@ void StoreLedger::release(FileId file, uint64_t position, std::optional<uint64_t
   std::lock_guard lock(mutex_);
   auto found = records_.find(file);
   if (found == records_.end()) return;
-  unclaimed_.emplace(InodeKey{found->second.dev, found->second.inode}, file);
+  unclaimed_.emplace(found->second.identity.key, file);
   released_[file] = {position, cut_line_at};
   withdrawn_.insert(file);
   store_.save_cursor(found->second.source, withdrawn_key(file), "1");
@@ -204,23 +212,23 @@ void StoreLedger::finished(FileId file, uint64_t end) {
 void StoreLedger::first_scan_done(const std::set<std::string>& sources) {
   std::lock_guard lock(mutex_);
   std::erase_if(unclaimed_, [&](const auto& entry) {
-    const FileRecord& record = records_.at(entry.second);
+    const Record& record = records_.at(entry.second);
     if (!sources.contains(record.source)) return false;
     // Not wanted at present; one that is there may be again, and must not be read anew then.
     const bool withdrawn = withdrawn_.contains(entry.second);
-    if (withdrawn && still_there(record)) return false;
+    if (withdrawn && still_there(record.path, record.identity.key)) return false;
     if (!withdrawn)
       pipeline::log_info("file is gone since the last run; what was written to it after our last read is lost",
-                         {{"source", record.source}, {"path", record.path}, {"inode", record.inode}});
+                         {{"source", record.source}, {"path", record.path}, {"inode", record.identity.key.inode}});
     endings_.push_back({entry.second, 0});
     return true;
   });
 }
 
-void StoreLedger::forget(FileId file, const FileRecord& record) {
+void StoreLedger::forget(FileId file, const Record& record) {
   if (withdrawn_.erase(file) > 0) store_.save_cursor(record.source, withdrawn_key(file), "");
   released_.erase(file);
-  copies_.erase({InodeKey{record.dev, record.inode}, record.source});
+  copies_.erase({record.identity.key, record.source.str()});
   records_.erase(file);
 }
 
@@ -234,7 +242,29 @@ void StoreLedger::dropped(const SourceOptions& source, FileId file, std::string_
 
 std::map<FileId, FileRecord> StoreLedger::files() const {
   std::lock_guard lock(mutex_);
-  return {records_.begin(), records_.end()};
+  std::map<FileId, FileRecord> files;
+  for (const auto& [id, record] : records_) files.emplace(id, file_record(record));
+  return files;
+}
+
+std::vector<FileId> StoreLedger::file_ids() const {
+  std::vector<FileId> ids;
+  {
+    std::lock_guard lock(mutex_);
+    ids.reserve(records_.size());
+    for (const auto& [id, record] : records_) ids.push_back(id);
+  }
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+std::map<FileId, FileRecord> StoreLedger::files(std::span<const FileId> ids) const {
+  std::lock_guard lock(mutex_);
+  std::map<FileId, FileRecord> files;
+  for (FileId id : ids)
+    if (auto found = records_.find(id); found != records_.end())
+      files.emplace_hint(files.end(), id, file_record(found->second));
+  return files;
 }
 
 uint64_t StoreLedger::last_birth_order() const { return last_birth_order_; }

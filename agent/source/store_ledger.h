@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -27,7 +28,7 @@ class StoreLedger final : public FileLedger {
                                 std::string_view head, uint64_t size_bytes) override;
   std::vector<KnownFile> missing(const SourceOptions& source) const override;
   void claim(FileId file) override;
-  FileId adopt(const SourceOptions& source, const FileIdentity& identity, const std::string& path,
+  FileId adopt(const SourceOptions& source, const FileIdentity& identity, const pipeline::SharedText& path,
                uint64_t birth_order) override;
   void update(FileId file, const FileIdentity& identity) override;
   bool is_copy(const SourceOptions& source, InodeKey key) const override;
@@ -40,6 +41,8 @@ class StoreLedger final : public FileLedger {
   uint64_t last_birth_order() const override;
 
   std::map<FileId, FileRecord> files() const;  // those known
+  std::vector<FileId> file_ids() const;        // of the same, in order
+  std::map<FileId, FileRecord> files(std::span<const FileId> ids) const;
 
   // After a change of the configuration; null: that sink is there no more. `retiring`: those that are given nothing new
   // and still send what they have; a file they have something of is not forgotten. They may go when this has returned.
@@ -57,9 +60,17 @@ class StoreLedger final : public FileLedger {
     uint64_t position = 0;
     std::optional<uint64_t> cut_line_at;
   };
+  // As FileRecord; there are many.
+  struct Record {
+    pipeline::SharedText source, path;
+    FileIdentity identity;
+    uint64_t birth_order = 0;
+  };
+  pipeline::SharedText source_name(const std::string& name);
+  static FileRecord file_record(const Record& record);
   void load_withdrawn();
   void take(FileId file);
-  void forget(FileId file, const FileRecord& record);
+  void forget(FileId file, const Record& record);
   KnownFile known_file(FileId file, const SourceOptions& source) const;
   uint64_t highest_position(FileId file, const SourceOptions& source) const;
   bool all_sinks_past(const Ending& ending) const;
@@ -73,8 +84,9 @@ class StoreLedger final : public FileLedger {
   std::unordered_set<FileId> withdrawn_;                 // under mutex_: released in any run, unclaimed
   std::set<std::pair<InodeKey, std::string>> copies_;    // under mutex_: and of which source
   std::unordered_multimap<InodeKey, FileId> unclaimed_;  // under mutex_: of former runs, not found yet
-  std::unordered_map<FileId, FileRecord> records_;       // under mutex_: files in use
-  std::vector<Ending> endings_;                          // under mutex_
+  std::unordered_map<FileId, Record> records_;           // under mutex_: files in use
+  std::set<pipeline::SharedText, pipeline::SharedText::Order> source_names_;  // under mutex_: one copy of each
+  std::vector<Ending> endings_;                                               // under mutex_
 };
 
 }  // namespace agent

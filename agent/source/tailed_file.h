@@ -23,7 +23,9 @@ struct TailedFile {
     last_read_time = file.last_read_time;
   }
 
-  OfferedFile file;  // `id` and `identity` change when the file is truncated or its fingerprint grows
+  // `id` and `identity` change when the file is truncated or its fingerprint grows; `labels` are empty while the file
+  // is quiet, where they follow from its path.
+  OfferedFile file;
   Cursor cursor;
   uint64_t size_bytes = 0;                            // as of the last look
   std::unique_ptr<pipeline::StageState> stage_state;  // null: the source has no stages
@@ -49,6 +51,7 @@ struct TailedFile {
   std::shared_ptr<PathMetrics> path_metrics;
   int64_t modified_nanos = 0;  // of a compressed file, as of the last look
   uint64_t lag_bytes = 0;      // as counted in the source's gauge
+  uint64_t counted_bytes = 0;  // in path_metrics
 
   pipeline::UnixNanos unread_since = 0;    // wall clock: bytes were there that were not read yet
   pipeline::UnixNanos last_read_time = 0;  // of its last line

@@ -288,7 +288,7 @@ class ModelLedger final : public FileLedger {
     return all;
   }
   void claim(FileId file) override { unclaimed_.erase(file); }
-  FileId adopt(const SourceOptions& source, const FileIdentity& identity, const std::string& path,
+  FileId adopt(const SourceOptions& source, const FileIdentity& identity, const pipeline::SharedText& path,
                uint64_t birth_order) override {
     FileId id{++disk_.last_file};
     disk_.files[id] = {source.name,          identity.key.device,        identity.key.inode,
