@@ -1,13 +1,15 @@
-// agent_bench: rows A1, A2, A3, A5, A7 and those of the spool: what the agent costs in CPU and memory, on this machine,
-// with the real program (`append`: with the spool alone).
+// agent_bench: rows A1 to A5, A7, those of the spool and the start: what the agent costs in CPU and memory, on this
+// machine, with the real program (`append`: with the spool alone).
 //
-//   agent_bench [a1|a2|a3|a5|a7|append|catchup]... [--bytes N] [--seconds N] [--agent PATH]
+//   agent_bench [a1|a2|a3|a4|a5|a7|append|catchup|start]... [--bytes N] [--seconds N] [--files N] [--agent PATH]
 //
 // The agent runs alone on the first CPU; corpus, sink and this program are on the second. A figure is printed only if
 // every line arrived exactly once.
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,11 +36,13 @@ struct Options {
   std::vector<std::string> rows = {};
   uint64_t bytes = 300'000'000;
   double seconds = 30;
+  uint64_t files = 100'000;  // of the row start
   std::string agent = sibling_program("agent/skidway-agent");
 };
 
 constexpr std::string_view kUsage =
-    "usage: agent_bench [a1|a2|a3|a5|a7|append|catchup]... [--bytes N] [--seconds N] [--agent PATH]";
+    "usage: agent_bench [a1|a2|a3|a4|a5|a7|append|catchup|start]... [--bytes N] [--seconds N] [--files N] [--agent "
+    "PATH]";
 
 Options parse(int argc, char** argv) {
   Options options;
@@ -49,16 +53,18 @@ Options parse(int argc, char** argv) {
       options.bytes = must(pipeline::parse_size(value)), ++i;
     } else if (word == "--seconds") {
       options.seconds = std::atof(value), ++i;
+    } else if (word == "--files") {
+      options.files = std::strtoull(value, nullptr, 10), ++i;
     } else if (word == "--agent") {
       options.agent = value, ++i;
-    } else if (word == "a1" || word == "a2" || word == "a3" || word == "a5" || word == "a7" || word == "append" ||
-               word == "catchup") {
+    } else if (word == "a1" || word == "a2" || word == "a3" || word == "a4" || word == "a5" || word == "a7" ||
+               word == "append" || word == "catchup" || word == "start") {
       options.rows.emplace_back(word);
     } else {
       fatal(kUsage);
     }
   }
-  if (options.rows.empty()) options.rows = {"a1", "a2", "a3", "a5", "a7", "append", "catchup"};
+  if (options.rows.empty()) options.rows = {"a1", "a2", "a3", "a4", "a5", "a7", "append", "catchup", "start"};
   return options;
 }
 
@@ -177,6 +183,54 @@ void measure_a3(const Options& options, Report& report) {
   report.add("a3", "bytes read per CPU second", bytes / cpu / 1e9, "GB/s");
   report.add("a3", "CPU", cpu, "s");
   report.add("a3", "RSS peak", peak / kMiB, "MiB");
+}
+
+// One file that grows by 10 MB a second, in lines of 512 bytes.
+void measure_a4(const Options& options, Report& report) {
+  constexpr size_t kLine = 512, kLines = 1953;  // every tenth of a second
+  Folder folder;
+  const std::string path = folder.path() + "/app.log";
+  FILE* file = std::fopen(path.c_str(), "w");
+  if (file == nullptr) fatal(concat("open ", path));
+  BlockCorpus corpus;
+  EntrySums sums;
+  const uint64_t pod_hash = pipeline::hash64("app");
+  auto write = [&](size_t lines) {
+    for (; lines > 0; lines--) {
+      std::string line;
+      while (line.size() < kLine) line += corpus.access_line(), line.back() = ' ';
+      line.resize(kLine), line.back() = '\n';
+      sums.add(pod_hash, std::string_view(line).substr(0, kLine - 1));
+      std::fwrite(line.data(), 1, line.size(), file);
+    }
+    std::fflush(file);
+  };
+  write(kLines);
+  PushSink sink;
+  AgentRun agent(
+      options, folder,
+      concat("type = \"file\"\npath = [\"", path, "\"]\nstart_at = \"beginning\"\nlabels = { pod = \"app\" }\n"),
+      push_sink(sink));
+  if (!sink.wait_lines(sums.lines, kPatience)) agent.program().check_alive();
+  agent.program().reset_peak();
+  double begin = now_seconds(), cpu = agent.program().cpu_seconds();
+  for (double next = begin; next < begin + options.seconds;) {
+    write(kLines);
+    next += 0.1;
+    double rest = next - now_seconds();
+    timespec pause{0, rest > 0 ? static_cast<long>(rest * 1e9) : 0};
+    nanosleep(&pause, nullptr);
+  }
+  double wall = now_seconds() - begin;
+  if (!sink.wait_lines(sums.lines, kPatience)) agent.program().check_alive();
+  cpu = agent.program().cpu_seconds() - cpu;
+  double peak = static_cast<double>(agent.program().peak_rss());
+  agent.program().stop();
+  std::fclose(file);
+  expect_equal(sums, sink.received().sums);
+  report.add("a4", "cores", cpu / wall, "");
+  report.add("a4", "RSS peak", peak / kMiB, "MiB");
+  report.add("a4", "bytes written", static_cast<double>(sums.lines * kLine) / wall / 1e6, "MB/s");
 }
 
 constexpr std::string_view kAccessStages = R"re(
@@ -321,6 +375,35 @@ void measure_catchup(const Options& options, Report& report) {
   report.add("catchup", "RSS peak", peak / kMiB, "MiB");
 }
 
+// Many small files, a hundred in a folder: met for the first time, and again, known.
+void measure_start(const Options& options, Report& report) {
+  Folder folder;
+  const std::string root = folder.path() + "/logs";
+  for (uint64_t k = 0; k < options.files; k++) {
+    std::string parent = concat(root, "/service-", k / 100);
+    if (k % 100 == 0) std::filesystem::create_directories(parent);
+    FILE* file = std::fopen(concat(parent, "/instance-", k % 100, ".log").c_str(), "w");
+    if (file == nullptr) fatal("a file cannot be made");
+    std::fprintf(file, "started as number %llu\n", static_cast<unsigned long long>(k));
+    std::fclose(file);
+  }
+  for (const char* which : {"first", "again"}) {
+    AgentRun agent(options, folder, concat("type = \"file\"\npath = [\"", root, "/**/*.log\"]\nstart_at = \"end\"\n"),
+                   "type = \"discard\"\n");
+    double ready = agent.program().wait_ready();
+    double cpu = agent.program().cpu_seconds();
+    while (agent.program().metric("skidway_agent_source_open_files") < static_cast<double>(options.files)) {
+      agent.program().check_alive();
+      timespec pause{0, 50'000'000};
+      nanosleep(&pause, nullptr);
+    }
+    report.add("start", concat(which, ": ready"), ready, "s");
+    report.add("start", concat(which, ": CPU until then"), cpu, "s");
+    report.add("start", concat(which, ": RSS peak"), static_cast<double>(agent.program().peak_rss()) / kMiB, "MiB");
+    agent.program().stop();
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -331,10 +414,12 @@ int main(int argc, char** argv) {
     if (row == "a1") measure_a1(options, report);
     if (row == "a2") measure_a2(options, report);
     if (row == "a3") measure_a3(options, report);
+    if (row == "a4") measure_a4(options, report);
     if (row == "a5") measure_a5(options, report);
     if (row == "a7") measure_a7(options, report);
     if (row == "append") measure_append(options, report);
     if (row == "catchup") measure_catchup(options, report);
+    if (row == "start") measure_start(options, report);
   }
   report.print_json();
   return 0;
