@@ -44,6 +44,7 @@ SCRIPTS = [
     ["docker", [sys.executable, f"{HERE}/e2e/docker_test.py"]],
     ["syslog", [sys.executable, f"{HERE}/e2e/syslog_test.py"]],
     ["few descriptors", [sys.executable, f"{HERE}/e2e/few_descriptors_test.py"]],
+    ["memory", [sys.executable, f"{HERE}/e2e/memory_test.py", "--megabytes", "300"]],
     ["short pods", [sys.executable, f"{HERE}/e2e/short_pods_test.py"]],
     ["receivers", [sys.executable, f"{HERE}/e2e/receiver_test.py"]],
     ["hub and spoke", [sys.executable, f"{HERE}/e2e/hub_test.py"]],
