@@ -234,6 +234,9 @@ class Radosgw(ObjectStore):
         root, keyring = self.folder, f"{self.folder}/keyring"
         for part in ("mon", "osd", "rgw", "log", "run"):
             os.makedirs(f"{root}/{part}", exist_ok=True)
+        self.tls_port, self.ca_file = programs.free_port(), f"{root}/cert.pem"
+        self.run("keys", "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+                 "subjectAltName=IP:127.0.0.1", "-keyout", f"{root}/key.pem", "-out", self.ca_file)
         self.run("keys", "ceph-authtool", "-C", keyring, "--gen-key", "-n", "mon.", "--cap", "mon", "allow *")
         for name, caps in (("client.admin", {"mon": "allow *", "osd": "allow *", "mgr": "allow *", "mds": "allow *"}),
                            ("client.rgw", {"mon": "allow *", "osd": "allow *", "mgr": "allow *"}),
@@ -275,7 +278,7 @@ osd data = {root}/osd
 [client.rgw]
 rgw data = {root}/rgw
 rgw dns name = localhost
-rgw frontends = beast endpoint=127.0.0.1:{self.port}
+rgw frontends = beast endpoint=127.0.0.1:{self.port} ssl_endpoint=127.0.0.1:{self.tls_port} ssl_certificate={self.ca_file} ssl_private_key={root}/key.pem
 rgw enable usage log = false
 rgw thread pool size = 32
 """)

@@ -103,6 +103,27 @@ def restart(store):
         case.check()
 
 
+def tls(store):
+    """over TLS with a certificate authority of one's own; without it the start ends with a sentence"""
+    def over_tls(case):
+        with open(case.server.config, encoding="utf-8") as f:
+            text = f.read().replace(f"http://127.0.0.1:{store.port}", f"https://127.0.0.1:{store.tls_port}")
+        with open(case.server.config, "w", encoding="utf-8") as f:
+            f.write(text)
+        return case
+
+    with over_tls(Case(store, "tls", keys=f'ca_file = "{store.ca_file}"\n')) as case:
+        case.push(500)
+        case.flush()
+        case.server.stop()
+        case.server.start()
+        case.check()
+    case = over_tls(Case(store, "tls", keys=IMPATIENT))
+    case.server.start(ready=False)
+    assert case.server.process.wait(30) == 1
+    assert "certificate" in case.server.log_tail(), case.server.log_tail()
+
+
 def metrics(store):
     """/metrics counts requests and bytes, and says what a month would cost"""
     with Case(store, "metrics", keys="prices = { put_per_1000 = 1000, get_per_1000 = 1, gigabyte_month = 1e9 }\n") as case:
@@ -243,7 +264,7 @@ def main():
     with programs.folder() as folder, kind(folder + "/service") as store:
         store.make_bucket(BUCKET)
         cases = [door, restart, foreign, lambda s: faults(s, MODES[sys.argv[1]])]
-        cases += [stop_in_outage, damaged] if kind is object_stores.Radosgw else [metrics, refusals, bucket_gone]
+        cases += [tls, stop_in_outage, damaged] if kind is object_stores.Radosgw else [metrics, refusals, bucket_gone]
         named = []
         for case in cases:
             bound = lambda case=case: case(store)  # noqa: E731
