@@ -5,6 +5,7 @@
 
 #include "pipeline/base/time_format.h"
 #include "pipeline/model/quoted_text.h"
+#include "server/api/plan_json.h"
 
 namespace server {
 
@@ -152,6 +153,13 @@ void append_labels(std::string& out, const std::vector<Label>& labels) {
   out += '}';
 }
 
+// What Loki has no name for: a page is 256 KiB of one column.
+std::string pages_json(const QueryStats& s) {
+  return pipeline::concat(R"("pages":{"read":)", s.pages_read, R"(,"skippedByTime":)", s.pages_skipped_by_time,
+                          R"(,"skippedByLimit":)", s.pages_skipped_by_limit, R"(,"withoutMatch":)",
+                          s.pages_without_match, "}");
+}
+
 // The members that Grafana and logcli read carry our numbers under Loki's names; what we do not have is 0.
 std::string stats_json(const QueryStats& s) {
   uint64_t bytes = s.decompressed_bytes + s.head_bytes, lines = s.store_lines + s.head_lines;
@@ -193,8 +201,8 @@ std::string stats_json(const QueryStats& s) {
     first = false;
   }
   out += R"(},"index":{"totalChunks":)" + n(s.objects_considered) + R"(,"postFilterChunks":)" + n(s.objects_opened);
-  out += R"(,"shardsDuration":0,"usedBloomFilters":false,"totalStreams":)" + n(s.streams) + "}}";
-  return out;
+  out += R"(,"shardsDuration":0,"usedBloomFilters":false,"totalStreams":)" + n(s.streams) + "},";
+  return out + pages_json(s) + "}";
 }
 
 void append_json_text(std::string& out, std::string_view text, JsonText kind) {
@@ -224,6 +232,7 @@ std::string query_answer(const QueryResult& result, const std::vector<std::strin
     append_list(out, result.warnings, append_text);
     out += ',';
   }
+  if (result.partial) out += "\"partial\":true,";
   bool categorized =
       std::find(encoding_flags.begin(), encoding_flags.end(), "categorize-labels") != encoding_flags.end();
   std::visit(
@@ -238,8 +247,9 @@ std::string query_answer(const QueryResult& result, const std::vector<std::strin
         writer.write(data);
       },
       result.data);
-  out += pipeline::concat(",\"stats\":", stats_json(result.stats), "}}\n");
-  return out;
+  out += pipeline::concat(",\"stats\":", stats_json(result.stats), "}");
+  if (result.plan) out += pipeline::concat(",\"explain\":", plan_json(*result.plan));
+  return out += "}\n";
 }
 
 std::string names_answer(const std::vector<std::string>& names) {

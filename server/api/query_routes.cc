@@ -41,6 +41,8 @@ bool cuts_series(const HttpRequest& request) {
   return false;
 }
 
+bool wants_plan(const ReadCall& call) { return call.form.get("explain") == "true"; }
+
 struct Meters {
   Counter& entries;
   Counter& bytes;
@@ -67,7 +69,7 @@ struct Meters {
     entries.add(s.store_lines + s.head_lines);
     bytes.add(s.decompressed_bytes + s.head_bytes);
     duplicates.add(s.duplicates);
-    if (!result.warnings.empty()) partial.add();
+    if (result.partial) partial.add();
     seconds.observe(s.exec_seconds);
     queue_seconds.observe(s.queue_seconds);
   }
@@ -86,7 +88,8 @@ class QueryRoutes {
 
   Result<std::string> instant(const ReadCall& call) {
     TRY_LET(InstantParameters p, parse_instant_parameters(call.form, call.now));
-    TRY_LET(QueryResult result, engine_.instant({call.tenant, p.query, p.time, cuts_series(call.request)}, *call.turn));
+    InstantQuery query{call.tenant, p.query, p.time, cuts_series(call.request), wants_plan(call)};
+    TRY_LET(QueryResult result, engine_.instant(query, *call.turn));
     meters_.count(result);
     return query_answer(result, encoding_flags(call.request));
   }
@@ -107,7 +110,8 @@ class QueryRoutes {
                      p.range.end,
                      p.step,
                      {p.direction, p.limit, p.interval, categorize},
-                     cuts_series(call.request)};
+                     cuts_series(call.request),
+                     wants_plan(call)};
     TRY_LET(QueryResult result, engine_.range(query, *call.turn));
     meters_.count(result);
     return result;

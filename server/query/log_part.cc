@@ -61,7 +61,10 @@ Result<void> LogPart::look_at(std::span<const LogPiece> pieces, EntryCollector& 
     PageCursor& cursor = cursor_of(piece.part, pieces);
     while (cursor.next() && cursor.page() != piece.page) {  // over those that nobody wanted
     }
-    if (auto read = look_at_page(piece, cursor, offers); !read) warnings.push_back(unreadable_page(read.error()));
+    auto read = look_at_page(piece, cursor, offers);
+    if (read) continue;
+    warnings.push_back(unreadable_page(read.error()));
+    objects_missing = objects_missing || read.error().code == pipeline::Errc::kNotFound;
   }
   for (auto& [part, cursor] : cursors_) {
     count_reads(cursor, stats);

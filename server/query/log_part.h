@@ -44,6 +44,7 @@ class LogPart {
 
   QueryStats stats;
   std::vector<std::string> warnings;
+  bool objects_missing = false;  // one was deleted while it was read
 
  private:
   struct StreamText {

@@ -62,6 +62,7 @@ class LogRun {
     auto outcome = look_at_pieces();
     for (const auto& part : parts_) {
       context_.stats.add(part->stats);
+      context_.objects_missing = context_.objects_missing || part->objects_missing;
       for (std::string& warning : part->warnings) context_.warnings.push_back(std::move(warning));
     }
     TRY(outcome);
@@ -157,9 +158,8 @@ class LogRun {
 
 }  // namespace
 
-Result<ResultStreams> run_log_query(const LogExpr& expr, const LogQueryOptions& options, const Selection& selection,
-                                    QueryContext& context) {
-  TRY_LET(LogPipeline pipeline, LogPipeline::compile(expr.stages));
+Result<ResultStreams> run_log_query(const LogPipeline& pipeline, const LogQueryOptions& options,
+                                    const Selection& selection, QueryContext& context) {
   LogSearch search{pipeline, selection, options.direction};
   return LogRun(search, options, context).run();
 }

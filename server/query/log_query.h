@@ -2,7 +2,7 @@
 // nothing earlier (later) can be among the first `limit` entries.
 //
 // Thread: of the query.
-// Errors: kInvalid (the pipeline does not compile), kCancelled, kOverLimit. Unreadable pages are warnings in the
+// Errors: kCancelled, kOverLimit (memory). Unreadable pages are warnings in the
 // result.
 #pragma once
 
@@ -20,7 +20,7 @@ struct LogQueryOptions {
 };
 
 // The selection is of the context's view.
-pipeline::Result<ResultStreams> run_log_query(const LogExpr& expr, const LogQueryOptions& options,
+pipeline::Result<ResultStreams> run_log_query(const LogPipeline& pipeline, const LogQueryOptions& options,
                                               const Selection& selection, QueryContext& context);
 
 }  // namespace server

@@ -6,6 +6,7 @@
 #include "server/logql/range_values.h"
 #include "server/query/duplicate_rows.h"
 #include "server/query/group_tally.h"
+#include "server/query/query_plan.h"
 #include "server/query/scan.h"
 #include "server/query/selection.h"
 
@@ -264,9 +265,12 @@ Result<void> StoredRangeSource::read(const RangeAggregation& aggregation, const 
                                      SeriesSink& sink) {
   std::vector<pipeline::Matcher> matchers = compile_selector(aggregation.range.log.selector);
   EntryTimes times = entry_times(aggregation.range, grid);
+  StepRecord step(context_, range_op_text(aggregation.op));
   Selection selection = select_parts(context_, matchers, times.begin, times.end);
   const auto& unwrap = aggregation.range.unwrap;
   TRY_LET(LogPipeline pipeline, LogPipeline::compile(aggregation.range.log.stages, use, unwrap ? &*unwrap : nullptr));
+  const bool counts_bytes = aggregation.op == RangeOp::kBytesOverTime || aggregation.op == RangeOp::kBytesRate;
+  step.selected(aggregation.range.log, pipeline, selection, {.lengths = counts_bytes});
   DuplicateRows duplicates = DuplicateRows::find(selection, context_.stats);
   RangeJob job{pipeline, aggregation, grid, selection, duplicates, context_.memory};
   TRY_LET(ScanParts scans,

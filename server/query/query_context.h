@@ -12,6 +12,8 @@
 
 namespace server {
 
+struct QueryPlan;
+
 struct QueryContext {
   const std::string& tenant;
   const ReadView& view;  // one snapshot, from the first page to the last
@@ -20,6 +22,7 @@ struct QueryContext {
   QueryMemory& memory;
   QueryStats& stats;
   std::vector<std::string>& warnings;  // of what could not be read
+  QueryPlan* plan = nullptr;           // where somebody asked for it
   bool objects_missing = false;        // one was deleted meanwhile: a fresh view does better
 };
 

@@ -27,6 +27,17 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(now() - start).count();
 }
 
+// An object that is gone has many pages: some of their warnings are enough.
+void shorten(std::vector<std::string>& warnings) {
+  constexpr size_t kShown = 10;
+  std::sort(warnings.begin(), warnings.end());
+  warnings.erase(std::unique(warnings.begin(), warnings.end()), warnings.end());
+  if (warnings.size() <= kShown) return;
+  const size_t more = warnings.size() - kShown;
+  warnings.resize(kShown);
+  warnings.push_back(concat("and ", more, " more pages or objects could not be read"));
+}
+
 size_t count_matchers(const Expr& expr) {
   struct Counter {
     size_t operator()(const LogExpr& e) const { return e.selector.matchers.size(); }
@@ -86,17 +97,16 @@ Result<QueryResult> QueryEngine::range(const RangeQuery& query, QueryTurn& turn)
     return fail(Errc::kInvalid, concat("max streams matchers per query exceeded, matchers-count > limit (",
                                        count_matchers(expr), " > ", limits_.max_streams_matchers_per_query, ")"));
   }
-  if (const LogExpr* log = expr.log()) {
+  if (expr.log() != nullptr) {
     if (limits_.max_entries_limit_per_query != 0 && query.log.limit > limits_.max_entries_limit_per_query) {
       return fail(Errc::kInvalid, concat("max entries limit per query exceeded, limit > max_entries_limit_per_query (",
                                          query.log.limit, " > ", limits_.max_entries_limit_per_query, ")"));
     }
-    return run_log(*log, query, turn);
+    return run_log(expr, query, turn);
   }
   StepGrid grid{query.start, query.step.count(),
                 static_cast<uint32_t>((query.end - query.start) / query.step.count()) + 1};
-  TRY_LET(QueryResult result, run_metric({expr, grid, query.tenant, query.cuts_series}, turn));
-  return result;
+  return run_metric({query.tenant, expr, query.explain, query.cuts_series}, grid, turn);
 }
 
 Result<QueryResult> QueryEngine::instant(const InstantQuery& query, QueryTurn& turn) {
@@ -108,7 +118,8 @@ Result<QueryResult> QueryEngine::instant(const InstantQuery& query, QueryTurn& t
   }
   for (const RangeAggregation* range : range_aggregations(expr))
     TRY(check_length(query.time - range->range.range_ns, query.time + 1));
-  TRY_LET(QueryResult result, run_metric({expr, {query.time, 1, 1}, query.tenant, query.cuts_series}, turn));
+  const Asked asked{query.tenant, expr, query.explain, query.cuts_series};
+  TRY_LET(QueryResult result, run_metric(asked, StepGrid{query.time, 1, 1}, turn));
   Matrix& matrix = std::get<ResultMatrix>(result.data).matrix;
   if (matrix.is_scalar) {
     result.data = ResultScalar{query.time, matrix.series.at(0).points.at(0).value};
@@ -122,41 +133,54 @@ Result<QueryResult> QueryEngine::instant(const InstantQuery& query, QueryTurn& t
   return result;
 }
 
-Result<QueryResult> QueryEngine::attempt(const std::string& tenant, QueryTurn& turn, const Attempt& run) {
+Result<QueryResult> QueryEngine::attempt(const Asked& asked, QueryTurn& turn, const Attempt& run) {
   auto started = now();
+  const double waited = turn.waited_seconds();
   for (int attempts = 1;; ++attempts) {
     TRY(turn.breathe());
     QueryResult result;
     QueryMemory memory(limits_.memory_limit);
-    TRY_LET(ReadView view, views_(tenant));
+    TRY_LET(ReadView view, views_(asked.tenant));
     result.last_frame = view.last_frame();
-    QueryContext context{tenant, view, readers_, turn, memory, result.stats, result.warnings};
+    QueryContext context{asked.tenant, view, readers_, turn, memory, result.stats, result.warnings};
+    if (asked.explain)
+      context.plan = &result.plan.emplace(QueryPlan{expr_text(asked.expr), {}, 0, memory.limit_bytes()});
     TRY(run(context, result));
     if (context.objects_missing && attempts < kFreshViews) continue;
+    result.partial = std::any_of(result.warnings.begin(), result.warnings.end(), [](const std::string& warning) {
+      return warning.find("could not be read") != warning.npos;  // others tell of series cut off
+    });
+    shorten(result.warnings);
+    if (result.plan) result.plan->memory_peak_bytes = memory.peak_bytes();
     result.stats.queue_seconds = turn.waited_seconds();
-    result.stats.exec_seconds = seconds_since(started);
+    result.stats.exec_seconds = std::max(0.0, seconds_since(started) - (turn.waited_seconds() - waited));
     return result;
   }
 }
 
-Result<QueryResult> QueryEngine::run_log(const LogExpr& expr, const RangeQuery& query, QueryTurn& turn) {
-  std::vector<pipeline::Matcher> matchers = compile_selector(expr.selector);
-  return attempt(query.tenant, turn, [&](QueryContext& context, QueryResult& result) -> Result<void> {
+Result<QueryResult> QueryEngine::run_log(const Expr& expr, const RangeQuery& query, QueryTurn& turn) {
+  const LogExpr& log = *expr.log();
+  std::vector<pipeline::Matcher> matchers = compile_selector(log.selector);
+  const Asked asked{query.tenant, expr, query.explain};
+  return attempt(asked, turn, [&](QueryContext& context, QueryResult& result) -> Result<void> {
+    StepRecord step(context, "entries");
     Selection selection = select_parts(context, matchers, query.start, query.end);
-    TRY_LET(result.data, run_log_query(expr, query.log, selection, context));
+    TRY_LET(LogPipeline pipeline, LogPipeline::compile(log.stages));
+    step.selected(log, pipeline, selection, {.lines = true, .metadata = true});
+    TRY_LET(result.data, run_log_query(pipeline, query.log, selection, context));
     return {};
   });
 }
 
-Result<QueryResult> QueryEngine::run_metric(const MetricQuery& query, QueryTurn& turn) {
-  return attempt(query.tenant, turn, [&](QueryContext& context, QueryResult& result) -> Result<void> {
+Result<QueryResult> QueryEngine::run_metric(const Asked& asked, const StepGrid& grid, QueryTurn& turn) {
+  return attempt(asked, turn, [&](QueryContext& context, QueryResult& result) -> Result<void> {
     StoredRangeSource source(context);
-    TRY_LET(Matrix matrix, evaluate_metric(query.expr, query.grid, source));
-    if (query.grid.count > 1 || !keeps_order(query.expr)) matrix.sort();
+    TRY_LET(Matrix matrix, evaluate_metric(asked.expr, grid, source));
+    if (grid.count > 1 || !keeps_order(asked.expr)) matrix.sort();
     const uint32_t most = limits_.max_query_series;
     if (most != 0 && matrix.series.size() > most) {
       const std::string reached = concat("maximum number of series (", most, ") reached for a single query; ");
-      if (!query.cuts_series) {
+      if (!asked.cuts_series) {
         return fail(Errc::kInvalid,
                     concat(reached,
                            "consider reducing query cardinality by adding more specific stream selectors, reducing the "
@@ -165,7 +189,7 @@ Result<QueryResult> QueryEngine::run_metric(const MetricQuery& query, QueryTurn&
       matrix.series.resize(most);
       result.warnings.push_back(concat(reached, "returning partial results"));
     }
-    result.data = ResultMatrix{query.grid, std::move(matrix)};
+    result.data = ResultMatrix{grid, std::move(matrix)};
     return {};
   });
 }
@@ -205,7 +229,8 @@ Result<std::vector<PatternSeries>> QueryEngine::patterns(const std::string& tena
   if (expr.log() == nullptr) return fail(Errc::kInvalid, "only log selector is supported");
   TRY(check_length(window.start, window.end));
   std::vector<PatternSeries> found;
-  TRY(attempt(tenant, turn, [&](QueryContext& context, QueryResult&) -> Result<void> {
+  const Asked asked{tenant, expr};
+  TRY(attempt(asked, turn, [&](QueryContext& context, QueryResult&) -> Result<void> {
     TRY_LET(found, find_patterns(*expr.log(), window, notes, context));
     return {};
   }));

@@ -39,12 +39,14 @@ struct RangeQuery {
   std::chrono::nanoseconds step{0};
   LogQueryOptions log;
   bool cuts_series = false;  // of more series than max_query_series the first ones are answered, with a warning
+  bool explain = false;
 };
 
 struct InstantQuery {
   std::string tenant, query;
   pipeline::UnixNanos time = 0;
   bool cuts_series = false;  // as above
+  bool explain = false;
 };
 
 // Streams with entries in [start, end], the end included; matchers of several selectors are joined by "or". No
@@ -85,15 +87,14 @@ class QueryEngine {
  private:
   // Fills `result` in a context over one view; with another view again where objects went away in between.
   using Attempt = std::function<pipeline::Result<void>(QueryContext& context, QueryResult& result)>;
-  pipeline::Result<QueryResult> attempt(const std::string& tenant, QueryTurn& turn, const Attempt& run);
-  pipeline::Result<QueryResult> run_log(const LogExpr& expr, const RangeQuery& query, QueryTurn& turn);
-  struct MetricQuery {
-    const Expr& expr;
-    StepGrid grid;
+  struct Asked {
     const std::string& tenant;
-    bool cuts_series;
+    const Expr& expr;
+    bool explain = false, cuts_series = false;
   };
-  pipeline::Result<QueryResult> run_metric(const MetricQuery& query, QueryTurn& turn);
+  pipeline::Result<QueryResult> attempt(const Asked& asked, QueryTurn& turn, const Attempt& run);
+  pipeline::Result<QueryResult> run_log(const Expr& expr, const RangeQuery& query, QueryTurn& turn);
+  pipeline::Result<QueryResult> run_metric(const Asked& asked, const StepGrid& grid, QueryTurn& turn);
   pipeline::Result<void> check_length(pipeline::UnixNanos start, pipeline::UnixNanos end) const;
 
   ReadViewSource views_;

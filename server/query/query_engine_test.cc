@@ -148,6 +148,51 @@ TEST_SUITE("query") {
     CHECK(few->stats.pages_skipped_by_limit > 0);
   }
 
+  TEST_CASE("query: an object deleted while it is read is read again from its successor") {
+    QueryFixture data;
+    data.add_object({entry("a", 1, "one")});
+    data.add_object({entry("a", 1, "one")});  // what compaction made of it
+    QueryEngine engine = data.engine();
+    REQUIRE(engine.range(log_query(R"({app="a"})"), kNotCancelled).has_value());  // directories are in the cache now
+    REQUIRE(data.store().remove(data.objects()[0].key));
+    for (const char* text : {R"({app="a"})", R"(count_over_time({app="a"} |= "one" [1000s]))"}) {
+      auto result = engine.range(log_query(text), kNotCancelled);
+      REQUIRE(result.has_value());
+      CHECK(result->partial);  // the fresh view has it too, so that it is said in the end
+      CHECK(result->warnings.size() == 1);
+    }
+  }
+
+  TEST_CASE("query: a plan tells what directories promised and what was read, for each range aggregation") {
+    QueryFixture data;
+    data.add_object({entry("a", 1, "one"), entry("a", 2, "two"), entry("b", 3, "three")});
+    data.add_head({entry("a", 5, "five")});
+    RangeQuery query = log_query(R"({app="a"} |= "o" | drop app)");
+    CHECK_FALSE(data.engine().range(query, kNotCancelled)->plan.has_value());
+    query.explain = true;
+    auto log = data.engine().range(query, kNotCancelled);
+    REQUIRE((log.has_value() && log->plan.has_value()));
+    REQUIRE(log->plan->steps.size() == 1);
+    const PlanStep& step = log->plan->steps[0];
+    CHECK(step.reads == "entries");
+    CHECK(step.leading_filters == R"(|= "o")");
+    CHECK(step.columns == std::vector<std::string>{"times", "lengths", "text", "metadata"});
+    CHECK((step.estimated.objects == 1 && step.estimated.pages == 1 && step.estimated.entries == 2));
+    CHECK((step.estimated.head_entries == 1 && step.estimated.head_line_bytes == 4));
+    CHECK((step.actual.store_lines == 2 && step.actual.head_lines == 1 && step.actual.lines_after_filters == 2));
+    auto metric = data.engine().instant(
+        {"t", R"(sum(count_over_time({app="a"}[1000s])) / sum(bytes_over_time({app="b"} |= "t" [1000s])))",
+         kStart + 999 * kSecond, false, true},
+        kNotCancelled);
+    REQUIRE((metric.has_value() && metric->plan.has_value()));
+    REQUIRE(metric->plan->steps.size() == 2);
+    CHECK(metric->plan->steps[0].reads == "count_over_time");
+    CHECK(metric->plan->steps[0].columns == std::vector<std::string>{"times"});
+    CHECK(metric->plan->steps[1].reads == "bytes_over_time");
+    CHECK(metric->plan->steps[1].estimated.entries == 1);
+    CHECK(metric->plan->steps[1].actual.store_lines == 1);
+  }
+
   TEST_CASE("query: a count without a line filter reads no line bytes") {
     QueryFixture data;
     std::vector<PlainEntry> entries;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 
 namespace server {
 
@@ -32,17 +33,35 @@ struct QueryStats {
 
   uint64_t pages_skipped() const { return pages_skipped_by_time + pages_skipped_by_limit; }
 
-  // Adds the counts of a part of the work (not the times).
+  // Adds, takes away the counts of a part of the work (not the times).
   void add(const QueryStats& part) {
-    objects_considered += part.objects_considered, objects_opened += part.objects_opened;
-    pages_read += part.pages_read, pages_without_match += part.pages_without_match;
-    pages_skipped_by_time += part.pages_skipped_by_time, pages_skipped_by_limit += part.pages_skipped_by_limit;
-    compressed_bytes += part.compressed_bytes, decompressed_bytes += part.decompressed_bytes,
-        metadata_bytes += part.metadata_bytes;
-    store_lines += part.store_lines, store_line_bytes += part.store_line_bytes;
-    head_streams += part.head_streams, head_lines += part.head_lines, head_bytes += part.head_bytes;
-    lines_after_filters += part.lines_after_filters, duplicates += part.duplicates, streams += part.streams;
-    entries_returned += part.entries_returned;
+    for (auto count : counts()) this->*count += part.*count;
+  }
+  void subtract(const QueryStats& part) {
+    for (auto count : counts()) this->*count -= part.*count;
+  }
+
+ private:
+  static std::initializer_list<uint64_t QueryStats::*> counts() {
+    static constexpr std::initializer_list<uint64_t QueryStats::*> kCounts = {&QueryStats::objects_considered,
+                                                                              &QueryStats::objects_opened,
+                                                                              &QueryStats::pages_read,
+                                                                              &QueryStats::pages_skipped_by_time,
+                                                                              &QueryStats::pages_skipped_by_limit,
+                                                                              &QueryStats::pages_without_match,
+                                                                              &QueryStats::compressed_bytes,
+                                                                              &QueryStats::decompressed_bytes,
+                                                                              &QueryStats::metadata_bytes,
+                                                                              &QueryStats::store_lines,
+                                                                              &QueryStats::store_line_bytes,
+                                                                              &QueryStats::head_streams,
+                                                                              &QueryStats::head_lines,
+                                                                              &QueryStats::head_bytes,
+                                                                              &QueryStats::lines_after_filters,
+                                                                              &QueryStats::duplicates,
+                                                                              &QueryStats::streams,
+                                                                              &QueryStats::entries_returned};
+    return kCounts;
   }
 };
 

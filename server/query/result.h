@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -11,6 +12,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/model/label_set.h"
 #include "server/logql/matrix.h"
+#include "server/query/query_plan.h"
 #include "server/query/query_stats.h"
 
 namespace server {
@@ -59,9 +61,11 @@ struct ResultScalar {
 
 struct QueryResult {
   std::variant<ResultStreams, ResultVector, ResultMatrix, ResultScalar> data;
-  std::vector<std::string> warnings;  // an unreadable page or object: the answer is partial
+  std::vector<std::string> warnings;
+  bool partial = false;  // a page or an object could not be read; the warnings say which
   QueryStats stats;
   uint64_t last_frame = 0;  // ReadView::last_frame() of the view that was read
+  std::optional<QueryPlan> plan;  // where the query asks for it
 };
 
 }  // namespace server

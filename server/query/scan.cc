@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 
 #include "pipeline/base/concat.h"
 
@@ -54,6 +55,7 @@ class ScanRun {
     context.turn.run_parts(parts_.size(), [this](size_t index, QueryTurn& turn) { run_part(index, turn); });
     for (const auto& part : parts_) {
       context.stats.add(part->stats);
+      context.objects_missing = context.objects_missing || part->objects_missing;
       for (std::string& warning : part->warnings) context.warnings.push_back(std::move(warning));
     }
     TRY(outcome_);
@@ -64,9 +66,10 @@ class ScanRun {
   void run_part(size_t index, QueryTurn& turn) {
     parts_[index] = make_part_();
     ScanPart& part = *parts_[index];
+    std::optional<PageCursor> cursor;
     for (size_t at = next_++; at < pieces_.size(); at = next_++) {
       const Piece& piece = pieces_[at];
-      auto outcome = piece.in_head ? run_head(piece, part, turn) : run_pages(piece, part, turn);
+      auto outcome = piece.in_head ? run_head(piece, part, turn) : run_pages(piece, cursor, part, turn);
       if (outcome) continue;
       std::lock_guard lock(mutex_);
       if (outcome_) outcome_ = std::move(outcome);
@@ -74,19 +77,28 @@ class ScanRun {
     }
   }
 
-  Result<void> run_pages(const Piece& piece, ScanPart& part, QueryTurn& turn) {
+  // `cursor`: of the piece before, for its buffers.
+  Result<void> run_pages(const Piece& piece, std::optional<PageCursor>& cursor, ScanPart& part, QueryTurn& turn) {
     const StoredPart& stored = selection_.stored[piece.part];
     auto first = stored.pages.begin() + static_cast<std::ptrdiff_t>(piece.first);
-    PageCursor cursor(stored.object, {first, first + static_cast<std::ptrdiff_t>(piece.count)});
-    auto outcome = run_cursor(cursor, piece.part, part, turn);
-    count_reads(cursor, part.stats);
+    std::vector<uint32_t> pages(first, first + static_cast<std::ptrdiff_t>(piece.count));
+    if (cursor) {
+      cursor->restart(stored.object, std::move(pages));
+    } else {
+      cursor.emplace(stored.object, std::move(pages));
+    }
+    auto outcome = run_cursor(*cursor, piece.part, part, turn);
+    count_reads(*cursor, part.stats);
     return outcome;
   }
 
   Result<void> run_cursor(PageCursor& cursor, size_t stored, ScanPart& part, QueryTurn& turn) {
     TRY(turn.breathe());
     while (cursor.next()) {
-      if (auto outcome = part.page(stored, cursor); !outcome) part.warnings.push_back(unreadable_page(outcome.error()));
+      if (auto outcome = part.page(stored, cursor); !outcome) {
+        part.warnings.push_back(unreadable_page(outcome.error()));
+        part.objects_missing = part.objects_missing || outcome.error().code == pipeline::Errc::kNotFound;
+      }
       TRY(part.check());
       TRY(turn.breathe());
     }

@@ -32,6 +32,7 @@ class ScanPart {
 
   QueryStats stats;                   // pages and bytes read are counted by the scan, entries by the part
   std::vector<std::string> warnings;  // filled by the scan
+  bool objects_missing = false;       // likewise: one was deleted while it was read
 };
 
 enum class ScanOrder {
