@@ -51,6 +51,11 @@ void* QueryLine::next() {
   return best()->who;
 }
 
+void* QueryLine::next_beginner() const {
+  const Waiter* waiter = best();  // a beginner goes before whoever is none
+  return waiter != nullptr && is_beginner(*waiter->query) ? waiter->who : nullptr;
+}
+
 bool QueryLine::should_yield(const QueryShare& running) const {
   const Waiter* waiter = best();
   if (waiter == nullptr) return false;

@@ -27,7 +27,8 @@ class QueryLine {
   static constexpr int64_t kFreshAheadNs = 200'000'000;  // unless its tenant has had that much more than another
   static constexpr int64_t kQuantumNs = 4'000'000;       // so much more before a slot is handed on
   static constexpr int64_t kFreshQuantumNs = 1'000'000;
-  static constexpr uint64_t kLongestEvery = 16;  // grants
+  static constexpr uint64_t kLongestEvery = 16;       // grants
+  static constexpr int64_t kBeginnerNs = 10'000'000;  // a query that has had less is a beginner
 
   // --- tenants and queries
   TenantShare& tenant(const std::string& name);  // stays while it has queries
@@ -48,6 +49,9 @@ class QueryLine {
 
   // Who goes next; nullptr: nobody waits. It is not removed.
   void* next();
+  // The beginner that goes next; nullptr: none waits.
+  void* next_beginner() const;
+  bool is_beginner(const QueryShare& query) const { return query.used_ns < kBeginnerNs && fresh(query); }
   // Should `running` hand its slot to who is next?
   bool should_yield(const QueryShare& running) const;
 

@@ -99,6 +99,29 @@ TEST_SUITE("query") {
     CHECK(machine.used("theirs") > 2'000 * kMillisecond);
   }
 
+  TEST_CASE("query line: a query is a beginner for its first 10 ms, unless its tenant has had much more than others") {
+    QueryLine line;
+    QueryShare heavy{&line.tenant("a")}, late{&line.tenant("a")}, other{&line.tenant("b")};
+    line.begin(heavy);
+    line.charge(heavy, 1000 * kMillisecond);
+    line.join({&heavy, &heavy});
+    CHECK(line.next_beginner() == nullptr);
+    line.begin(late);
+    line.join({&late, &late});
+    CHECK(line.next_beginner() == &late);
+    line.charge(late, 9 * kMillisecond);
+    CHECK(line.is_beginner(late));
+    line.begin(other);
+    CHECK(line.is_beginner(late));  // "b" has begun with what "a" has had
+    line.charge(late, 2 * kMillisecond);
+    CHECK_FALSE(line.is_beginner(late));
+    CHECK(line.next_beginner() == nullptr);
+    line.charge(heavy, 1000 * kMillisecond);
+    QueryShare third{&line.tenant("a")};
+    line.begin(third);
+    CHECK_FALSE(line.is_beginner(third));
+  }
+
   TEST_CASE("query line: a tenant without queries is forgotten") {
     QueryLine line;
     QueryShare query{&line.tenant("a")};

@@ -9,7 +9,9 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <thread>
+#include <unistd.h>
 
 #include "pipeline/base/invariant.h"
 #include "server/query/query_line.h"
@@ -28,6 +30,7 @@ using Lock = std::unique_lock<std::mutex>;
 // How soon somebody who waits sees that its client went away.
 constexpr std::chrono::milliseconds kLookAround{40};
 constexpr std::chrono::seconds kIdle{10};
+constexpr int kNice = 5;  // of threads whose query has had much: others, and pushes, come first
 // What a query has used is looked at this often at most.
 constexpr std::chrono::microseconds kCharge{200};
 
@@ -65,6 +68,7 @@ struct QueryScheduler::Shared {
   std::condition_variable wake;                // threads without work
   QueryLine line;                              // under mutex, with all that follows
   size_t free_slots;                           //
+  size_t beginners = 0;                        // slots beyond those, for queries that have hardly begun
   std::deque<std::unique_ptr<Query>> pending;  //
   std::deque<std::shared_ptr<Crew>> calls;     // for help
   size_t running = 0;                          //
@@ -84,16 +88,16 @@ struct QueryScheduler::Shared {
   void look_around();
   void work_loop(std::list<std::thread>::iterator self);
   std::deque<std::unique_ptr<Query>>::iterator next_pending();
-  void run_query(std::unique_ptr<Query> query, Lock& lock);
-  void run_help(const std::shared_ptr<Crew>& crew, Lock& lock);
+  void run_query(std::unique_ptr<Query> query, bool& nice, Lock& lock);
+  void run_help(const std::shared_ptr<Crew>& crew, bool& nice, Lock& lock);
   void stop();
 };
 
 // One thread's place in one query.
 class QueryScheduler::Shared::Seat final : public QueryTurn {
  public:
-  Seat(Shared& shared, Query& query, Clock::time_point waits_since, const Crew* crew = nullptr)
-      : shared_(shared), query_(query), crew_(crew), waits_since_(waits_since) {}
+  Seat(Shared& shared, Query& query, bool& nice, Clock::time_point waits_since, const Crew* crew = nullptr)
+      : shared_(shared), query_(query), crew_(crew), nice_(nice), waits_since_(waits_since) {}
   ~Seat() override {
     Lock lock(shared_.mutex);
     release();
@@ -105,13 +109,13 @@ class QueryScheduler::Shared::Seat final : public QueryTurn {
       Lock lock(shared_.mutex);
       return acquire(lock);
     }
-    if (shared_.attention.load(std::memory_order_relaxed) == 0) return {};
+    if (shared_.attention.load(std::memory_order_relaxed) == 0 && !as_beginner_) return {};
     auto now = Clock::now();
     if (now - since_ < kCharge) return {};
     Lock lock(shared_.mutex);
     charge(now);
     shared_.look_around();
-    if (!shared_.line.should_yield(query_.share)) return {};
+    if (as_beginner_ ? shared_.line.is_beginner(query_.share) : !shared_.line.should_yield(query_.share)) return {};
     release();
     waits_since_ = now;
     return acquire(lock);
@@ -168,13 +172,17 @@ class QueryScheduler::Shared::Seat final : public QueryTurn {
   void charge(Clock::time_point now) {
     shared_.line.charge(query_.share, std::chrono::nanoseconds(now - since_).count());
     since_ = now;
+    if (nice_ || query_.share.used_ns < QueryLine::kFreshNs) return;
+    nice_ = true;  // for good: a thread may not take it back, so it ends with this query
+    setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
   }
 
   void release() {
     if (!holds_) return;
     charge(Clock::now());
     holds_ = false;
-    ++shared_.free_slots;
+    as_beginner_ ? --shared_.beginners : ++shared_.free_slots;
+    as_beginner_ = false;
     shared_.give_slots();
   }
 
@@ -198,8 +206,10 @@ class QueryScheduler::Shared::Seat final : public QueryTurn {
   friend struct Shared;
   Shared& shared_;
   Query& query_;
-  const Crew* const crew_;  // of a helper
-  bool holds_ = false;      // a slot; set under the mutex
+  const Crew* const crew_;    // of a helper
+  bool& nice_;                // of the thread
+  bool holds_ = false;        // a slot; set under the mutex
+  bool as_beginner_ = false;  // one of those for beginners; likewise
   Clock::time_point since_;
   Clock::time_point waits_since_;
   Clock::duration waited_{0};
@@ -208,12 +218,19 @@ class QueryScheduler::Shared::Seat final : public QueryTurn {
 
 // Free slots go to who is next in line.
 void QueryScheduler::Shared::give_slots() {
-  while (free_slots > 0 && line.size() > 0) {
-    auto* seat = static_cast<Seat*>(line.next());
+  auto grant = [this](void* who, bool as_beginner) {
+    auto* seat = static_cast<Seat*>(who);
     line.leave(seat);
     seat->holds_ = true;
-    --free_slots;
+    seat->as_beginner_ = as_beginner;
+    as_beginner ? ++beginners : --free_slots;
     seat->granted_.notify_one();
+  };
+  while (free_slots > 0 && line.size() > 0) grant(line.next(), false);
+  while (beginners < options.slots) {
+    void* beginner = line.next_beginner();
+    if (beginner == nullptr) break;
+    grant(beginner, true);
   }
   count_waiting();
 }
@@ -260,18 +277,24 @@ void QueryScheduler::Shared::work_loop(std::list<std::thread>::iterator self) {
   pthread_sigmask(SIG_SETMASK, &all, nullptr);
   Lock lock(mutex);
   --idle;
+  bool nice = false;
   while (true) {
+    if (nice && !stopping) {
+      call_threads();
+      ended.splice(ended.end(), threads, self);  // whoever makes or ends threads next joins it
+      return;
+    }
     if (!calls.empty()) {
       auto crew = std::move(calls.front());
       calls.pop_front();
-      run_help(crew, lock);
+      run_help(crew, nice, lock);
       continue;
     }
     if (auto found = next_pending(); found != pending.end()) {
       auto query = std::move(*found);
       pending.erase(found);
       count_waiting();
-      run_query(std::move(query), lock);
+      run_query(std::move(query), nice, lock);
       continue;
     }
     if (stopping) return;
@@ -285,13 +308,13 @@ void QueryScheduler::Shared::work_loop(std::list<std::thread>::iterator self) {
   }
 }
 
-void QueryScheduler::Shared::run_query(std::unique_ptr<Query> query, Lock& lock) {
+void QueryScheduler::Shared::run_query(std::unique_ptr<Query> query, bool& nice, Lock& lock) {
   --query->share.tenant->waiting;
   line.begin(query->share);
   ++running;
   lock.unlock();
   {
-    Seat seat(*this, *query, query->submitted);
+    Seat seat(*this, *query, nice, query->submitted);
     query->work(seat);
     query->work = nullptr;
   }
@@ -301,12 +324,12 @@ void QueryScheduler::Shared::run_query(std::unique_ptr<Query> query, Lock& lock)
   line.leave_tenant(query->tenant);
 }
 
-void QueryScheduler::Shared::run_help(const std::shared_ptr<Crew>& crew, Lock& lock) {
+void QueryScheduler::Shared::run_help(const std::shared_ptr<Crew>& crew, bool& nice, Lock& lock) {
   if (!crew->open) return;
   ++crew->active;
   lock.unlock();
   {
-    Seat seat(*this, crew->query, Clock::now(), crew.get());
+    Seat seat(*this, crew->query, nice, Clock::now(), crew.get());
     bool helps = false;
     {
       Lock taking(mutex);

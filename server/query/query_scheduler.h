@@ -7,7 +7,9 @@
 // Who goes first: queries that have had less than 50 ms so far, the one with the least before the others; then the
 // tenant whose queries have had the least; of one tenant the query that has had the least. So a cheap query waits for a
 // page or two of the heavy ones, however many these are, and a tenant gets its share however many queries others send.
-// Every sixteenth slot goes to who waits longest, so that many cheap queries do not stop a heavy one for ever.
+// In its first 10 ms a query does not even wait for a page to end: there are as many slots again for such beginners,
+// and the threads of queries that have had 50 ms run with a nice value of 5. Every sixteenth slot goes to who waits
+// longest, so that many cheap queries do not stop a heavy one for ever.
 //
 // Life:    stop() (or the destructor) ends running queries with kCancelled, calls those that wait with a turn that says
 //          so, and joins the threads.

@@ -58,7 +58,8 @@ QueryScheduler::Work endless(Ended& ended, Errc* outcome = nullptr) {
 }  // namespace
 
 TEST_SUITE("query") {
-  TEST_CASE("scheduler: no more threads compute at once than there are slots, and each query runs once") {
+  TEST_CASE(
+      "scheduler: no more threads compute at once than slots, twice as many for beginners; each query runs once") {
     QueryScheduler scheduler({.slots = 2, .max_running = 8});
     Ended ended;
     std::atomic<int> computing{0}, most{0}, calls{0};
@@ -77,7 +78,7 @@ TEST_SUITE("query") {
     }
     CHECK(ended.wait_for(30));
     CHECK(calls == 30);
-    CHECK(most <= 2);
+    CHECK(most <= 4);
     CHECK(most >= 1);
   }
 
@@ -157,8 +158,9 @@ TEST_SUITE("query") {
       REQUIRE(cheap.wait_for(i + 1));
     }
     std::sort(between.begin(), between.end());
-    CHECK(between[20] <= 3);
-    CHECK(between[37] <= 20);  // the one in sixteen goes to a heavy one, for 4 ms
+    // A heavy one goes on beside it where there is a second processor; in a line it would be twenty for each page.
+    CHECK(between[20] <= 20);
+    CHECK(between[37] <= 60);
     CHECK(waited > 0);
     scheduler.stop();
     CHECK(heavy.count() == 20);

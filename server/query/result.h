@@ -64,7 +64,7 @@ struct QueryResult {
   std::vector<std::string> warnings;
   bool partial = false;  // a page or an object could not be read; the warnings say which
   QueryStats stats;
-  uint64_t last_frame = 0;  // ReadView::last_frame() of the view that was read
+  uint64_t last_frame = 0;        // ReadView::last_frame() of the view that was read
   std::optional<QueryPlan> plan;  // where the query asks for it
 };
 
