@@ -19,6 +19,9 @@
 
 namespace agent {
 
+// What is said of a compressed file that follows nothing, where a pattern matches it.
+constexpr const char* kReadOnlyAsHeir = "compressed: read only where it goes on with a file that was read before";
+
 struct Heir {
   std::optional<KnownFile> known;  // nothing: never seen, to be read from its beginning
   std::string path;                // where it is

@@ -6,6 +6,8 @@
 
 #include "agent/discovery/discovery.h"
 #include "agent/discovery/path_rules.h"
+#include "agent/discovery/succession.h"
+#include "agent/source/gzip_file.h"
 #include "pipeline/base/concat.h"
 
 namespace agent {
@@ -28,7 +30,10 @@ void scan_folder(const SourceOptions& options, const PathRules& rules, const Pod
         target.state = "failed";
         target.reason = pipeline::system_error(pipeline::concat("open ", path), errno).message;
       }
-      if (target.state == "active" && rules.is_rotated_name(path)) target.state = "rotated";
+      if (target.state == "active" && is_gzip_name(path))
+        target.state = "dropped", target.reason = kReadOnlyAsHeir;
+      else if (target.state == "active" && rules.is_rotated_name(path))
+        target.state = "rotated";
       targets.push_back(std::move(target));
     }
   }

@@ -144,6 +144,20 @@ TEST_SUITE("agent/discovery") {
     CHECK(targets[1].state == "rotated");
   }
 
+  TEST_CASE("discovery: a compressed file that a pattern matches is not called active") {
+    agent::testing::TempFolder folder;
+    folder.append("app.log", "x\n");
+    folder.append("app.log.1.gz", "x\n");
+    auto options = std::make_shared<SourceOptions>();
+    options->name = "host";
+    options->paths = {folder.at("app.log*")};
+    auto targets = scan_targets({options});
+    REQUIRE(targets.size() == 2);
+    CHECK(targets[0].state == "active");
+    CHECK(targets[1].state == "dropped");
+    CHECK(targets[1].reason == "compressed: read only where it goes on with a file that was read before");
+  }
+
   TEST_CASE("discovery: standard input is a job of its own, as in Promtail") {
     SourceOptions options;
     options.name = "in";
