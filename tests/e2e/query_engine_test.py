@@ -140,7 +140,7 @@ def test_unreadable():
             whole = instant(server, 'sum(count_over_time({app=~".+"} |= "took" [2h]))')
             assert int(whole["data"]["result"][0]["value"][1]) == total and "warnings" not in whole and "partial" not in whole
             server.stop()
-            objects = sorted(path for path in glob.glob(f"{folder}/server/store/**", recursive=True) if os.path.isfile(path))
+            objects = sorted(path for path in glob.glob(f"{folder}/server/store/**/*.lseg", recursive=True))
             assert len(objects) == 3, objects
             with open(objects[0], "r+b") as f:  # a page
                 f.seek(os.path.getsize(objects[0]) // 3)
