@@ -79,14 +79,15 @@ void measure(const TempFolder& folder, std::shared_ptr<const pipeline::StageList
   uint64_t total = 0;
   for (uint64_t i = 0; i < 10; ++i) {
     OfferedFile file;
-    file.path = folder.at("f" + std::to_string(i));
-    file.handle = *FileHandle::open(file.path);
+    const std::string path = folder.at("f" + std::to_string(i));
+    file.path = path;
+    file.handle = *FileHandle::open(path);
     total += file.handle->status()->size_bytes;
     file.identity = FileIdentity::of(file.handle->status()->key, *file.handle->head());
-    file.lineage = file.path;
+    file.lineage = path;
     file.birth_order = i;
     file.labels = pipeline::LabelSet::from({{"pod", std::to_string(i)}});
-    file.id = ledger.adopt(*options, file.identity, file.path, i);
+    file.id = ledger.adopt(*options, file.identity, path, i);
     shard.offer(std::move(file));
   }
   shard.scan_done(std::make_shared<FoundFiles>());

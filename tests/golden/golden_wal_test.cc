@@ -30,14 +30,14 @@ TEST_SUITE("golden") {
       CHECK(found[i].batch == expected[i].batch);
       CHECK(found[i].body == expected[i].body);
     }
-    server::StreamTable streams(server::PushLimits::none());
+    server::StreamTable streams(server::PushLimits().lifted());
     for (size_t i = 0; i < 2; ++i) {
-      server::PushDecoding decoding{found[i].tenant, server::PushLimits::none(), 0};
+      server::PushDecoding decoding{found[i].tenant, server::PushLimits().lifted(), 0};
       auto decoded =
           server::decode_push_request({found[i].format, found[i].encoding}, found[i].body, decoding, streams);
       REQUIRE_MESSAGE(decoded, decoded.error().message);
       REQUIRE(decoded->entries.columns.size() == 1);
-      CHECK(decoded->entries.parts[0].stream->text == R"({app="golden"})");
+      CHECK(decoded->entries.parts[0].stream->text == R"({app="golden", service_name="golden"})");
     }
   }
 }
