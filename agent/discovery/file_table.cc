@@ -342,7 +342,9 @@ std::vector<FileTable::Candidate> FileTable::fresh_candidates() {
       pipeline::SharedText path = known ? known->path : held.path;
       const bool rotated =
           sources_[source].rules.is_rotated_name(path.str());  // of equal times the live one is younger
-      auto order = std::tuple(known ? 0 : 2, known ? known->birth_order : 0, held.modified_nanos, !rotated, path);
+      const bool has_place = known && !known->is_anew;
+      auto order =
+          std::tuple(has_place ? 0 : 2, has_place ? known->birth_order : 0, held.modified_nanos, !rotated, path);
       const bool there_before = first_scan_ || scanned_first_.contains(source);
       candidates.push_back({key, source, shared(std::move(known)), FileIdentity::of(key, head), held.handle, path,
                             std::move(order), there_before});
@@ -477,7 +479,8 @@ void FileTable::offer(const Candidate& candidate) {
     file.id = candidate.known->id;
     file.position = candidate.known->position;
     file.last_read_time = candidate.known->last_read_time;
-    file.birth_order = candidate.known->birth_order;
+    file.birth_order = candidate.known->is_anew ? ++last_birth_order_ : candidate.known->birth_order;
+    if (candidate.known->is_anew) ledger_.set_birth_order(file.id, file.birth_order);
     file.cut_line_at = candidate.known->cut_line_at;
     // A compressed one is found by its content again: the record keeps the inode of the file as it was.
     if (file.identity != candidate.known->identity && !file.handle->is_gzip()) ledger_.update(file.id, file.identity);

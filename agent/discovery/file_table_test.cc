@@ -317,6 +317,27 @@ TEST_SUITE("agent/discovery") {
     CHECK(f.offered[1].fresh);
   }
 
+  TEST_CASE("discovery: another file at the inode of one that was seen empty has its own name, and is younger") {
+    Finder f;
+    f.folder.append("a.log", "");
+    f.folder.append("b.log", "");
+    f.folder.append("c.log", "1\n");
+    f.add_source("host", SourceType::kFile, f.folder.at("*.log"));
+    f.start();
+    const FileId b = f.offered.at(1).id;
+    CHECK(f.take() == Told{"offer a.log", "offer b.log", "offer c.log", "scanned 3"});
+    f.folder.rename("a.log", "aa.log");  // as if deleted, and its inode given to aa.log
+    f.folder.append("aa.log", "2\n");
+    f.folder.append("b.log", "3\n");
+    f.offered.clear();
+    f.start();
+    CHECK(f.take() == Told{"offer c.log", "offer aa.log", "offer b.log", "scanned 3"});
+    CHECK(f.offered[1].fresh);
+    CHECK(f.offered[2].id == b);
+    CHECK(f.offered[2].birth_order > f.offered[1].birth_order);
+    CHECK(f.disk.files.at(b).birth_order == f.offered[2].birth_order);
+  }
+
   TEST_CASE("discovery: two sources may read one file, each with its own labels") {
     Finder f;
     f.folder.append("a.log", "x\n");

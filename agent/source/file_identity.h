@@ -2,7 +2,7 @@
 //
 // The fingerprint tells a new file at a reused inode from the old one. It covers the first `fingerprint_bytes` bytes,
 // up to 1,024, and grows with the file. A file seen empty has a fingerprint of nothing, which every file at that inode
-// matches; nothing was read of it, so nothing can be skipped wrongly.
+// matches; nothing was read of it, so nothing can be skipped wrongly, and its name decides (is_blank).
 #pragma once
 
 #include <compare>
@@ -31,6 +31,10 @@ struct FileIdentity {
   // Is the file with this inode and head the one this identity was taken from, perhaps grown since?
   bool matches(InodeKey other, std::string_view head) const;
   bool is_weak() const { return fingerprint_bytes < 64; }  // another file may easily begin alike
+  // May it be another, as nothing was read of it? `head`: of the file that is there now.
+  bool is_blank(std::string_view head, uint64_t read_bytes) const {
+    return is_weak() && read_bytes == 0 && head.size() > fingerprint_bytes;
+  }
   bool operator==(const FileIdentity&) const = default;
 };
 

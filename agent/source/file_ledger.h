@@ -27,6 +27,8 @@ struct KnownFile {
   pipeline::UnixNanos last_read_time = 0;    // given to a line of it; later ones must be above
   uint64_t birth_order = 0;                  // as of its first sight
   std::optional<uint64_t> cut_line_at = {};  // see Cursor; of a file released in this run
+  // Nothing was read of it, and it has grown under its first name: it comes behind all files that were there before.
+  bool is_anew = false;
 };
 
 class FileLedger {
@@ -39,7 +41,8 @@ class FileLedger {
 
   // The known file at `key` whose identity matches `head` (the longest fingerprint of several) and that has not become
   // shorter than what was read of it; nothing: never seen before. A file is found once. `path`: where it is now; a
-  // fingerprint of few bytes is believed only in the folder where the file was before.
+  // fingerprint of few bytes is believed only in the folder where the file was before; if nothing was read of the file
+  // and it has grown since, only under its name, or a rotation of it: otherwise it is another at a reused inode.
   virtual std::optional<KnownFile> find(const SourceOptions& source, InodeKey key, const std::string& path,
                                         std::string_view head, uint64_t size_bytes) = 0;
 
@@ -48,6 +51,8 @@ class FileLedger {
   virtual std::vector<KnownFile> missing(const SourceOptions& source) const = 0;
   virtual void claim(FileId file) = 0;
 
+  // What is_anew gets another place among its elders.
+  virtual void set_birth_order(FileId file, uint64_t birth_order) = 0;
   virtual FileId adopt(const SourceOptions& source, const FileIdentity& identity, const pipeline::SharedText& path,
                        uint64_t birth_order) = 0;
   // The fingerprint has grown; or the rest is read from a copy, which has another inode.

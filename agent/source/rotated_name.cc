@@ -53,4 +53,9 @@ std::optional<bool> RotatedName::newer_than(const RotatedName& other) const {
   return time > other.time;
 }
 
+bool is_name_or_rotation(std::string_view former_path, std::string_view path) {
+  auto name = [](std::string_view of) { return of.substr(of.rfind('/') + 1); };
+  return former_path == path || RotatedName::parse(name(former_path), name(path)).has_value();
+}
+
 }  // namespace agent

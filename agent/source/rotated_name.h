@@ -22,4 +22,7 @@ struct RotatedName {
   std::optional<bool> newer_than(const RotatedName& other) const;
 };
 
+// Is the file at `path` called like the one at `former_path`, or like a rotation of it?
+bool is_name_or_rotation(std::string_view former_path, std::string_view path);
+
 }  // namespace agent

@@ -6,6 +6,7 @@
 
 #include "agent/checkpoint/checkpoint_store.h"
 #include "agent/sink/sink.h"
+#include "agent/source/rotated_name.h"
 #include "pipeline/base/concat.h"
 #include "pipeline/base/log.h"
 
@@ -88,12 +89,14 @@ std::optional<KnownFile> StoreLedger::find(const SourceOptions& source, InodeKey
     if (record.source.str() != source.name || !identity.matches(key, head)) continue;
     if (identity.is_weak() && !in_same_folder(record.path.str(), path)) continue;
     if (highest_position(it->second, source) > size_bytes) continue;  // shorter than what was read: another file
+    if (is_blank(it->second, source, head) && !is_name_or_rotation(record.path.str(), path)) continue;
     if (best != unclaimed_.end() && records_.at(best->second).identity.fingerprint_bytes >= identity.fingerprint_bytes)
       continue;
     best = it;
   }
   if (best == unclaimed_.end()) return std::nullopt;
   KnownFile known = known_file(best->second, source);
+  known.is_anew = known.path.str() == path && is_blank(known.id, source, head);
   if (auto released = released_.find(known.id); released != released_.end()) {
     known.position = released->second.position;  // what is below is on its way, perhaps not acknowledged
     known.cut_line_at = released->second.cut_line_at;
@@ -165,6 +168,13 @@ uint64_t StoreLedger::highest_position(FileId file, const SourceOptions& source)
   return highest;
 }
 
+// What was released in this run may be read further than is acknowledged.
+bool StoreLedger::is_blank(FileId file, const SourceOptions& source, std::string_view head) const {
+  auto released = released_.find(file);
+  const uint64_t read_bytes = released == released_.end() ? highest_position(file, source) : released->second.position;
+  return records_.at(file).identity.is_blank(head, read_bytes);
+}
+
 FileId StoreLedger::adopt(const SourceOptions& source, const FileIdentity& identity, const SharedText& path,
                           uint64_t birth_order) {
   Record record{source.name, path, identity, birth_order};
@@ -173,6 +183,18 @@ FileId StoreLedger::adopt(const SourceOptions& source, const FileIdentity& ident
   record.source = source_name(source.name);
   records_[id] = std::move(record);
   return id;
+}
+
+void StoreLedger::set_birth_order(FileId file, uint64_t birth_order) {
+  FileRecord record;
+  {
+    std::lock_guard lock(mutex_);
+    auto found = records_.find(file);
+    if (found == records_.end()) return;
+    found->second.birth_order = birth_order;
+    record = file_record(found->second);
+  }
+  store_.update_file(file, std::move(record));
 }
 
 void StoreLedger::update(FileId file, const FileIdentity& identity) {

@@ -30,6 +30,7 @@ class StoreLedger final : public FileLedger {
   void claim(FileId file) override;
   FileId adopt(const SourceOptions& source, const FileIdentity& identity, const pipeline::SharedText& path,
                uint64_t birth_order) override;
+  void set_birth_order(FileId file, uint64_t birth_order) override;
   void update(FileId file, const FileIdentity& identity) override;
   bool is_copy(const SourceOptions& source, InodeKey key) const override;
   bool begins_like(FileId file, std::string_view head) const override;
@@ -73,6 +74,7 @@ class StoreLedger final : public FileLedger {
   void forget(FileId file, const Record& record);
   KnownFile known_file(FileId file, const SourceOptions& source) const;
   uint64_t highest_position(FileId file, const SourceOptions& source) const;
+  bool is_blank(FileId file, const SourceOptions& source, std::string_view head) const;
   bool all_sinks_past(const Ending& ending) const;
 
   CheckpointStore& store_;

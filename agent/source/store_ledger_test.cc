@@ -112,6 +112,45 @@ TEST_SUITE("agent/source") {
     CHECK(run.ledger->find(run.source, kKey, "/l/a.1", kHead, 1000).has_value());
   }
 
+  TEST_CASE("source: a file that was seen empty is believed only under its name or that of a rotation") {
+    TempFolder folder;
+    FileId id;
+    {
+      Run run(folder);
+      id = run.ledger->adopt(run.source, FileIdentity::of(kKey, ""), "/l/a.log", 3);
+    }
+    {
+      Run run(folder);
+      CHECK_FALSE(run.ledger->find(run.source, kKey, "/l/b.log", kHead, 1000).has_value());
+      auto rotated = run.ledger->find(run.source, kKey, "/l/a.log.1", kHead, 1000);
+      REQUIRE(rotated.has_value());
+      CHECK_FALSE(rotated->is_anew);
+    }
+    {
+      Run run(folder);
+      auto empty = run.ledger->find(run.source, kKey, "/l/b.log", "", 0);  // renamed, or another: nothing is lost
+      REQUIRE(empty.has_value());
+      CHECK_FALSE(empty->is_anew);
+    }
+    {
+      Run run(folder);
+      auto grown = run.ledger->find(run.source, kKey, "/l/a.log", kHead, 1000);
+      REQUIRE(grown.has_value());
+      CHECK(grown->is_anew);
+      run.ledger->set_birth_order(id, 9);
+    }
+    Run run(folder);
+    CHECK(run.ledger->last_birth_order() == 9);
+    run.a.positions[id] = {id, 300, 7};
+    auto read = run.ledger->find(run.source, kKey, "/l/b.log", kHead, 1000);
+    REQUIRE(read.has_value());
+    CHECK_FALSE(read->is_anew);
+    CHECK(read->birth_order == 9);
+    run.a.positions.clear();
+    run.ledger->release(id, 100, std::nullopt);  // handed on, not acknowledged
+    CHECK(run.ledger->find(run.source, kKey, "/l/b.log", kHead, 1000).has_value());
+  }
+
   TEST_CASE("source: a finished file is forgotten when every sink has all of it") {
     TempFolder folder;
     Run run(folder);

@@ -16,6 +16,7 @@
 #include "agent/sink/progress.h"
 #include "agent/sink/sink.h"
 #include "agent/source/file_ledger.h"
+#include "agent/source/rotated_name.h"
 
 namespace agent::testing {
 
@@ -269,6 +270,10 @@ class ModelLedger final : public FileLedger {
       if (identity.is_weak() && !in_same_folder(record.path, path)) continue;
       KnownFile known = known_file(id, source);
       if (known.position > size_bytes) continue;
+      auto released = released_.find(id);
+      const bool blank = identity.is_blank(head, released == released_.end() ? known.position : released->second.first);
+      if (blank && !is_name_or_rotation(record.path, path)) continue;
+      known.is_anew = blank && record.path == path;
       if (!best || best->identity.fingerprint_bytes < identity.fingerprint_bytes) best = known;
     }
     if (!best) return best;
@@ -296,6 +301,7 @@ class ModelLedger final : public FileLedger {
                        birth_order};
     return id;
   }
+  void set_birth_order(FileId file, uint64_t birth_order) override { disk_.files[file].birth_order = birth_order; }
   void update(FileId file, const FileIdentity& identity) override {
     FileRecord& record = disk_.files[file];
     if (InodeKey{record.dev, record.inode} != identity.key) copies_.insert(identity.key);
