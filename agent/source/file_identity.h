@@ -33,7 +33,7 @@ struct FileIdentity {
   bool is_weak() const { return fingerprint_bytes < 64; }  // another file may easily begin alike
   // May it be another, as nothing was read of it? `head`: of the file that is there now.
   bool is_blank(std::string_view head, uint64_t read_bytes) const {
-    return is_weak() && read_bytes == 0 && head.size() > fingerprint_bytes;
+    return is_weak() && read_bytes == 0 && (fingerprint_bytes == 0 || head.size() > fingerprint_bytes);
   }
   bool operator==(const FileIdentity&) const = default;
 };

@@ -42,7 +42,8 @@ class FileLedger {
   // The known file at `key` whose identity matches `head` (the longest fingerprint of several) and that has not become
   // shorter than what was read of it; nothing: never seen before. A file is found once. `path`: where it is now; a
   // fingerprint of few bytes is believed only in the folder where the file was before; if nothing was read of the file
-  // and it has grown since, only under its name, or a rotation of it: otherwise it is another at a reused inode.
+  // and it was empty or has grown since, only under its name, or a rotation of it: otherwise it is another at a reused
+  // inode.
   virtual std::optional<KnownFile> find(const SourceOptions& source, InodeKey key, const std::string& path,
                                         std::string_view head, uint64_t size_bytes) = 0;
 

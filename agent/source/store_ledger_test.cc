@@ -128,7 +128,8 @@ TEST_SUITE("agent/source") {
     }
     {
       Run run(folder);
-      auto empty = run.ledger->find(run.source, kKey, "/l/b.log", "", 0);  // renamed, or another: nothing is lost
+      CHECK_FALSE(run.ledger->find(run.source, kKey, "/l/b.log", "", 0).has_value());  // another, as empty
+      auto empty = run.ledger->find(run.source, kKey, "/l/a.log", "", 0);
       REQUIRE(empty.has_value());
       CHECK_FALSE(empty->is_anew);
     }

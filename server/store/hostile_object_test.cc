@@ -151,11 +151,13 @@ TEST_SUITE("server/store") {
     TakenApart parts(fixture.make(20), fixture.summary.footer_length);
     auto open = [&](const std::string& key) { return *ObjectReader::open(*fixture.store, key); };
     uint64_t volume = 0, raw = 0;
-    for (const StreamInfo& stream : open("original")->streams()) volume += stream.volume_bytes, raw += stream.raw_bytes;
+    const auto original = open("original");
+    for (const StreamInfo& stream : original->streams()) volume += stream.volume_bytes, raw += stream.raw_bytes;
     CHECK(volume > raw);
     std::erase_if(parts.sections, [](const auto& section) { return section.flags == 0; });
     REQUIRE(fixture.store->put("old", parts.put_together()));
-    for (const StreamInfo& stream : open("old")->streams()) CHECK(stream.volume_bytes == stream.raw_bytes);
+    const auto old = open("old");
+    for (const StreamInfo& stream : old->streams()) CHECK(stream.volume_bytes == stream.raw_bytes);
   }
 
   TEST_CASE("object: hostile sections behind right checksums never crash a reader") {

@@ -273,7 +273,7 @@ class ModelLedger final : public FileLedger {
       auto released = released_.find(id);
       const bool blank = identity.is_blank(head, released == released_.end() ? known.position : released->second.first);
       if (blank && !is_name_or_rotation(record.path, path)) continue;
-      known.is_anew = blank && record.path == path;
+      known.is_anew = blank && !head.empty() && record.path == path;
       if (!best || best->identity.fingerprint_bytes < identity.fingerprint_bytes) best = known;
     }
     if (!best) return best;
