@@ -100,6 +100,8 @@ def main():
     parser.add_argument("pattern", nargs="?", default="")
     args = parser.parse_args()
     env = dict(os.environ, SKIDWAY_BUILD=os.path.abspath(args.build), TZ="UTC")
+    if args.make:  # what is listed is as of the last configuration
+        subprocess.run(["ninja", "-C", args.build, "--quiet", "build.ninja"], check=True)
     listed = json.loads(subprocess.run(["meson", "introspect", "--tests", args.build], capture_output=True, text=True, check=True).stdout)
     units = [(t["name"], t["cmd"], dict(env, **t["env"])) for t in listed
              if args.pattern in t["name"] and (not args.suite or any(s.split(":")[-1] in args.suite for s in t["suite"]))]

@@ -87,6 +87,12 @@ Result<Direction> parse_direction(const HttpForm& form) {
   return fail(Errc::kInvalid, concat("invalid direction '", form.get("direction"), "'"));
 }
 
+constexpr int64_t kMostSeconds = 9'200'000'000;  // as nanoseconds they fit, with the second's parts
+
+pipeline::Error out_of_range(std::string_view text) {
+  return {Errc::kInvalid, concat("strconv.ParseInt: parsing ", quoted(text), ": value out of range")};
+}
+
 }  // namespace
 
 Result<UnixNanos> parse_timestamp(std::string_view text) {
@@ -94,12 +100,15 @@ Result<UnixNanos> parse_timestamp(std::string_view text) {
     if (auto seconds = whole_number<double>(text)) {
       double whole = 0;
       double millis = std::round(std::modf(*seconds, &whole) * 1000);
-      if (std::fabs(whole) > 9.2e9)
-        return fail(Errc::kInvalid, concat("strconv.ParseInt: parsing ", quoted(text), ": value out of range"));
+      if (std::fabs(whole) > static_cast<double>(kMostSeconds)) return fail(out_of_range(text));
       return static_cast<int64_t>(whole) * kSecond + static_cast<int64_t>(millis) * 1'000'000;
     }
   }
-  if (auto number = whole_number<int64_t>(text)) return text.size() <= 10 ? *number * kSecond : *number;
+  if (auto number = whole_number<int64_t>(text)) {
+    if (text.size() > 10) return *number;
+    if (*number > kMostSeconds) return fail(out_of_range(text));
+    return *number * kSecond;
+  }
   if (auto time = pipeline::parse_rfc3339(text)) return *time;
   return fail(Errc::kInvalid, concat("strconv.ParseInt: parsing ", quoted(text), ": invalid syntax"));
 }

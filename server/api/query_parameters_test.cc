@@ -25,6 +25,8 @@ TEST_SUITE("api") {
     CHECK(parse_timestamp("2026-11-01T10:00:00Z") == kNow);
     CHECK(parse_timestamp("1793527200000") == 1'793'527'200'000);  // milliseconds are taken for nanoseconds, as in Loki
     CHECK(parse_timestamp("-5") == -5 * kSecond);
+    CHECK(parse_timestamp("9793527200").error().message ==
+          "strconv.ParseInt: parsing \"9793527200\": value out of range");
     CHECK(parse_timestamp("x").error().message == "strconv.ParseInt: parsing \"x\": invalid syntax");
   }
 
