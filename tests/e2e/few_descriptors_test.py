@@ -11,7 +11,7 @@ import programs  # noqa: E402
 FILES, DESCRIPTORS = 1000, 96
 
 
-class Crowd:
+class Crowd(programs.Pair):
     """A server, an agent with few descriptors, and many files of which it is written down what was put into each."""
 
     def __init__(self, start_at="beginning"):
@@ -33,15 +33,8 @@ start_at = "{start_at}"
         os.chmod(few, 0o755)
         self.agent.binary = few
 
-    def __enter__(self):
-        self.server.start()
-        self.agent.start()
-        return self
-
-    def __exit__(self, *_):
-        for program in (self.agent, self.server):
-            if program.process and program.process.poll() is None:
-                program.kill()
+    def __exit__(self, *what):
+        super().__exit__(*what)
         self.temporary.cleanup()
 
     def path(self, name):
