@@ -124,10 +124,9 @@ int print_whereis(const CommonFlags& flags, const std::string& what, bool json) 
     std::fwrite(answer->body.data(), 1, answer->body.size(), answer->status == 200 ? stdout : stderr);
     return answer->status == 200 ? 0 : 1;
   }
-  if (auto lock = pipeline::FolderLock::acquire(configuration->data_dir);
-      !lock && lock.error().code == Errc::kUnavailable)
-    std::fprintf(stderr, "an agent runs (%s), but does not answer at %s; from its checkpoints:\n",
-                 lock.error().message.c_str(), configuration->http_listen.c_str());
+  if (auto pid = pipeline::FolderLock::holder(configuration->data_dir))
+    std::fprintf(stderr, "an agent runs (process %s), but does not answer at %s; from its checkpoints:\n", pid->c_str(),
+                 configuration->http_listen.c_str());
   LedgerView view = view_of(*configuration, read_checkpoints(configuration->data_dir + "/checkpoints.db"));
   if (auto free = pipeline::system_files()->free_bytes(configuration->data_dir); free && *free < kLittleSpace)
     view.store_trouble = concat("the volume of ", configuration->data_dir, " is full: ", *free, " bytes are free");

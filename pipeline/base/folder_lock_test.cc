@@ -11,6 +11,7 @@ TEST_SUITE("base") {
     char name[] = "/tmp/folder_lock.XXXXXX";
     REQUIRE(::mkdtemp(name) != nullptr);
     std::string folder = name;
+    CHECK(FolderLock::holder(folder) == std::nullopt);
     {
       auto first = FolderLock::acquire(folder);
       REQUIRE(first);
@@ -18,7 +19,10 @@ TEST_SUITE("base") {
       REQUIRE(!second);
       CHECK(second.error() ==
             Error{Errc::kUnavailable, concat(folder, "/LOCK: the folder is in use by process ", ::getpid())});
+      CHECK(FolderLock::holder(folder) == std::to_string(::getpid()));
+      CHECK(FolderLock::holder(folder).has_value());  // asking has not let go of it
     }
+    CHECK(FolderLock::holder(folder) == std::nullopt);
     CHECK(FolderLock::acquire(folder));
     std::filesystem::remove_all(folder);
     CHECK(FolderLock::acquire(folder).error().code == Errc::kNotFound);

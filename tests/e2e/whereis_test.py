@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import random
+import socket
 import ssl
 import subprocess
 import sys
@@ -25,6 +26,11 @@ def wait(what, seconds=20, told="waited in vain"):
         if time.monotonic() > until:
             raise AssertionError(told() if callable(told) else told)
         time.sleep(0.1)
+
+
+def listens(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
 
 
 class FarSide:
@@ -163,6 +169,31 @@ def permission_case():
     os.chown(case.file, 0, 0)
     with case:
         case.expect("open", "permission denied")
+
+
+def asked_at_the_start_case():
+    """asked all the time while the agent starts: it starts every time"""
+    case = Case(["one"], "http://127.0.0.1:9/")
+    stop = threading.Event()
+
+    def ask():
+        while not stop.is_set():
+            case.whereis()
+
+    askers = [threading.Thread(target=ask) for _ in range(3)]
+    for asker in askers:
+        asker.start()
+    try:
+        for _ in range(15):
+            case.start()
+            wait(lambda: listens(case.port) or case.process.poll() is not None)
+            assert case.process.poll() is None, case.log_tail()
+            case.kill()
+    finally:
+        stop.set()
+        for asker in askers:
+            asker.join()
+        case.kill()
 
 
 STAGE = """
@@ -352,5 +383,5 @@ def sums_case():
 
 
 if __name__ == "__main__":
-    sys.exit(programs.run_cases([permission_case, filter_case, rate_limit_case, clock_case, parse_case, disk_case, tls_case, dns_case, answers_case, too_large_case,
+    sys.exit(programs.run_cases([asked_at_the_start_case, permission_case, filter_case, rate_limit_case, clock_case, parse_case, disk_case, tls_case, dns_case, answers_case, too_large_case,
                                  label_limit_case, refused_case, sums_case]))
