@@ -1,6 +1,7 @@
 #include "server/api/detected_routes.h"
 
 #include "server/api/detected_fields.h"
+#include "server/api/loki_json.h"
 #include "server/api/query_parameters.h"
 #include "server/logql/parser.h"
 
@@ -18,6 +19,7 @@ constexpr uint32_t kDefaultFieldLimit = 1000;
 struct FieldSample {
   ResultStreams streams;
   uint32_t limit = 0;  // of fields or values
+  std::vector<std::string> warnings;
 };
 
 // The latest entries of the query, with categorised labels.
@@ -33,7 +35,7 @@ Result<FieldSample> sample_of(const ReadCall& call, QueryEngine& engine) {
                    stepped.range.start, stepped.range.end,
                    stepped.step,        {Direction::kBackward, lines, std::chrono::nanoseconds(0), true}};
   TRY_LET(QueryResult result, engine.range(range, *call.turn));
-  return FieldSample{std::get<ResultStreams>(std::move(result.data)), limit};
+  return FieldSample{std::get<ResultStreams>(std::move(result.data)), limit, std::move(result.warnings)};
 }
 
 }  // namespace
@@ -41,12 +43,13 @@ Result<FieldSample> sample_of(const ReadCall& call, QueryEngine& engine) {
 void add_detected_routes(ReadRoutes& routes, QueryEngine& engine) {
   routes.add_json("/loki/api/v1/detected_fields", [&engine](const ReadCall& call) -> Result<std::string> {
     TRY_LET(FieldSample sample, sample_of(call, engine));
-    return detected_fields_answer(detect_fields(sample.streams, sample.limit), sample.limit);
+    return with_warnings(detected_fields_answer(detect_fields(sample.streams, sample.limit), sample.limit),
+                         sample.warnings);
   });
   routes.add_json("/loki/api/v1/detected_field/{name}/values", [&engine](const ReadCall& call) -> Result<std::string> {
     TRY_LET(FieldSample sample, sample_of(call, engine));
     auto values = detect_field_values(sample.streams, call.request.path_value("name"), sample.limit);
-    return detected_values_answer(values, sample.limit);
+    return with_warnings(detected_values_answer(values, sample.limit), sample.warnings);
   });
 }
 

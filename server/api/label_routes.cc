@@ -35,8 +35,8 @@ Result<std::string> series(const ReadCall& call, QueryEngine& engine) {
   for (const std::string& selector : query.selectors) {
     if (selector == "{}") return fail(Errc::kInvalid, "0 matchers in group: {}");
   }
-  TRY_LET(auto found, engine.series(query));
-  return series_answer(found);
+  TRY_LET(auto series, engine.series(query, *call.turn));
+  return with_warnings(series_answer(series.found), series.warnings);
 }
 
 Result<std::string> detected_labels(const ReadCall& call, QueryEngine& engine) {
@@ -45,8 +45,8 @@ Result<std::string> detected_labels(const ReadCall& call, QueryEngine& engine) {
   StreamQuery query{call.tenant, {}, range.start, range.end};
   if (std::string_view selector = call.form.get("query"); !selector.empty() && selector != "{}")
     query.selectors.emplace_back(selector);
-  TRY_LET(auto found, engine.series(query));
-  return detected_labels_answer(detect_labels(found));
+  TRY_LET(auto series, engine.series(query, *call.turn));
+  return with_warnings(detected_labels_answer(detect_labels(series.found)), series.warnings);
 }
 
 HttpResponse page_not_found() { return HttpResponse::text(404, "404 page not found\n"); }
@@ -58,8 +58,9 @@ void add_label_routes(ReadRoutes& routes, QueryEngine& engine) {
   auto add_names = [&](const char* path, Names form) {
     routes.add_json(path, [&engine, form](const ReadCall& call) -> Result<std::string> {
       TRY_LET(StreamQuery query, label_query(call));
-      TRY_LET(auto names, engine.label_names(query));
-      return form == Names::kPlain ? names_answer(names) : legacy_names_answer(names);
+      TRY_LET(auto names, engine.label_names(query, *call.turn));
+      return with_warnings(form == Names::kPlain ? names_answer(names.found) : legacy_names_answer(names.found),
+                           names.warnings);
     });
   };
   add_names("/loki/api/v1/labels", Names::kPlain);
@@ -70,8 +71,8 @@ void add_label_routes(ReadRoutes& routes, QueryEngine& engine) {
     std::string_view name = call.request.path_value("name");
     if (name.find('/') != name.npos) return page_not_found();
     TRY_LET(StreamQuery query, label_query(call));
-    TRY_LET(auto values, engine.label_values(query, name));
-    return HttpResponse::json(names_answer(values));
+    TRY_LET(auto values, engine.label_values(query, name, *call.turn));
+    return HttpResponse::json(with_warnings(names_answer(values.found), values.warnings));
   });
   routes.add_direct("/loki/api/v1/label//values", [](const pipeline::HttpRequest&) {
     HttpResponse answer = HttpResponse::empty(301);

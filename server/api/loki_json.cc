@@ -252,6 +252,14 @@ std::string query_answer(const QueryResult& result, const std::vector<std::strin
   return out += "}\n";
 }
 
+std::string with_warnings(std::string answer, const std::vector<std::string>& warnings) {
+  if (warnings.empty()) return answer;
+  answer.resize(answer.rfind('}'));
+  answer += answer.ends_with('{') ? "\"warnings\":" : ",\"warnings\":";
+  append_list(answer, warnings, [&answer](const std::string& warning) { append_json_text(answer, warning); });
+  return answer += ",\"partial\":true}\n";
+}
+
 std::string names_answer(const std::vector<std::string>& names) {
   std::string out = R"({"status":"success")";
   if (!names.empty()) {

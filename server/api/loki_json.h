@@ -37,6 +37,9 @@ void append_labels(std::string& out, const std::vector<pipeline::Label>& labels)
 // [1793527200.5,"3"]
 void append_point(std::string& out, pipeline::UnixNanos time, double value);
 
+// `answer`, a JSON object, with `warnings` and `"partial":true` as its last members; unchanged where there are none.
+std::string with_warnings(std::string answer, const std::vector<std::string>& warnings);
+
 // A JSON string with its quotes. `kLine` also escapes < > & for HTML. Invalid UTF-8 becomes \ufffd.
 enum class JsonText { kPlain, kLine };
 void append_json_text(std::string& out, std::string_view text, JsonText kind = JsonText::kPlain);

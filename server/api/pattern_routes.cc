@@ -67,7 +67,7 @@ void add_pattern_routes(ReadRoutes& routes, QueryEngine& engine, Catalog& catalo
                                std::clamp<int64_t>(stepped.step.count(), kPatternResolution, kFar)};
     TRY_LET(auto patterns,
             engine.patterns(call.tenant, std::string(call.form.get("query")), window, *notes, *call.turn));
-    return patterns_answer(patterns);
+    return with_warnings(patterns_answer(patterns.found), patterns.warnings);
   });
 }
 

@@ -98,7 +98,7 @@ class QueryRoutes {
     TRY_LET(QueryResult result, run_range(call, false));
     const auto* streams = std::get_if<ResultStreams>(&result.data);
     if (streams == nullptr) return fail(Errc::kInvalid, "legacy endpoints only support streams result type");
-    return legacy_streams_answer(*streams, result.stats);
+    return with_warnings(legacy_streams_answer(*streams, result.stats), result.warnings);
   }
 
  private:

@@ -28,13 +28,17 @@ Result<std::vector<LabelMatcher>> selector_of(const ReadCall& call) {
   return std::move(selector.matchers);
 }
 
+std::string totals_json(const VolumeTotals& totals) {
+  return concat(R"({"streams":)", totals.streams, R"(,"chunks":)", totals.pieces, R"(,"bytes":)", totals.bytes,
+                R"(,"entries":)", totals.entries, "}");
+}
+
 Result<std::string> stats(const ReadCall& call, QueryEngine& engine) {
   TRY_LET(TimeRange range, parse_time_range(call.form, call.now));
   TRY(check_order(range));
   TRY_LET(auto matchers, selector_of(call));
-  TRY_LET(VolumeTotals totals, engine.volume_totals({call.tenant, std::move(matchers), {range.start, range.end}}));
-  return concat(R"({"streams":)", totals.streams, R"(,"chunks":)", totals.pieces, R"(,"bytes":)", totals.bytes,
-                R"(,"entries":)", totals.entries, "}\n");
+  TRY_LET(auto totals, engine.volume_totals({call.tenant, std::move(matchers), {range.start, range.end}}, *call.turn));
+  return with_warnings(totals_json(totals.found) + "\n", totals.warnings);
 }
 
 std::vector<std::string> target_labels(const HttpForm& form) {
@@ -149,11 +153,12 @@ Result<HttpResponse> volume(const ReadCall& call, QueryEngine& engine, std::vect
   VolumeGrouping grouping = grouping_of(matchers, target_labels(call.form), p.by);
   std::vector<UnixNanos> times(edges.begin() + 1, edges.end());
   for (size_t i = 0; i + 1 < times.size(); ++i) --times[i];
-  auto series = engine.volumes({call.tenant, std::move(matchers), std::move(edges)}, grouping, kVolumeMaxSeries);
+  auto series =
+      engine.volumes({call.tenant, std::move(matchers), std::move(edges)}, grouping, kVolumeMaxSeries, *call.turn);
   if (!series && series.error().code == Errc::kOverLimit) return HttpResponse::text(500, series.error().message);
   TRY(series);
-  keep_largest(*series, times.size(), p.limit);
-  return HttpResponse::json(volume_answer(*series, times));
+  keep_largest(series->found, times.size(), p.limit);
+  return HttpResponse::json(with_warnings(volume_answer(series->found, times), series->warnings));
 }
 
 }  // namespace

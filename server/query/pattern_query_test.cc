@@ -45,7 +45,8 @@ std::vector<PatternSeries> ask(QueryFixture& fixture, MemoryNotes& notes, const 
   auto found = fixture.engine().patterns("t", query, {kStart + from * kSecond, kStart + to * kSecond, step * kSecond},
                                          notes, turn);
   REQUIRE(found.has_value());
-  return *std::move(found);
+  CHECK(found->warnings.empty());
+  return std::move(found->found);
 }
 
 }  // namespace

@@ -38,6 +38,14 @@ void shorten(std::vector<std::string>& warnings) {
   warnings.push_back(concat("and ", more, " more pages or objects could not be read"));
 }
 
+template <class T>
+Readable<std::vector<T>> distinct(std::vector<T> found, std::vector<std::string> warnings) {
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  shorten(warnings);
+  return {std::move(found), std::move(warnings)};
+}
+
 size_t count_matchers(const Expr& expr) {
   struct Counter {
     size_t operator()(const LogExpr& e) const { return e.selector.matchers.size(); }
@@ -194,56 +202,58 @@ Result<QueryResult> QueryEngine::run_metric(const Asked& asked, const StepGrid& 
   });
 }
 
-Result<std::vector<std::string>> QueryEngine::label_names(const StreamQuery& query) {
+Result<Readable<std::vector<std::string>>> QueryEngine::label_names(const StreamQuery& query, QueryTurn& turn) {
   std::vector<std::string> names;
-  TRY(for_each_stream(query, views_, readers_, [&](const LabelSet& labels) {
-    for (const auto& [name, value] : labels.labels()) names.push_back(name);
-  }));
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
+  TRY_LET(auto warnings, for_each_stream(query, views_, readers_, turn, [&](const LabelSet& labels) {
+            for (const auto& [name, value] : labels.labels()) names.push_back(name);
+          }));
+  return distinct(std::move(names), std::move(warnings));
 }
 
-Result<std::vector<std::string>> QueryEngine::label_values(const StreamQuery& query, std::string_view name) {
+Result<Readable<std::vector<std::string>>> QueryEngine::label_values(const StreamQuery& query, std::string_view name,
+                                                                     QueryTurn& turn) {
   std::vector<std::string> values;
-  TRY(for_each_stream(query, views_, readers_, [&](const LabelSet& labels) {
-    if (auto value = labels.get(name)) values.emplace_back(*value);
-  }));
-  std::sort(values.begin(), values.end());
-  values.erase(std::unique(values.begin(), values.end()), values.end());
-  return values;
+  TRY_LET(auto warnings, for_each_stream(query, views_, readers_, turn, [&](const LabelSet& labels) {
+            if (auto value = labels.get(name)) values.emplace_back(*value);
+          }));
+  return distinct(std::move(values), std::move(warnings));
 }
 
-Result<std::vector<LabelSet>> QueryEngine::series(const StreamQuery& query) {
+Result<Readable<std::vector<LabelSet>>> QueryEngine::series(const StreamQuery& query, QueryTurn& turn) {
   std::vector<LabelSet> found;
-  TRY(for_each_stream(query, views_, readers_, [&](const LabelSet& labels) { found.push_back(labels); }));
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
-  return found;
+  TRY_LET(auto warnings,
+          for_each_stream(query, views_, readers_, turn, [&](const LabelSet& labels) { found.push_back(labels); }));
+  return distinct(std::move(found), std::move(warnings));
 }
 
-Result<std::vector<PatternSeries>> QueryEngine::patterns(const std::string& tenant, const std::string& query,
-                                                         const PatternWindow& window, PatternNotes& notes,
-                                                         QueryTurn& turn) {
+Result<Readable<std::vector<PatternSeries>>> QueryEngine::patterns(const std::string& tenant, const std::string& query,
+                                                                   const PatternWindow& window, PatternNotes& notes,
+                                                                   QueryTurn& turn) {
   TRY_LET(Expr expr, parse_query(query));
   if (expr.log() == nullptr) return fail(Errc::kInvalid, "only log selector is supported");
   TRY(check_length(window.start, window.end));
-  std::vector<PatternSeries> found;
+  Readable<std::vector<PatternSeries>> answer;
   const Asked asked{tenant, expr};
-  TRY(attempt(asked, turn, [&](QueryContext& context, QueryResult&) -> Result<void> {
-    TRY_LET(found, find_patterns(*expr.log(), window, notes, context));
-    return {};
-  }));
-  return found;
+  TRY_LET(QueryResult result, attempt(asked, turn, [&](QueryContext& context, QueryResult&) -> Result<void> {
+            TRY_LET(answer.found, find_patterns(*expr.log(), window, notes, context));
+            return {};
+          }));
+  answer.warnings = std::move(result.warnings);
+  return answer;
 }
 
-Result<VolumeTotals> QueryEngine::volume_totals(const VolumeSelection& selection) {
-  return server::volume_totals(selection, views_, readers_);
+Result<Readable<VolumeTotals>> QueryEngine::volume_totals(const VolumeSelection& selection, QueryTurn& turn) {
+  TRY_LET(auto totals, server::volume_totals(selection, views_, readers_, turn));
+  shorten(totals.warnings);
+  return totals;
 }
 
-Result<std::vector<VolumeSeries>> QueryEngine::volumes(const VolumeSelection& selection, const VolumeGrouping& grouping,
-                                                       uint32_t max_series) {
-  return server::volumes(selection, grouping, max_series, views_, readers_);
+Result<Readable<std::vector<VolumeSeries>>> QueryEngine::volumes(const VolumeSelection& selection,
+                                                                 const VolumeGrouping& grouping, uint32_t max_series,
+                                                                 QueryTurn& turn) {
+  TRY_LET(auto series, server::volumes(selection, grouping, max_series, views_, readers_, turn));
+  shorten(series.warnings);
+  return series;
 }
 
 }  // namespace server

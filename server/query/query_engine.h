@@ -68,19 +68,21 @@ class QueryEngine {
   pipeline::Result<QueryResult> range(const RangeQuery& query, const std::atomic<bool>& cancelled);
   pipeline::Result<QueryResult> instant(const InstantQuery& query, const std::atomic<bool>& cancelled);
 
-  pipeline::Result<std::vector<std::string>> label_names(const StreamQuery& query);
-  pipeline::Result<std::vector<std::string>> label_values(const StreamQuery& query, std::string_view name);
-  pipeline::Result<std::vector<pipeline::LabelSet>> series(const StreamQuery& query);
+  pipeline::Result<Readable<std::vector<std::string>>> label_names(const StreamQuery& query, QueryTurn& turn);
+  pipeline::Result<Readable<std::vector<std::string>>> label_values(const StreamQuery& query, std::string_view name,
+                                                                    QueryTurn& turn);
+  pipeline::Result<Readable<std::vector<pipeline::LabelSet>>> series(const StreamQuery& query, QueryTurn& turn);
 
   // How much there is (volume.h).
-  pipeline::Result<VolumeTotals> volume_totals(const VolumeSelection& selection);
-  pipeline::Result<std::vector<VolumeSeries>> volumes(const VolumeSelection& selection, const VolumeGrouping& grouping,
-                                                      uint32_t max_series);
+  pipeline::Result<Readable<VolumeTotals>> volume_totals(const VolumeSelection& selection, QueryTurn& turn);
+  pipeline::Result<Readable<std::vector<VolumeSeries>>> volumes(const VolumeSelection& selection,
+                                                                const VolumeGrouping& grouping, uint32_t max_series,
+                                                                QueryTurn& turn);
 
   // Templates of the lines of a log query (pattern_query.h).
-  pipeline::Result<std::vector<PatternSeries>> patterns(const std::string& tenant, const std::string& query,
-                                                        const PatternWindow& window, PatternNotes& notes,
-                                                        QueryTurn& turn);
+  pipeline::Result<Readable<std::vector<PatternSeries>>> patterns(const std::string& tenant, const std::string& query,
+                                                                  const PatternWindow& window, PatternNotes& notes,
+                                                                  QueryTurn& turn);
 
   uint64_t cached_bytes() const { return readers_.size_bytes(); }
 

@@ -319,14 +319,57 @@ TEST_SUITE("query") {
     data.add_head({entry("b", 500, "x")});
     QueryEngine engine = data.engine();
     StreamQuery all{"t", {}, kStart, kStart + 1000 * kSecond};
-    CHECK(engine.label_names(all) == std::vector<std::string>{"app"});
-    CHECK(engine.label_values(all, "app") == std::vector<std::string>{"a", "b"});
-    CHECK(engine.label_values({"t", {}, kStart, kStart + 100 * kSecond}, "app") == std::vector<std::string>{"a"});
-    CHECK(engine.label_values({"t", {R"({app!="a",app=~".+"})"}, kStart, kStart + 1000 * kSecond}, "app") ==
-          std::vector<std::string>{"b"});
-    CHECK(engine.series({"t", {R"({app="a"})", R"({app=~".+"})"}, kStart, kStart + 1000 * kSecond})->size() == 2);
-    CHECK(engine.series({"t", {R"({app="a"} |= "x")"}, kStart, kStart + 1}).error().message ==
+    LoneTurn turn(kNotCancelled);
+    auto values = [&](const StreamQuery& query) { return engine.label_values(query, "app", turn)->found; };
+    CHECK(engine.label_names(all, turn)->found == std::vector<std::string>{"app"});
+    CHECK(values(all) == std::vector<std::string>{"a", "b"});
+    CHECK(values({"t", {}, kStart, kStart + 100 * kSecond}) == std::vector<std::string>{"a"});
+    CHECK(values({"t", {R"({app!="a",app=~".+"})"}, kStart, kStart + 1000 * kSecond}) == std::vector<std::string>{"b"});
+    const std::vector<std::string> two = {R"({app="a"})", R"({app=~".+"})"};
+    CHECK(engine.series({"t", two, kStart, kStart + 1000 * kSecond}, turn)->found.size() == 2);
+    CHECK(engine.series({"t", {R"({app="a"} |= "x")"}, kStart, kStart + 1}, turn).error().message ==
           "only label matchers are supported");
+  }
+
+  TEST_CASE("query: labels, series, volumes and patterns without an unreadable object say what they lack") {
+    QueryFixture data;
+    data.add_object({entry("lost", 1, "x")});
+    data.add_object({entry("kept", 2, "x")});
+    data.add_object({{"other", LabelSet::from({{"app", "y"}}), kStart + kSecond, "x", ""}});
+    REQUIRE(data.store().remove(data.objects()[0].key));
+    REQUIRE(data.store().remove(data.objects()[2].key));  // another tenant's: no concern of ours
+    QueryEngine engine = data.engine();
+    LoneTurn turn(kNotCancelled);
+    const StreamQuery all{"t", {}, kStart, kStart + 10 * kSecond};
+    auto says_so = [](const std::vector<std::string>& warnings) {
+      REQUIRE(warnings.size() == 1);
+      CHECK(warnings[0].starts_with("an object could not be read, its entries are missing: "));
+    };
+    auto values = engine.label_values(all, "app", turn);
+    REQUIRE(values.has_value());
+    CHECK(values->found == std::vector<std::string>{"kept"});
+    says_so(values->warnings);
+    says_so(engine.label_names(all, turn)->warnings);
+    says_so(engine.series(all, turn)->warnings);
+    const VolumeSelection selection{"t", {}, {kStart, kStart + 10 * kSecond}};
+    auto totals = engine.volume_totals(selection, turn);
+    REQUIRE(totals.has_value());
+    CHECK(totals->found.entries == 1);
+    says_so(totals->warnings);
+    auto volumes = engine.volumes(selection, {VolumeGrouping::By::kSeries, true, {}}, 0, turn);
+    REQUIRE(volumes.has_value());
+    CHECK(volumes->found.size() == 1);
+    says_so(volumes->warnings);
+  }
+
+  TEST_CASE("query: labels and volumes end when the client goes away") {
+    QueryFixture data;
+    data.add_object({entry("a", 1, "x")});
+    std::atomic<bool> cancelled{true};
+    LoneTurn turn(cancelled);
+    CHECK(data.engine().label_names({"t", {}, kStart, kStart + 10 * kSecond}, turn).error().code == Errc::kCancelled);
+    CHECK(data.engine().volume_totals({"t", {}, {kStart, kStart + kSecond * 10}}, turn).error().code ==
+          Errc::kCancelled);
   }
 
   TEST_CASE("query: random entries in random places are answered as a plain list would be") {

@@ -59,6 +59,13 @@ struct ResultScalar {
   double value = 0;
 };
 
+// What was found in all that could be read; the warnings say what could not. Any warning: the answer is partial.
+template <class T>
+struct Readable {
+  T found;
+  std::vector<std::string> warnings;
+};
+
 struct QueryResult {
   std::variant<ResultStreams, ResultVector, ResultMatrix, ResultScalar> data;
   std::vector<std::string> warnings;

@@ -10,10 +10,6 @@ using pipeline::UnixNanos;
 
 namespace {
 
-bool holds_tenant(const ObjectSummary& summary, std::string_view tenant) {
-  return std::binary_search(summary.tenants.begin(), summary.tenants.end(), tenant);
-}
-
 bool strictly_rising(std::span<const UnixNanos> times) {
   return std::adjacent_find(times.begin(), times.end(), std::greater_equal<>()) == times.end();
 }
@@ -51,8 +47,7 @@ void select_object(Selection& selection, const ObjectRow& row, QueryContext& con
   auto reader = context.readers.open(row);
   if (!reader) {
     context.objects_missing = context.objects_missing || reader.error().code == Errc::kNotFound;
-    context.warnings.push_back(
-        pipeline::concat("an object could not be read, its entries are missing: ", reader.error().message));
+    context.warnings.push_back(unreadable_object(reader.error()));
     return;
   }
   QueryStats& stats = context.stats;
@@ -72,6 +67,14 @@ void select_object(Selection& selection, const ObjectRow& row, QueryContext& con
 }
 
 }  // namespace
+
+bool holds_tenant(const ObjectSummary& summary, std::string_view tenant) {
+  return std::binary_search(summary.tenants.begin(), summary.tenants.end(), tenant);
+}
+
+std::string unreadable_object(const pipeline::Error& error) {
+  return pipeline::concat("an object could not be read, its entries are missing: ", error.message);
+}
 
 std::vector<LabelTest> label_tests(std::span<const Matcher> matchers) {
   std::vector<LabelTest> tests;

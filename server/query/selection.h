@@ -39,6 +39,11 @@ struct Selection {
 Selection select_parts(QueryContext& context, std::span<const pipeline::Matcher> matchers, pipeline::UnixNanos begin,
                        pipeline::UnixNanos end);
 
+bool holds_tenant(const ObjectSummary& summary, std::string_view tenant);
+
+// The warning that an answer carries for an object that could not be opened.
+std::string unreadable_object(const pipeline::Error& error);
+
 // Conditions for ObjectReader::select; `matchers` outlive them.
 std::vector<LabelTest> label_tests(std::span<const pipeline::Matcher> matchers);
 

@@ -1,6 +1,7 @@
 #include "server/query/stream_labels.h"
 
 #include "server/logql/parser.h"
+#include "server/query/selection.h"
 
 namespace server {
 
@@ -12,19 +13,33 @@ namespace {
 
 using Visit = std::function<void(const LabelSet&)>;
 
-Result<void> visit_objects(const StreamQuery& query, const ReadView& view, ReaderCache& readers,
-                           const std::vector<std::vector<Matcher>>& selectors, const Visit& visit) {
+struct Outcome {
+  std::vector<std::string> warnings = {};
+  bool objects_missing = false;  // one was deleted meanwhile
+};
+
+Result<Outcome> visit_objects(const StreamQuery& query, const ReadView& view, ReaderCache& readers, QueryTurn& turn,
+                              const std::vector<std::vector<Matcher>>& selectors, const Visit& visit) {
+  Outcome outcome;
   for (const ObjectRow& row : view.objects->objects) {
-    if (row.summary.max_time < query.start || row.summary.min_time > query.end) continue;
-    TRY_LET(auto reader, readers.open(row));
+    const ObjectSummary& summary = row.summary;
+    if (summary.max_time < query.start || summary.min_time > query.end || !holds_tenant(summary, query.tenant))
+      continue;
+    TRY(turn.breathe());
+    auto reader = readers.open(row);
+    if (!reader) {
+      outcome.objects_missing = outcome.objects_missing || reader.error().code == pipeline::Errc::kNotFound;
+      outcome.warnings.push_back(unreadable_object(reader.error()));
+      continue;
+    }
     for (const std::vector<Matcher>& matchers : selectors) {
-      for (uint32_t ordinal : reader->select(query.tenant, label_tests(matchers)).ordinals) {
-        const StreamInfo& stream = reader->streams()[ordinal];
-        if (stream.max_time >= query.start && stream.min_time <= query.end) visit(reader->labels(stream));
+      for (uint32_t ordinal : (*reader)->select(query.tenant, label_tests(matchers)).ordinals) {
+        const StreamInfo& stream = (*reader)->streams()[ordinal];
+        if (stream.max_time >= query.start && stream.min_time <= query.end) visit((*reader)->labels(stream));
       }
     }
   }
-  return {};
+  return outcome;
 }
 
 void visit_head(const StreamQuery& query, const ReadView& view, const std::vector<std::vector<Matcher>>& selectors,
@@ -43,23 +58,22 @@ void visit_head(const StreamQuery& query, const ReadView& view, const std::vecto
 
 }  // namespace
 
-Result<void> for_each_stream(const StreamQuery& query, const ReadViewSource& views, ReaderCache& readers,
-                             const Visit& visit) {
+Result<std::vector<std::string>> for_each_stream(const StreamQuery& query, const ReadViewSource& views,
+                                                 ReaderCache& readers, QueryTurn& turn, const Visit& visit) {
   std::vector<std::vector<Matcher>> selectors;
   for (const std::string& text : query.selectors) {
     TRY_LET(Selector selector, parse_selector(text, EmptyMatchers::kRefuse));
     selectors.push_back(compile_selector(selector));
   }
   if (selectors.empty()) selectors.emplace_back();  // no condition: every stream
-  TRY_LET(ReadView view, views(query.tenant));
-  auto outcome = visit_objects(query, view, readers, selectors, visit);
-  if (!outcome && outcome.error().code == pipeline::Errc::kNotFound) {  // compacted and deleted meanwhile
-    TRY_LET(view, views(query.tenant));
-    outcome = visit_objects(query, view, readers, selectors, visit);
+  for (bool fresh : {false, true}) {
+    TRY_LET(ReadView view, views(query.tenant));
+    TRY_LET(Outcome outcome, visit_objects(query, view, readers, turn, selectors, visit));
+    if (outcome.objects_missing && !fresh) continue;  // compacted and deleted meanwhile
+    visit_head(query, view, selectors, visit);
+    return std::move(outcome.warnings);
   }
-  TRY(outcome);
-  visit_head(query, view, selectors, visit);
-  return {};
+  return std::vector<std::string>();
 }
 
 }  // namespace server

@@ -1,8 +1,8 @@
 // The label sets of the streams that have entries in a time range, from directories and the head alone. Answers are as
 // exact as the directory: a stream counts where its first to last entry in an object touches the range.
 //
-// Thread: a worker of the query pool. Errors: kInvalid (a selector does not parse), kIo and the like (an object cannot
-// be opened: here there is no partial answer).
+// Thread: a worker of the query pool.
+// Errors: kInvalid (a selector does not parse), kCancelled. An object that cannot be opened is a warning.
 #pragma once
 
 #include <functional>
@@ -11,8 +11,9 @@
 
 namespace server {
 
-// A stream may be visited several times.
-pipeline::Result<void> for_each_stream(const StreamQuery& query, const ReadViewSource& views, ReaderCache& readers,
-                                       const std::function<void(const pipeline::LabelSet&)>& visit);
+// A stream may be visited several times. Returns the warnings.
+pipeline::Result<std::vector<std::string>> for_each_stream(const StreamQuery& query, const ReadViewSource& views,
+                                                           ReaderCache& readers, QueryTurn& turn,
+                                                           const std::function<void(const pipeline::LabelSet&)>& visit);
 
 }  // namespace server

@@ -36,15 +36,23 @@ class Walk {
   Walk(const VolumeSelection& selection, std::span<const Matcher> matchers, Visitor& visitor)
       : selection_(selection), edges_(selection.edges), matchers_(matchers), visitor_(visitor) {}
 
-  Result<void> objects(const CatalogSnapshot& snapshot, ReaderCache& readers) {
+  Result<void> objects(const CatalogSnapshot& snapshot, ReaderCache& readers, QueryTurn& turn) {
     std::vector<LabelTest> tests = label_tests(matchers_);
     for (const ObjectRow& row : snapshot.objects) {
       if (row.summary.max_time < edges_.front() || row.summary.min_time >= edges_.back()) continue;
-      TRY_LET(auto object, readers.open(row));
-      for (uint32_t ordinal : object->select(selection_.tenant, tests).ordinals) stored_stream(*object, ordinal);
+      if (!holds_tenant(row.summary, selection_.tenant)) continue;
+      TRY(turn.breathe());
+      if (auto object = readers.open(row)) {
+        for (uint32_t ordinal : (*object)->select(selection_.tenant, tests).ordinals) stored_stream(**object, ordinal);
+      } else {
+        objects_missing_ = objects_missing_ || object.error().code == Errc::kNotFound;
+        warnings_.push_back(unreadable_object(object.error()));
+      }
     }
     return {};
   }
+  bool objects_missing() const { return objects_missing_; }  // one was deleted meanwhile
+  std::vector<std::string> take_warnings() { return std::move(warnings_); }
 
   void head(const HeadSnapshot& head) {
     for (const HeadPiece& piece : head.pieces) {
@@ -128,22 +136,23 @@ class Walk {
   const std::vector<UnixNanos>& edges_;
   std::span<const Matcher> matchers_;
   Visitor& visitor_;
+  std::vector<std::string> warnings_;
+  bool objects_missing_ = false;
 };
 
 // Over one view; with a fresh one where an object was compacted and deleted meanwhile. `make` gives an empty visitor.
 template <class Make>
-auto walk(const VolumeSelection& selection, const ReadViewSource& views, ReaderCache& readers, Make make)
-    -> Result<decltype(make())> {
+auto walk(const VolumeSelection& selection, const ReadViewSource& views, ReaderCache& readers, QueryTurn& turn,
+          Make make) -> Result<Readable<decltype(make())>> {
   std::vector<Matcher> matchers = compile_selector(Selector{selection.matchers});
   for (bool fresh : {false, true}) {
     auto visitor = make();
     Walk walk(selection, matchers, visitor);
     TRY_LET(ReadView view, views(selection.tenant));
-    auto outcome = walk.objects(*view.objects, readers);
-    if (!outcome && outcome.error().code == Errc::kNotFound && !fresh) continue;
-    TRY(outcome);
+    TRY(walk.objects(*view.objects, readers, turn));
+    if (walk.objects_missing() && !fresh) continue;
     walk.head(view.head);
-    return visitor;
+    return Readable<decltype(make())>{std::move(visitor), walk.take_warnings()};
   }
   return fail(Errc::kUnavailable, "objects went away while they were read");
 }
@@ -243,21 +252,23 @@ class Groups final : public Visitor {
 
 }  // namespace
 
-Result<VolumeTotals> volume_totals(const VolumeSelection& selection, const ReadViewSource& views,
-                                   ReaderCache& readers) {
-  TRY_LET(Totals totals, walk(selection, views, readers, [&] { return Totals(selection); }));
-  return totals.finish();
+Result<Readable<VolumeTotals>> volume_totals(const VolumeSelection& selection, const ReadViewSource& views,
+                                             ReaderCache& readers, QueryTurn& turn) {
+  TRY_LET(auto totals, walk(selection, views, readers, turn, [&] { return Totals(selection); }));
+  return Readable<VolumeTotals>{totals.found.finish(), std::move(totals.warnings)};
 }
 
-Result<std::vector<VolumeSeries>> volumes(const VolumeSelection& selection, const VolumeGrouping& grouping,
-                                          uint32_t max_series, const ReadViewSource& views, ReaderCache& readers) {
-  TRY_LET(Groups groups, walk(selection, views, readers, [&] { return Groups(grouping, selection.edges.size() - 1); }));
-  std::vector<VolumeSeries> series = groups.finish();
+Result<Readable<std::vector<VolumeSeries>>> volumes(const VolumeSelection& selection, const VolumeGrouping& grouping,
+                                                    uint32_t max_series, const ReadViewSource& views,
+                                                    ReaderCache& readers, QueryTurn& turn) {
+  TRY_LET(auto groups,
+          walk(selection, views, readers, turn, [&] { return Groups(grouping, selection.edges.size() - 1); }));
+  std::vector<VolumeSeries> series = groups.found.finish();
   if (max_series != 0 && series.size() > max_series) {
     return fail(Errc::kOverLimit,
                 pipeline::concat("the query hit the max number of series limit (limit: ", max_series, " series)"));
   }
-  return series;
+  return Readable<std::vector<VolumeSeries>>{std::move(series), std::move(groups.warnings)};
 }
 
 }  // namespace server

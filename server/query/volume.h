@@ -3,7 +3,7 @@
 // time. Equal entries that lie in several places are counted as often.
 //
 // Thread: a worker of the query pool.
-// Errors: kIo and the like (an object cannot be opened: here there is no partial answer), kOverLimit.
+// Errors: kOverLimit, kCancelled. An object that cannot be opened is a warning.
 #pragma once
 
 #include <string>
@@ -11,7 +11,9 @@
 
 #include "server/ingest/read_view.h"
 #include "server/logql/syntax.h"
+#include "server/query/query_turn.h"
 #include "server/query/reader_cache.h"
+#include "server/query/result.h"
 
 namespace server {
 
@@ -44,11 +46,12 @@ struct VolumeSeries {
 };
 
 // An estimate, by the same rules as Loki's: pieces that the edges cut count by their share of time.
-pipeline::Result<VolumeTotals> volume_totals(const VolumeSelection& selection, const ReadViewSource& views,
-                                             ReaderCache& readers);
+pipeline::Result<Readable<VolumeTotals>> volume_totals(const VolumeSelection& selection, const ReadViewSource& views,
+                                                       ReaderCache& readers, QueryTurn& turn);
 // In no particular order; series without any bytes are left out. kOverLimit: more than `max_series` of them.
-pipeline::Result<std::vector<VolumeSeries>> volumes(const VolumeSelection& selection, const VolumeGrouping& grouping,
-                                                    uint32_t max_series, const ReadViewSource& views,
-                                                    ReaderCache& readers);
+pipeline::Result<Readable<std::vector<VolumeSeries>>> volumes(const VolumeSelection& selection,
+                                                              const VolumeGrouping& grouping, uint32_t max_series,
+                                                              const ReadViewSource& views, ReaderCache& readers,
+                                                              QueryTurn& turn);
 
 }  // namespace server

@@ -32,16 +32,25 @@ struct VolumeFixture {
   std::map<std::string, std::vector<uint64_t>> volumes(std::vector<LabelMatcher> matchers, std::vector<UnixNanos> edges,
                                                        VolumeGrouping grouping) {
     std::map<std::string, std::vector<uint64_t>> out;
-    auto found = fixture.engine().volumes({"t", std::move(matchers), std::move(edges)}, grouping, 0);
-    REQUIRE(found.has_value());
-    for (const VolumeSeries& one : *found) {
+    auto answer = fixture.engine().volumes({"t", std::move(matchers), std::move(edges)}, grouping, 0, turn);
+    REQUIRE(answer.has_value());
+    for (const VolumeSeries& one : answer->found) {
       std::string text;
       for (const Label& label : one.labels) text += label.first + "=" + label.second + " ";
       out[text] = one.bytes;
     }
     return out;
   }
+  VolumeTotals totals(const std::string& tenant, std::vector<LabelMatcher> matchers, int64_t seconds) {
+    auto answer =
+        fixture.engine().volume_totals({tenant, std::move(matchers), {kStart, kStart + seconds * kSecond}}, turn);
+    REQUIRE(answer.has_value());
+    CHECK(answer->warnings.empty());
+    return answer->found;
+  }
   QueryFixture fixture;
+  std::atomic<bool> cancelled{false};
+  LoneTurn turn{cancelled};
 };
 
 const std::vector<LabelMatcher> kApp = {{"app", MatchOp::kEqual, "x"}};
@@ -79,22 +88,22 @@ TEST_SUITE("query") {
 
   TEST_CASE("query: more series than allowed are refused") {
     VolumeFixture f;
-    auto refused =
-        f.fixture.engine().volumes({"t", {}, {kStart, kStart + kSecond}}, {VolumeGrouping::By::kSeries, true, {}}, 1);
+    auto refused = f.fixture.engine().volumes({"t", {}, {kStart, kStart + kSecond}},
+                                              {VolumeGrouping::By::kSeries, true, {}}, 1, f.turn);
     REQUIRE_FALSE(refused);
     CHECK(refused.error().message == "the query hit the max number of series limit (limit: 1 series)");
   }
 
   TEST_CASE("query: totals count streams, entries and bytes, in part where the range is a part") {
     VolumeFixture f;
-    auto totals = *f.fixture.engine().volume_totals({"t", kApp, {kStart, kStart + 600 * kSecond}});
+    auto totals = f.totals("t", kApp, 600);
     CHECK(totals.streams == 2);
     CHECK(totals.pieces == 4);
     CHECK(totals.entries == 1200);
     CHECK(totals.bytes == 12'000);
-    auto half = *f.fixture.engine().volume_totals({"t", kApp, {kStart, kStart + 150 * kSecond}});
+    auto half = f.totals("t", kApp, 150);
     CHECK(half.entries == doctest::Approx(300).epsilon(0.02));
-    auto none = *f.fixture.engine().volume_totals({"other", {}, {kStart, kStart + 600 * kSecond}});
+    auto none = f.totals("other", {}, 600);
     CHECK(none.streams + none.pieces + none.entries + none.bytes == 0);
   }
 }
