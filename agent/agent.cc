@@ -13,6 +13,7 @@
 #include "pipeline/base/file_system.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/metric_page.h"
+#include "pipeline/base/program_text.h"
 #include "pipeline/base/quantity.h"
 #include "pipeline/stage/stage_list.h"
 
@@ -201,8 +202,13 @@ void Agent::start(Ended ended) {
   if (!streaming) sink_broken(streaming.error());
 }
 
-// Memory that was freed and not given back to the system would count as needed: it is given back when it is short.
+// Memory that was freed and not given back to the system would count as needed: it is given back when it is short. So
+// is the code that only the start has run: when the start is over.
 void Agent::watch_memory() {
+  if (!start_is_over_ && unready().empty()) {
+    start_is_over_ = true;
+    pipeline::release_program_text();
+  }
   uint64_t resident = resident_bytes();
   if (resident > memory_->limit_bytes() - memory_->limit_bytes() / 8) {
     ::malloc_trim(0);

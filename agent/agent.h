@@ -144,7 +144,7 @@ class Agent {
   mutable std::map<std::pair<std::string, std::string>, SinkStanding> sums_;  // by source and sink, for /metrics
   mutable std::chrono::nanoseconds next_sums_{0};
 
-  bool started_ = false, stopping_ = false;
+  bool started_ = false, start_is_over_ = false, stopping_ = false;
   size_t sinks_running_ = 0;
   pipeline::Result<void> outcome_;
   Ended ended_;
