@@ -6,13 +6,13 @@
 #include <unistd.h>
 
 #include "agent/configuration_change.h"
-#include "agent/process_metrics.h"
 #include "agent/sink/direct_sink.h"
 #include "agent/sink/loki_sink.h"
 #include "agent/spool/spool_damage.h"
 #include "pipeline/base/file_system.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/metric_page.h"
+#include "pipeline/base/process_usage.h"
 #include "pipeline/base/program_text.h"
 #include "pipeline/base/quantity.h"
 #include "pipeline/stage/stage_list.h"
@@ -209,10 +209,10 @@ void Agent::watch_memory() {
     start_is_over_ = true;
     pipeline::release_program_text();
   }
-  uint64_t resident = resident_bytes();
+  uint64_t resident = pipeline::resident_bytes();
   if (resident > memory_->limit_bytes() - memory_->limit_bytes() / 8) {
     ::malloc_trim(0);
-    resident = resident_bytes();
+    resident = pipeline::resident_bytes();
   }
   memory_->note_resident(resident);
 }

@@ -6,9 +6,9 @@
 #include "agent/commands.h"
 #include "agent/configuration.h"
 #include "agent/endpoints.h"
-#include "agent/process_metrics.h"
 #include "agent/reloader.h"
 #include "pipeline/base/log.h"
+#include "pipeline/base/process_usage.h"
 #include "pipeline/base/version.h"
 #include "pipeline/loop/signal_watcher.h"
 
@@ -27,6 +27,17 @@ using pipeline::SignalWatcher;
 namespace {
 constexpr std::chrono::seconds kPatience{
     10};  // for acks after the first TERM; what is missing is sent at the next start
+
+// promtail's too: dashboards find agents by it.
+void export_build_info(Registry& registry) {
+  for (const char* name : {"skidway_agent_build_info", "promtail_build_info"}) {
+    registry
+        .gauge(name, "Which program this is; always 1.",
+               {{"version", std::string(pipeline::version_number())},
+                {"revision", std::string(pipeline::version_commit())}})
+        .set(1);
+  }
+}
 
 // TERM and INT stop; the second one at once. HUP reloads.
 struct Signals {
@@ -101,7 +112,8 @@ int run_agent(const CommonFlags& flags, bool dry_run) {
   ::signal(SIGPIPE, SIG_IGN);
   raise_open_file_limit();
   Registry registry;
-  export_process_metrics(registry);
+  pipeline::export_process_usage(registry);
+  export_build_info(registry);
   auto loop = Loop::create();
   if (!loop) {
     log_error("cannot start", {{"error", loop.error()}});

@@ -2,6 +2,7 @@
 
 #include "pipeline/base/concat.h"
 #include "pipeline/base/version.h"
+#include "server/api/compressed_answer.h"
 
 namespace server {
 
@@ -63,11 +64,12 @@ void add_admin_routes(pipeline::HttpRouter& router, AdminRoutesOptions options) 
   auto on_pool = [options](auto answer) {
     return [options, answer](HttpRequest request, HttpResponder responder) {
       auto shared = std::make_shared<HttpResponder>(std::move(responder));
-      options.pool.run([answer, request = std::move(request)] { return answer(request); },
-                       [shared](pipeline::Result<HttpResponse> response) {
-                         shared->send(response ? *std::move(response)
-                                               : HttpResponse::text(503, concat(response.error().message, "\n")));
-                       });
+      options.pool.run(
+          [answer, request = std::move(request)] { return compressed_answer(request.headers, answer(request)); },
+          [shared](pipeline::Result<HttpResponse> response) {
+            shared->send(response ? *std::move(response)
+                                  : HttpResponse::text(503, concat(response.error().message, "\n")));
+          });
     };
   };
   router.route("GET", "/ready", on_pool([options](const HttpRequest& request) {

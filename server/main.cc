@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "pipeline/base/log.h"
+#include "pipeline/base/process_usage.h"
 #include "pipeline/base/version.h"
 #include "pipeline/loop/signal_watcher.h"
 #include "server/server.h"
@@ -66,6 +67,7 @@ int run(const CommandLine& line) {
   pipeline::SystemClock clock;
   auto files = pipeline::system_files();
   pipeline::Registry registry;
+  pipeline::export_process_usage(registry);
   auto loop = Loop::create();
   if (!loop) {
     log_error("start", {{"error", loop.error()}});

@@ -120,7 +120,7 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
   const TenantResolver tenant = [&g](const HttpRequest& request, std::string& id) {
     return find_tenant(g.settings.tenancy, request, id);
   };
-  ReadRoutes routes(router, {*g.scheduler, clock, registry, tenant});
+  ReadRoutes routes(router, {*g.scheduler, clock, registry, tenant, s.compress_answers});
   add_query_routes(routes, *g.queries);
   add_label_routes(routes, *g.queries);
   add_volume_routes(routes, *g.queries);

@@ -85,6 +85,7 @@ void read_query_limits(ConfigTable table, QueryLimits& limits) {
 
 void read_query(ConfigTable table, Settings& settings) {
   settings.query_limits.memory_limit = table.size("memory_limit", settings.query_limits.memory_limit);
+  settings.compress_answers = table.boolean("compress_responses", settings.compress_answers);
   QueryScheduler::Options& threads = settings.query_threads;
   auto count = [&](std::string_view key, size_t otherwise, int64_t most) {
     return static_cast<size_t>(table.integer(key, static_cast<int64_t>(otherwise), 1, most));

@@ -27,6 +27,7 @@ struct Settings {
   QueryLimits query_limits;
   TailLimits tail_limits;
   QueryScheduler::Options query_threads;
+  bool compress_answers = true;  // for clients that take gzip
 };
 
 // Without a configuration file: one machine, everything below ./skidway-data.

@@ -15,11 +15,7 @@ using pipeline::concat;
 namespace {
 
 // JSON's strings are TOML's, and YAML's.
-std::string quoted(std::string_view text) {
-  std::string out;
-  append_json_text(out, text);
-  return out;
-}
+std::string quoted(std::string_view text) { return json_text(text); }
 
 std::string list(const std::vector<std::string>& texts) {
   std::string out = "[";
@@ -110,6 +106,7 @@ std::string settings_toml(const Settings& s) {
                 "\n[query]\n", key("memory_limit", s.query_limits.memory_limit), key("threads", s.query_threads.slots),
                 key("max_running", s.query_threads.max_running),
                 key("max_outstanding_per_tenant", s.query_threads.max_waiting_per_tenant),  //
+                key("compress_responses", truth(s.compress_answers)),                       //
                 limits_toml(s.ingest.push.limits, s.query_limits, s.tail_limits));
 }
 

@@ -224,6 +224,12 @@ void append_json_text(std::string& out, std::string_view text, JsonText kind) {
   out += '"';
 }
 
+std::string json_text(std::string_view text, JsonText kind) {
+  std::string out;
+  append_json_text(out, text, kind);
+  return out;
+}
+
 std::string query_answer(const QueryResult& result, const std::vector<std::string>& encoding_flags) {
   std::string out = R"({"status":"success",)";
   auto append_text = [&out](const std::string& text) { append_json_text(out, text); };

@@ -43,5 +43,6 @@ std::string with_warnings(std::string answer, const std::vector<std::string>& wa
 // A JSON string with its quotes. `kLine` also escapes < > & for HTML. Invalid UTF-8 becomes \ufffd.
 enum class JsonText { kPlain, kLine };
 void append_json_text(std::string& out, std::string_view text, JsonText kind = JsonText::kPlain);
+std::string json_text(std::string_view text, JsonText kind = JsonText::kPlain);
 
 }  // namespace server

@@ -11,12 +11,6 @@ using pipeline::concat;
 
 namespace {
 
-std::string quoted(std::string_view text) {
-  std::string out;
-  append_json_text(out, text);
-  return out;
-}
-
 std::string seconds_text(double seconds) {
   char buffer[64];
   return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, seconds, std::chars_format::fixed, 6).ptr);
@@ -41,10 +35,11 @@ std::string actual_json(const PlanStep& step) {
 
 std::string step_json(const PlanStep& step) {
   std::string columns;
-  for (const std::string& column : step.columns) columns += concat(columns.empty() ? "" : ",", quoted(column));
-  return concat(R"({"reads":)", quoted(step.reads), R"(,"expression":)", quoted(step.expression), R"(,"columns":[)",
-                columns, R"(],"leadingFilters":)", quoted(step.leading_filters), R"(,"threads":)", step.threads,
-                R"(,"estimated":)", estimate_json(step.estimated), R"(,"actual":)", actual_json(step), "}");
+  for (const std::string& column : step.columns) columns += concat(columns.empty() ? "" : ",", json_text(column));
+  return concat(R"({"reads":)", json_text(step.reads), R"(,"expression":)", json_text(step.expression),
+                R"(,"columns":[)", columns, R"(],"leadingFilters":)", json_text(step.leading_filters), R"(,"threads":)",
+                step.threads, R"(,"estimated":)", estimate_json(step.estimated), R"(,"actual":)", actual_json(step),
+                "}");
 }
 
 }  // namespace
@@ -52,7 +47,7 @@ std::string step_json(const PlanStep& step) {
 std::string plan_json(const QueryPlan& plan) {
   std::string steps;
   for (const PlanStep& step : plan.steps) steps += concat(steps.empty() ? "" : ",", step_json(step));
-  return concat(R"({"query":)", quoted(plan.query), R"(,"memoryPeakBytes":)", plan.memory_peak_bytes,
+  return concat(R"({"query":)", json_text(plan.query), R"(,"memoryPeakBytes":)", plan.memory_peak_bytes,
                 R"(,"memoryLimitBytes":)", plan.memory_limit_bytes, R"(,"steps":[)", steps, "]}");
 }
 

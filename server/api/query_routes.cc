@@ -3,14 +3,14 @@
 #include <algorithm>
 
 #include "server/api/loki_json.h"
+#include "server/api/query_metrics.h"
 #include "server/api/query_parameters.h"
+#include "server/logql/parser.h"
 
 namespace server {
 
-using pipeline::Counter;
 using pipeline::Errc;
 using pipeline::fail;
-using pipeline::Histogram;
 using pipeline::HttpRequest;
 using pipeline::Result;
 
@@ -43,41 +43,9 @@ bool cuts_series(const HttpRequest& request) {
 
 bool wants_plan(const ReadCall& call) { return call.form.get("explain") == "true"; }
 
-struct Meters {
-  Counter& entries;
-  Counter& bytes;
-  Counter& duplicates;
-  Counter& partial;
-  Histogram& seconds;
-  Histogram& queue_seconds;
-
-  explicit Meters(pipeline::Registry& registry)
-      : entries(registry.counter("skidway_server_query_entries_scanned_total", "Entries that queries looked at.")),
-        bytes(registry.counter("skidway_server_query_bytes_scanned_total",
-                               "Bytes that queries decompressed or searched.")),
-        duplicates(
-            registry.counter("skidway_server_query_duplicates_total", "Entries met more than once and counted once.")),
-        partial(registry.counter("skidway_server_query_partial_total",
-                                 "Answers with a warning, because something could not be read.")),
-        seconds(registry.histogram("skidway_server_query_seconds", "Execution time of queries.",
-                                   pipeline::latency_buckets())),
-        queue_seconds(registry.histogram("skidway_server_query_queue_seconds", "Time that queries waited for others.",
-                                         pipeline::latency_buckets())) {}
-
-  void count(const QueryResult& result) {
-    const QueryStats& s = result.stats;
-    entries.add(s.store_lines + s.head_lines);
-    bytes.add(s.decompressed_bytes + s.head_bytes);
-    duplicates.add(s.duplicates);
-    if (result.partial) partial.add();
-    seconds.observe(s.exec_seconds);
-    queue_seconds.observe(s.queue_seconds);
-  }
-};
-
 class QueryRoutes {
  public:
-  QueryRoutes(QueryEngine& engine, pipeline::Registry& registry) : engine_(engine), meters_(registry) {}
+  QueryRoutes(QueryEngine& engine, pipeline::Registry& registry) : engine_(engine), metrics_(registry) {}
 
   Result<std::string> range(const ReadCall& call) {
     std::vector<std::string> flags = encoding_flags(call.request);
@@ -89,8 +57,7 @@ class QueryRoutes {
   Result<std::string> instant(const ReadCall& call) {
     TRY_LET(InstantParameters p, parse_instant_parameters(call.form, call.now));
     InstantQuery query{call.tenant, p.query, p.time, cuts_series(call.request), wants_plan(call)};
-    TRY_LET(QueryResult result, engine_.instant(query, *call.turn));
-    meters_.count(result);
+    TRY_LET(QueryResult result, counted(call, "instant", [&] { return engine_.instant(query, *call.turn); }));
     return query_answer(result, encoding_flags(call.request));
   }
 
@@ -112,13 +79,25 @@ class QueryRoutes {
                      {p.direction, p.limit, p.interval, categorize},
                      cuts_series(call.request),
                      wants_plan(call)};
-    TRY_LET(QueryResult result, engine_.range(query, *call.turn));
-    meters_.count(result);
+    return counted(call, "range", [&] { return engine_.range(query, *call.turn); });
+  }
+
+  template <class Run>
+  Result<QueryResult> counted(const ReadCall& call, std::string_view range, Run run) {
+    TRY_LET(const Expr expr, parse_query(call.form.get("query")));
+    const auto started = std::chrono::steady_clock::now();
+    Result<QueryResult> result = run();
+    if (result) {
+      metrics_.count(call.tenant, query_type(expr), range, *result);
+    } else {
+      const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+      metrics_.count_failed(query_type(expr), range, error_answer(result.error()).status, took.count());
+    }
     return result;
   }
 
   QueryEngine& engine_;
-  Meters meters_;
+  QueryMetrics metrics_;
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "server/api/read_routes.h"
 
+#include "server/api/compressed_answer.h"
+
 namespace server {
 
 using pipeline::Errc;
@@ -24,12 +26,14 @@ void run(const ReadRoutesOptions& options, const std::shared_ptr<const ReadRoute
   auto shared = std::make_shared<HttpResponder>(std::move(responder));
   auto accepted = options.scheduler.submit(
       std::move(tenant), std::move(cancelled),
-      [&clock = options.clock, handler, call = std::move(call), shared](QueryTurn& turn) mutable {
+      [&clock = options.clock, compressed = options.compressed, handler, call = std::move(call),
+       shared](QueryTurn& turn) mutable {
         if (auto began = turn.breathe(); !began) return shared->send(error_answer(began.error()));
         call.turn = &turn;
         call.now = clock.wall();
         auto answer = (*handler)(call);
-        shared->send(answer ? *std::move(answer) : error_answer(answer.error()));
+        if (!answer) return shared->send(error_answer(answer.error()));
+        shared->send(compressed ? compressed_answer(call.request.headers, *std::move(answer)) : *std::move(answer));
       });
   if (accepted) return;
   HttpResponse answer = error_answer(accepted.error());

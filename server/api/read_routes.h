@@ -4,7 +4,8 @@
 // Life:    built before the server listens; what it is given outlives the router. The handlers keep what they capture.
 // Thread:  add(): loop. Handlers run on a thread of the query scheduler, and begin when it is their turn.
 // Answers: GET and POST forms; any other method is 405. An error becomes Loki's text alone with 400 for what will never
-//          work, 499 cancelled, 503 try again, 500 otherwise; 429 where a tenant has too many queries waiting.
+//          work, 499 cancelled, 503 try again, 500 otherwise; 429 where a tenant has too many queries waiting. Long
+//          answers in gzip for clients that take it.
 #pragma once
 
 #include <functional>
@@ -30,6 +31,7 @@ struct ReadRoutesOptions {
   const pipeline::Clock& clock;
   pipeline::Registry& registry;
   TenantResolver tenant;
+  bool compressed = true;  // answers in gzip for those who take it
 };
 
 // What a handler gets: everything of the request that it needs.

@@ -51,7 +51,10 @@ TailMeters::TailMeters(pipeline::Registry& registry)
       dropped_slow(dropped(registry, "slow_client")),
       dropped_early(dropped(registry, "not_yet_due")),
       dropped_behind(dropped(registry, "behind")),
-      refused(registry.counter("skidway_server_tails_refused_total", "Tails beyond max_concurrent_tail_requests.")) {}
+      refused(registry.counter("skidway_server_tails_refused_total", "Tails beyond max_concurrent_tail_requests.")) {
+  registry.gauge_callback("loki_querier_tail_active", "Number of active tailers.",
+                          [&active = active] { return static_cast<double>(active.value()); });
+}
 
 Result<std::shared_ptr<TailSession>> TailSession::create(std::shared_ptr<TailHouse> house, TailRequest request) {
   std::shared_ptr<TailSession> session(new TailSession(std::move(house), std::move(request)));

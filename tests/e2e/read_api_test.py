@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """What Grafana's data source, Logs Drilldown and logcli ask of a Loki, asked of the real server over HTTP."""
+import gzip
 import json
 import sys
 import time
 import urllib.parse
+import urllib.request
 
 import programs
 
@@ -53,6 +55,48 @@ def case(test):
 
 def times(**more):
     return {"start": str(BEGIN), "end": str(END), **more}
+
+
+@case
+def long_answers_are_compressed(server):
+    """A client that takes gzip gets long answers in gzip, others as they are; the text is the same"""
+    path = "/loki/api/v1/query_range?" + urllib.parse.urlencode(times(query='{app="shop"}', limit="500"))
+    texts = []
+    for accepted in (None, "gzip", "gzip;q=0"):
+        request = urllib.request.Request(server.url(path), headers={"Accept-Encoding": accepted} if accepted else {})
+        with urllib.request.urlopen(request) as answer:
+            body = answer.read()
+            assert answer.headers.get("Vary") == "Accept-Encoding"
+            assert (answer.headers.get("Content-Encoding") == "gzip") == (accepted == "gzip"), answer.headers
+            texts.append(gzip.decompress(body) if accepted == "gzip" else body)
+            if accepted == "gzip":
+                assert len(body) < len(texts[0]) / 4, (len(body), len(texts[0]))
+    results = [json.loads(text)["data"]["result"] for text in texts]
+    assert results[0] == results[1] == results[2] and results[0]
+
+
+@case
+def dashboards_find_their_metrics(server):
+    """The metrics that Loki's read dashboards ask for are there after a query of each kind"""
+    ask(server, "/loki/api/v1/query_range", **times(query='{app="shop"} |= "error"'))
+    ask(server, "/loki/api/v1/query", query='sum(count_over_time({app="shop"}[10m]))', time=str(END))
+    ask(server, "/loki/api/v1/query", expect=400, query='{app="shop"}', time=str(END))
+    text = programs.http(server.url("/metrics"), None, {})[1].decode()
+    for wanted in ('loki_logql_querystats_latency_seconds_count{range="range",status_code="200",type="filter"}',
+                   'loki_logql_querystats_latency_seconds_count{range="instant",status_code="200",type="metric"}',
+                   'loki_logql_querystats_latency_seconds_count{range="instant",status_code="400",type="limited"}',
+                   'loki_logql_querystats_bytes_processed_total{tenant="fake"}', "loki_logql_querystats_duplicates_total",
+                   'logql_query_duration_seconds_count{query_type="range"}', "loki_query_frontend_queue_duration_seconds_count",
+                   "loki_querier_tail_active 0", "process_cpu_seconds_total", "process_resident_memory_bytes"):
+        assert wanted in text, wanted
+
+
+@case
+def shards_are_planned(server):
+    """index/shards answers with one shard that holds everything"""
+    answer = ask(server, "/loki/api/v1/index/shards", **times(query='{app="shop"}', targetBytesPerShard="1MB"))
+    stats = ask(server, "/loki/api/v1/index/stats", **times(query='{app="shop"}'))
+    assert len(answer["shards"]) == 1 and answer["shards"][0]["stats"] == stats, answer
 
 
 @case
@@ -168,4 +212,4 @@ def others(server):
 
 
 if __name__ == "__main__":
-    sys.exit(programs.run_cases([grafana_starts, grafana_explores, drilldown, logcli, others]))
+    sys.exit(programs.run_cases([long_answers_are_compressed, dashboards_find_their_metrics, shards_are_planned, grafana_starts, grafana_explores, drilldown, logcli, others]))

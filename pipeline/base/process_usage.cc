@@ -1,4 +1,4 @@
-#include "agent/process_metrics.h"
+#include "pipeline/base/process_usage.h"
 
 #include <cstdio>
 #include <ctime>
@@ -6,9 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "pipeline/base/version.h"
-
-namespace agent {
+namespace pipeline {
 
 namespace {
 double cpu_seconds() {
@@ -40,19 +38,13 @@ double open_fds() {
 }
 }  // namespace
 
-void export_process_metrics(pipeline::Registry& registry) {
+void export_process_usage(Registry& registry) {
   registry.gauge_callback("process_cpu_seconds_total", "CPU time used, user and system.", cpu_seconds);
   registry.gauge_callback("process_resident_memory_bytes", "Memory in use.",
                           [] { return static_cast<double>(resident_bytes()); });
   registry.gauge_callback("process_open_fds", "Open file descriptors.", open_fds);
   double start = static_cast<double>(std::time(nullptr));
   registry.gauge_callback("process_start_time_seconds", "When it started, unix time.", [start] { return start; });
-  for (const char* name : {"skidway_agent_build_info", "promtail_build_info"})
-    registry
-        .gauge(name, "Which program this is; always 1.",
-               {{"version", std::string(pipeline::version_number())},
-                {"revision", std::string(pipeline::version_commit())}})
-        .set(1);
 }
 
-}  // namespace agent
+}  // namespace pipeline
