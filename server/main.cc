@@ -14,7 +14,6 @@ namespace {
 
 using pipeline::log_error;
 using pipeline::log_info;
-using pipeline::log_warn;
 using pipeline::Loop;
 using server::Server;
 using server::Settings;
@@ -52,6 +51,10 @@ int check(const CommandLine& line) {
   auto settings = settings_of(line);
   if (!settings) {
     std::fprintf(stderr, "%s\n", settings.error().message.c_str());
+    return kWrongUsage;
+  }
+  if (auto limits = server::with_overrides(settings->limits); !limits) {
+    std::fprintf(stderr, "%s\n", limits.error().message.c_str());
     return kWrongUsage;
   }
   std::printf("%s: ok\n", line.config.c_str());
@@ -92,7 +95,7 @@ int run(const CommandLine& line) {
   };
   term.emplace(**loop, SIGTERM, [&] { stop("TERM"); });
   interrupt.emplace(**loop, SIGINT, [&] { stop("INT"); });
-  hangup.emplace(**loop, SIGHUP, [] { log_warn("reload is not supported yet, signal ignored", {{"signal", "HUP"}}); });
+  hangup.emplace(**loop, SIGHUP, [&] { server.reload(); });
   (*loop)->run();
   hangup.reset();
   started->reset();

@@ -6,6 +6,7 @@
 #include "pipeline/base/folder_lock.h"
 #include "pipeline/base/log.h"
 #include "pipeline/http/http_router.h"
+#include "pipeline/loop/timer.h"
 #include "server/admin_routes.h"
 #include "server/api/detected_routes.h"
 #include "server/api/label_routes.h"
@@ -15,6 +16,7 @@
 #include "server/api/status_routes.h"
 #include "server/api/volume_routes.h"
 #include "server/compact/compactor.h"
+#include "server/limits/limit_reloader.h"
 #include "server/s3/s3_store.h"
 #include "server/settings_text.h"
 #include "server/store/cluster_marker.h"
@@ -26,6 +28,7 @@ using pipeline::concat;
 using pipeline::FileSystem;
 using pipeline::HttpRequest;
 using pipeline::HttpResponder;
+using pipeline::HttpResponse;
 using pipeline::log_info;
 using pipeline::log_warn;
 using pipeline::Loop;
@@ -74,6 +77,8 @@ struct Server::Graph {
   Loop& loop;
   const Settings settings;
   pipeline::FolderLock lock;
+  LimitTable limits = LimitTable();
+  std::unique_ptr<LimitReloader> limit_reloader = nullptr;
   std::unique_ptr<ObjectStore> store = nullptr;
   std::unique_ptr<Catalog> catalog = nullptr;
   std::unique_ptr<Compactor> compactor = nullptr;
@@ -82,8 +87,15 @@ struct Server::Graph {
   std::unique_ptr<QueryScheduler> scheduler = nullptr;
   std::unique_ptr<pipeline::Registry::Collector> scheduler_metrics = nullptr;
   std::unique_ptr<pipeline::WorkerPool> admin_pool = nullptr;  // never waits for queries
+  std::optional<pipeline::Timer> limit_timer = std::nullopt;
   std::unique_ptr<TailRoutes> tails = nullptr;
   std::unique_ptr<pipeline::HttpServer> http = nullptr;
+
+  void reload(std::function<void(Result<void>)> done) {
+    auto outcome = std::make_shared<Result<void>>();
+    admin_pool->run([this, outcome] { *outcome = limit_reloader->reload(); },
+                    [outcome, done = std::move(done)](Result<void> ran) { done(ran ? *outcome : ran); });
+  }
 };
 
 Server::Server(std::unique_ptr<Graph> graph) : graph_(std::move(graph)) {}
@@ -95,25 +107,39 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
   std::unique_ptr<Graph> graph(new Graph{loop, std::move(settings), std::move(lock)});
   Graph& g = *graph;
   const Settings& s = g.settings;
+  TRY_LET(g.limit_reloader, LimitReloader::open(g.limits, registry, s.limits, [&s]() -> Result<LimitSettings> {
+            if (s.config_file.empty()) return s.limits;
+            TRY_LET(Settings again, load_settings(s.config_file));
+            return std::move(again.limits);
+          }));
   TRY_LET(g.store, open_store(s.store, files, clock, registry));
   if (auto folder = folder_of(s.catalog_file); !folder.empty()) TRY(files.make_folders(folder));
   TRY_LET(g.catalog, open_sqlite_catalog({s.catalog_file}, clock));
   TRY(claim_store(*g.store, g.catalog->cluster(), s.store.place()));
   if (s.store.s3) add_storage_cost(registry, *g.catalog, s.store.s3->prices);
   TRY_LET(g.compactor, Compactor::open(*g.store, *g.catalog, clock, registry, s.compaction));
-  TRY_LET(g.ingest, Ingest::open({loop, files, *g.store, *g.catalog, clock, registry}, s.ingest));
+  TRY_LET(g.ingest, Ingest::open({loop, files, *g.store, *g.catalog, clock, registry, g.limits}, s.ingest));
 
   g.queries = std::make_unique<QueryEngine>([&g](std::string_view tenant) { return g.ingest->view(tenant); }, *g.store,
-                                            s.query_limits);
+                                            g.limits, s.queries);
   g.scheduler = std::make_unique<QueryScheduler>(s.query_threads);
   g.scheduler_metrics = export_metrics(*g.scheduler, registry);
   g.admin_pool = std::make_unique<pipeline::WorkerPool>(loop, "admin", 1);
+  g.limit_timer.emplace(loop, [&g] { g.admin_pool->run([&g] { g.limit_reloader->refresh(); }, [](Result<void>) {}); });
+  g.limit_timer->start_repeating(s.limits.overrides_period);
 
   pipeline::HttpRouter router;
   router.route("POST", "/loki/api/v1/push", [&g](HttpRequest request, HttpResponder responder) {
     std::string id;
     if (auto refused = find_tenant(g.settings.tenancy, request, id)) return responder.send(*std::move(refused));
     g.ingest->handle_push(std::move(id), std::move(request), std::move(responder));
+  });
+  router.route("POST", "/-/reload", [&g](HttpRequest, HttpResponder responder) {
+    auto shared = std::make_shared<HttpResponder>(std::move(responder));
+    g.reload([shared](Result<void> reloaded) {
+      shared->send(reloaded ? HttpResponse::text(200, "reloaded: limits\n")
+                            : HttpResponse::text(500, concat(reloaded.error().message, "\n")));
+    });
   });
   add_admin_routes(router, {*g.ingest, *g.compactor, *g.catalog, *g.admin_pool, registry});
 
@@ -126,10 +152,12 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
   add_volume_routes(routes, *g.queries);
   add_detected_routes(routes, *g.queries);
   add_pattern_routes(routes, *g.queries, *g.catalog);
-  add_status_routes(router, routes, {tenant_limits(s), settings_toml(s)});
+  add_status_routes(router, routes,
+                    {[&g](std::string_view id) { return drilldown_limits(*g.limits.of(id)); },
+                     [&g](std::string_view id) { return all_limits(*g.limits.of(id)); }, settings_toml(s)});
 
   g.tails = std::make_unique<TailRoutes>(
-      router, TailDoors{loop, g.ingest->feed(), *g.queries, *g.scheduler, clock, registry, tenant}, s.tail_limits);
+      router, TailDoors{loop, g.ingest->feed(), *g.queries, *g.scheduler, clock, registry, tenant, g.limits});
 
   pipeline::HttpServerOptions http;
   http.address = s.listen;
@@ -144,8 +172,15 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
 
 const std::string& Server::address() const { return graph_->http->address(); }
 
+void Server::reload() {
+  graph_->reload([](Result<void> reloaded) {
+    if (reloaded) log_info("reloaded: limits; other settings need a restart");
+  });
+}
+
 void Server::stop(pipeline::Task done) {
   Graph& g = *graph_;
+  g.limit_timer.reset();
   g.ingest->refuse();
   g.store->give_up_after(kAnswerDeadline);  // an outage of the store must not keep the program; the log has it all
   g.compactor->stop();                      // a merge ends at its next page; whoever waits for one is answered

@@ -26,6 +26,7 @@ class Server {
   ~Server();
 
   const std::string& address() const;  // where it listens: "127.0.0.1:3100"
+  void reload();                       // limits are read anew; errors are logged
   void stop(pipeline::Task done);
 
  private:

@@ -72,19 +72,8 @@ void read_compaction(ConfigTable table, CompactorOptions& compaction) {
   compaction.grace = std::chrono::duration_cast<std::chrono::seconds>(table.duration("grace", compaction.grace));
 }
 
-void read_query_limits(ConfigTable table, QueryLimits& limits) {
-  auto count = [&](std::string_view key, uint32_t otherwise) {
-    return static_cast<uint32_t>(table.integer(key, otherwise, 0, UINT32_MAX));
-  };
-  limits.max_entries_limit_per_query = count("max_entries_limit_per_query", limits.max_entries_limit_per_query);
-  limits.max_query_series = count("max_query_series", limits.max_query_series);
-  limits.max_query_length = table.duration("max_query_length", limits.max_query_length);
-  limits.max_streams_matchers_per_query =
-      count("max_streams_matchers_per_query", limits.max_streams_matchers_per_query);
-}
-
 void read_query(ConfigTable table, Settings& settings) {
-  settings.query_limits.memory_limit = table.size("memory_limit", settings.query_limits.memory_limit);
+  settings.queries.memory_limit = table.size("memory_limit", settings.queries.memory_limit);
   settings.compress_answers = table.boolean("compress_responses", settings.compress_answers);
   QueryScheduler::Options& threads = settings.query_threads;
   auto count = [&](std::string_view key, size_t otherwise, int64_t most) {
@@ -94,45 +83,6 @@ void read_query(ConfigTable table, Settings& settings) {
   threads.max_running = count("max_running", threads.max_running, 1024);
   threads.max_waiting_per_tenant =
       count("max_outstanding_per_tenant", threads.max_waiting_per_tenant, std::numeric_limits<int32_t>::max());
-}
-
-void read_tail_limits(ConfigTable table, TailLimits& limits) {
-  limits.max_concurrent_tail_requests = static_cast<uint32_t>(
-      table.integer("max_concurrent_tail_requests", limits.max_concurrent_tail_requests, 0, UINT32_MAX));
-  limits.tail_max_duration = table.duration("tail_max_duration", limits.tail_max_duration);
-}
-
-void read_limits(ConfigTable table, PushLimits& limits) {
-  if (table.has("tenant")) {
-    table.error_at("tenant", "limits of single tenants are not supported yet", "remove [limits.tenant]");
-    table.table("tenant").ignore_rest();
-  }
-  auto count = [&](std::string_view key, uint64_t otherwise) {
-    return static_cast<uint64_t>(table.integer(key, static_cast<int64_t>(otherwise), 0));
-  };
-  // Loki's sizes have no i: its 256KB are 262144 bytes.
-  auto size = [&](std::string_view key, uint64_t otherwise) {
-    auto text = table.kind(key) == pipeline::ConfigKind::kString ? table.string(key) : "";
-    uint64_t bytes = table.size(key, otherwise);
-    bool loki_unit = text.ends_with("KB") || text.ends_with("MB");
-    if (!loki_unit) return bytes;
-    return text.ends_with("KB") ? bytes / 1000 * 1024 : bytes / 1'000'000 * 1024 * 1024;
-  };
-  limits.max_line_size = size("max_line_size", limits.max_line_size);
-  limits.max_label_names_per_series = count("max_label_names_per_series", limits.max_label_names_per_series);
-  limits.max_label_name_length = count("max_label_name_length", limits.max_label_name_length);
-  limits.max_label_value_length = count("max_label_value_length", limits.max_label_value_length);
-  limits.reject_old_samples = table.boolean("reject_old_samples", limits.reject_old_samples);
-  limits.reject_old_samples_max_age = table.duration("reject_old_samples_max_age", limits.reject_old_samples_max_age);
-  limits.creation_grace_period = table.duration("creation_grace_period", limits.creation_grace_period);
-  limits.allow_structured_metadata = table.boolean("allow_structured_metadata", limits.allow_structured_metadata);
-  limits.max_structured_metadata_size = size("max_structured_metadata_size", limits.max_structured_metadata_size);
-  limits.max_structured_metadata_entries_count =
-      count("max_structured_metadata_entries_count", limits.max_structured_metadata_entries_count);
-  limits.discover_log_levels = table.boolean("discover_log_levels", limits.discover_log_levels);
-  if (table.has("log_level_fields")) limits.log_level_fields = table.strings("log_level_fields");
-  limits.log_level_from_json_max_depth = count("log_level_from_json_max_depth", limits.log_level_from_json_max_depth);
-  if (table.has("discover_service_name")) limits.discover_service_name = table.strings("discover_service_name");
 }
 
 void read_retention(ConfigTable table) {
@@ -157,9 +107,7 @@ Settings read_settings(ConfigTable root) {
   settings.ingest.wal_folder = concat(settings.data_dir, "/wal");
   read_ingest(root.table("ingest"), settings.ingest);
   read_compaction(root.table("compaction"), settings.compaction);
-  read_limits(root.table("limits"), settings.ingest.push.limits);
-  read_query_limits(root.table("limits"), settings.query_limits);
-  read_tail_limits(root.table("limits"), settings.tail_limits);
+  settings.limits = read_limit_settings(root.table("limits"));
   read_query(root.table("query"), settings);
   read_retention(root.table("retention"));
   return settings;
@@ -177,7 +125,9 @@ Settings default_settings() { return *parse_settings("", "defaults"); }
 
 Result<Settings> load_settings(const std::string& path) {
   TRY_LET(auto document, ConfigDocument::load(path));
-  return checked(std::move(document));
+  TRY_LET(Settings settings, checked(std::move(document)));
+  settings.config_file = path;
+  return settings;
 }
 
 Result<Settings> parse_settings(std::string_view text, std::string name) {

@@ -7,15 +7,16 @@
 #include "pipeline/http/http_server.h"
 #include "server/compact/compactor.h"
 #include "server/ingest/ingest.h"
+#include "server/limits/limit_settings.h"
 #include "server/query/query_engine.h"
 #include "server/query/query_scheduler.h"
 #include "server/store_settings.h"
-#include "server/tail/tail_routes.h"
 #include "server/tenancy.h"
 
 namespace server {
 
 struct Settings {
+  std::string config_file;  // "": none
   std::string data_dir = "skidway-data";
   std::string listen = "127.0.0.1:3100";
   pipeline::HttpServerTls tls;
@@ -24,8 +25,8 @@ struct Settings {
   std::string catalog_file;  // of sqlite:// URLs
   IngestOptions ingest;
   CompactorOptions compaction;
-  QueryLimits query_limits;
-  TailLimits tail_limits;
+  LimitSettings limits;
+  QueryEngineOptions queries;
   QueryScheduler::Options query_threads;
   bool compress_answers = true;  // for clients that take gzip
 };

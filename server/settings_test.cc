@@ -24,7 +24,7 @@ TEST_CASE("settings: without a file everything lies below ./skidway-data") {
   CHECK(settings.store.folder == "skidway-data/store");
   CHECK(settings.catalog_file == "skidway-data/catalog.db");
   CHECK(settings.ingest.wal_folder == "skidway-data/wal");
-  CHECK_FALSE(settings.ingest.push.limits.reject_old_samples);
+  CHECK_FALSE(settings.limits.set.defaults.reject_old_samples);
 }
 
 TEST_CASE("settings: every key is read") {
@@ -85,7 +85,7 @@ min_age = "1h"
   CHECK(settings->ingest.segment_bytes == 2 << 20);
   CHECK(settings->ingest.push.hold == std::chrono::seconds(2));
   CHECK(settings->ingest.workers == 3);
-  const PushLimits& limits = settings->ingest.push.limits;
+  const TenantLimits& limits = settings->limits.set.defaults;
   CHECK(limits.max_line_size == 262'144);  // as Loki reads it
   CHECK(limits.max_label_names_per_series == 30);
   CHECK(limits.max_label_name_length == 10);
@@ -100,16 +100,15 @@ min_age = "1h"
   CHECK_FALSE(limits.allow_structured_metadata);
   CHECK(limits.max_structured_metadata_size == 65'536);
   CHECK(limits.max_structured_metadata_entries_count == 7);
-  CHECK(settings->query_limits.max_entries_limit_per_query == 10);
-  CHECK(settings->query_limits.max_query_series == 11);
-  CHECK(settings->query_limits.max_query_length == std::chrono::hours(720));
-  CHECK(settings->query_limits.max_streams_matchers_per_query == 12);
+  CHECK(limits.max_entries_limit_per_query == 10);
+  CHECK(limits.max_query_series == 11);
+  CHECK(limits.max_query_length == std::chrono::hours(720));
+  CHECK(limits.max_streams_matchers_per_query == 12);
 }
 
 TEST_CASE("settings: what is not built yet says so") {
   CHECK(says("[catalog]\nurl = \"postgres://db\"", "postgres://... is not supported yet"));
   CHECK(says("[ingest]\nack = \"s3\"", "\"s3\" is not supported yet"));
-  CHECK(says("[limits.tenant.a]\nmax_line_size = 1", "limits of single tenants are not supported yet"));
   CHECK(says("[retention]\nperiod = \"30d\"", "retention is not supported yet"));
 }
 

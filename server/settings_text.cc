@@ -4,8 +4,9 @@
 
 #include "pipeline/base/concat.h"
 #include "pipeline/base/quantity.h"
+#include "pipeline/base/time_format.h"
 #include "server/api/loki_json.h"
-#include "server/api/volume_routes.h"
+#include "server/limits/limit_keys.h"
 #include "server/logql/value_text.h"
 
 namespace server {
@@ -37,25 +38,69 @@ std::string duration(Duration value) {
 
 std::string key(std::string_view name, const auto& value) { return concat(name, " = ", value, "\n"); }
 
-std::string limits_toml(const PushLimits& push, const QueryLimits& query, const TailLimits& tail) {
-  return concat(
-      "\n[limits]\n",  //
-      key("max_line_size", push.max_line_size), key("max_label_names_per_series", push.max_label_names_per_series),
-      key("max_label_name_length", push.max_label_name_length),
-      key("max_label_value_length", push.max_label_value_length),
-      key("reject_old_samples", truth(push.reject_old_samples)),
-      key("reject_old_samples_max_age", duration(push.reject_old_samples_max_age)),
-      key("creation_grace_period", duration(push.creation_grace_period)),
-      key("allow_structured_metadata", truth(push.allow_structured_metadata)),
-      key("max_structured_metadata_size", push.max_structured_metadata_size),
-      key("max_structured_metadata_entries_count", push.max_structured_metadata_entries_count),
-      key("discover_service_name", list(push.discover_service_name)),
-      key("max_entries_limit_per_query", query.max_entries_limit_per_query),
-      key("max_query_series", query.max_query_series), key("max_query_length", duration(query.max_query_length)),
-      key("max_streams_matchers_per_query", query.max_streams_matchers_per_query),
-      key("max_concurrent_tail_requests", tail.max_concurrent_tail_requests),
-      key("tail_max_duration", duration(tail.tail_max_duration)));
+struct TomlOf {
+  const TenantLimits& limits;
+  std::string operator()(CountLimit count) const { return std::to_string(limits.*count.member); }
+  std::string operator()(SizeLimit size) const { return std::to_string(limits.*size.member); }
+  std::string operator()(TimeLimit time) const { return quoted(time_text(limits.*time.member)); }
+  std::string operator()(bool TenantLimits::*member) const { return truth(limits.*member); }
+  std::string operator()(double TenantLimits::*member) const { return plain(limits.*member); }
+  std::string operator()(std::string TenantLimits::*member) const { return quoted(limits.*member); }
+  std::string operator()(std::chrono::nanoseconds TenantLimits::*member) const { return duration(limits.*member); }
+  std::string operator()(std::vector<std::string> TenantLimits::*member) const { return list(limits.*member); }
+  static std::string time_text(pipeline::UnixNanos time) { return time == 0 ? "" : pipeline::format_rfc3339(time); }
+};
+
+std::string otlp_rules(const std::vector<OtlpAttributeRule>& rules) {
+  std::string out = "[";
+  for (const OtlpAttributeRule& rule : rules) {
+    out += concat(out.size() > 1 ? ", " : "", "{ action = ", quoted(rule.action),
+                  rule.regex.empty() ? concat(", attributes = ", list(rule.attributes))
+                                     : concat(", regex = ", quoted(rule.regex)),
+                  " }");
+  }
+  return out + "]";
 }
+
+std::string otlp_toml(const OtlpLimits& otlp) {
+  return concat("{ severity_text_as_label = ", truth(otlp.severity_text_as_label),
+                ", resource_attributes = { ignore_defaults = ", truth(otlp.ignore_defaults),
+                ", attributes_config = ", otlp_rules(otlp.resource_attributes),
+                " }, scope_attributes = ", otlp_rules(otlp.scope_attributes),
+                ", log_attributes = ", otlp_rules(otlp.log_attributes), " }");
+}
+
+std::string limits_toml(const TenantLimits& limits) {
+  std::string out;
+  for (const LimitKey& one : limit_keys()) out += key(one.name, std::visit(TomlOf{limits}, one.member));
+  return out + key("otlp_config", otlp_toml(limits.otlp_config));
+}
+
+std::string limits_toml(const LimitSettings& settings) {
+  std::string out =
+      concat("\n[limits]\n", limits_toml(settings.set.defaults), key("overrides_file", quoted(settings.overrides_file)),
+             key("overrides_period", duration(settings.overrides_period)));
+  for (const auto& [tenant, limits] : settings.set.tenants)
+    out += concat("\n[limits.tenant.", quoted(tenant), "]\n", limits_toml(limits));
+  return out;
+}
+
+// Loki's: "256KB", of 1024 bytes each.
+std::string loki_size(uint64_t bytes) {
+  static constexpr std::string_view kUnits[] = {"B", "KB", "MB", "GB", "TB"};
+  size_t unit = 0;
+  for (; unit + 1 < std::size(kUnits) && bytes != 0 && bytes % 1024 == 0; ++unit) bytes /= 1024;
+  return quoted(concat(bytes, kUnits[unit]));
+}
+
+// As TOML, but for what Loki writes in its own way.
+struct LokiTextOf : TomlOf {
+  using TomlOf::operator();
+  std::string operator()(SizeLimit size) const { return loki_size(limits.*size.member); }
+  std::string operator()(std::chrono::nanoseconds TenantLimits::*member) const {
+    return quoted(prometheus_duration_text((limits.*member).count()));
+  }
+};
 
 // Without secrets: what is set shows as stars.
 std::string store_toml(const StoreSettings& store) {
@@ -103,31 +148,37 @@ std::string settings_toml(const Settings& s) {
                 "\n[compaction]\n", key("background", truth(s.compaction.background)),     //
                 key("interval", duration(s.compaction.interval)),                          //
                 key("grace", duration(s.compaction.grace)),                                //
-                "\n[query]\n", key("memory_limit", s.query_limits.memory_limit), key("threads", s.query_threads.slots),
+                "\n[query]\n", key("memory_limit", s.queries.memory_limit), key("threads", s.query_threads.slots),
                 key("max_running", s.query_threads.max_running),
                 key("max_outstanding_per_tenant", s.query_threads.max_waiting_per_tenant),  //
                 key("compress_responses", truth(s.compress_answers)),                       //
-                limits_toml(s.ingest.push.limits, s.query_limits, s.tail_limits));
+                limits_toml(s.limits));
 }
 
-TenantLimits tenant_limits(const Settings& settings) {
-  const QueryLimits& query = settings.query_limits;
-  return {{"discover_log_levels", "true"},
-          {"discover_service_name", list(settings.ingest.push.limits.discover_service_name)},
-          {"max_entries_limit_per_query", std::to_string(query.max_entries_limit_per_query)},
-          {"max_line_size", std::to_string(settings.ingest.push.limits.max_line_size)},
-          {"max_line_size_truncate", "false"},
-          {"max_query_bytes_read", "\"0B\""},
-          {"max_query_length", quoted(prometheus_duration_text(query.max_query_length.count()))},
-          {"max_query_lookback", "\"0s\""},
-          {"max_query_range", "\"0s\""},
-          {"max_query_series", std::to_string(query.max_query_series)},
+LimitTexts drilldown_limits(const TenantLimits& limits) {
+  auto duration_text = [](std::chrono::nanoseconds value) { return quoted(prometheus_duration_text(value.count())); };
+  return {{"discover_log_levels", truth(limits.discover_log_levels)},
+          {"discover_service_name", list(limits.discover_service_name)},
+          {"max_entries_limit_per_query", std::to_string(limits.max_entries_limit_per_query)},
+          {"max_line_size", std::to_string(limits.max_line_size)},
+          {"max_line_size_truncate", truth(limits.max_line_size_truncate)},
+          {"max_query_bytes_read", loki_size(limits.max_query_bytes_read)},
+          {"max_query_length", duration_text(limits.max_query_length)},
+          {"max_query_lookback", duration_text(limits.max_query_lookback)},
+          {"max_query_range", duration_text(limits.max_query_range)},
+          {"max_query_series", std::to_string(limits.max_query_series)},
           {"metric_aggregation_enabled", "false"},
           {"pattern_persistence_enabled", "false"},
-          {"query_timeout", "\"1m\""},
+          {"query_timeout", duration_text(limits.query_timeout)},
           {"retention_period", "\"0s\""},
-          {"volume_enabled", "true"},
-          {"volume_max_series", std::to_string(kVolumeMaxSeries)}};
+          {"volume_enabled", truth(limits.volume_enabled)},
+          {"volume_max_series", std::to_string(limits.volume_max_series)}};
+}
+
+LimitTexts all_limits(const TenantLimits& limits) {
+  LimitTexts texts;
+  for (const LimitKey& one : limit_keys()) texts.emplace_back(one.name, std::visit(LokiTextOf{{limits}}, one.member));
+  return texts;
 }
 
 }  // namespace server

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "server/api/tenant_limits.h"
+#include "server/api/limit_texts.h"
 #include "server/settings.h"
 
 namespace server {
@@ -13,7 +13,8 @@ namespace server {
 // A configuration file (TOML) that gives these settings again, every key with its value.
 std::string settings_toml(const Settings& settings);
 
-// What Loki publishes of limits_config, in its units.
-TenantLimits tenant_limits(const Settings& settings);
+// What Logs Drilldown is told of a tenant's limits, and all of them: Loki's names and units.
+LimitTexts drilldown_limits(const TenantLimits& limits);
+LimitTexts all_limits(const TenantLimits& limits);
 
 }  // namespace server

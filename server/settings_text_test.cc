@@ -23,6 +23,14 @@ reject_old_samples = true
 max_query_length = "30d"
 max_concurrent_tail_requests = 3
 tail_max_duration = "90m"
+overrides_file = "tenants.toml"
+[limits.otlp_config]
+severity_text_as_label = true
+scope_attributes = [{ action = "drop", regex = "a.*" }]
+[limits.tenant."team-a"]
+max_line_size = 5
+enforced_labels = ["app"]
+block_ingestion_until = "2026-11-21T18:00:00Z"
 )",
                                  "server.toml");
   REQUIRE(settings.has_value());
@@ -31,10 +39,13 @@ tail_max_duration = "90m"
   if (!again) FAIL(again.error().message);
   CHECK(settings_toml(*again) == shown);
   CHECK(again->data_dir == settings->data_dir);
-  CHECK(again->ingest.push.limits.max_line_size == 1 << 20);
-  CHECK(again->query_limits.max_query_length == std::chrono::hours(720));
-  CHECK(again->tail_limits.max_concurrent_tail_requests == 3);
-  CHECK(again->tail_limits.tail_max_duration == std::chrono::minutes(90));
+  CHECK(again->limits.set.defaults.max_line_size == 1 << 20);
+  CHECK(again->limits.set.defaults.max_query_length == std::chrono::hours(720));
+  CHECK(again->limits.set.defaults.max_concurrent_tail_requests == 3);
+  CHECK(again->limits.set.defaults.tail_max_duration == std::chrono::minutes(90));
+  CHECK(again->limits.overrides_file == "tenants.toml");
+  CHECK(again->limits.set.defaults == settings->limits.set.defaults);
+  CHECK(again->limits.set.tenants == settings->limits.set.tenants);
   CHECK(again->tenancy == TenancyMode::kHeader);
 }
 
@@ -67,11 +78,14 @@ prices = { put_per_1000 = 0.25 }
 }
 
 TEST_CASE("settings: limits are shown in Loki's units") {
-  std::string json = drilldown_limits_answer(tenant_limits(default_settings()));
+  std::string json = drilldown_limits_answer(drilldown_limits(TenantLimits()));
   CHECK(json.starts_with(R"({"limits":{"discover_log_levels":true,)"));
   CHECK(json.find(R"("max_query_length":"30d1h")") != json.npos);
   CHECK(json.ends_with("\"pattern_ingester_enabled\":true,\"version\":\"3.7.0\"}\n"));
-  CHECK(limits_yaml(tenant_limits(default_settings())).find("max_query_series: 500\n") != std::string::npos);
+  std::string yaml = limits_yaml(all_limits(TenantLimits()));
+  CHECK(yaml.find("max_query_series: 500\n") != yaml.npos);
+  CHECK(yaml.find("max_line_size: \"256KB\"\n") != yaml.npos);
+  CHECK(yaml.find("creation_grace_period: \"10m\"\n") != yaml.npos);
 }
 
 TEST_SUITE_END();

@@ -4,7 +4,7 @@
 #include <array>
 
 #include "pipeline/base/version.h"
-#include "server/api/tenant_limits.h"
+#include "server/api/limit_texts.h"
 
 namespace server {
 

@@ -36,8 +36,10 @@ HttpResponse build_info() {
 }
 
 // The tenant is read straight from the header: without one there are no limits to show, tenancy or not.
-HttpResponse for_tenant(const HttpRequest& request, HttpResponse answer) {
-  return request.headers.get("X-Scope-OrgID").empty() ? HttpResponse::text(401, "no org id\n") : std::move(answer);
+template <class Answer>
+HttpResponse for_tenant(const HttpRequest& request, Answer&& answer) {
+  std::string_view tenant = request.headers.get("X-Scope-OrgID");
+  return tenant.empty() ? HttpResponse::text(401, "no org id\n") : answer(tenant);
 }
 
 // Rules are not evaluated here: what a Loki without rules, whose rules nobody may write, answers.
@@ -66,11 +68,11 @@ void add_status_routes(HttpRouter& router, ReadRoutes& routes, StatusRoutesOptio
   };
   routes.add_direct("/loki/api/v1/format_query", format_query);
   get("/loki/api/v1/status/buildinfo", [](const HttpRequest&) { return build_info(); });
-  get("/loki/api/v1/drilldown-limits", [body = drilldown_limits_answer(options.limits)](const HttpRequest& request) {
-    return for_tenant(request, HttpResponse::json(body));
+  get("/loki/api/v1/drilldown-limits", [texts = options.drilldown_limits](const HttpRequest& request) {
+    return for_tenant(request, [&](auto tenant) { return HttpResponse::json(drilldown_limits_answer(texts(tenant))); });
   });
-  get("/config/tenant/v1/limits", [body = limits_yaml(options.limits)](const HttpRequest& request) {
-    return for_tenant(request, HttpResponse::text(200, body));
+  get("/config/tenant/v1/limits", [texts = options.all_limits](const HttpRequest& request) {
+    return for_tenant(request, [&](auto tenant) { return HttpResponse::text(200, limits_yaml(texts(tenant))); });
   });
   get("/config", [text = options.config](const HttpRequest&) { return HttpResponse::text(200, text); });
   get("/services", [](const HttpRequest&) {

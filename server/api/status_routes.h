@@ -5,13 +5,16 @@
 // Thread:  loop.
 #pragma once
 
+#include <functional>
+
+#include "server/api/limit_texts.h"
 #include "server/api/read_routes.h"
-#include "server/api/tenant_limits.h"
 
 namespace server {
 
 struct StatusRoutesOptions {
-  TenantLimits limits;
+  // The limits of a tenant, as Logs Drilldown wants them and all of them.
+  std::function<LimitTexts(std::string_view tenant)> drilldown_limits, all_limits;
   std::string config;  // the effective configuration, as `/config` shows it
 };
 

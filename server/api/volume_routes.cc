@@ -159,13 +159,15 @@ Result<VolumeParameters> parse_volume_parameters(const HttpForm& form) {
 
 // A bucket is shown at its last instant, the last one at the end asked for.
 Result<HttpResponse> volume(const ReadCall& call, QueryEngine& engine, std::vector<UnixNanos> edges) {
+  auto limits = engine.limits(call.tenant);
+  if (!limits->volume_enabled) return HttpResponse::text(404, "not found");
   TRY_LET(VolumeParameters p, parse_volume_parameters(call.form));
   TRY_LET(auto matchers, selector_of(call));
   VolumeGrouping grouping = grouping_of(matchers, target_labels(call.form), p.by);
   std::vector<UnixNanos> times(edges.begin() + 1, edges.end());
   for (size_t i = 0; i + 1 < times.size(); ++i) --times[i];
-  auto series =
-      engine.volumes({call.tenant, std::move(matchers), std::move(edges)}, grouping, kVolumeMaxSeries, *call.turn);
+  auto series = engine.volumes({call.tenant, std::move(matchers), std::move(edges)}, grouping,
+                               static_cast<uint32_t>(limits->volume_max_series), *call.turn);
   if (!series && series.error().code == Errc::kOverLimit) return HttpResponse::text(500, series.error().message);
   TRY(series);
   keep_largest(series->found, times.size(), p.limit);

@@ -6,8 +6,6 @@
 
 namespace server {
 
-inline constexpr uint32_t kVolumeMaxSeries = 1000;  // Loki's volume_max_series
-
 // The engine outlives the router.
 void add_volume_routes(ReadRoutes& routes, QueryEngine& engine);
 

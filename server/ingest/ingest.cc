@@ -6,8 +6,7 @@ namespace server {
 
 using pipeline::Result;
 
-Ingest::Ingest(IngestDoors doors, IngestOptions options)
-    : doors_(doors), options_(std::move(options)), streams_(options_.push.limits) {
+Ingest::Ingest(IngestDoors doors, IngestOptions options) : doors_(doors), options_(std::move(options)) {
   doors_.registry.gauge_callback("skidway_server_head_bytes", "Entries acknowledged and not yet flushed, in memory",
                                  [this] { return static_cast<double>(head_.raw_bytes()); });
 }
@@ -27,11 +26,11 @@ Result<std::unique_ptr<Ingest>> Ingest::open(IngestDoors doors, IngestOptions op
   Ingest& in = *ingest;
   in.committer_ = std::make_unique<Committer>(*in.wal_, in.head_, in.feed_);
   in.workers_ = std::make_unique<pipeline::WorkerPool>(doors.loop, "ingest", in.options_.workers);
-  in.push_handler_ = std::make_unique<PushHandler>(doors.loop, *in.workers_, *in.committer_, in.head_, in.numbers_,
-                                                   in.streams_, doors.clock, doors.registry, in.options_.push, [&in] {
-                                                     if (in.head_.growing_bytes() >= in.options_.flush.bytes)
-                                                       in.flusher_->poke();
-                                                   });
+  in.push_handler_ =
+      std::make_unique<PushHandler>(doors.loop, *in.workers_, *in.committer_, in.head_, in.numbers_, in.streams_,
+                                    doors.limits, doors.clock, doors.registry, in.options_.push, [&in] {
+                                      if (in.head_.growing_bytes() >= in.options_.flush.bytes) in.flusher_->poke();
+                                    });
   in.flusher_ = std::make_unique<Flusher>(in.head_, *in.wal_, doors.store, doors.catalog, doors.clock, doors.registry,
                                           in.options_.flush, [&in] { in.push_handler_->on_room(); });
   if (in.head_.growing_bytes() >= in.options_.flush.bytes) in.flusher_->poke();
@@ -39,19 +38,21 @@ Result<std::unique_ptr<Ingest>> Ingest::open(IngestDoors doors, IngestOptions op
 }
 
 Result<void> Ingest::replay(uint64_t flushed_frame) {
-  StreamTable streams(options_.push.limits.lifted());
+  StreamTable streams;
+  PushRuleBook rules(doors_.limits, PushRuleBook::Kind::kLifted);
   WalOptions options{options_.wal_folder, options_.segment_bytes};
   TRY_LET(wal_, Wal::open(doors_.files, doors_.registry, std::move(options), flushed_frame,
-                          [&](WalFrame frame) { return replay_frame(std::move(frame), streams); }));
+                          [&](WalFrame frame) { return replay_frame(std::move(frame), streams, rules); }));
   return {};
 }
 
-Result<void> Ingest::replay_frame(WalFrame frame, StreamTable& streams) {
+Result<void> Ingest::replay_frame(WalFrame frame, StreamTable& streams, PushRuleBook& book) {
   // Two copies of a batch are in the log when the sync of the first failed and the sender was told so.
   bool stored = frame.batch && numbers_.is_stored(frame.tenant, *frame.batch);
   PushedEntries entries;
   if (!stored) {
-    PushDecoding decoding{frame.tenant, streams.limits(), frame.received, UINT32_MAX};
+    auto rules = book.of(frame.tenant);
+    PushDecoding decoding{frame.tenant, *rules, frame.received, UINT32_MAX};
     auto decoded = decode_push_request({frame.format, frame.encoding}, frame.body, decoding, streams);
     if (!decoded) {  // whole by its sum, so written by a program that differs from us: keep going, but say so
       doors_.registry

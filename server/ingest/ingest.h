@@ -38,6 +38,7 @@ struct IngestDoors {
   Catalog& catalog;
   const pipeline::Clock& clock;
   pipeline::Registry& registry;
+  const LimitTable& limits;
 };
 
 class Ingest {
@@ -66,7 +67,7 @@ class Ingest {
  private:
   Ingest(IngestDoors doors, IngestOptions options);
   pipeline::Result<void> replay(uint64_t flushed_frame);
-  pipeline::Result<void> replay_frame(WalFrame frame, StreamTable& streams);
+  pipeline::Result<void> replay_frame(WalFrame frame, StreamTable& streams, PushRuleBook& rules);
 
   const IngestDoors doors_;
   const IngestOptions options_;

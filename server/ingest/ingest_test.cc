@@ -42,6 +42,7 @@ struct IngestHouse {
   std::unique_ptr<Catalog> catalog;
   std::unique_ptr<Ingest> ingest;
   IngestOptions options;
+  LimitTable limits;
 
   IngestHouse() {
     pipeline::set_log_level(pipeline::LogLevel::kError);
@@ -63,7 +64,7 @@ struct IngestHouse {
   void open() {
     REQUIRE(files.make_folders("/data/store"));
     store = *open_local_store(files, "/data/store");
-    auto opened = Ingest::open({*loop, files, *store, *catalog, clock, registry}, options);
+    auto opened = Ingest::open({*loop, files, *store, *catalog, clock, registry, limits}, options);
     REQUIRE(opened);
     ingest = *std::move(opened);
   }
@@ -180,8 +181,9 @@ TEST_CASE("ingest: stopping flushes, and leaves no log that counts") {
 
 TEST_CASE("ingest: refusals have Loki's status and text, and what is good beside them is stored") {
   IngestHouse house;
-  house.options.push.limits.discover_service_name.clear();
-  house.restart();
+  TenantLimits limits;
+  limits.discover_service_name.clear();
+  house.limits.replace({limits, {}});
   auto answer = house.push(R"({"streams":[]})");
   CHECK(answer.status == 422);
   CHECK(answer.body == "error at least one valid stream is required for ingestion\n");

@@ -42,11 +42,6 @@ std::string_view severity_level(std::string_view number) {
 
 }  // namespace
 
-std::vector<std::string> default_log_level_fields() {
-  return {"level",        "LEVEL", "Level", "log.level", "severity",      "SEVERITY",      "Severity",
-          "SeverityText", "lvl",   "LVL",   "Lvl",       "severity_text", "Severity_Text", "SEVERITY_TEXT"};
-}
-
 LevelDetector::LevelDetector(std::vector<std::string> fields, uint64_t json_depth)
     : fields_(std::move(fields)), json_depth_(json_depth) {
   for (const std::string& field : fields_) {

@@ -19,9 +19,6 @@ namespace server {
 
 inline constexpr std::string_view kDetectedLevel = "detected_level";
 
-// Loki's log_level_fields.
-std::vector<std::string> default_log_level_fields();
-
 class LevelDetector {
  public:
   // `fields`: names of labels and fields that hold a level, best first. `json_depth`: how deep objects may lie in a

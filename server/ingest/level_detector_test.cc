@@ -4,6 +4,7 @@
 
 #include "pipeline/base/concat.h"
 #include "server/ingest/level_words.h"
+#include "server/limits/tenant_limits.h"
 
 using namespace server;
 using pipeline::concat;

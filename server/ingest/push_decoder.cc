@@ -29,7 +29,7 @@ uint64_t bytes_of(std::span<const Metadata> metadata) {
 class Collector final : public pipeline::PushVisitor {
  public:
   Collector(const PushDecoding& decoding, StreamTable& streams, size_t body_bytes)
-      : tenant_(decoding.tenant), limits_(decoding.limits), streams_(streams) {
+      : tenant_(decoding.tenant), rules_(decoding.rules), limits_(rules_.limits()), streams_(streams) {
     constexpr UnixNanos kMin = std::numeric_limits<UnixNanos>::min(), kMax = std::numeric_limits<UnixNanos>::max();
     oldest_ = limits_.reject_old_samples ? decoding.now - limits_.reject_old_samples_max_age.count() : kMin;
     newest_ = limits_.creation_grace_period.count() > 0 ? decoding.now + limits_.creation_grace_period.count() : kMax;
@@ -43,7 +43,7 @@ class Collector final : public pipeline::PushVisitor {
     ++out_.streams;
     verdict_ = nullptr;
     if (entries == 0 || failed_) return;
-    auto verdict = streams_.find(tenant_, labels);
+    auto verdict = streams_.find(tenant_, labels, rules_);
     if (!verdict) {
       failed_ = std::move(verdict).error();
       return;
@@ -105,7 +105,7 @@ class Collector final : public pipeline::PushVisitor {
     EntryColumns& columns = out_.entries.columns;
     const uint64_t before = columns.metadata_bytes();
     if (metadata.empty() && !verdict_->level) {
-      columns.append(time, line, LevelDetector::as_metadata(streams_.levels().of_line(line)));
+      columns.append(time, line, LevelDetector::as_metadata(rules_.levels().of_line(line)));
       out_.discovered_bytes += columns.metadata_bytes() - before;
       return;
     }
@@ -124,8 +124,8 @@ class Collector final : public pipeline::PushVisitor {
 
   std::string_view level_of(std::string_view line, std::span<const MetadataPair> metadata) const {
     if (verdict_->level) return *verdict_->level;
-    if (auto level = streams_.levels().of_metadata(metadata)) return *level;
-    return streams_.levels().of_line(line);
+    if (auto level = rules_.levels().of_metadata(metadata)) return *level;
+    return rules_.levels().of_line(line);
   }
 
   void finish_part() {
@@ -142,7 +142,8 @@ class Collector final : public pipeline::PushVisitor {
   }
 
   const std::string_view tenant_;
-  const PushLimits& limits_;
+  const PushRules& rules_;
+  const TenantLimits& limits_;
   StreamTable& streams_;
   UnixNanos oldest_, newest_;
   uint64_t longest_;

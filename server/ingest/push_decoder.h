@@ -21,7 +21,7 @@ struct DecodedPush {
 
 struct PushDecoding {
   std::string_view tenant;
-  const PushLimits& limits;
+  const PushRules& rules;
   pipeline::UnixNanos now = 0;  // for the limits of age
   uint64_t max_raw_bytes = 100 << 20;
 };

@@ -40,20 +40,21 @@ std::string protobuf(const std::vector<std::pair<std::string, std::vector<TestEn
 }
 
 // What a push says and nothing else.
-PushLimits without_discovery() {
-  PushLimits limits;
+TenantLimits without_discovery() {
+  TenantLimits limits;
   limits.discover_service_name.clear();
   limits.discover_log_levels = false;
   return limits;
 }
 
 struct Decoder {
-  PushLimits limits = without_discovery();
+  TenantLimits limits = without_discovery();
   uint64_t max_raw_bytes = 100 << 20;
 
   pipeline::Result<DecodedPush> decode(PushBodyKind kind, std::string_view body) {
-    StreamTable streams(limits);
-    return decode_push_request(kind, body, {"fake", limits, kNow, max_raw_bytes}, streams);
+    StreamTable streams;
+    PushRules rules(std::make_shared<const TenantLimits>(limits));
+    return decode_push_request(kind, body, {"fake", rules, kNow, max_raw_bytes}, streams);
   }
   pipeline::Result<DecodedPush> json(std::string_view body) {
     return decode({BodyFormat::kJson, BodyEncoding::kNone}, body);
@@ -71,7 +72,7 @@ struct Decoder {
 }  // namespace
 
 TEST_CASE("push: a stream without service_name gets the first of Loki's labels that it has") {
-  Decoder decoder{PushLimits()};
+  Decoder decoder{TenantLimits()};
   auto stream_of = [&](std::string labels) {
     auto decoded = decoder.push({{std::move(labels), {{kNow, "x", {}}}}});
     REQUIRE(decoded);
@@ -94,7 +95,7 @@ TEST_CASE("push: a stream without service_name gets the first of Loki's labels t
 }
 
 TEST_CASE("push: entries get detected_level from their stream, their metadata or their line") {
-  Decoder decoder{PushLimits()};
+  Decoder decoder{TenantLimits()};
   auto levels_of = [&](const std::string& labels, const std::vector<TestEntry>& entries) {
     auto decoded = decoder.push({{labels, entries}});
     REQUIRE(decoded);
@@ -125,7 +126,7 @@ TEST_CASE("push: entries get detected_level from their stream, their metadata or
 }
 
 TEST_CASE("push: service_name does not count as a label, and refusals name it") {
-  Decoder decoder{PushLimits()};
+  Decoder decoder{TenantLimits()};
   decoder.limits.max_label_names_per_series = 2;
   CHECK(decoder.rejection(R"({a="1", b="2"})") == "");
   CHECK(decoder.rejection(R"({a="1", b="2", c="3"})") ==
@@ -364,12 +365,24 @@ TEST_CASE("push: media types and encodings are negotiated as Loki does") {
 }
 
 TEST_CASE("stream table: one stream for one text, and it survives being forgotten") {
-  StreamTable table{PushLimits{}};
-  auto first = *table.find("a", R"({app="x"})");
-  CHECK(*table.find("a", R"({app="x"})") == first);
-  CHECK((*table.find("b", R"({app="x"})"))->stream->id != first->stream->id);
-  for (int i = 0; i < 60'000; ++i) REQUIRE(table.find("a", concat("{app=\"", i, "\"}")));
-  CHECK((*table.find("a", R"({app="x"})"))->stream->id == first->stream->id);
+  StreamTable table;
+  PushRules rules(std::make_shared<const TenantLimits>());
+  auto first = *table.find("a", R"({app="x"})", rules);
+  CHECK(*table.find("a", R"({app="x"})", rules) == first);
+  CHECK((*table.find("b", R"({app="x"})", rules))->stream->id != first->stream->id);
+  for (int i = 0; i < 60'000; ++i) REQUIRE(table.find("a", concat("{app=\"", i, "\"}"), rules));
+  CHECK((*table.find("a", R"({app="x"})", rules))->stream->id == first->stream->id);
+}
+
+TEST_CASE("stream table: a stream is judged anew when the limits of its tenant have changed") {
+  StreamTable table;
+  PushRules before(std::make_shared<const TenantLimits>());
+  TenantLimits short_names;
+  short_names.max_label_name_length = 2;
+  PushRules after(std::make_shared<const TenantLimits>(short_names));
+  CHECK((*table.find("a", R"({app="x"})", before))->stream);
+  CHECK((*table.find("a", R"({app="x"})", after))->reason == RejectReason::kLabelNameTooLong);
+  CHECK((*table.find("a", R"({app="x"})", before))->stream);
 }
 
 TEST_SUITE_END();

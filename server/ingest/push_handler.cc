@@ -43,14 +43,16 @@ struct PushHandler::Push {
 };
 
 PushHandler::PushHandler(pipeline::Loop& loop, pipeline::WorkerPool& workers, Committer& committer, Head& head,
-                         BatchNumbers& numbers, StreamTable& streams, const pipeline::Clock& clock,
-                         pipeline::Registry& registry, PushHandlerOptions options, std::function<void()> committed)
+                         BatchNumbers& numbers, StreamTable& streams, const LimitTable& limits,
+                         const pipeline::Clock& clock, pipeline::Registry& registry, PushHandlerOptions options,
+                         std::function<void()> committed)
     : loop_(loop),
       workers_(workers),
       committer_(committer),
       head_(head),
       numbers_(numbers),
       streams_(streams),
+      rules_(limits),
       clock_(clock),
       options_(options),
       committed_(std::move(committed)),
@@ -139,7 +141,8 @@ void PushHandler::stop() {
 
 // Thread: worker.
 void PushHandler::work(const PushPtr& push) {
-  PushDecoding decoding{push->tenant, options_.limits, push->received, options_.max_raw_bytes};
+  auto rules = rules_.of(push->tenant);
+  PushDecoding decoding{push->tenant, *rules, push->received, options_.max_raw_bytes};
   auto decoded = decode_push_request(push->kind, push->body, decoding, streams_);
   if (!decoded) return answer(push, refusal(decoded.error()));
   metrics_.on_refused(push->tenant, decoded->rejections);

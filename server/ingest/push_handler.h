@@ -28,7 +28,6 @@
 namespace server {
 
 struct PushHandlerOptions {
-  PushLimits limits;
   uint64_t max_raw_bytes = 100 << 20;  // of one push, decompressed
   uint64_t budget_bytes = 80 << 20;
   std::chrono::milliseconds hold{8000};  // below the 10 s after which Promtail and Alloy give up
@@ -37,8 +36,8 @@ struct PushHandlerOptions {
 class PushHandler {
  public:
   PushHandler(pipeline::Loop& loop, pipeline::WorkerPool& workers, Committer& committer, Head& head,
-              BatchNumbers& numbers, StreamTable& streams, const pipeline::Clock& clock, pipeline::Registry& registry,
-              PushHandlerOptions options, std::function<void()> committed);
+              BatchNumbers& numbers, StreamTable& streams, const LimitTable& limits, const pipeline::Clock& clock,
+              pipeline::Registry& registry, PushHandlerOptions options, std::function<void()> committed);
   ~PushHandler();
 
   // `tenant`: already found.
@@ -70,6 +69,7 @@ class PushHandler {
   Head& head_;
   BatchNumbers& numbers_;
   StreamTable& streams_;
+  PushRuleBook rules_;
   const pipeline::Clock& clock_;
   const PushHandlerOptions options_;
   const std::function<void()> committed_;

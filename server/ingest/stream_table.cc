@@ -22,7 +22,7 @@ constexpr std::string_view kServiceName = "service_name";
 constexpr std::string_view kReplacementCharacter = "\xef\xbf\xbd";
 
 StreamVerdict refused(RejectReason reason, std::string text) {
-  return {nullptr, reason, std::move(text), std::nullopt};
+  return {nullptr, reason, std::move(text), std::nullopt, 0};
 }
 
 bool is_clean(std::string_view value) {
@@ -49,25 +49,29 @@ LabelSet with_service_name(LabelSet labels, const std::vector<std::string>& cand
 
 }  // namespace
 
-Result<std::shared_ptr<const StreamVerdict>> StreamTable::find(std::string_view tenant, std::string_view label_text) {
+Result<std::shared_ptr<const StreamVerdict>> StreamTable::find(std::string_view tenant, std::string_view label_text,
+                                                               const PushRules& rules) {
   thread_local std::string key;
   key.assign(tenant);
   key += '\0';
   key += label_text;
   {
     std::shared_lock lock(mutex_);
-    if (auto found = known_.find(std::string_view(key)); found != known_.end()) return found->second;
+    auto found = known_.find(std::string_view(key));
+    if (found != known_.end() && found->second->rules == rules.id()) return found->second;
   }
-  TRY_LET(StreamVerdict judged, judge(tenant, label_text));
+  TRY_LET(StreamVerdict judged, judge(tenant, label_text, rules));
+  judged.rules = rules.id();
   auto verdict = std::make_shared<const StreamVerdict>(std::move(judged));
   std::lock_guard lock(mutex_);
   if (bytes_ > kMaxBytes) known_.clear(), bytes_ = 0;
-  auto [place, added] = known_.emplace(key, std::move(verdict));
+  auto [place, added] = known_.insert_or_assign(key, std::move(verdict));
   if (added) bytes_ += kBytesPerStream + 4 * key.size();
   return place->second;
 }
 
-Result<StreamVerdict> StreamTable::judge(std::string_view tenant, std::string_view label_text) const {
+Result<StreamVerdict> StreamTable::judge(std::string_view tenant, std::string_view label_text, const PushRules& rules) {
+  const TenantLimits& limits = rules.limits();
   if (label_text.size() > kMaxLabelTextBytes)
     return fail(Errc::kOverLimit, concat("request body too large: stream labels size ", label_text.size(),
                                          " exceeds limit of ", kMaxLabelTextBytes));
@@ -78,27 +82,26 @@ Result<StreamVerdict> StreamTable::judge(std::string_view tenant, std::string_vi
                      concat("stream '", label_text, "' has duplicate label name: '", *name, "'"));
     return fail(parsed.error().within("couldn't parse labels"));
   }
-  LabelSet labels = with_service_name(*std::move(parsed), limits_.discover_service_name);
+  LabelSet labels = with_service_name(*std::move(parsed), limits.discover_service_name);
   if (labels.empty())
     return refused(RejectReason::kMissingLabels, "error at least one label pair is required per stream");
   auto text = labels.text();
   size_t count = labels.labels().size() - (labels.get(kServiceName) ? 1 : 0);  // of our making, mostly
-  if (limits_.max_label_names_per_series > 0 && count > limits_.max_label_names_per_series)
-    return refused(RejectReason::kTooManyLabelNames,
-                   concat("entry for stream '", text, "' has ", count, " label names; limit ",
-                          limits_.max_label_names_per_series));
+  if (limits.max_label_names_per_series > 0 && count > limits.max_label_names_per_series)
+    return refused(RejectReason::kTooManyLabelNames, concat("entry for stream '", text, "' has ", count,
+                                                            " label names; limit ", limits.max_label_names_per_series));
   for (const auto& [name, value] : labels.labels()) {
     if (!is_clean(value))
       return fail(Errc::kInvalid, concat("couldn't parse labels: the value of \"", name, "\" is not valid UTF-8"));
-    if (limits_.max_label_name_length > 0 && name.size() > limits_.max_label_name_length)
+    if (limits.max_label_name_length > 0 && name.size() > limits.max_label_name_length)
       return refused(RejectReason::kLabelNameTooLong,
                      concat("stream '", text, "' has label name too long: '", name, "'"));
-    if (limits_.max_label_value_length > 0 && value.size() > limits_.max_label_value_length)
+    if (limits.max_label_value_length > 0 && value.size() > limits.max_label_value_length)
       return refused(RejectReason::kLabelValueTooLong,
                      concat("stream '", text, "' has label value too long: '", value, "'"));
   }
   StreamVerdict verdict;
-  if (auto level = levels_.of_labels(labels)) verdict.level = *level;
+  if (auto level = rules.levels().of_labels(labels)) verdict.level = *level;
   auto id = pipeline::stream_id(tenant, labels);
   verdict.stream = std::make_shared<const Stream>(Stream{std::string(tenant), std::move(labels), std::move(text), id});
   return verdict;

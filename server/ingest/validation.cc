@@ -22,18 +22,6 @@ std::string contact(std::string_view setting, std::string_view verb) {
 
 }  // namespace
 
-PushLimits PushLimits::lifted() const {
-  PushLimits limits = *this;
-  limits.max_line_size = limits.max_label_names_per_series = 0;
-  limits.max_label_name_length = limits.max_label_value_length = 0;
-  limits.max_structured_metadata_size = limits.max_structured_metadata_entries_count = 0;
-  limits.creation_grace_period = {};
-  limits.reject_old_samples = false;
-  limits.discover_log_levels = discover_log_levels && allow_structured_metadata;
-  limits.allow_structured_metadata = true;
-  return limits;
-}
-
 std::string_view reject_reason_name(RejectReason reason) {
   static constexpr std::string_view kNames[] = {
       "missing_labels",

@@ -1,8 +1,7 @@
-// What a push may contain, why parts of it are refused, and how the refusal reads: Loki's limits, reasons and texts.
+// Why parts of a push are refused, and how the refusal reads: Loki's reasons and texts. The limits: limits/.
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,35 +9,8 @@
 #include <vector>
 
 #include "pipeline/base/clock.h"
-#include "pipeline/codec/otlp_entries.h"
-#include "server/ingest/level_detector.h"
 
 namespace server {
-
-// Loki's names, meaning and defaults, but for reject_old_samples. 0 = no limit.
-struct PushLimits {
-  uint64_t max_line_size = 256 << 10;
-  uint64_t max_label_names_per_series = 15;
-  uint64_t max_label_name_length = 1024;
-  uint64_t max_label_value_length = 2048;
-  bool reject_old_samples = false;
-  std::chrono::nanoseconds reject_old_samples_max_age = std::chrono::hours(7 * 24);
-  std::chrono::nanoseconds creation_grace_period = std::chrono::minutes(10);
-  bool allow_structured_metadata = true;
-  uint64_t max_structured_metadata_size = 64 << 10;
-  uint64_t max_structured_metadata_entries_count = 128;
-
-  // The labels of which the first that is there becomes service_name where a stream has none. Empty: none is added.
-  std::vector<std::string> discover_service_name = pipeline::default_service_name_labels();
-  // Entries get detected_level as structured metadata, unless that is not allowed. See LevelDetector.
-  bool discover_log_levels = true;
-  std::vector<std::string> log_level_fields = default_log_level_fields();
-  uint64_t log_level_from_json_max_depth = 2;  // 0 = any
-
-  // Without limits, what is discovered as it is. For what was checked before it was acknowledged: the replay of the
-  // write-ahead log.
-  PushLimits lifted() const;
-};
 
 enum class RejectReason : uint8_t {
   kMissingLabels,

@@ -78,14 +78,14 @@ std::string prometheus_duration(std::chrono::nanoseconds duration) {
 
 }  // namespace
 
-Result<void> QueryEngine::check_length(UnixNanos start, UnixNanos end) const {
-  if (limits_.max_query_length.count() == 0) return {};
+Result<void> QueryEngine::check_length(const TenantLimits& limits, UnixNanos start, UnixNanos end) {
+  if (limits.max_query_length.count() == 0) return {};
   double length = static_cast<double>(end) - static_cast<double>(start);
-  if (length <= static_cast<double>(limits_.max_query_length.count())) return {};
+  if (length <= static_cast<double>(limits.max_query_length.count())) return {};
   auto shown = std::chrono::nanoseconds(length > 9.2e18 ? INT64_MAX : end - start);
   return fail(Errc::kInvalid,
               concat("the query time range exceeds the limit (query length: ", pipeline::format_duration(shown),
-                     ", limit: ", prometheus_duration(limits_.max_query_length), ")"));
+                     ", limit: ", prometheus_duration(limits.max_query_length), ")"));
 }
 
 Result<QueryResult> QueryEngine::range(const RangeQuery& query, const std::atomic<bool>& cancelled) {
@@ -100,15 +100,16 @@ Result<QueryResult> QueryEngine::instant(const InstantQuery& query, const std::a
 
 Result<QueryResult> QueryEngine::range(const RangeQuery& query, QueryTurn& turn) {
   TRY_LET(Expr expr, parse_query(query.query));
-  TRY(check_length(query.start, query.end));
-  if (limits_.max_streams_matchers_per_query != 0 && count_matchers(expr) > limits_.max_streams_matchers_per_query) {
+  const auto limits = limits_.of(query.tenant);
+  TRY(check_length(*limits, query.start, query.end));
+  if (limits->max_streams_matchers_per_query != 0 && count_matchers(expr) > limits->max_streams_matchers_per_query) {
     return fail(Errc::kInvalid, concat("max streams matchers per query exceeded, matchers-count > limit (",
-                                       count_matchers(expr), " > ", limits_.max_streams_matchers_per_query, ")"));
+                                       count_matchers(expr), " > ", limits->max_streams_matchers_per_query, ")"));
   }
   if (expr.log() != nullptr) {
-    if (limits_.max_entries_limit_per_query != 0 && query.log.limit > limits_.max_entries_limit_per_query) {
+    if (limits->max_entries_limit_per_query != 0 && query.log.limit > limits->max_entries_limit_per_query) {
       return fail(Errc::kInvalid, concat("max entries limit per query exceeded, limit > max_entries_limit_per_query (",
-                                         query.log.limit, " > ", limits_.max_entries_limit_per_query, ")"));
+                                         query.log.limit, " > ", limits->max_entries_limit_per_query, ")"));
     }
     return run_log(expr, query, turn);
   }
@@ -124,8 +125,9 @@ Result<QueryResult> QueryEngine::instant(const InstantQuery& query, QueryTurn& t
         Errc::kInvalid,
         "log queries are not supported as an instant query type, please change your query to a range query type");
   }
+  const auto limits = limits_.of(query.tenant);
   for (const RangeAggregation* range : range_aggregations(expr))
-    TRY(check_length(query.time - range->range.range_ns, query.time + 1));
+    TRY(check_length(*limits, query.time - range->range.range_ns, query.time + 1));
   const Asked asked{query.tenant, expr, query.explain, query.cuts_series};
   TRY_LET(QueryResult result, run_metric(asked, StepGrid{query.time, 1, 1}, turn));
   Matrix& matrix = std::get<ResultMatrix>(result.data).matrix;
@@ -147,7 +149,7 @@ Result<QueryResult> QueryEngine::attempt(const Asked& asked, QueryTurn& turn, co
   for (int attempts = 1;; ++attempts) {
     TRY(turn.breathe());
     QueryResult result;
-    QueryMemory memory(limits_.memory_limit);
+    QueryMemory memory(options_.memory_limit);
     TRY_LET(ReadView view, views_(asked.tenant));
     result.last_frame = view.last_frame();
     QueryContext context{asked.tenant, view, readers_, turn, memory, result.stats, result.warnings};
@@ -185,7 +187,7 @@ Result<QueryResult> QueryEngine::run_metric(const Asked& asked, const StepGrid& 
     StoredRangeSource source(context);
     TRY_LET(Matrix matrix, evaluate_metric(asked.expr, grid, source));
     if (grid.count > 1 || !keeps_order(asked.expr)) matrix.sort();
-    const uint32_t most = limits_.max_query_series;
+    const uint64_t most = limits_.of(asked.tenant)->max_query_series;
     if (most != 0 && matrix.series.size() > most) {
       const std::string reached = concat("maximum number of series (", most, ") reached for a single query; ");
       if (!asked.cuts_series) {
@@ -231,7 +233,7 @@ Result<Readable<std::vector<PatternSeries>>> QueryEngine::patterns(const std::st
                                                                    QueryTurn& turn) {
   TRY_LET(Expr expr, parse_query(query));
   if (expr.log() == nullptr) return fail(Errc::kInvalid, "only log selector is supported");
-  TRY(check_length(window.start, window.end));
+  TRY(check_length(*limits_.of(tenant), window.start, window.end));
   Readable<std::vector<PatternSeries>> answer;
   const Asked asked{tenant, expr};
   TRY_LET(QueryResult result, attempt(asked, turn, [&](QueryContext& context, QueryResult&) -> Result<void> {

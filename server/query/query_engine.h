@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "server/ingest/read_view.h"
+#include "server/limits/limit_table.h"
 #include "server/query/log_query.h"
 #include "server/query/pattern_query.h"
 #include "server/query/reader_cache.h"
@@ -24,13 +25,9 @@
 
 namespace server {
 
-// Loki's names, meanings and defaults.
-struct QueryLimits {
-  uint32_t max_entries_limit_per_query = 5000;                          // 0: off
-  uint32_t max_query_series = 500;                                      // 0: off
-  std::chrono::nanoseconds max_query_length = std::chrono::hours(721);  // 0: off
-  uint32_t max_streams_matchers_per_query = 1000;                       // 0: off
-  uint64_t memory_limit = 256 << 20;                                    // bytes of one query; 0: off
+struct QueryEngineOptions {
+  uint64_t memory_limit = 256 << 20;  // bytes of one query; 0: off
+  uint64_t directory_cache_bytes = 64 << 20;
 };
 
 struct RangeQuery {
@@ -59,8 +56,9 @@ struct StreamQuery {
 
 class QueryEngine {
  public:
-  QueryEngine(ReadViewSource views, ObjectStore& store, QueryLimits limits, uint64_t directory_cache_bytes = 64 << 20)
-      : views_(std::move(views)), readers_(store, directory_cache_bytes), limits_(limits) {}
+  // `limits`: of tenants; outlives the engine.
+  QueryEngine(ReadViewSource views, ObjectStore& store, const LimitTable& limits, QueryEngineOptions options = {})
+      : views_(std::move(views)), readers_(store, options.directory_cache_bytes), limits_(limits), options_(options) {}
 
   pipeline::Result<QueryResult> range(const RangeQuery& query, QueryTurn& turn);
   pipeline::Result<QueryResult> instant(const InstantQuery& query, QueryTurn& turn);
@@ -84,6 +82,8 @@ class QueryEngine {
                                                                   const PatternWindow& window, PatternNotes& notes,
                                                                   QueryTurn& turn);
 
+  std::shared_ptr<const TenantLimits> limits(std::string_view tenant) const { return limits_.of(tenant); }
+
   uint64_t cached_bytes() const { return readers_.size_bytes(); }
 
  private:
@@ -97,11 +97,13 @@ class QueryEngine {
   pipeline::Result<QueryResult> attempt(const Asked& asked, QueryTurn& turn, const Attempt& run);
   pipeline::Result<QueryResult> run_log(const Expr& expr, const RangeQuery& query, QueryTurn& turn);
   pipeline::Result<QueryResult> run_metric(const Asked& asked, const StepGrid& grid, QueryTurn& turn);
-  pipeline::Result<void> check_length(pipeline::UnixNanos start, pipeline::UnixNanos end) const;
+  static pipeline::Result<void> check_length(const TenantLimits& limits, pipeline::UnixNanos start,
+                                             pipeline::UnixNanos end);
 
   ReadViewSource views_;
   ReaderCache readers_;
-  const QueryLimits limits_;
+  const LimitTable& limits_;
+  const QueryEngineOptions options_;
 };
 
 }  // namespace server

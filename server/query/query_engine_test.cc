@@ -275,7 +275,7 @@ TEST_SUITE("query") {
     std::vector<PlainEntry> entries;
     for (int i = 0; i < 900; ++i) entries.push_back(entry("a", i, pipeline::concat("id=", i)));
     data.add_object(entries);
-    QueryEngine engine = data.engine({.max_query_series = 0, .memory_limit = 1 << 20});
+    QueryEngine engine = data.engine({.max_query_series = 0}, {.memory_limit = 1 << 20});
     auto result = engine.range(log_query(R"(count_over_time({app="a"} | logfmt [1000s]))"), kNotCancelled);
     CHECK(result.has_value());
     RangeQuery fine = log_query(R"(count_over_time({app="a"} | logfmt [1000s]))");

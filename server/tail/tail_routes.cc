@@ -33,9 +33,9 @@ HttpResponse answer(const std::shared_ptr<TailHouse>& house, const HttpRequest& 
 
 }  // namespace
 
-TailRoutes::TailRoutes(pipeline::HttpRouter& router, TailDoors doors, TailLimits limits)
+TailRoutes::TailRoutes(pipeline::HttpRouter& router, TailDoors doors, uint64_t max_pending_bytes)
     : house_(std::make_shared<TailHouse>(TailHouse{doors,
-                                                   limits,
+                                                   max_pending_bytes,
                                                    TailMeters(doors.registry),
                                                    std::make_unique<pipeline::WorkerPool>(doors.loop, "tail", kThreads),
                                                    {}})) {

@@ -20,11 +20,8 @@
 
 namespace server {
 
-struct TailLimits {
-  uint32_t max_concurrent_tail_requests = 10;                          // of one tenant; 0: off
-  std::chrono::nanoseconds tail_max_duration = std::chrono::hours(1);  // then clients come again; 0: off
-  uint64_t max_pending_bytes = 16 << 20;  // of entries that wait for one client; twice: unread ones, ready ones
-};
+// Of entries that wait for one client; twice: unread ones, ready ones.
+inline constexpr uint64_t kTailPendingBytes = 16 << 20;
 
 struct TailDoors {
   pipeline::Loop& loop;
@@ -34,11 +31,12 @@ struct TailDoors {
   const pipeline::Clock& clock;
   pipeline::Registry& registry;
   TenantResolver tenant;
+  const LimitTable& limits;  // max_concurrent_tail_requests, tail_max_duration
 };
 
 class TailRoutes {
  public:
-  TailRoutes(pipeline::HttpRouter& router, TailDoors doors, TailLimits limits);
+  TailRoutes(pipeline::HttpRouter& router, TailDoors doors, uint64_t max_pending_bytes = kTailPendingBytes);
   ~TailRoutes();  // every connection is closed before
   TailRoutes(const TailRoutes&) = delete;
   TailRoutes& operator=(const TailRoutes&) = delete;

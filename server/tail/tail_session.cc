@@ -66,7 +66,7 @@ TailSession::TailSession(std::shared_ptr<TailHouse> house, TailRequest request)
     : house_(std::move(house)),
       request_(std::move(request)),
       format_(request_.legacy, request_.flags),
-      queue_(house_->limits.max_pending_bytes) {}
+      queue_(house_->max_pending_bytes) {}
 
 TailSession::~TailSession() = default;
 
@@ -79,13 +79,14 @@ void TailSession::on_open(pipeline::WebSocket& socket) {
   listening_ = true;
   ++house_->tails[request_.tenant];
   house_->meters.active.add(1);
-  if (house_->limits.tail_max_duration.count() > 0) end_timer_->start(house_->limits.tail_max_duration);
+  if (auto most = house_->doors.limits.of(request_.tenant)->tail_max_duration; most.count() > 0)
+    end_timer_->start(most);
   house_->doors.feed.listen(request_.tenant, *this);  // before the history: nothing comes between the two
   ask_history();
 }
 
 bool TailSession::admit() {
-  const uint32_t limit = house_->limits.max_concurrent_tail_requests;
+  const uint64_t limit = house_->doors.limits.of(request_.tenant)->max_concurrent_tail_requests;
   const auto open = house_->tails.find(request_.tenant);
   if (limit == 0 || open == house_->tails.end() || open->second < limit) return true;
   house_->meters.refused.add();
@@ -140,7 +141,7 @@ void TailSession::on_entries(uint64_t frame, std::span<const HeadAddition> added
   for (const HeadAddition& addition : added) {
     if (!live_->wants(*addition.stream)) continue;
     const uint64_t cost = cost_of(addition);
-    if (arrived_bytes_ + cost <= house_->limits.max_pending_bytes) {
+    if (arrived_bytes_ + cost <= house_->max_pending_bytes) {
       arrived_bytes_ += cost;
       arrived_.push_back({frame, addition});
       continue;

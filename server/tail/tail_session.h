@@ -38,7 +38,7 @@ struct TailMeters {
 
 struct TailHouse {
   TailDoors doors;
-  TailLimits limits;
+  uint64_t max_pending_bytes;
   TailMeters meters;
   std::unique_ptr<pipeline::WorkerPool> pool;  // runs the pipelines of live entries; gone with TailRoutes
   std::map<std::string, uint32_t> tails;       // open ones, by tenant

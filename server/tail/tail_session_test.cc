@@ -21,13 +21,15 @@ namespace {
 
 class TailFixture {
  public:
-  explicit TailFixture(TailLimits limits = {}) {
+  explicit TailFixture(TenantLimits limits = {}, uint64_t max_pending_bytes = kTailPendingBytes)
+      : limits_({std::move(limits), {}}) {
     server_.on_loop([&] {
       TenantResolver tenant = [](const HttpRequest& request, std::string& id) {
         id = request.headers.has("X-Scope-OrgID") ? request.headers.get("X-Scope-OrgID") : "t";
         return std::nullopt;
       };
-      routes_.emplace(router_, TailDoors{server_.loop(), feed, engine_, scheduler_, clock_, registry_, tenant}, limits);
+      routes_.emplace(router_, TailDoors{server_.loop(), feed, engine_, scheduler_, clock_, registry_, tenant, limits_},
+                      max_pending_bytes);
     });
   }
   ~TailFixture() {
@@ -69,13 +71,14 @@ class TailFixture {
   CommitFeed feed;
 
  private:
+  LimitTable limits_;
   pipeline::ForgetfulFiles files_;
   std::unique_ptr<ObjectStore> store_ = *open_local_store(files_, "/data");
   std::shared_ptr<CatalogSnapshot> objects_ = std::make_shared<CatalogSnapshot>();
   QueryEngine engine_{[this](std::string_view tenant) -> pipeline::Result<ReadView> {
                         return ReadView{head.snapshot(tenant), objects_};
                       },
-                      *store_, QueryLimits{}};
+                      *store_, limits_};
   QueryScheduler scheduler_{{}};
   pipeline::SystemClock clock_;
   pipeline::Registry registry_;
@@ -240,7 +243,7 @@ TEST_CASE("tail: what is wrong with the request is said before the upgrade") {
 }
 
 TEST_CASE("tail: a slow client misses entries, which are counted and named to it, and goes on") {
-  TailFixture f({.max_pending_bytes = 1 << 20});
+  TailFixture f({}, 1 << 20);
   auto client = f.tail("&limit=1");
   f.wait_for_tails(1);
   const std::string large(100'000, 'x');
@@ -264,7 +267,7 @@ TEST_CASE("tail: a slow client misses entries, which are counted and named to it
 }
 
 TEST_CASE("tail: a pipeline that does not keep up drops, counts and names what it misses") {
-  TailFixture f({.max_pending_bytes = 1000});
+  TailFixture f({}, 1000);
   auto client = f.tail();
   f.wait_for_tails(1);
   f.push({{0, "first"}});

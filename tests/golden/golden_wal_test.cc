@@ -30,9 +30,10 @@ TEST_SUITE("golden") {
       CHECK(found[i].batch == expected[i].batch);
       CHECK(found[i].body == expected[i].body);
     }
-    server::StreamTable streams(server::PushLimits().lifted());
+    server::StreamTable streams;
+    server::PushRules rules(std::make_shared<const server::TenantLimits>(server::TenantLimits().lifted()));
     for (size_t i = 0; i < 2; ++i) {
-      server::PushDecoding decoding{found[i].tenant, server::PushLimits().lifted(), 0};
+      server::PushDecoding decoding{found[i].tenant, rules, 0};
       auto decoded =
           server::decode_push_request({found[i].format, found[i].encoding}, found[i].body, decoding, streams);
       REQUIRE_MESSAGE(decoded, decoded.error().message);

@@ -43,7 +43,8 @@ std::vector<PlainEntry> QueryFixture::distinct() const {
   return out;
 }
 
-QueryEngine QueryFixture::engine(QueryLimits limits) {
+QueryEngine QueryFixture::engine(TenantLimits limits, QueryEngineOptions options) {
+  limits_.replace({std::move(limits), {}});
   auto views = [this](std::string_view tenant) -> pipeline::Result<ReadView> {
     ReadView view{head_, catalog_};
     for (HeadPiece& piece : view.head.pieces) {
@@ -51,7 +52,7 @@ QueryEngine QueryFixture::engine(QueryLimits limits) {
     }
     return view;
   };
-  return QueryEngine(views, *store_, limits);
+  return QueryEngine(views, *store_, limits_, options);
 }
 
 }  // namespace server

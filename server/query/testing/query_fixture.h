@@ -22,7 +22,8 @@ class QueryFixture {
   // Every entry once, sorted by (tenant, labels, time).
   std::vector<PlainEntry> distinct() const;
 
-  QueryEngine engine(QueryLimits limits = {});
+  // The engine's limits are the fixture's: an engine made later changes them for all.
+  QueryEngine engine(TenantLimits limits = {}, QueryEngineOptions options = {});
   pipeline::ForgetfulFiles& files() { return files_; }
   ObjectStore& store() { return *store_; }
   const std::vector<ObjectRow>& objects() const { return catalog_->objects; }
@@ -32,6 +33,7 @@ class QueryFixture {
   std::unique_ptr<ObjectStore> store_;
   std::shared_ptr<CatalogSnapshot> catalog_ = std::make_shared<CatalogSnapshot>();
   HeadSnapshot head_;
+  LimitTable limits_;
   std::vector<PlainEntry> entries_;
 };
 

@@ -1,0 +1,29 @@
+#include "server/limits/tenant_limits.h"
+
+#include "pipeline/codec/otlp_entries.h"
+
+namespace server {
+
+std::vector<std::string> default_log_level_fields() {
+  return {"level",        "LEVEL", "Level", "log.level", "severity",      "SEVERITY",      "Severity",
+          "SeverityText", "lvl",   "LVL",   "Lvl",       "severity_text", "Severity_Text", "SEVERITY_TEXT"};
+}
+
+std::vector<std::string> TenantLimits::default_service_name_candidates() {
+  return pipeline::default_service_name_labels();
+}
+
+TenantLimits TenantLimits::lifted() const {
+  TenantLimits limits = *this;
+  limits.max_line_size = limits.max_label_names_per_series = 0;
+  limits.max_label_name_length = limits.max_label_value_length = 0;
+  limits.max_structured_metadata_size = limits.max_structured_metadata_entries_count = 0;
+  limits.creation_grace_period = {};
+  limits.reject_old_samples = false;
+  limits.enforced_labels.clear();
+  limits.discover_log_levels = discover_log_levels && allow_structured_metadata;
+  limits.allow_structured_metadata = true;
+  return limits;
+}
+
+}  // namespace server
