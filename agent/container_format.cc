@@ -30,6 +30,9 @@ struct ContainerFormatStage::Memory final : StageMemory {
 
   explicit Memory(pipeline::StageUse used) : use(used) {}
   std::optional<uint64_t> open_from() const override { return of_format ? of_format->open_from() : std::nullopt; }
+  void move_back(uint64_t bytes) override {
+    if (of_format) of_format->move_back(bytes);
+  }
 };
 
 ContainerFormatStage::ContainerFormatStage() : cri_(stage_named("cri")), docker_(stage_named("docker")) {}

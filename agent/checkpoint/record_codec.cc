@@ -14,6 +14,7 @@ using pipeline::zigzag;
 
 namespace {
 constexpr uint8_t kVersion = 1;
+constexpr uint64_t kContinues = 1;
 
 void append_range(std::string& out, const LineRange& range, const LineRange& before) {
   pipeline::append_varint(out, zigzag(static_cast<int64_t>(range.begin - before.end)));
@@ -39,7 +40,7 @@ std::string encode_segments(const std::vector<RecordSegment>& segments) {
   for (const RecordSegment& segment : segments) {
     pipeline::append_varint(out, segment.file.value);
     pipeline::append_fixed(out, labels_key(*segment.labels));
-    pipeline::append_varint(out, 0);
+    pipeline::append_varint(out, segment.continues ? kContinues : 0);
     pipeline::append_varint(out, segment.ranges.size());
     LineRange before;
     for (const LineRange& range : segment.ranges) append_range(out, range, before), before = range;
@@ -58,7 +59,7 @@ Result<std::vector<RecordSegment>> decode_segments(
     segment.file.value = reader.varint();
     segment.labels = find_labels(reader.fixed<uint64_t>());
     if (!segment.labels) return fail(Errc::kCorrupt, "batch record: names labels that are not there");
-    reader.varint();  // flags
+    segment.continues = (reader.varint() & kContinues) != 0 && segments.size() > 1;
     LineRange before;
     for (uint64_t ranges = reader.varint(); ranges > 0 && reader.ok(); ranges--) {
       segment.ranges.push_back(take_range(reader, before)), before = segment.ranges.back();

@@ -1,7 +1,8 @@
 // The ranges of a batch record as bytes, version 1 (integers are varints, zz: zigzag; base/varint.h):
 //
 //   u8 version = 1 | segments | segment...
-//   segment: file id | u64 key of its labels (hash64 of their text) | flags = 0 | ranges | range...
+//   segment: file id | u64 key of its labels (hash64 of their text) | flags | ranges | range...
+//   flags:   1: continues the segment before; the others 0
 //   range:   zz begin - end of the range before | end - begin | zz first_read_time - that of the range before
 //
 // "Before" is the range before in the same segment; 0 for the first.

@@ -59,6 +59,9 @@ struct RecordSegment {
   FileId file;
   std::shared_ptr<const std::string> labels;  // text form; never null
   std::vector<LineRange> ranges;              // in the order in which they were taken; not sorted: see README.md
+  // An entry begins in the segment before and ends in this one, which is of the next file: it was rotated in between.
+  // The stages take both as one input.
+  bool continues = false;
 };
 
 struct BatchNumber {

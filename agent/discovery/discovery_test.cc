@@ -16,7 +16,7 @@ namespace {
 class CountingPort final : public SinkPort {
  public:
   explicit CountingPort(std::atomic<uint64_t>& lines, std::atomic<bool>& full) : lines_(lines), full_(full) {}
-  void append(const pipeline::Batch& batch, const FilePosition&) override { lines_ += batch.size(); }
+  void append(const pipeline::Batch& batch, const FilePosition&, const ElderFiles*) override { lines_ += batch.size(); }
   const KeptRanges::OfFile* kept(FileId) const override { return nullptr; }
   std::optional<FilePosition> position(FileId) const override { return std::nullopt; }
   bool full() const override { return full_; }

@@ -42,8 +42,8 @@ class Writer {
     for (const char* stream : {"stdout", "stderr"}) end_pieces(stream);
     complete();
   }
-  void rotate() {
-    end();
+  void rotate() {  // between the pieces of a line, too
+    complete();
     char time[32];
     std::snprintf(time, sizeof(time), ".20260101-%06d", rotations_++);
     folder_.rename(path_, path_ + time);

@@ -19,14 +19,19 @@ class DirectSink::Port final : public SinkPort {
  public:
   explicit Port(DirectSink& sink) : sink_(sink), outgoing_(sink.options_.labels, "") {}
 
-  void append(const Batch& batch, const FilePosition& passed) override {
+  void append(const Batch& batch, const FilePosition& passed, const ElderFiles* elders) override {
     if (sink_.is_broken_) return;
     outgoing_.renew(*batch.label_sets);
     const KeptRanges::OfFile* kept = passed.file ? sink_.kept_.of(passed.file) : nullptr;
     SinkMetrics::Volume volume;
     text_.clear();
     for (size_t row = 0; row < batch.size(); row++) {
-      if (kept && kept->has_all(batch.origins_of(row))) continue;
+      if (elders != nullptr) {
+        auto kept_of = [this](FileId file) { return sink_.kept_.of(file); };
+        if (is_kept(elders, passed.file, batch.origins_of(row), kept_of)) continue;
+      } else if (kept && kept->has_all(batch.origins_of(row))) {
+        continue;
+      }
       volume.entries++, volume.bytes += batch.lines[row].size();
       if (sink_.fd_ != kNoFd) format(batch, row);
     }

@@ -37,12 +37,14 @@ void OpenBatch::add(uint32_t index, UnixNanos time, std::string_view line,
   volume_.entries++, volume_.bytes += line.size();
 }
 
-bool OpenBatch::note(FileId file, const std::shared_ptr<const std::string>& labels, const ByteRange& origin) {
-  if (segments_.empty() || segments_.back().file != file || segments_.back().labels != labels) {
+bool OpenBatch::note(FileId file, const std::shared_ptr<const std::string>& labels, const ByteRange& origin,
+                     bool continues) {
+  if (segments_.empty() || segments_.back().file != file || segments_.back().labels != labels ||
+      (segments_.back().continues && !continues)) {
     auto at = std::find_if(begins_.begin(), begins_.end(), [&](auto& b) { return b.first == file; });
     if (at == begins_.end()) at = begins_.insert(at, {file, origin.begin + 1});
     current_ = static_cast<size_t>(at - begins_.begin());
-    segments_.push_back({file, labels, {}});
+    segments_.push_back({file, labels, {}, continues && !segments_.empty()});
   }
   std::vector<LineRange>& ranges = segments_.back().ranges;
   if (!ranges.empty() && ranges.back().end == origin.begin && next_read_time_ == origin.read_time) [[likely]] {

@@ -42,7 +42,9 @@ class OpenBatch {
            std::span<const pipeline::Metadata> metadata);
   // Says that the entry added last is made of these bytes of `file`, whose lines have `labels` before the stages. True:
   // no byte of the file as low as `origin.begin` was in this batch before.
-  bool note(FileId file, const std::shared_ptr<const std::string>& labels, const pipeline::ByteRange& origin);
+  // `continues`: the entry begins with what was noted before, perhaps of another file.
+  bool note(FileId file, const std::shared_ptr<const std::string>& labels, const pipeline::ByteRange& origin,
+            bool continues = false);
   // The same for the entry of a stream: nothing of it is recorded.
   bool note_stream(FileId stream, uint64_t begin);
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/sink/line_group.h"
+#include "pipeline/stage/stage.h"
 
 namespace agent {
 
@@ -45,14 +46,15 @@ PushPort::~PushPort() {
   for (auto& open : opens_) parts_.memory.release(open->counted_bytes), parts_.metrics.leave(open->batch.volume());
 }
 
-void PushPort::append(const Batch& batch, const FilePosition& passed) {
+void PushPort::append(const Batch& batch, const FilePosition& passed, const ElderFiles* elders) {
   renew(*batch.label_sets);
   const KeptRanges::OfFile* kept = passed.file ? parts_.kept.of(passed.file) : nullptr;
   taken_ = unlabelled_ = {};
+  elders_ = elders;
   batch_bytes_ = std::min(options_.batch_bytes, parts_.taker.batch_limit());
   for (size_t row = 0, end = 0; row < batch.size(); row = end) {
     end = group_end(batch, row);
-    if (kept && kept->has_all(batch.origins_of(row))) continue;
+    if (is_kept(batch, row, passed.file, kept)) continue;
     if (end == row + 1) [[likely]]
       add(batch, row, passed.file);
     else
@@ -67,6 +69,12 @@ void PushPort::append(const Batch& batch, const FilePosition& passed) {
   if (!passed.file) return;
   parts_.progress.pass(passed);
   parts_.taker.progressed();
+}
+
+bool PushPort::is_kept(const Batch& batch, size_t row, FileId file, const KeptRanges::OfFile* kept) const {
+  if (!elders_) [[likely]]
+    return kept && kept->has_all(batch.origins_of(row));
+  return agent::is_kept(elders_, file, batch.origins_of(row), [this](FileId id) { return parts_.kept.of(id); });
 }
 
 void PushPort::renew(const LabelTable& table) {
@@ -143,7 +151,7 @@ void PushPort::add_group(const Batch& batch, size_t begin, size_t end, FileId fi
   for (size_t row = begin; row < end; row++) add_to(target(*batch.label_sets, batch.labels[row]), batch, row, file);
   for (Open* open : group_opens_) {
     open->pinned = false;
-    open->noted_end = 0;
+    open->noted_end = kNothing;
     if (group_opens_.size() > 1) open->tied = true;
   }
 }
@@ -178,9 +186,13 @@ void PushPort::note_origins(Open& open, const Batch& batch, size_t row, FileId f
     return;
   }
   const auto& labels = record_labels(*batch.label_sets, batch.first_labels[row]);
+  bool goes_on = false;  // in another file than it began in
   for (const ByteRange* end = origin + batch.origin_count[row]; origin != end; origin++) {
-    if (origin->begin < open.noted_end) continue;
-    if (open.batch.note(file, labels, *origin)) parts_.progress.hold(open.hold, file, origin->begin);
+    if (pipeline::stands_before(origin->begin, open.noted_end)) continue;
+    const FileBytes bytes = locate(elders_, file, *origin);
+    if (open.batch.note(bytes.file, labels, bytes.range, goes_on))
+      parts_.progress.hold(open.hold, bytes.file, bytes.range.begin);
+    if (bytes.elder) goes_on = true;
     if (open.pinned) open.noted_end = origin->begin + 1;
   }
 }

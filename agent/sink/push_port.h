@@ -63,7 +63,7 @@ class PushPort final : public SinkPort {
   explicit PushPort(const PushPortParts& parts);
   ~PushPort() override;
 
-  void append(const pipeline::Batch& batch, const FilePosition& passed) override;
+  void append(const pipeline::Batch& batch, const FilePosition& passed, const ElderFiles* elders = nullptr) override;
   const KeptRanges::OfFile* kept(FileId file) const override { return parts_.kept.of(file); }
   std::optional<FilePosition> position(FileId file) const override { return parts_.progress.position(file); }
   bool full() const override { return parts_.taker.full(); }
@@ -74,14 +74,15 @@ class PushPort final : public SinkPort {
 
  private:
   class RebuiltBatch;
+  static constexpr uint64_t kNothing = uint64_t{1} << 63;  // stands before all bytes
   struct Open {
     OpenBatch batch;
     Progress::Hold hold = 0;
     std::chrono::nanoseconds due{0};
-    uint64_t counted_bytes = 0;  // in the memory budget
-    bool tied = false;           // shares a line with the other tied ones: they are closed together
-    bool pinned = false;         // of the group being added: makes no room for others
-    uint64_t noted_end = 0;      // of the group being added: lines that begin below this are in the record
+    uint64_t counted_bytes = 0;     // in the memory budget
+    bool tied = false;              // shares a line with the other tied ones: they are closed together
+    bool pinned = false;            // of the group being added: makes no room for others
+    uint64_t noted_end = kNothing;  // of the group being added: lines that stand before this are in the record
   };
   // Where entries with one label set go.
   struct Target {
@@ -98,6 +99,7 @@ class PushPort final : public SinkPort {
   void add_group(const pipeline::Batch& batch, size_t begin, size_t end, FileId file);
   void add_to(Target& to, const pipeline::Batch& batch, size_t row, FileId file);
   bool has_room(const Open& open, uint64_t bytes) const;
+  bool is_kept(const pipeline::Batch& batch, size_t row, FileId file, const KeptRanges::OfFile* kept) const;
   const std::shared_ptr<const std::string>& record_labels(const pipeline::LabelTable& table,
                                                           pipeline::LabelTable::Id id);
   void note_origins(Open& open, const pipeline::Batch& batch, size_t row, FileId file);
@@ -113,6 +115,7 @@ class PushPort final : public SinkPort {
   std::vector<Target> targets_;                                    // by label set
   std::vector<std::shared_ptr<const std::string>> record_labels_;  // by label set
   SinkMetrics::Volume taken_, unlabelled_;                         // of the running append()
+  const ElderFiles* elders_ = nullptr;                             // likewise
 };
 
 }  // namespace agent

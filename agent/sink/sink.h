@@ -16,6 +16,7 @@
 #include <string>
 
 #include "agent/checkpoint/records.h"
+#include "agent/sink/elder_files.h"
 #include "agent/sink/kept_ranges.h"
 #include "agent/sink/sink_options.h"
 #include "pipeline/base/result.h"
@@ -47,8 +48,9 @@ class SinkPort {
   // first byte of an open partial line. For a stream (records.h) its entries take the place of bytes. Call it with an
   // empty batch too: that is how dropped bytes are passed. Every origin of `batch` carries its read time. Entries that
   // this sink has already (covered by a kept record, or below its position at the start) are left out here. With
-  // passed.file == 0 no record is kept.
-  virtual void append(const pipeline::Batch& batch, const FilePosition& passed) = 0;
+  // passed.file == 0 no record is kept. `elders`: where entries of this batch may begin; null: in the file itself.
+  // Their positions are passed by calls of their own.
+  virtual void append(const pipeline::Batch& batch, const FilePosition& passed, const ElderFiles* elders = nullptr) = 0;
 
   // Bytes of an earlier run that this sink has already; null: none of this file. append() leaves out entries made of
   // them; a line that every sink of its source has need not go through the stages at all.

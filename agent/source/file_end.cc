@@ -72,6 +72,7 @@ void FileShard::start_over(TailedFile& tailed) {
     flush_stages(tailed);
     forget_owed(tailed);
     ledger_.finished(tailed.file.id, tailed.cursor.position);
+    tailed.carried_from.reset();
   }
   auto node = files_.extract(tailed.file.id);
   tailed.file.identity = FileIdentity::of(tailed.file.identity.key, tailed.file.handle->head().value_or(""));
@@ -146,6 +147,10 @@ void FileShard::read_copy(TailedFile& tailed, std::unique_ptr<TailedFile> owned)
   owned->stage_state = std::exchange(tailed.stage_state, nullptr);
   owned->kept_states = std::exchange(tailed.kept_states, {});
   owned->kept_end = tailed.kept_end;
+  owned->elders = std::exchange(tailed.elders, {});
+  owned->joined_from = tailed.joined_from;
+  owned->carried_from = std::exchange(tailed.carried_from, std::nullopt);
+  owned->begun = std::exchange(tailed.begun, false);
   owned->behind = std::exchange(tailed.behind, 0);
   if (std::exchange(tailed.holding, false)) std::erase(holding_, &tailed);
   if (source_of(tailed).stages) tailed.stage_state = source_of(tailed).stages->make_state();
@@ -217,6 +222,7 @@ void FileShard::finish_if_possible(TailedFile& tailed, nanoseconds now) {
   finish_lines(tailed);
   const bool ended = writers == Writers::kNone || (writers == Writers::kUnknown && patient);
   if (!tailed.gone || !ended || tailed.has_more() || tailed.has_tail()) return;
+  if (TailedFile* next = next_unread(tailed)) carry_over(tailed, *next);
   flush_stages(tailed);
   ledger_.finished(tailed.file.id, tailed.cursor.position);
   forget(tailed);

@@ -27,7 +27,8 @@ struct KnownFile {
   pipeline::UnixNanos last_read_time = 0;    // given to a line of it; later ones must be above
   uint64_t birth_order = 0;                  // as of its first sight
   std::optional<uint64_t> cut_line_at = {};  // see Cursor; of a file released in this run
-  // Nothing was read of it, and it has grown under its first name: it comes behind all files that were there before.
+  // Nothing was read of it, and it has its first name; it has grown, or was empty and is: perhaps another at a reused
+  // inode, so it comes behind all files that were there before.
   bool is_anew = false;
 };
 

@@ -286,6 +286,7 @@ bool FileShard::is_slowed(const TailedFile& tailed) const {
 bool FileShard::read_some(TailedFile& tailed) {
   for (int i = 0; i < kBlocksPerTurn; ++i) {
     if (source_waits(tailed.file.source) || is_slowed(tailed)) return false;
+    if (!tailed.begun) take_over_lines(tailed);
     if (!read_block(tailed, Tail::kKeep)) break;
   }
   return true;
@@ -351,11 +352,10 @@ bool FileShard::read_block(TailedFile& tailed, Tail tail) {
 void FileShard::hand_on(TailedFile& tailed) { hand_on(tailed, tailed.cursor.position); }
 
 void FileShard::hand_on(TailedFile& tailed, uint64_t position) {
-  FilePosition passed{tailed.file.id, position, last_read_time_};
-  if (tailed.stage_state) passed.position = std::min(passed.position, tailed.stage_state->open_from().value_or(~0ULL));
-  for (const auto& [which, state] : tailed.kept_states)
-    passed.position = std::min(passed.position, state->open_from().value_or(~0ULL));
+  const FilePosition passed{tailed.file.id, settled(tailed, position), last_read_time_};
   for (size_t sink : source_of(tailed).sinks) hand_on_to(sink, tailed, batch_, passed);
+  if (!tailed.elders.empty()) [[unlikely]]
+    release_elders(tailed);
 }
 
 // --- what stages hold for a time

@@ -118,6 +118,14 @@ class FileShard final : public FileReceiver {
   [[nodiscard]] bool open_again(TailedFile& tailed, nanoseconds now);
   void count_lost(TailedFile& tailed);
 
+  // carried_lines.cc
+  void take_over_lines(TailedFile& tailed);
+  void carry_over(TailedFile& from, TailedFile& to);
+  [[nodiscard]] TailedFile* next_unread(const TailedFile& tailed);
+  [[nodiscard]] bool goes_on(const TailedFile& tailed);
+  static uint64_t settled(const TailedFile& tailed, uint64_t position);
+  void release_elders(TailedFile& tailed);
+
   void finish_if_possible(TailedFile& tailed, nanoseconds now);
   void finish_lines(TailedFile& tailed);
   void flush_stages(TailedFile& tailed);
@@ -140,7 +148,8 @@ class FileShard final : public FileReceiver {
   void hand_on_to(size_t sink, const TailedFile& tailed, const pipeline::Batch& batch, const FilePosition& passed);
   [[nodiscard]] bool pay_some();
   [[nodiscard]] bool choose_payable(OwedLines& owed);
-  void pay(const OwedLines::Piece& piece, SinkPort& port);
+  void pay(const OwedLines::Piece& piece, size_t sink);
+  void pass_file(size_t sink, const FilePosition& passed);
   void forget_owed(const TailedFile& tailed);
   void count_lost(size_t source, FileId file, uint64_t bytes);
 

@@ -48,7 +48,8 @@ void FileShard::read_kept(TailedFile& tailed) {
   }
   const uint64_t begin = batch_.empty() ? tailed.cursor.position : batch_.origins.front().begin;
   for (const auto& [which, rows] : groups) process_kept(tailed, which, rows, begin);
-  if (tailed.cursor.position >= tailed.kept_end) {
+  // In a rotated file what is held may go on in the next one.
+  if (tailed.cursor.position >= tailed.kept_end && (!tailed.holds_kept_lines() || !goes_on(tailed))) {
     if (source.stages) flush_kept(tailed, *source.stages, begin);  // the other lines of the block come after it
     tailed.kept_end = 0;
   }
@@ -71,22 +72,22 @@ void FileShard::process_kept(TailedFile& tailed, uint64_t which, const std::vect
 void FileShard::flush_kept(TailedFile& tailed, const pipeline::StageList& stages, uint64_t passed) {
   while (!tailed.kept_states.empty()) {
     auto first = tailed.kept_states.begin();
-    const uint64_t open_from = first->second->open_from().value_or(passed);
+    const uint64_t open_from = settled(tailed, passed);
     pipeline::Batch apart(labels_);
     stages.flush(apart, *first->second, drops_);
     metrics_[tailed.file.source]->add(drops_);
     tailed.kept_states.erase(first);
-    hand_on_apart(tailed, apart, std::min(passed, open_from));
+    hand_on_apart(tailed, apart, open_from);
   }
 }
 
 // `passed`: everything before has gone through the stages.
 void FileShard::hand_on_apart(TailedFile& tailed, const pipeline::Batch& batch, uint64_t passed) {
   if (batch.empty()) return;
-  for (const auto& [which, state] : tailed.kept_states) passed = std::min(passed, state->open_from().value_or(passed));
-  if (tailed.stage_state) passed = std::min(passed, tailed.stage_state->open_from().value_or(passed));
+  passed = settled(tailed, passed);
   for (size_t sink : source_of(tailed).sinks)
     hand_on_to(sink, tailed, batch, {tailed.file.id, passed, last_read_time_});
+  if (!tailed.elders.empty()) release_elders(tailed);
 }
 
 }  // namespace agent

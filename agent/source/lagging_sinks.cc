@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "agent/source/file_shard.h"
+#include "pipeline/stage/held_entry.h"
 
 namespace agent {
 
@@ -43,10 +44,12 @@ void FileShard::hand_on_to(size_t sink, const TailedFile& tailed, const pipeline
                            const FilePosition& passed) {
   SinkPort& port = *ports_[sink];
   Lag& lag = lag_of(sink);
+  const ElderFiles* elders = tailed.elders.empty() ? nullptr : &tailed.elders;
   const bool behind = !batch.empty() && port.full() && source_of(tailed).sinks.size() > 1;
-  if (!behind && !lag.owed.owes(tailed.file.id)) return port.append(batch, passed);
+  if (!behind && !lag.owed.owes(tailed.file.id)) return port.append(batch, passed, elders);
   const uint64_t before = lag.owed.bytes();
-  lag.owed.note(tailed.file, batch, port.kept(tailed.file.id), passed);
+  auto kept_of = [&port](FileId file) { return port.kept(file); };
+  lag.owed.note(tailed.file, batch, kept_of, passed, elders);
   metrics_[tailed.file.source]->owed_bytes.add(static_cast<int64_t>(lag.owed.bytes() - before));
 }
 
@@ -58,7 +61,7 @@ bool FileShard::pay_some() {
     bool payable = true;
     for (int i = 0; i < kPiecesPerTurn && payable && !owed.empty() && !ports_[sink]->full(); ++i) {
       payable = choose_payable(owed);
-      if (payable) pay(owed.take(), *ports_[sink]);
+      if (payable) pay(owed.take(), sink);
     }
     if (owed.empty()) lags_[sink]->patience.rest(clock_.monotonic());
     if (!owed.empty() && !ports_[sink]->full() && payable) more = true;
@@ -79,7 +82,8 @@ bool FileShard::choose_payable(OwedLines& owed) {
 }
 
 // The piece, read again through stages of its own.
-void FileShard::pay(const OwedLines::Piece& piece, SinkPort& port) {
+void FileShard::pay(const OwedLines::Piece& piece, size_t sink) {
+  SinkPort& port = *ports_[sink];
   metrics_[piece.source]->owed_bytes.add(-static_cast<int64_t>(piece.bytes));
   const bool was_open = piece.handle->is_open();
   const auto& stages = sources_[piece.source]->stages;
@@ -87,8 +91,13 @@ void FileShard::pay(const OwedLines::Piece& piece, SinkPort& port) {
   pipeline::DropCounts uncounted;  // they were counted when the lines were read first
   pipeline::Batch again(labels_);
   const FilePosition not_yet{piece.file, 0, piece.passed.last_read_time};
+  const ElderFiles* elders = piece.elders.empty() ? nullptr : &piece.elders;
   uint64_t lost = 0;
   for (const RecordSegment& segment : piece.segments) {
+    auto elder = std::find_if(piece.elders.begin(), piece.elders.end(),
+                              [&](const ElderFile& file) { return file.file == segment.file; });
+    const bool in_elder = elder != piece.elders.end();
+    const FileHandle& handle = in_elder ? *elder->handle : *piece.handle;
     const auto labels = labels_.intern(LabelSet::parse(*segment.labels).value_or(LabelSet()));
     for (const LineRange& range : segment.ranges) {
       Cursor cursor;
@@ -96,22 +105,31 @@ void FileShard::pay(const OwedLines::Piece& piece, SinkPort& port) {
       pipeline::UnixNanos time = range.first_read_time;
       for (bool at_end = false; cursor.position < range.end && !at_end;) {
         again.clear();
-        auto read = block_.read_until(range.end, *piece.handle, cursor, sources_[piece.source]->max_line_bytes, labels,
-                                      time, again);
+        auto read =
+            block_.read_until(range.end, handle, cursor, sources_[piece.source]->max_line_bytes, labels, time, again);
         if (!read) break;
+        if (in_elder) pipeline::move_back(again.origins, 0 - elder->begin);
         at_end = read->at_end;
         time += static_cast<int64_t>(read->lines);
         if (stages && !again.empty()) stages->process(again, *state, uncounted);
-        if (!again.empty()) port.append(again, not_yet);
+        if (!again.empty()) port.append(again, not_yet, elders);
       }
       lost += range.end - std::min(range.end, cursor.position);
     }
   }
   again.clear();
   if (stages) stages->flush(again, *state, uncounted);
-  port.append(again, piece.passed);
+  port.append(again, piece.passed, elders);
+  for (const FilePosition& passed : piece.elders_passed) pass_file(sink, passed);
   count_lost(piece.source, piece.file, lost);
   if (!was_open) (void)piece.handle->park();
+}
+
+// Everything of the file up to there is handed on, or owed and so passed later.
+void FileShard::pass_file(size_t sink, const FilePosition& passed) {
+  OwedLines& owed = lag_of(sink).owed;
+  if (owed.owes(passed.file)) return owed.raise(passed);
+  ports_[sink]->append(pipeline::Batch(labels_), passed);
 }
 
 // The file has other bytes now.
@@ -119,10 +137,11 @@ void FileShard::forget_owed(const TailedFile& tailed) {
   for (size_t sink : source_of(tailed).sinks) {
     OwedLines& owed = lag_of(sink).owed;
     if (!owed.owes(tailed.file.id)) continue;
-    const uint64_t lost = owed.forget(tailed.file.id);
+    const auto [lost, elders_passed] = owed.forget(tailed.file.id);
     metrics_[tailed.file.source]->owed_bytes.add(-static_cast<int64_t>(lost));
     count_lost(tailed.file.source, tailed.file.id, lost);
     ports_[sink]->append(pipeline::Batch(labels_), {tailed.file.id, tailed.cursor.position, last_read_time_});
+    for (const FilePosition& passed : elders_passed) pass_file(sink, passed);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "agent/sink/line_group.h"
 #include "pipeline/base/invariant.h"
 #include "pipeline/base/varint.h"
+#include "pipeline/stage/stage.h"
 
 namespace agent {
 
@@ -13,7 +14,8 @@ using pipeline::ByteRange;
 using pipeline::zigzag;
 
 namespace {
-constexpr uint64_t kPieceOverhead = 256;  // bytes of a piece beside its ranges
+constexpr uint64_t kPieceOverhead = 256;          // bytes of a piece beside its ranges
+constexpr uint64_t kNothing = uint64_t{1} << 63;  // stands before all bytes
 
 // zz begin - end of the one before | end - begin | zz read time - that of the one before
 void append_range(std::string& out, const LineRange& range, const LineRange& before) {
@@ -43,8 +45,8 @@ OwedLines::~OwedLines() {
     for (const StoredPiece& piece : file.pieces) memory_.release(piece.memory);
 }
 
-void OwedLines::note(const OfferedFile& offered, const Batch& batch, const KeptRanges::OfFile* kept,
-                     const FilePosition& passed) {
+void OwedLines::note(const OfferedFile& offered, const Batch& batch, const KeptOf& kept, const FilePosition& passed,
+                     const ElderFiles* elders) {
   auto [at, is_new] = files_.try_emplace(offered.id);
   OfFile& file = at->second;
   if (is_new) {
@@ -54,13 +56,14 @@ void OwedLines::note(const OfferedFile& offered, const Batch& batch, const KeptR
   }
   if (file.pieces.empty() || file.pieces.back().bytes >= kPieceBytes) file.pieces.emplace_back();
   StoredPiece& piece = file.pieces.back();
+  if (elders) piece.elders = *elders;
   for (size_t row = 0, end = 0; row < batch.size(); row = end) {
     end = group_end(batch, row);
-    if (kept && kept->has_all(batch.origins_of(row))) continue;
-    for (uint64_t noted_end = 0; row < end; row++) {
+    if (is_kept(elders, offered.id, batch.origins_of(row), kept)) continue;
+    for (uint64_t noted_end = kNothing; row < end; row++) {
       for (const ByteRange& origin : batch.origins_of(row)) {
-        if (origin.begin < noted_end) continue;
-        add(piece, batch.label_sets->text(batch.first_labels[row]), origin);
+        if (pipeline::stands_before(origin.begin, noted_end)) continue;
+        add(piece, batch.label_sets->text(batch.first_labels[row]), locate(elders, offered.id, origin));
         if (end - row > 1) noted_end = origin.begin + 1;
       }
     }
@@ -69,17 +72,29 @@ void OwedLines::note(const OfferedFile& offered, const Batch& batch, const KeptR
   count_memory(piece);
 }
 
-OwedLines::Segment& OwedLines::segment_for(StoredPiece& piece, const std::string& labels) {
-  if (!piece.segments.empty() && *piece.segments.back().labels == labels) return piece.segments.back();
+void OwedLines::note_elder(FileId file, const FilePosition& elder) {
+  files_.at(file).pieces.back().elders_passed.push_back(elder);
+}
+
+void OwedLines::raise(const FilePosition& passed) {
+  FilePosition& last = files_.at(passed.file).pieces.back().passed;
+  last.position = std::max(last.position, passed.position);
+}
+
+OwedLines::Segment& OwedLines::segment_for(StoredPiece& piece, FileId file, const std::string& labels) {
+  if (!piece.segments.empty() && piece.segments.back().file == file && *piece.segments.back().labels == labels)
+    return piece.segments.back();
   Segment& segment = piece.segments.emplace_back();
+  segment.file = file;
   for (const Segment& other : piece.segments)
     if (other.labels && *other.labels == labels) segment.labels = other.labels;
   if (!segment.labels) segment.labels = std::make_shared<const std::string>(labels);
   return segment;
 }
 
-void OwedLines::add(StoredPiece& piece, const std::string& labels, const ByteRange& origin) {
-  Segment& segment = segment_for(piece, labels);
+void OwedLines::add(StoredPiece& piece, const std::string& labels, const FileBytes& bytes) {
+  const ByteRange& origin = bytes.range;
+  Segment& segment = segment_for(piece, bytes.file, labels);
   piece.bytes += origin.end - origin.begin;
   bytes_ += origin.end - origin.begin;
   LineRange& last = segment.last;
@@ -105,9 +120,11 @@ OwedLines::Piece OwedLines::take() {
   turns_.pop_front();
   OfFile& file = files_.at(id);
   StoredPiece& first = file.pieces.front();
-  Piece piece{id, file.handle, file.source, {}, first.passed, first.bytes};
+  Piece piece{
+      id,         file.handle, file.source, {}, std::move(first.elders), first.passed, std::move(first.elders_passed),
+      first.bytes};
   for (Segment& segment : first.segments)
-    piece.segments.push_back({id, std::move(segment.labels), decode_ranges(segment.ranges, segment.last)});
+    piece.segments.push_back({segment.file, std::move(segment.labels), decode_ranges(segment.ranges, segment.last)});
   bytes_ -= first.bytes;
   memory_.release(first.memory);
   file.pieces.pop_front();
@@ -128,15 +145,20 @@ void OwedLines::reopen(FileId file, std::shared_ptr<FileHandle> handle) {
   if (found != files_.end()) found->second.handle = std::move(handle);
 }
 
-uint64_t OwedLines::forget(FileId id) {
+OwedLines::Forgotten OwedLines::forget(FileId id) {
+  Forgotten forgotten;
   auto at = files_.find(id);
-  if (at == files_.end()) return 0;
-  uint64_t lost = 0;
-  for (const StoredPiece& piece : at->second.pieces) lost += piece.bytes, memory_.release(piece.memory);
-  bytes_ -= lost;
+  if (at == files_.end()) return forgotten;
+  for (const StoredPiece& piece : at->second.pieces) {
+    forgotten.lost_bytes += piece.bytes;
+    forgotten.elders_passed.insert(forgotten.elders_passed.end(), piece.elders_passed.begin(),
+                                   piece.elders_passed.end());
+    memory_.release(piece.memory);
+  }
+  bytes_ -= forgotten.lost_bytes;
   files_.erase(at);
   std::erase(turns_, id);
-  return lost;
+  return forgotten;
 }
 
 }  // namespace agent

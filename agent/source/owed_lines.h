@@ -9,12 +9,14 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "agent/checkpoint/records.h"
+#include "agent/sink/elder_files.h"
 #include "agent/sink/kept_ranges.h"
 #include "agent/sink/memory_budget.h"
 #include "agent/source/file_reader.h"
@@ -35,16 +37,22 @@ class OwedLines {
   bool owes(FileId file) const { return files_.contains(file); }
   uint64_t bytes() const { return bytes_; }  // of lines
 
-  // As SinkPort::append() would get it. `kept`: what the sink has of the file from an earlier run, or null.
-  void note(const OfferedFile& file, const pipeline::Batch& batch, const KeptRanges::OfFile* kept,
-            const FilePosition& passed);
+  // As SinkPort::append() would get it. `kept`: what the sink has of a file from an earlier run, or null.
+  using KeptOf = std::function<const KeptRanges::OfFile*(FileId)>;
+  void note(const OfferedFile& file, const pipeline::Batch& batch, const KeptOf& kept, const FilePosition& passed,
+            const ElderFiles* elders = nullptr);
+  // An elder of `file` is passed once everything that `file` owes now is handed on.
+  void note_elder(FileId file, const FilePosition& elder);
+  void raise(const FilePosition& passed);  // of a file that owes something: by its last piece
 
   struct Piece {
     FileId file;
     std::shared_ptr<FileHandle> handle;
     size_t source = 0;
-    std::vector<RecordSegment> segments;
+    std::vector<RecordSegment> segments;  // of the file, or of one of the elders
+    ElderFiles elders;
     FilePosition passed;  // once this piece was handed on
+    std::vector<FilePosition> elders_passed;
     uint64_t bytes = 0;
   };
   Piece take();  // the next one; not empty()
@@ -53,10 +61,15 @@ class OwedLines {
   const std::shared_ptr<FileHandle>& next_handle() const { return files_.at(turns_.front()).handle; }
   void put_off();                                                // it is another file's turn
   void reopen(FileId file, std::shared_ptr<FileHandle> handle);  // its bytes are there now
-  uint64_t forget(FileId file);  // the file has other bytes now; returns how many are lost
+  struct Forgotten {
+    uint64_t lost_bytes = 0;
+    std::vector<FilePosition> elders_passed;
+  };
+  Forgotten forget(FileId file);  // the file has other bytes now
 
  private:
   struct Segment {
+    FileId file;
     std::shared_ptr<const std::string> labels;
     std::string ranges;  // all but the last, as varints: see append_range()
     LineRange before;    // the one before the last
@@ -65,7 +78,9 @@ class OwedLines {
   };
   struct StoredPiece {
     std::vector<Segment> segments;
+    ElderFiles elders;
     FilePosition passed;
+    std::vector<FilePosition> elders_passed;
     uint64_t bytes = 0;
     uint64_t memory = 0;  // counted in the budget
   };
@@ -75,8 +90,8 @@ class OwedLines {
     std::deque<StoredPiece> pieces;
   };
 
-  Segment& segment_for(StoredPiece& piece, const std::string& labels);
-  void add(StoredPiece& piece, const std::string& labels, const pipeline::ByteRange& origin);
+  Segment& segment_for(StoredPiece& piece, FileId file, const std::string& labels);
+  void add(StoredPiece& piece, const std::string& labels, const FileBytes& bytes);
   void count_memory(StoredPiece& piece);
 
   MemoryBudget& memory_;

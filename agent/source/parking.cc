@@ -8,17 +8,13 @@ namespace agent {
 
 namespace {
 constexpr std::chrono::nanoseconds kClosingEvery = std::chrono::seconds(1);
-
-// Its lines may be needed again: for other stages, after a change of the configuration.
-bool holds_lines(const TailedFile& tailed) {
-  return !tailed.kept_states.empty() || (tailed.stage_state && tailed.stage_state->open_from());
-}
 }  // namespace
 
-// Were it closed and deleted, nothing would be missing.
+// Were it closed and deleted, nothing would be missing. What stages hold of a file may be needed again: for other
+// stages, after a change of the configuration.
 bool FileShard::is_read(const TailedFile& tailed) const {
   return !tailed.has_more() && !tailed.has_tail() && !tailed.cursor.cut_line_at && !tailed.gone &&
-         !holds_lines(tailed) && !is_owed(tailed);
+         !tailed.holds_lines() && !is_owed(tailed);
 }
 
 // Some sink is to get lines of it that have to be read again.
@@ -46,24 +42,32 @@ void FileShard::close_quiet_files(nanoseconds now) {
   }
 }
 
-// No descriptor is left: files that are read to their end are closed however recently they changed, and, if there are
-// none, those that stand in line last. `wanted` is to be read now.
+// No descriptor is left: files that are read to their end are closed however recently they changed, then those of which
+// stages hold lines (that may go on in a file which waits for a descriptor), and, if there are none, those that stand
+// in line last. `wanted` is to be read now.
 void FileShard::make_room(nanoseconds now, const TailedFile* wanted) {
-  std::vector<TailedFile*> candidates;
-  for (auto& [id, tailed] : files_) {
-    if (tailed.get() != wanted && !tailed->gone && !holds_lines(*tailed) && tailed->file.handle->is_open())
-      candidates.push_back(tailed.get());
-  }
-  auto later = [&](const TailedFile* a, const TailedFile* b) {
-    const bool read = is_read(*a);
-    if (read != is_read(*b)) return read;
-    return read ? a->changed_at < b->changed_at : a->file.birth_order > b->file.birth_order;
+  struct Candidate {
+    TailedFile* tailed;
+    int rank;
   };
-  std::sort(candidates.begin(), candidates.end(), later);
+  auto rank_of = [&](const TailedFile& tailed) {
+    if (is_read(tailed)) return 0;
+    return tailed.holds_lines() && !tailed.has_more() ? 1 : 2;
+  };
+  std::vector<Candidate> candidates;
+  for (auto& [id, tailed] : files_) {
+    if (tailed.get() != wanted && !tailed->gone && tailed->file.handle->is_open())
+      candidates.push_back({tailed.get(), rank_of(*tailed)});
+  }
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    if (a.rank != b.rank) return a.rank < b.rank;
+    return a.rank < 2 ? a.tailed->changed_at < b.tailed->changed_at
+                      : a.tailed->file.birth_order > b.tailed->file.birth_order;
+  });
   const uint64_t enough = options_.open_files->too_many();
   uint64_t closed = 0;
-  for (TailedFile* tailed : candidates) {
-    if (closed >= enough || (closed > 0 && !is_read(*tailed))) return;
+  for (const auto& [tailed, rank] : candidates) {
+    if (closed >= enough || (closed > 0 && rank == 2)) return;
     closed += look(*tailed, now) && tailed->file.handle->park() ? 1 : 0;
   }
 }

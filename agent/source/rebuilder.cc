@@ -32,13 +32,15 @@ bool Rebuilder::can_read(const BatchRecord& record) const {
 void Rebuilder::rebuild(const BatchRecord& record, SinkPort& port) {
   std::unique_ptr<Rebuild> out = port.rebuild(record);
   States states;
+  FileId first;
   for (const RecordSegment& segment : record.segments) {
+    if (!segment.continues) first = segment.file;
     auto file = files_.find(segment.file);
     uint64_t lost = 0;
     if (file != files_.end()) {
       LabelTable::Id labels = labels_.intern(LabelSet::parse(*segment.labels).value_or(LabelSet()));
       for (const LineRange& range : segment.ranges) {
-        lost += read_range(segment.file, file->second, labels, range, states, *out);
+        lost += read_range(first, segment.file, file->second, labels, range, states, *out);
       }
       if (lost > 0) metrics_[file->second.source]->lost_bytes.add(lost);
     } else {
@@ -50,18 +52,17 @@ void Rebuilder::rebuild(const BatchRecord& record, SinkPort& port) {
                           {{"labels", *segment.labels}, {"file_id", segment.file.value}, {"lost_bytes", lost}});
     }
   }
-  for (auto& [id, state] : states) {
-    const FoundFile& file = files_.at(id);
+  for (auto& [id, held] : states) {
     batch_.clear();
-    sources_[file.source]->stages->flush(batch_, *state, drops_);
+    sources_[held.source]->stages->flush(batch_, *held.state, drops_);
     if (!batch_.empty()) out->append(batch_, id);
   }
   out->finish();
   drops_.reset();
 }
 
-uint64_t Rebuilder::read_range(FileId id, const FoundFile& file, LabelTable::Id labels, const LineRange& range,
-                               States& states, Rebuild& out) {
+uint64_t Rebuilder::read_range(FileId first, FileId id, const FoundFile& file, LabelTable::Id labels,
+                               const LineRange& range, States& states, Rebuild& out) {
   const bool was_open = file.handle->is_open();
   Cursor cursor;
   cursor.position = range.begin;
@@ -75,19 +76,19 @@ uint64_t Rebuilder::read_range(FileId id, const FoundFile& file, LabelTable::Id 
       break;
     }
     time += static_cast<int64_t>(outcome->lines);
-    hand_on(id, file, states, out);
+    hand_on(first, id, file, states, out);
     if (outcome->at_end) break;
   }
   if (!was_open) (void)file.handle->park();
   return range.end - cursor.position;
 }
 
-void Rebuilder::hand_on(FileId id, const FoundFile& file, States& states, Rebuild& out) {
+void Rebuilder::hand_on(FileId first, FileId id, const FoundFile& file, States& states, Rebuild& out) {
   const auto& stages = sources_[file.source]->stages;
   if (stages) {
-    auto& state = states[id];
-    if (!state) state = stages->make_state(pipeline::StageUse::kRebuild);
-    stages->process(batch_, *state, drops_);
+    Held& held = states[first];
+    if (!held.state) held = {stages->make_state(pipeline::StageUse::kRebuild), file.source};
+    stages->process(batch_, *held.state, drops_);
   }
   if (!batch_.empty()) out.append(batch_, id);
 }

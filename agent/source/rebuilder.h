@@ -28,12 +28,17 @@ class Rebuilder {
   void add_files(const FoundFiles& files);  // found since
 
  private:
-  using States = std::map<FileId, std::unique_ptr<pipeline::StageState>>;
+  // What the stages hold of a file, and of those that it goes on in (RecordSegment::continues).
+  struct Held {
+    std::unique_ptr<pipeline::StageState> state;
+    size_t source = 0;
+  };
+  using States = std::map<FileId, Held>;
 
-  // Returns the bytes that could not be read.
-  uint64_t read_range(FileId id, const FoundFile& file, pipeline::LabelTable::Id labels, const LineRange& range,
-                      States& states, Rebuild& out);
-  void hand_on(FileId id, const FoundFile& file, States& states, Rebuild& out);
+  // Returns the bytes that could not be read. `first`: the file in whose state the lines go.
+  uint64_t read_range(FileId first, FileId id, const FoundFile& file, pipeline::LabelTable::Id labels,
+                      const LineRange& range, States& states, Rebuild& out);
+  void hand_on(FileId first, FileId id, const FoundFile& file, States& states, Rebuild& out);
 
   const std::vector<std::shared_ptr<const SourceOptions>>& sources_;
   const std::vector<std::unique_ptr<SourceMetrics>>& metrics_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "agent/source/file_shard.h"
+#include "pipeline/stage/held_entry.h"
 
 namespace agent {
 
@@ -11,7 +12,8 @@ namespace {
 // The raw lines that entries are made of, in file order, each once.
 std::vector<ByteRange> lines_of(const pipeline::Batch& batch) {
   std::vector<ByteRange> lines = batch.origins;
-  std::sort(lines.begin(), lines.end(), [](const ByteRange& a, const ByteRange& b) { return a.begin < b.begin; });
+  std::sort(lines.begin(), lines.end(),
+            [](const ByteRange& a, const ByteRange& b) { return pipeline::stands_before(a.begin, b.begin); });
   auto same = [](const ByteRange& a, const ByteRange& b) { return a.begin == b.begin; };
   lines.erase(std::unique(lines.begin(), lines.end(), same), lines.end());
   return lines;
@@ -65,7 +67,7 @@ void FileShard::restage(TailedFile& tailed, const pipeline::StageList* old_stage
   std::vector<ByteRange> lines = lines_of(held);
   if (lines.empty()) return;
   auto status = tailed.file.handle->status();
-  if (status && status->size_bytes >= lines.back().end) return read_again(tailed, lines);
+  if (status && !pipeline::stands_before(status->size_bytes, lines.back().end)) return read_again(tailed, lines);
   std::swap(batch_, held);  // the file was truncated a moment ago: the entries go on as they are
   hand_on(tailed);
   batch_.clear();
@@ -74,11 +76,14 @@ void FileShard::restage(TailedFile& tailed, const pipeline::StageList* old_stage
 void FileShard::read_again(TailedFile& tailed, const std::vector<ByteRange>& lines) {
   const SourceOptions& source = source_of(tailed);
   for (size_t i = 0; i < lines.size(); ++i) {
+    tailed.restaging = i + 1 < lines.size();
     batch_.clear();
+    const FileBytes bytes = locate(&tailed.elders, tailed.file.id, lines[i]);
     Cursor cursor;
-    cursor.position = cursor.seen = lines[i].begin;
-    auto read = block_.read_until(lines[i].end, *tailed.file.handle, cursor, source.max_line_bytes, labels_of(tailed),
-                                  lines[i].read_time, batch_);
+    cursor.position = cursor.seen = bytes.range.begin;
+    auto read = block_.read_until(bytes.range.end, bytes.elder ? *bytes.elder->handle : *tailed.file.handle, cursor,
+                                  source.max_line_bytes, labels_of(tailed), lines[i].read_time, batch_);
+    if (bytes.elder) pipeline::move_back(batch_.origins, 0 - bytes.elder->begin);
     if (!read) {
       metrics_[tailed.file.source]->lost_bytes.add(lines[i].end - lines[i].begin);
       pipeline::log_error("read of a tailed file failed", {{"path", tailed.file.path}, {"error", read.error()}});
@@ -90,6 +95,7 @@ void FileShard::read_again(TailedFile& tailed, const std::vector<ByteRange>& lin
       note_due(tailed);
     }
     uint64_t until = i + 1 < lines.size() ? lines[i + 1].begin : tailed.cursor.position;
+    if (is_in_elder(until)) until = tailed.joined_from;
     hand_on(tailed, until);
   }
 }

@@ -96,7 +96,7 @@ std::optional<KnownFile> StoreLedger::find(const SourceOptions& source, InodeKey
   }
   if (best == unclaimed_.end()) return std::nullopt;
   KnownFile known = known_file(best->second, source);
-  known.is_anew = !head.empty() && known.path.str() == path && is_blank(known.id, source, head);
+  known.is_anew = known.path.str() == path && is_blank(known.id, source, head);
   if (auto released = released_.find(known.id); released != released_.end()) {
     known.position = released->second.position;  // what is below is on its way, perhaps not acknowledged
     known.cut_line_at = released->second.cut_line_at;
@@ -192,6 +192,7 @@ void StoreLedger::set_birth_order(FileId file, uint64_t birth_order) {
     auto found = records_.find(file);
     if (found == records_.end()) return;
     found->second.birth_order = birth_order;
+    if (found->second.identity.fingerprint_bytes == 0) return;  // still empty: noted when it has grown
     record = file_record(found->second);
   }
   store_.update_file(file, std::move(record));

@@ -1,12 +1,14 @@
 // TailedFile: one open file of one source while a shard reads it. Thread: the shard's.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 
+#include "agent/sink/elder_files.h"
 #include "agent/source/block_reader.h"
 #include "agent/source/file_reader.h"
 #include "agent/source/source_metrics.h"
@@ -35,6 +37,14 @@ struct TailedFile {
   // Of lines that some sinks have and others do not, by which; while the file is read up to kept_end (kept_lines.cc).
   std::map<uint64_t, std::unique_ptr<pipeline::StageState>> kept_states;
 
+  // Lines that go on in the next file (carried_lines.cc).
+  ElderFiles elders;         // in which entries begin that the stages hold
+  uint64_t joined_from = 0;  // not passed while they do
+  // The stages of a younger file have what this one's held from here on; not passed before it is handed on.
+  std::optional<uint64_t> carried_from;
+  bool begun = false;      // something of it was read
+  bool restaging = false;  // lines of elders are given to other stages at the moment
+
   bool at_rest = false;     // rotated: a successor may be read once this file is read to its end
   bool gone = false;        // deleted or out of sight: finished when silent for finish_after
   bool condemned = false;   // deleted, and over hold_deleted_bytes: to be released
@@ -62,6 +72,14 @@ struct TailedFile {
   bool is_out_of_reach() const { return gone && !file.handle->is_open(); }  // deleted while it was closed
   bool has_more() const { return size_bytes > cursor.seen; }
   bool has_tail() const { return cursor.seen > cursor.position && !cursor.cut_line_at; }
+  bool holds_lines() const {  // in its stages
+    auto holds = [](const pipeline::StageState& state) { return state.open_from().has_value(); };
+    return (stage_state && holds(*stage_state)) || holds_kept_lines();
+  }
+  bool holds_kept_lines() const {
+    return std::any_of(kept_states.begin(), kept_states.end(),
+                       [](const auto& entry) { return entry.second->open_from().has_value(); });
+  }
 };
 
 }  // namespace agent

@@ -32,7 +32,7 @@ struct TestSink {
   class Port final : public SinkPort {
    public:
     explicit Port(TestSink& sink) : sink_(sink) {}
-    void append(const pipeline::Batch& batch, const FilePosition& passed) override {
+    void append(const pipeline::Batch& batch, const FilePosition& passed, const ElderFiles*) override {
       std::lock_guard lock(sink_.mutex);
       for (size_t i = 0; i < batch.size(); i++) {
         if (!sink_.open) sink_.hold = sink_.progress.new_hold();

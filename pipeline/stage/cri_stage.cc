@@ -7,6 +7,7 @@
 
 #include "pipeline/parse/cri.h"
 #include "pipeline/stage/field_reader.h"
+#include "pipeline/stage/held_entry.h"
 #include "pipeline/stage/stage_kinds.h"
 
 namespace pipeline {
@@ -48,9 +49,13 @@ struct CriMemory final : StageMemory {
   std::optional<uint64_t> open_from() const override {
     std::optional<uint64_t> lowest;
     for (const Partial& partial : partials) {
-      if (!lowest || partial.pieces.front().begin < *lowest) lowest = partial.pieces.front().begin;
+      const uint64_t begin = partial.pieces.front().begin;
+      if (!lowest || stands_before(begin, *lowest)) lowest = begin;
     }
     return lowest;
+  }
+  void move_back(uint64_t bytes) override {
+    for (Partial& partial : partials) pipeline::move_back(partial.pieces, bytes);
   }
 
   LabelTable::Id labels_of(LabelTable& table, LabelTable::Id id, bool is_stderr) {

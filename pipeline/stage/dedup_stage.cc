@@ -54,6 +54,9 @@ struct DedupMemory final : StageMemory {
     if (groups.empty()) return std::nullopt;
     return groups.front().entry.first_byte();
   }
+  void move_back(uint64_t bytes_back) override {
+    for (HeldGroup& group : groups) pipeline::move_back(group.entry.pieces, bytes_back);
+  }
   std::optional<UnixNanos> due() const override {
     if (groups.empty()) return std::nullopt;
     return groups.front().first_read + window;

@@ -38,6 +38,11 @@ struct HeldEntry {
   uint64_t first_byte() const { return pieces.front().begin; }
 };
 
+// As StageMemory::move_back().
+inline void move_back(std::vector<ByteRange>& pieces, uint64_t bytes) {
+  for (ByteRange& piece : pieces) piece.begin -= bytes, piece.end -= bytes;
+}
+
 // Appends the origins of row `row`.
 inline void append_origins(std::vector<ByteRange>& pieces, const Batch& batch, size_t row) {
   const ByteRange* own = &batch.origins[batch.origin_begin[row]];

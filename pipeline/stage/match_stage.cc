@@ -19,6 +19,9 @@ struct MatchMemory final : StageMemory {
   std::vector<Verdict> verdicts;  // of the matchers, by label set
 
   std::optional<uint64_t> open_from() const override { return nested ? nested->open_from() : std::nullopt; }
+  void move_back(uint64_t bytes) override {
+    if (nested) nested->move_back(bytes);
+  }
   bool expects_more() const override { return nested && nested->expects_more(); }
   std::optional<UnixNanos> due() const override { return nested ? nested->due() : std::nullopt; }
   std::optional<UnixNanos> resume_at() const override { return nested ? nested->resume_at() : std::nullopt; }

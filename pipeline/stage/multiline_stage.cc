@@ -61,9 +61,13 @@ struct MultilineMemory final : StageMemory {
   std::optional<uint64_t> open_from() const override {
     std::optional<uint64_t> lowest;
     for (const Stream& stream : streams) {
-      if (stream.lines > 0 && (!lowest || stream.held.first_byte() < *lowest)) lowest = stream.held.first_byte();
+      if (stream.lines > 0 && (!lowest || stands_before(stream.held.first_byte(), *lowest)))
+        lowest = stream.held.first_byte();
     }
     return lowest;
+  }
+  void move_back(uint64_t bytes_back) override {
+    for (Stream& stream : streams) pipeline::move_back(stream.held.pieces, bytes_back);
   }
   std::optional<UnixNanos> due() const override {
     std::optional<UnixNanos> first;

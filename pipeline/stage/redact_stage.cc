@@ -50,9 +50,12 @@ struct RedactMemory final : StageMemory {
   std::optional<uint64_t> open_from() const override {
     std::optional<uint64_t> lowest;
     for (const OpenKey& key : open) {
-      if (key.holds() && (!lowest || key.entry.first_byte() < *lowest)) lowest = key.entry.first_byte();
+      if (key.holds() && (!lowest || stands_before(key.entry.first_byte(), *lowest))) lowest = key.entry.first_byte();
     }
     return lowest;
+  }
+  void move_back(uint64_t bytes) override {
+    for (OpenKey& key : open) pipeline::move_back(key.entry.pieces, bytes);
   }
   bool expects_more() const override { return !open.empty(); }
   std::optional<UnixNanos> due() const override {

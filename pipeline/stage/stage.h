@@ -23,11 +23,18 @@
 
 namespace pipeline {
 
+// Which of two bytes stands first. Those of a file that was read before the present one, and goes on in it (rotation),
+// have addresses below 0, in two's complement.
+inline bool stands_before(uint64_t a, uint64_t b) { return static_cast<int64_t>(a) < static_cast<int64_t>(b); }
+
 class StageMemory {
  public:
   virtual ~StageMemory() = default;
   // The first byte of the tailed file that is in an entry not yet handed on.
   virtual std::optional<uint64_t> open_from() const { return std::nullopt; }
+  // The next lines are of another file, which goes on where this one ended after `bytes` (it was rotated): what is held
+  // stands so much before the begin of that one.
+  virtual void move_back(uint64_t /*bytes*/) {}
   // Whether the next line may belong to what came before: a pause in reading must not look like one in writing.
   virtual bool expects_more() const { return open_from().has_value(); }
   // The wall clock time at which expire() has something to hand on.

@@ -11,9 +11,13 @@ std::optional<uint64_t> StageState::open_from() const {
   std::optional<uint64_t> lowest;
   for (const std::unique_ptr<StageMemory>& memory : memories_) {
     auto from = memory->open_from();
-    if (from && (!lowest || *from < *lowest)) lowest = from;
+    if (from && (!lowest || stands_before(*from, *lowest))) lowest = from;
   }
   return lowest;
+}
+
+void StageState::move_back(uint64_t bytes) {
+  for (const std::unique_ptr<StageMemory>& memory : memories_) memory->move_back(bytes);
 }
 
 bool StageState::expects_more() const {

@@ -225,6 +225,78 @@ def kubelet():
         print(f"     {host.check()} lines")
 
 
+class PiecesWriter:
+    """A container whose lines of standard error come in pieces, with lines of standard output in between."""
+
+    def __init__(self, host, name):
+        self.host, self.name, self.path = host, name, f"{host.folder}/pods/ns_{name}_uid/c/0.log"
+        os.makedirs(os.path.dirname(self.path))
+        self.written, self.open, self.rotations = [], "", 0
+        self.ended = threading.Event()
+        open(self.path, "wb").close()
+        host.writers.append(self)
+
+    def put(self, stream, flag, text):
+        with open(self.path, "ab") as f:
+            f.write((time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{time.time_ns() % 10**9:09d}Z {stream} {flag} {text}\n").encode())
+
+    def piece(self, last=False):
+        text = f"{self.name}-{len(self.written)}-" + "p" * random.randrange(20_000)
+        self.open += text
+        self.put("stderr", "F" if last else "P", text)
+        if last:
+            self.written.append(self.open)
+            self.open = ""
+
+    def line(self):
+        self.written.append(f"{self.name} {len(self.written)}")
+        self.put("stdout", "F", self.written[-1])
+
+    def rotate(self):
+        self.rotations += 1
+        rotate_kubelet(self, self.rotations)
+        open(self.path, "wb").close()
+
+    def end(self):
+        if self.open:
+            self.piece(last=True)
+
+
+def pieces():
+    """a CRI line whose pieces are in two files, or three, is one entry, at once, with kill -9 between any two steps, and while the agent or the server is down"""
+    with Host() as host:
+        quick = PiecesWriter(host, "quick")
+        quick.piece()
+        time.sleep(1)
+        quick.rotate()
+        quick.line()
+        time.sleep(0.5)
+        begin = time.monotonic()
+        quick.piece(last=True)
+        until = begin + 10
+        while host.server.count('{job="pods"}') < 2 and time.monotonic() < until:
+            time.sleep(0.05)
+        assert time.monotonic() < begin + 5, "the line does not come at once"
+
+        writers = [PiecesWriter(host, f"pod{i}") for i in range(4)]
+        steps = [PiecesWriter.piece, PiecesWriter.line, PiecesWriter.rotate, PiecesWriter.line, PiecesWriter.piece, PiecesWriter.rotate, PiecesWriter.line,
+                 lambda writer: writer.piece(last=True), PiecesWriter.line]
+        for round_ in range(4):
+            if round_ == 2:
+                host.server.kill()
+            for number, step in enumerate(steps):
+                for i, writer in enumerate(writers):
+                    step(writer)
+                    if (number + i + round_) % 9 == 0:
+                        time.sleep(random.random() * 0.3)
+                        host.crash(0.2 if i == 2 else 0)
+                time.sleep(0.1)
+            if round_ == 2:
+                host.crash()
+                host.server.start()
+        print(f"     {host.check()} lines")
+
+
 def links():
     """/var/log/containers -> pods -> docker: what docker rotates and compresses is followed, also while the agent is down"""
     with Host() as host:
@@ -284,4 +356,4 @@ def odd_names_and_deletion():
 
 
 if __name__ == "__main__":
-    sys.exit(programs.run_cases([each_way_of_logrotate, copytruncate, kubelet, links, odd_names_and_deletion]))
+    sys.exit(programs.run_cases([each_way_of_logrotate, copytruncate, kubelet, pieces, links, odd_names_and_deletion]))

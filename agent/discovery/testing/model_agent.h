@@ -77,7 +77,7 @@ class ModelAgent final : public ReaderEvents {
   }
   void drain() {
     for (auto& sink : sinks) sink->full = false;
-    for (int i = 0; i < 200; ++i) {
+    for (int i = 0; i < 200 || (i < 2000 && has_unread()); ++i) {
       follow();
       clock_.advance(std::chrono::milliseconds(250));
       turn();
@@ -120,6 +120,11 @@ class ModelAgent final : public ReaderEvents {
       }
     }
     return seen;
+  }
+  bool has_unread() {
+    for (const auto& progress : shard_->progress())
+      if (progress.read_bytes < progress.size_bytes) return true;
+    return false;
   }
   void file_finished(InodeKey key, size_t source) override { finished_.emplace_back(key, source); }
 

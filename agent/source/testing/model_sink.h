@@ -148,7 +148,9 @@ class ModelSink {
   class Port final : public SinkPort {
    public:
     explicit Port(ModelSink& sink) : sink_(sink) {}
-    void append(const pipeline::Batch& batch, const FilePosition& passed) override { sink_.append(batch, passed); }
+    void append(const pipeline::Batch& batch, const FilePosition& passed, const ElderFiles* elders) override {
+      sink_.append(batch, passed, elders);
+    }
     const KeptRanges::OfFile* kept(FileId file) const override { return sink_.kept_.of(file); }
     std::optional<FilePosition> position(FileId file) const override { return sink_.progress_.position(file); }
     bool full() const override { return sink_.full; }
@@ -192,25 +194,29 @@ class ModelSink {
     return resume;
   }
 
-  void append(const pipeline::Batch& batch, const FilePosition& passed) {
-    const KeptRanges::OfFile* kept = kept_.of(passed.file);
+  void append(const pipeline::Batch& batch, const FilePosition& passed, const ElderFiles* elders) {
     for (size_t i = 0; i < batch.size(); ++i) {
-      if (kept != nullptr && kept->has_all(batch.origins_of(i))) continue;
+      if (is_kept(elders, passed.file, batch.origins_of(i), [this](FileId file) { return kept_.of(file); })) continue;
       if (open_.entries.empty()) open_.hold = progress_.new_hold();
       open_.entries.push_back(entry(batch, i));
-      for (uint32_t k = 0; k < batch.origin_count[i]; ++k)
-        note(batch, i, passed.file, batch.origins[batch.origin_begin[i] + k]);
+      bool goes_on = false;
+      for (const pipeline::ByteRange& origin : batch.origins_of(i)) {
+        const FileBytes bytes = locate(elders, passed.file, origin);
+        note(batch, i, bytes.file, bytes.range, goes_on);
+        if (bytes.elder != nullptr) goes_on = true;
+      }
       if (open_.entries.size() >= close_at_entries) close();
     }
     if (passed.file) progress_.pass(passed);
   }
 
-  void note(const pipeline::Batch& batch, size_t i, FileId file, const pipeline::ByteRange& origin) {
+  void note(const pipeline::Batch& batch, size_t i, FileId file, const pipeline::ByteRange& origin, bool continues) {
     progress_.hold(open_.hold, file, origin.begin);
     auto& segments = open_.record.segments;
     const std::string& labels = batch.label_sets->text(batch.first_labels[i]);
-    if (segments.empty() || segments.back().file != file || *segments.back().labels != labels) {
-      segments.push_back({file, std::make_shared<const std::string>(labels), {}});
+    if (segments.empty() || segments.back().file != file || *segments.back().labels != labels ||
+        (segments.back().continues && !continues)) {
+      segments.push_back({file, std::make_shared<const std::string>(labels), {}, continues});
     }
     auto& ranges = segments.back().ranges;
     if (!ranges.empty() && ranges.back().end == origin.begin &&
@@ -273,7 +279,7 @@ class ModelLedger final : public FileLedger {
       auto released = released_.find(id);
       const bool blank = identity.is_blank(head, released == released_.end() ? known.position : released->second.first);
       if (blank && !is_name_or_rotation(record.path, path)) continue;
-      known.is_anew = blank && !head.empty() && record.path == path;
+      known.is_anew = blank && record.path == path;
       if (!best || best->identity.fingerprint_bytes < identity.fingerprint_bytes) best = known;
     }
     if (!best) return best;

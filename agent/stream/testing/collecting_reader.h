@@ -72,7 +72,7 @@ class CollectingReader {
   class Port final : public SinkPort {
    public:
     explicit Port(CollectingReader& home) : home_(home) {}
-    void append(const pipeline::Batch& batch, const FilePosition& passed) override {
+    void append(const pipeline::Batch& batch, const FilePosition& passed, const ElderFiles*) override {
       std::lock_guard lock(home_.mutex_);
       for (size_t i = 0; i < batch.size(); i++)
         home_.got_.push_back({batch.label_sets->text(batch.labels[i]), std::string(batch.lines[i]), batch.times[i]});
