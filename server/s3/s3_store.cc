@@ -41,6 +41,7 @@ class S3Store final : public ObjectStore {
   Result<void> remove(const std::string& key) override;
   Result<std::vector<std::string>> list(const std::string& folder) override;
   Result<uint64_t> remove_unfinished(const std::string& folder) override;
+  uint64_t request_worth_bytes() const override { return 256 << 10; }
   void give_up_after(std::chrono::milliseconds delay) override { client_->give_up_after(delay); }
 
  private:

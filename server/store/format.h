@@ -5,6 +5,7 @@
 //   row group  up to 64 pages of one tenant, column by column:
 //                text pages | times pages | lengths pages | metadata pages (only where a page has metadata)
 //   row group  ...
+//   grids      of the substring filter, between row groups and behind the last one (page_filter.h)
 //   sections   in any order, found by the table
 //   table      varint count | count x { varint type | varint version | u8 codec | u8 flags (1: critical) |
 //                varint offset | varint stored length | varint raw length | u32 crc of the stored bytes }
@@ -43,7 +44,8 @@
 //   6 LINEAGE        cluster id (16) | object ulid (16) | varint level | varint rows | varint raw bytes |
 //                    i64 min time | i64 max time | varint inputs | 16 bytes each | varint producer ranges |
 //                    for each: sized tenant | sized producer | varint epoch | varint first | varint last - first
-//   7 FILTER, 8 FIELDS  reserved, optional
+//   7 FILTER         optional: where the grids of the substring filter are (page_filter.h)
+//   8 FIELDS         reserved, optional
 //   9 VOLUMES        optional, absent where no entry has metadata: varint volume bytes of each stream
 #pragma once
 

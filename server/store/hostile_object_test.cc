@@ -121,7 +121,7 @@ TEST_SUITE("server/store") {
     const size_t known_sections = parts.sections.size();
     SUBCASE("unknown type") { parts.sections.push_back({99, 1, 0, "something new"}); }
     SUBCASE("a newer form of a section that every object has") {}
-    SUBCASE("a filter") { parts.sections.insert(parts.sections.begin(), {7, 1, 0, "grams"}); }
+    SUBCASE("fields") { parts.sections.insert(parts.sections.begin(), {8, 1, 0, "columns"}); }
     CHECK(*fixture.use(parts.put_together()) == expected);
     for (auto& section : parts.sections) {
       if (section.flags == 0) section.flags = kSectionCritical;
@@ -131,6 +131,16 @@ TEST_SUITE("server/store") {
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == Errc::kInvalid);
     CHECK(refused.error().message.find("made by a newer version: section ") != std::string::npos);
+  }
+
+  TEST_CASE("object: a filter that is none is left aside") {
+    HostileFixture fixture;
+    TakenApart parts(fixture.make(20), fixture.summary.footer_length);
+    auto expected = *fixture.use(parts.put_together());
+    parts.sections.push_back({7, 1, 0, "grams"});
+    CHECK(*fixture.use(parts.put_together()) == expected);
+    parts.sections.back().version = 2;
+    CHECK(*fixture.use(parts.put_together()) == expected);
   }
 
   TEST_CASE("object: without one of its sections it is refused") {

@@ -21,6 +21,7 @@ using pipeline::fail;
 namespace {
 
 constexpr uint64_t kMaxSectionBytes = 512 << 20;
+constexpr size_t kFilterBytesPerPage = 11;  // of a FilterPart
 
 struct Section {
   uint64_t type = 0, version = 0;
@@ -50,6 +51,8 @@ std::string_view section_name(SectionType type) {
   return "unknown";
 }
 
+bool is_optional(SectionType type) { return type == SectionType::kVolumes || type == SectionType::kFilter; }
+
 void append_section(std::string& footer, std::string& table, uint64_t offset, SectionType type, std::string_view raw) {
   Section section;
   section.offset = offset + footer.size();
@@ -65,7 +68,7 @@ void append_section(std::string& footer, std::string& table, uint64_t offset, Se
   append_varint(table, static_cast<uint64_t>(type));
   append_varint(table, 1);
   table += static_cast<char>(section.codec);
-  table += static_cast<char>(type == SectionType::kVolumes ? 0 : kSectionCritical);
+  table += static_cast<char>(is_optional(type) ? 0 : kSectionCritical);
   append_varint(table, section.offset);
   append_varint(table, stored.size());
   append_varint(table, raw.size());
@@ -137,7 +140,8 @@ bool is_known(const Section& section) {
     case SectionType::kPages:
     case SectionType::kMetadataKeys:
     case SectionType::kLineage:
-    case SectionType::kVolumes: return section.version == 1;
+    case SectionType::kVolumes:
+    case SectionType::kFilter: return section.version == 1;
     default: return false;
   }
 }
@@ -154,6 +158,7 @@ size_t ObjectDirectory::memory_bytes() const {
   return sizeof *this + text.capacity() + names.capacity() * sizeof(Name) + values.capacity() * sizeof(Text) +
          labels.capacity() * sizeof(labels[0]) + streams.capacity() * sizeof(StreamInfo) +
          pages.capacity() * sizeof(PageInfo) + runs.capacity() * sizeof(PageRun) +
+         pages.size() * (filter.empty() ? 0 : kFilterBytesPerPage) +
          producers.capacity() * (sizeof(ProducerRange) + 64) + inputs.capacity() * sizeof(Ulid);
 }
 
@@ -161,13 +166,15 @@ std::string encode_footer(ObjectDirectory& directory, uint64_t offset) {
   std::string footer, table;
   const bool has_volumes = std::any_of(directory.streams.begin(), directory.streams.end(),
                                        [](const StreamInfo& s) { return s.volume_bytes != s.raw_bytes; });
-  append_varint(table, has_volumes ? 6 : 5);
+  append_varint(table, 5U + has_volumes + !directory.filter.empty());
   append_section(footer, table, offset, SectionType::kStrings, encode_strings(directory));
   append_section(footer, table, offset, SectionType::kStreams, encode_streams(directory));
   append_section(footer, table, offset, SectionType::kPages, encode_pages(directory));
   append_section(footer, table, offset, SectionType::kMetadataKeys, encode_metadata_keys(directory));
   append_section(footer, table, offset, SectionType::kLineage, encode_lineage(directory));
   if (has_volumes) append_section(footer, table, offset, SectionType::kVolumes, encode_volumes(directory));
+  if (!directory.filter.empty())
+    append_section(footer, table, offset, SectionType::kFilter, encode_filter(directory.filter));
   uint64_t table_offset = offset + footer.size();
   footer += table;
   append_fixed<uint64_t>(footer, table_offset);
@@ -193,6 +200,7 @@ Result<ObjectDirectory> decode_footer(std::string_view footer, uint64_t size) {
   TRY_LET(Trailer trailer, decode_trailer(footer, size));
   TRY_LET(auto sections, decode_table(footer, size, trailer));
   std::map<SectionType, std::string> raw;
+  bool filter_damaged = false;
   for (const Section& section : sections) {
     auto type = static_cast<SectionType>(section.type);
     if (!is_known(section)) {
@@ -200,6 +208,10 @@ Result<ObjectDirectory> decode_footer(std::string_view footer, uint64_t size) {
       return fail(Errc::kInvalid, concat("made by a newer version: section ", section.type));
     }
     auto bytes = section_bytes(section, footer, size);
+    if (!bytes && type == SectionType::kFilter) {
+      filter_damaged = true;  // answers come without it, slower
+      continue;
+    }
     if (!bytes) return fail(bytes.error().within(concat("section ", section_name(type))));
     raw[type] = *std::move(bytes);
   }
@@ -216,6 +228,11 @@ Result<ObjectDirectory> decode_footer(std::string_view footer, uint64_t size) {
   TRY(decode(SectionType::kStreams, decode_streams));
   TRY(decode(SectionType::kPages, decode_pages));
   if (raw.contains(SectionType::kVolumes)) TRY(decode(SectionType::kVolumes, decode_volumes));
+  directory.filter_damaged = filter_damaged;
+  if (auto filter = raw.find(SectionType::kFilter); filter != raw.end()) {
+    if (!decode_filter(filter->second, directory.pages.size(), size - footer.size(), directory.filter))
+      directory.filter.clear(), directory.filter_damaged = true;
+  }
   if (!is_consistent(directory, size)) return fail(Errc::kCorrupt, "sections contradict one another");
   directory.summary.size = size;
   directory.summary.footer_length = static_cast<uint32_t>(footer.size());

@@ -9,6 +9,7 @@
 
 #include "pipeline/base/result.h"
 #include "server/store/columns.h"
+#include "server/store/page_filter.h"
 #include "server/store/ulid.h"
 
 namespace server {
@@ -95,7 +96,9 @@ struct ObjectDirectory {
   std::vector<std::pair<uint32_t, uint32_t>> labels;  // name, value: of stream after stream
   std::vector<StreamInfo> streams;
   std::vector<PageInfo> pages;
-  std::vector<PageRun> runs;  // of page after page
+  std::vector<PageRun> runs;       // of page after page
+  std::vector<FilterPart> filter;  // empty: there is none
+  bool filter_damaged = false;     // there is one, and it cannot be used
 
   std::string_view view(Text t) const { return std::string_view(text).substr(t.begin, t.length); }
   Text add_text(std::string_view bytes);

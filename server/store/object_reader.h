@@ -25,6 +25,7 @@
 #include "server/store/metadata_groups.h"
 #include "server/store/object_directory.h"
 #include "server/store/object_store.h"
+#include "server/store/page_condition.h"
 
 namespace server {
 
@@ -77,12 +78,20 @@ class ObjectReader {
   // Pages, rising, on which a chosen stream has a run that touches [begin, end).
   std::vector<uint32_t> pages_of(const StreamSet& streams, UnixNanos begin, UnixNanos end) const;
 
+  // Those of `pages` (rising, of `streams`) on which every condition may hold, as far as the substring filter knows;
+  // all of them where there is none or it cannot be read. Reads rows of the filter.
+  std::vector<uint32_t> pages_with(std::span<const PageCondition> conditions, const StreamSet& streams,
+                                   std::vector<uint32_t> pages, FilterReads& reads) const;
+  bool has_filter() const { return !directory_.filter.empty(); }
+
   size_t memory_bytes() const { return sizeof *this + directory_.memory_bytes(); }  // for the cache that holds it
 
  private:
   friend class PageCursor;
   ObjectReader(ObjectStore& store, std::string key, ObjectDirectory directory)
       : store_(store), key_(std::move(key)), directory_(std::move(directory)) {}
+  // By ordinal: streams that have one of these labels. Empty: none has.
+  std::vector<bool> streams_with(const std::vector<std::string>& names) const;
 
   ObjectStore& store_;
   const std::string key_;

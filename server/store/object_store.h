@@ -45,6 +45,8 @@ class ObjectStore {
   virtual Result<std::vector<std::string>> list(const std::string& folder) = 0;
   // Removes what dead programs left unfinished below `folder`. Call at start, before any create. Returns how many.
   virtual Result<uint64_t> remove_unfinished(const std::string& folder) = 0;
+  // Reading this many bytes more at one place takes no longer than one more request would.
+  virtual uint64_t request_worth_bytes() const { return 0; }
   // For a program that stops: from `delay` on calls fail with kCancelled, also those that wait for a far side.
   virtual void give_up_after([[maybe_unused]] std::chrono::milliseconds delay) {}
 };

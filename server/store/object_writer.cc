@@ -90,6 +90,8 @@ struct ObjectWriter::State {
   UnixNanos last_time = 0;  // of the run being filled
   VolumeCounter volume;     // of the stream being filled
 
+  FilterBuilder filter;  // where options.with_filter
+
   // The row group being filled: text pages are written already, the small columns wait.
   size_t group_first_page = 0;
   std::string group[kPageColumns];
@@ -243,6 +245,7 @@ struct ObjectWriter::State {
     add_column(page, PageColumn::kText);
     TRY(write(encoded));
     directory.pages.push_back(page);
+    if (options.with_filter) filter.add_page(text, metadata_offsets, metadata);
 
     first_run = directory.runs.size();
     text.clear(), lengths.clear(), steps.clear(), metadata.clear(), metadata_offsets.clear();
@@ -262,7 +265,14 @@ struct ObjectWriter::State {
       bytes.clear();
     }
     group_first_page = directory.pages.size();
-    return {};
+    return filter.part_is_full() ? finish_filter_part() : Result<void>();
+  }
+
+  Result<void> finish_filter_part() {
+    return filter.finish_part(written, [this](std::string_view bytes) {
+      stored += bytes.size();
+      return write(bytes);
+    });
   }
 
   void summarise() {
@@ -313,6 +323,8 @@ Result<ObjectSummary> ObjectWriter::finish() {
   State& state = *state_;
   TRY(state.finish_group());
   TRY(state.begin());
+  TRY(state.finish_filter_part());
+  state.directory.filter = state.filter.parts();
   state.summarise();
   state.labels.sort_into(state.directory);
   state.directory.metadata_names = state.metadata_keys.names();

@@ -8,7 +8,7 @@
 // Life:    one object per writer; after an error, or without finish(), the upload is to be given up.
 // Thread:  one.
 // Limits:  memory: one page and the small columns of one row group (about 1 MiB), and the directory (a few bytes per
-//          page and per stream). Lines up to 64 MiB.
+//          page and per stream); with a filter, 5 MiB more, at most 9. Lines up to 64 MiB.
 // Errors:  those of the upload. Entries out of order are an INVARIANT.
 #pragma once
 
@@ -29,6 +29,7 @@ struct ObjectWriterOptions {
   Ulid cluster{}, object{};
   int level = 0;
   int zstd_level = 1;
+  bool with_filter = false;  // a substring filter (page_filter.h)
   // Lineage, written into the object so that the catalogue can be rebuilt from the bucket alone.
   std::vector<Ulid> inputs{};
   std::vector<ProducerRange> producers{};
