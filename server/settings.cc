@@ -69,6 +69,7 @@ void read_compaction(ConfigTable table, CompactorOptions& compaction) {
   compaction.interval =
       std::chrono::duration_cast<std::chrono::milliseconds>(table.duration("interval", compaction.interval));
   if (compaction.interval < std::chrono::milliseconds(10)) table.error_at("interval", "interval must be at least 10ms");
+  compaction.merge.with_filter = table.boolean("substring_filter", compaction.merge.with_filter);
   compaction.grace = std::chrono::duration_cast<std::chrono::seconds>(table.duration("grace", compaction.grace));
 }
 

@@ -148,6 +148,7 @@ std::string settings_toml(const Settings& s) {
                 "\n[compaction]\n", key("background", truth(s.compaction.background)),     //
                 key("interval", duration(s.compaction.interval)),                          //
                 key("grace", duration(s.compaction.grace)),                                //
+                key("substring_filter", truth(s.compaction.merge.with_filter)),            //
                 "\n[query]\n", key("memory_limit", s.queries.memory_limit), key("threads", s.query_threads.slots),
                 key("max_running", s.query_threads.max_running),
                 key("max_outstanding_per_tenant", s.query_threads.max_waiting_per_tenant),  //

@@ -239,6 +239,13 @@ std::optional<LooseTexts> LooseTexts::of(std::string_view pattern) {
   return out;
 }
 
+std::vector<std::string> LooseTexts::required() const {
+  std::vector<std::string> out;
+  if (any_ || not_empty_) return out;
+  for (const Text& text : texts_) out.push_back(text.searcher.literal());
+  return out;
+}
+
 bool LooseTexts::matches(std::string_view value) const {
   if (any_ || (not_empty_ && !value.empty())) return true;
   return std::any_of(texts_.begin(), texts_.end(), [&](const Text& text) {

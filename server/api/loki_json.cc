@@ -156,8 +156,9 @@ void append_labels(std::string& out, const std::vector<Label>& labels) {
 // What Loki has no name for: a page is 256 KiB of one column.
 std::string pages_json(const QueryStats& s) {
   return pipeline::concat(R"("pages":{"read":)", s.pages_read, R"(,"skippedByTime":)", s.pages_skipped_by_time,
-                          R"(,"skippedByLimit":)", s.pages_skipped_by_limit, R"(,"withoutMatch":)",
-                          s.pages_without_match, "}");
+                          R"(,"skippedByFilter":)", s.pages_skipped_by_filter, R"(,"skippedByLimit":)",
+                          s.pages_skipped_by_limit, R"(,"withoutMatch":)", s.pages_without_match, R"(,"filterReads":)",
+                          s.filter_reads, R"(,"filterBytes":)", s.filter_bytes, "}");
 }
 
 // The members that Grafana and logcli read carry our numbers under Loki's names; what we do not have is 0.

@@ -44,6 +44,10 @@ QueryMetrics::QueryMetrics(pipeline::Registry& registry)
                                    "Entries not yet flushed that queries looked at.")),
       partial_(registry.counter("skidway_server_query_partial_total",
                                 "Answers with a warning, because something could not be read.")),
+      filtered_pages_(registry.counter("skidway_server_query_filtered_pages_total",
+                                       "Pages that substring filters kept from being read.")),
+      damaged_filters_(registry.counter("skidway_server_query_filter_damaged_total",
+                                        "Parts of substring filters that could not be used: their pages were read.")),
       seconds_(registry.histogram("skidway_server_query_seconds", "Execution time of queries.",
                                   pipeline::latency_buckets())),
       queue_seconds_(registry.histogram("skidway_server_query_queue_seconds", "Time that queries waited for others.",
@@ -70,6 +74,8 @@ void QueryMetrics::count(std::string_view tenant, std::string_view type, std::st
   loki_duplicates_.add(s.duplicates);
   head_lines_.add(s.head_lines);
   if (result.partial) partial_.add();
+  filtered_pages_.add(s.pages_skipped_by_filter);
+  damaged_filters_.add(s.filters_damaged);
   seconds_.observe(s.exec_seconds);
   for (pipeline::Histogram* queue : {&queue_seconds_, &frontend_queue_, &scheduler_queue_})
     queue->observe(s.queue_seconds);

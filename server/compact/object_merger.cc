@@ -199,6 +199,7 @@ class Merger {
     constexpr int kLevel = 2;
     ObjectWriterOptions options{.cluster = cluster_, .object = ulids_.make(), .level = kLevel, .inputs = lineage_};
     options.zstd_level = options_.zstd_level;
+    options.with_filter = options_.with_filter;
     Output output;
     output.key = object_key(cluster_, kLevel, options.object);
     TRY_LET(output.upload, store_.create(output.key));

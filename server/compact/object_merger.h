@@ -5,7 +5,7 @@
 // outputs are cut by day, by 30 days or not at all.
 //
 // Thread:  a worker; takes as long as it takes. `cancelled` is looked at once per page.
-// Memory:  about 0.7 MiB per input and 0.5 MiB per output, and the directories of all.
+// Memory:  about 0.7 MiB per input and 0.5 MiB per output (with a filter up to 9 MiB), and the directories of all.
 // Errors:  kCancelled; kCorrupt names the input at fault; else those of the store. After an error no output is visible:
 //          those already committed to the store were removed again, as far as the store answered.
 #pragma once
@@ -24,6 +24,7 @@ struct MergeOptions {
   size_t most_periods = 24;              // outputs open at once
   uint64_t target_bytes = 512ull << 20;  // stored size from which an output is closed at the end of a stream
   int zstd_level = 1;
+  bool with_filter = true;  // a substring filter in each output
 };
 
 struct MergeOutcome {

@@ -4,13 +4,12 @@
 
 namespace server {
 
-namespace {
-
-// Stands in a line as it stands in a label: neither made from other bytes nor written in two ways without a backslash.
 bool stays_as_written(std::string_view value) {
   return !value.empty() &&
          std::all_of(value.begin(), value.end(), [](char c) { return c > ' ' && c <= '~' && c != '"' && c != '\\'; });
 }
+
+namespace {
 
 bool is_letter_or_digit(char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'); }
 

@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pipeline/match/literal_search.h"
@@ -16,6 +17,10 @@
 #include "server/store/columns.h"
 
 namespace server {
+
+// A value that stands in a line as it stands in a label: neither made from other bytes nor written in two ways without
+// a backslash.
+bool stays_as_written(std::string_view value);
 
 class ImpliedText {
  public:

@@ -6,6 +6,7 @@
 #include "server/logql/range_values.h"
 #include "server/query/duplicate_rows.h"
 #include "server/query/group_tally.h"
+#include "server/query/page_conditions.h"
 #include "server/query/query_plan.h"
 #include "server/query/scan.h"
 #include "server/query/selection.h"
@@ -266,9 +267,10 @@ Result<void> StoredRangeSource::read(const RangeAggregation& aggregation, const 
   std::vector<pipeline::Matcher> matchers = compile_selector(aggregation.range.log.selector);
   EntryTimes times = entry_times(aggregation.range, grid);
   StepRecord step(context_, range_op_text(aggregation.op));
-  Selection selection = select_parts(context_, matchers, times.begin, times.end);
   const auto& unwrap = aggregation.range.unwrap;
-  TRY_LET(LogPipeline pipeline, LogPipeline::compile(aggregation.range.log.stages, use, unwrap ? &*unwrap : nullptr));
+  const std::vector<Stage>& stages = aggregation.range.log.stages;
+  TRY_LET(LogPipeline pipeline, LogPipeline::compile(stages, use, unwrap ? &*unwrap : nullptr));
+  Selection selection = select_parts(context_, matchers, times.begin, times.end, page_conditions(stages, pipeline));
   const bool counts_bytes = aggregation.op == RangeOp::kBytesOverTime || aggregation.op == RangeOp::kBytesRate;
   step.selected(aggregation.range.log, pipeline, selection, {.lengths = counts_bytes});
   DuplicateRows duplicates = DuplicateRows::find(selection, context_.stats);

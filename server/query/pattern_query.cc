@@ -8,6 +8,7 @@
 #include "server/logql/log_pipeline.h"
 #include "server/logql/parser.h"
 #include "server/patterns/pattern_codec.h"
+#include "server/query/page_conditions.h"
 #include "server/query/scan.h"
 
 namespace server {
@@ -240,7 +241,8 @@ Result<std::vector<PatternSeries>> find_patterns(const LogExpr& expr, const Patt
                                                  QueryContext& context) {
   TRY_LET(LogPipeline pipeline, LogPipeline::compile(expr.stages));
   std::vector<pipeline::Matcher> matchers = compile_selector(expr.selector);
-  Selection selection = select_parts(context, matchers, window.start, window.end);
+  Selection selection =
+      select_parts(context, matchers, window.start, window.end, page_conditions(expr.stages, pipeline));
   return PatternRun(expr, pipeline, window, notes, context).run(std::move(selection));
 }
 

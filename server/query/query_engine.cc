@@ -5,6 +5,7 @@
 #include "pipeline/base/quantity.h"
 #include "server/logql/parser.h"
 #include "server/query/metric_query.h"
+#include "server/query/page_conditions.h"
 #include "server/query/stream_labels.h"
 
 namespace server {
@@ -174,8 +175,9 @@ Result<QueryResult> QueryEngine::run_log(const Expr& expr, const RangeQuery& que
   const Asked asked{query.tenant, expr, query.explain};
   return attempt(asked, turn, [&](QueryContext& context, QueryResult& result) -> Result<void> {
     StepRecord step(context, "entries");
-    Selection selection = select_parts(context, matchers, query.start, query.end);
     TRY_LET(LogPipeline pipeline, LogPipeline::compile(log.stages));
+    Selection selection =
+        select_parts(context, matchers, query.start, query.end, page_conditions(log.stages, pipeline));
     step.selected(log, pipeline, selection, {.lines = true, .metadata = true});
     TRY_LET(result.data, run_log_query(pipeline, query.log, selection, context));
     return {};

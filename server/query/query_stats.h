@@ -12,14 +12,18 @@ struct QueryStats {
   uint64_t objects_opened = 0;      // with at least one stream of the selector
   uint64_t pages_read = 0;          // of any column
   // Pages of selected streams of which not everything was read, and why.
-  uint64_t pages_skipped_by_time = 0;   // outside the query's time range: nothing was read
-  uint64_t pages_skipped_by_limit = 0;  // nothing in them could be among the first `limit` entries: nothing was read
-  uint64_t pages_without_match = 0;     // no line filter can hold on them: only their text was read and searched
-  uint64_t compressed_bytes = 0;        // read from the store
-  uint64_t decompressed_bytes = 0;      // of all columns
-  uint64_t metadata_bytes = 0;          // of these: structured metadata
-  uint64_t store_lines = 0;             // entries looked at (also where only times were read)
-  uint64_t store_line_bytes = 0;        // line bytes looked at
+  uint64_t pages_skipped_by_time = 0;    // outside the query's time range: nothing was read
+  uint64_t pages_skipped_by_filter = 0;  // by the substring filter: nothing was read
+  uint64_t pages_skipped_by_limit = 0;   // nothing in them could be among the first `limit` entries: nothing was read
+  uint64_t pages_without_match = 0;      // no line filter can hold on them: only their text was read and searched
+  uint64_t filter_reads = 0;             // ranges of substring filters read
+  uint64_t filter_bytes = 0;             // of them, not counted elsewhere
+  uint64_t filters_damaged = 0;          // parts of them that could not be used: their pages were read
+  uint64_t compressed_bytes = 0;         // read from the store
+  uint64_t decompressed_bytes = 0;       // of all columns
+  uint64_t metadata_bytes = 0;           // of these: structured metadata
+  uint64_t store_lines = 0;              // entries looked at (also where only times were read)
+  uint64_t store_line_bytes = 0;         // line bytes looked at
   // The head: entries not flushed yet.
   uint64_t head_streams = 0;
   uint64_t head_lines = 0;
@@ -31,7 +35,7 @@ struct QueryStats {
   uint64_t entries_returned = 0;
   double queue_seconds = 0, exec_seconds = 0;
 
-  uint64_t pages_skipped() const { return pages_skipped_by_time + pages_skipped_by_limit; }
+  uint64_t pages_skipped() const { return pages_skipped_by_time + pages_skipped_by_filter + pages_skipped_by_limit; }
 
   // Adds, takes away the counts of a part of the work (not the times).
   void add(const QueryStats& part) {
@@ -47,6 +51,10 @@ struct QueryStats {
                                                                               &QueryStats::objects_opened,
                                                                               &QueryStats::pages_read,
                                                                               &QueryStats::pages_skipped_by_time,
+                                                                              &QueryStats::pages_skipped_by_filter,
+                                                                              &QueryStats::filter_reads,
+                                                                              &QueryStats::filter_bytes,
+                                                                              &QueryStats::filters_damaged,
                                                                               &QueryStats::pages_skipped_by_limit,
                                                                               &QueryStats::pages_without_match,
                                                                               &QueryStats::compressed_bytes,

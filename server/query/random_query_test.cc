@@ -62,10 +62,31 @@ class RandomLog {
   std::string stages() {
     std::string out;
     for (size_t i = pick(4); i > 0; --i) {
-      out += one_of({" |= `error`", " != `info`", " |~ `num.?.?1`", " !~ `x{20}`", " |= `timeout` or `done`",
-                     " |~ `(GET|level)`", " | json", " | logfmt", " | json | level=`error`", " | logfmt | num > 9",
-                     " | trace=`t1`", " | trace!=``", " | line_format `{{.level}} {{.app}}`", " | drop trace",
-                     " | json num, id=`user.id`", " | pattern `<method> <path> <status> <_>`", " | pod=~`p[12]`"});
+      out += one_of({" |= `error`",
+                     " != `info`",
+                     " |~ `num.?.?1`",
+                     " !~ `x{20}`",
+                     " |= `timeout` or `done`",
+                     " |~ `(GET|level)`",
+                     " | json",
+                     " | logfmt",
+                     " | json | level=`error`",
+                     " | logfmt | num > 9",
+                     " | trace=`t1`",
+                     " | trace!=``",
+                     " | line_format `{{.level}} {{.app}}`",
+                     " | drop trace",
+                     " |= `TIMEOUT`",
+                     " |~ `(?i)TIMEOUT after 1`",
+                     " |= `level=error num=3`",
+                     " | json | user_id=`u17`",
+                     " | trace=`t1` or trace=`t9`",
+                     " | json | level=~`err.*`",
+                     " | logfmt | msg=~`.*done`",
+                     " | trace=~`t.*`",
+                     " | json num, id=`user.id`",
+                     " | pattern `<method> <path> <status> <_>`",
+                     " | pod=~`p[12]`"});
     }
     return out;
   }

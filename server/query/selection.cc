@@ -42,8 +42,19 @@ void select_head(Selection& selection, const HeadSnapshot& head, std::span<const
   }
 }
 
-void select_object(Selection& selection, const ObjectRow& row, QueryContext& context,
-                   std::span<const LabelTest> tests) {
+void filter_pages(StoredPart& part, std::span<const PageCondition> conditions, QueryStats& stats) {
+  if (conditions.empty()) return;
+  const size_t all = part.pages.size();
+  FilterReads reads;
+  part.pages = part.object->pages_with(conditions, part.streams, std::move(part.pages), reads);
+  stats.pages_skipped_by_filter += all - part.pages.size();
+  stats.filter_reads += reads.ranges;
+  stats.filter_bytes += reads.bytes;
+  stats.filters_damaged += reads.damaged;
+}
+
+void select_object(Selection& selection, const ObjectRow& row, QueryContext& context, std::span<const LabelTest> tests,
+                   std::span<const PageCondition> conditions) {
   auto reader = context.readers.open(row);
   if (!reader) {
     context.objects_missing = context.objects_missing || reader.error().code == Errc::kNotFound;
@@ -63,6 +74,8 @@ void select_object(Selection& selection, const ObjectRow& row, QueryContext& con
   stats.pages_skipped_by_time += all - std::min<uint64_t>(all, part.pages.size());
   if (part.pages.empty()) return;
   ++stats.objects_opened;
+  filter_pages(part, conditions, stats);
+  if (part.pages.empty()) return;
   selection.stored.push_back(std::move(part));
 }
 
@@ -84,7 +97,8 @@ std::vector<LabelTest> label_tests(std::span<const Matcher> matchers) {
   return tests;
 }
 
-Selection select_parts(QueryContext& context, std::span<const Matcher> matchers, UnixNanos begin, UnixNanos end) {
+Selection select_parts(QueryContext& context, std::span<const Matcher> matchers, UnixNanos begin, UnixNanos end,
+                       std::span<const PageCondition> conditions) {
   Selection selection;
   selection.begin = begin, selection.end = end;
   if (begin >= end) return selection;
@@ -93,7 +107,7 @@ Selection select_parts(QueryContext& context, std::span<const Matcher> matchers,
     const ObjectSummary& summary = row.summary;
     if (summary.max_time < begin || summary.min_time >= end || !holds_tenant(summary, context.tenant)) continue;
     ++context.stats.objects_considered;
-    select_object(selection, row, context, tests);
+    select_object(selection, row, context, tests, conditions);
   }
   select_head(selection, context.view.head, matchers, context.stats);
   return selection;

@@ -35,9 +35,10 @@ struct Selection {
 };
 
 // `matchers` are all to be met. Counts what was considered, opened and selected in the context's stats; objects that
-// cannot be opened are warnings in it.
+// cannot be opened are warnings in it. Pages on which one of `conditions` cannot hold are left out, as far as substring
+// filters know.
 Selection select_parts(QueryContext& context, std::span<const pipeline::Matcher> matchers, pipeline::UnixNanos begin,
-                       pipeline::UnixNanos end);
+                       pipeline::UnixNanos end, std::span<const PageCondition> conditions = {});
 
 bool holds_tenant(const ObjectSummary& summary, std::string_view tenant);
 

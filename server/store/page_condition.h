@@ -6,10 +6,14 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace server {
+
+// In PageCondition::metadata: a name with whatever value. No value is empty.
+inline constexpr std::string_view kAnyMetadataValue = "";
 
 // One of these is true of each entry that passes.
 struct PageCondition {

@@ -7,6 +7,7 @@
 #include "pipeline/base/checksum.h"
 #include "pipeline/base/varint.h"
 #include "server/store/columns.h"
+#include "server/store/page_condition.h"
 
 namespace server {
 
@@ -155,11 +156,17 @@ void FilterBuilder::add_page(std::string_view text, std::span<const uint32_t> me
 
 void FilterBuilder::add_metadata(std::span<const uint32_t> offsets, std::string_view metadata) {
   std::string_view before;
+  std::vector<std::string_view> names;  // few
   for (size_t row = 0; row + 1 < offsets.size(); ++row) {
     std::string_view encoded = metadata.substr(offsets[row], offsets[row + 1] - offsets[row]);
     if (encoded == before) continue;  // as often
     before = encoded;
-    for (const auto& [name, value] : MetadataView(encoded)) grams_.add_metadata(name, value);
+    for (const auto& [name, value] : MetadataView(encoded)) {
+      grams_.add_metadata(name, value);
+      if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+      grams_.add_metadata(name, kAnyMetadataValue);
+      names.push_back(name);
+    }
   }
 }
 

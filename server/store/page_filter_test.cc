@@ -122,7 +122,10 @@ std::vector<PageText> read_pages(const std::shared_ptr<const ObjectReader>& obje
     PageText& page = out.emplace_back();
     for (size_t i = 0; i < entries->size(); ++i) {
       page.lines.emplace_back(entries->line(i));
-      for (const auto& [name, value] : entries->metadata(i)) page.metadata.emplace(name, value);
+      for (const auto& [name, value] : entries->metadata(i)) {
+        page.metadata.emplace(name, value);
+        page.metadata.emplace(name, kAnyMetadataValue);
+      }
     }
   }
   return out;
@@ -198,7 +201,7 @@ TEST_SUITE("server/store") {
           for (size_t i = haystack.pick(3); i > 0 || condition.texts.empty(); i -= i > 0)
             condition.texts.push_back(haystack.needle());
           condition.or_backslash = haystack.pick(5) == 0;
-          if (haystack.pick(5) == 0) condition.metadata.emplace_back("trace", haystack.hex(1 + haystack.pick(3)));
+          if (haystack.pick(5) == 0) condition.metadata.emplace_back("trace", haystack.hex(haystack.pick(4)));
         }
         const auto found = fixture.ask(*object, conditions);
         CHECK(fixture.reads.damaged == 0);
