@@ -32,6 +32,7 @@ SCRIPTS = [
     ["path", [sys.executable, f"{HERE}/e2e/path_test.py"]],
     ["metric queries", [sys.executable, f"{HERE}/e2e/metric_queries_test.py"]],
     ["query engine", [sys.executable, f"{HERE}/e2e/query_engine_test.py"]],
+    ["substring filter", [sys.executable, f"{HERE}/e2e/filter_test.py"]],
     ["stages", [sys.executable, f"{HERE}/e2e/stages_test.py"]],
     ["read api", [sys.executable, f"{HERE}/e2e/read_api_test.py"]],
     ["command line", [sys.executable, f"{HERE}/e2e/cli_test.py"]],

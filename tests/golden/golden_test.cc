@@ -31,4 +31,44 @@ TEST_SUITE("golden") {
     CHECK(summary.max_time == expected.back().time);
     CHECK((*object)->pages().size() == 4);
   }
+
+  TEST_CASE("golden: the substring filter of version 1 still says where needles are") {
+    const char* folder = std::getenv("GOLDEN_FOLDER");
+    REQUIRE(folder != nullptr);
+    auto files = pipeline::system_files();
+    auto store = server::open_local_store(*files, folder);
+    REQUIRE(store);
+    auto object = server::ObjectReader::open(**store, "filtered_object_v1.lseg");
+    REQUIRE_MESSAGE(object, object.error().message);
+    CHECK(*server::read_entries(*object) == golden::entries());
+    REQUIRE((*object)->has_filter());
+
+    server::StreamSet streams = (*object)->select("fake", {});
+    auto pages_with = [&](server::PageCondition condition) {
+      server::FilterReads reads;
+      auto pages = (*object)->pages_with({&condition, 1}, streams, {0, 1, 2, 3}, reads);
+      CHECK(reads.damaged == 0);
+      return pages;
+    };
+    auto of_texts = [](std::vector<std::string> texts) {
+      server::PageCondition out;
+      out.texts = std::move(texts);
+      return out;
+    };
+    auto of_metadata = [](std::string name, std::string value) {
+      server::PageCondition out;
+      out.metadata.emplace_back(std::move(name), std::move(value));
+      return out;
+    };
+    using Pages = std::vector<uint32_t>;
+    CHECK(pages_with(of_texts({"before 1970"})) == Pages{0});
+    CHECK(pages_with(of_texts({"msg=\"REQUEST 77 done"})) == Pages{1});
+    CHECK(pages_with(of_texts({"bbbbb"})) == Pages{2});
+    CHECK(pages_with(of_texts({"later \xff\n\xc3\xa9"})) == Pages{3});
+    CHECK(pages_with(of_texts({"0b6e4f1d9a7c35820fe1d2c3b4a59687"})).empty());
+    CHECK(pages_with(of_texts({"bbbbb", "before 1970"})) == Pages{0, 2});
+    CHECK(pages_with(of_metadata("trace_id", "23757")) == Pages{1});
+    CHECK(pages_with(of_metadata("trace_id", "23758")).empty());
+    CHECK(pages_with(of_metadata("empty", "")) == Pages{3});
+  }
 }
