@@ -11,15 +11,13 @@ using pipeline::Result;
 
 namespace {
 
-using Visit = std::function<void(const LabelSet&)>;
-
 struct Outcome {
   std::vector<std::string> warnings = {};
   bool objects_missing = false;  // one was deleted meanwhile
 };
 
 Result<Outcome> visit_objects(const StreamQuery& query, const ReadView& view, ReaderCache& readers, QueryTurn& turn,
-                              const std::vector<std::vector<Matcher>>& selectors, const Visit& visit) {
+                              const std::vector<std::vector<Matcher>>& selectors, const StreamVisit& visit) {
   Outcome outcome;
   for (const ObjectRow& row : view.objects->objects) {
     const ObjectSummary& summary = row.summary;
@@ -35,7 +33,7 @@ Result<Outcome> visit_objects(const StreamQuery& query, const ReadView& view, Re
     for (const std::vector<Matcher>& matchers : selectors) {
       for (uint32_t ordinal : (*reader)->select(query.tenant, label_tests(matchers)).ordinals) {
         const StreamInfo& stream = (*reader)->streams()[ordinal];
-        if (stream.max_time >= query.start && stream.min_time <= query.end) visit((*reader)->labels(stream));
+        if (stream.max_time >= query.start && stream.min_time <= query.end) visit.stored(**reader, stream);
       }
     }
   }
@@ -43,7 +41,7 @@ Result<Outcome> visit_objects(const StreamQuery& query, const ReadView& view, Re
 }
 
 void visit_head(const StreamQuery& query, const ReadView& view, const std::vector<std::vector<Matcher>>& selectors,
-                const Visit& visit) {
+                const StreamVisit& visit) {
   for (const HeadPiece& piece : view.head.pieces) {
     for (const HeadStream& stream : piece.streams) {
       bool in_range = false, selected = false;
@@ -51,7 +49,7 @@ void visit_head(const StreamQuery& query, const ReadView& view, const std::vecto
         in_range = in_range || (run.max_time >= query.start && run.min_time <= query.end);
       for (const auto& matchers : selectors)
         selected = selected || pipeline::matches_all(matchers, stream.stream->labels);
-      if (in_range && selected) visit(stream.stream->labels);
+      if (in_range && selected) visit.head(stream.stream->labels);
     }
   }
 }
@@ -59,7 +57,7 @@ void visit_head(const StreamQuery& query, const ReadView& view, const std::vecto
 }  // namespace
 
 Result<std::vector<std::string>> for_each_stream(const StreamQuery& query, const ReadViewSource& views,
-                                                 ReaderCache& readers, QueryTurn& turn, const Visit& visit) {
+                                                 ReaderCache& readers, QueryTurn& turn, const StreamVisit& visit) {
   std::vector<std::vector<Matcher>> selectors;
   for (const std::string& text : query.selectors) {
     TRY_LET(Selector selector, parse_selector(text, EmptyMatchers::kRefuse));

@@ -11,9 +11,16 @@
 
 namespace server {
 
-// A stream may be visited several times. Returns the warnings.
+// A stream may be visited several times. Those of objects come as they stand in the directory: label sets are made by
+// who needs them, for a million of them take a second.
+struct StreamVisit {
+  std::function<void(const pipeline::LabelSet&)> head;
+  std::function<void(const ObjectReader&, const StreamInfo&)> stored;
+};
+
+// Returns the warnings.
 pipeline::Result<std::vector<std::string>> for_each_stream(const StreamQuery& query, const ReadViewSource& views,
                                                            ReaderCache& readers, QueryTurn& turn,
-                                                           const std::function<void(const pipeline::LabelSet&)>& visit);
+                                                           const StreamVisit& visit);
 
 }  // namespace server
