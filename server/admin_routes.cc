@@ -21,7 +21,7 @@ HttpResponse ready_answer(const AdminRoutesOptions& options, bool verbose) {
   };
   std::optional<std::string> catalog_trouble;
   if (auto snapshot = options.catalog.snapshot(); !snapshot) catalog_trouble = snapshot.error().message;
-  const Check checks[] = {{"catalogue", catalog_trouble}, {"wal", options.ingest.wal_trouble()}};
+  const Check checks[] = {{"catalogue", catalog_trouble}, {options.ingest.durable_place(), options.ingest.trouble()}};
   bool ready = true;
   std::string details;
   for (const Check& check : checks) {

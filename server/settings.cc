@@ -13,6 +13,8 @@ using pipeline::Result;
 
 namespace {
 
+constexpr std::chrono::milliseconds kPauseOfPushes{1'000};
+
 std::string without_trailing_slash(std::string path) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   return path;
@@ -46,8 +48,7 @@ std::string read_url(ConfigTable table, std::string_view scheme, const std::stri
 }
 
 void read_ingest(ConfigTable table, IngestOptions& ingest) {
-  if (table.choice("ack", "disk", {"disk", "s3"}) == "s3")
-    table.error_at("ack", "\"s3\" is not supported yet", "write ack = \"disk\"");
+  if (table.choice("ack", "disk", {"disk", "s3"}) == "s3") ingest.ack = AckMode::kStore;
   auto milliseconds = [&](std::string_view key, std::chrono::milliseconds otherwise) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(table.duration(key, otherwise));
   };
@@ -60,7 +61,10 @@ void read_ingest(ConfigTable table, IngestOptions& ingest) {
     table.error_at("memory_limit", "memory_limit is below twice flush_bytes",
                    "one half is flushed while the other fills");
   ingest.segment_bytes = table.size("wal_segment_bytes", ingest.segment_bytes);
-  ingest.push.hold = milliseconds("max_hold", ingest.push.hold);
+  ingest.push.hold = ingest.objects.patience = milliseconds("max_hold", ingest.push.hold);
+  ingest.objects.linger = milliseconds("linger", ingest.objects.linger);
+  if (ingest.objects.linger > ingest.push.hold) table.error_at("linger", "linger is above max_hold");
+  ingest.objects.bytes = table.size("linger_bytes", ingest.objects.bytes);
   ingest.workers = static_cast<size_t>(table.integer("workers", static_cast<int64_t>(ingest.workers), 1, 256));
 }
 
@@ -107,6 +111,8 @@ Settings read_settings(ConfigTable root) {
       read_url(root.table("catalog"), "sqlite", concat(settings.data_dir, "/catalog.db"), "postgres");
   settings.ingest.wal_folder = concat(settings.data_dir, "/wal");
   read_ingest(root.table("ingest"), settings.ingest);
+  // While a push waits for the store, the store is asked often enough to hear that it is well again.
+  if (settings.ingest.ack == AckMode::kStore && settings.store.s3) settings.store.s3->longest_pause = kPauseOfPushes;
   read_compaction(root.table("compaction"), settings.compaction);
   settings.limits = read_limit_settings(root.table("limits"));
   read_query(root.table("query"), settings);

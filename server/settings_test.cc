@@ -40,7 +40,9 @@ url = "file:///srv/objects"
 [catalog]
 url = "sqlite:///srv/catalog.db"
 [ingest]
-ack = "disk"
+ack = "s3"
+linger = "100ms"
+linger_bytes = "4MiB"
 flush_interval = "1s"
 flush_bytes = "1MiB"
 memory_limit = "8MiB"
@@ -85,6 +87,10 @@ min_age = "1h"
   CHECK(settings->ingest.segment_bytes == 2 << 20);
   CHECK(settings->ingest.push.hold == std::chrono::seconds(2));
   CHECK(settings->ingest.workers == 3);
+  CHECK(settings->ingest.ack == AckMode::kStore);
+  CHECK(settings->ingest.objects.patience == std::chrono::seconds(2));
+  CHECK(settings->ingest.objects.linger == std::chrono::milliseconds(100));
+  CHECK(settings->ingest.objects.bytes == 4 << 20);
   const TenantLimits& limits = settings->limits.set.defaults;
   CHECK(limits.max_line_size == 262'144);  // as Loki reads it
   CHECK(limits.max_label_names_per_series == 30);
@@ -108,12 +114,12 @@ min_age = "1h"
 
 TEST_CASE("settings: what is not built yet says so") {
   CHECK(says("[catalog]\nurl = \"postgres://db\"", "postgres://... is not supported yet"));
-  CHECK(says("[ingest]\nack = \"s3\"", "\"s3\" is not supported yet"));
   CHECK(says("[retention]\nperiod = \"30d\"", "retention is not supported yet"));
 }
 
 TEST_CASE("settings: wrong values are named with place and remedy") {
   CHECK(says("[ingest]\nack = \"s4\"", "s4"));
+  CHECK(says("[ingest]\nlinger = \"9s\"", "linger is above max_hold"));
   CHECK(says("[limits]\nmax_line_sise = 5", "did you mean \"max_line_size\"?"));
   CHECK(says("[http]\nlisten = \"localhost\"", "has no port"));
   CHECK(says("[store]\nurl = \"/srv\"", "is neither a file:// nor an s3:// URL"));

@@ -136,19 +136,20 @@ std::string settings_toml(const Settings& s) {
   return concat(key("data_dir", quoted(s.data_dir)),                             //
                 "\n[http]\n", key("listen", quoted(s.listen)), tls_toml(s.tls),  //
                 "\n[tenancy]\n", key("mode", quoted(s.tenancy == TenancyMode::kHeader ? "header" : "single")),
-                store_toml(s.store),                                                       //
-                "\n[catalog]\n", key("url", quoted(concat("sqlite://", s.catalog_file))),  //
-                "\n[ingest]\n", key("ack", quoted("disk")),                                //
-                key("flush_interval", duration(s.ingest.flush.interval)),                  //
-                key("flush_bytes", s.ingest.flush.bytes),                                  //
-                key("memory_limit", s.ingest.push.budget_bytes),                           //
-                key("max_hold", duration(s.ingest.push.hold)),                             //
-                key("wal_segment_bytes", s.ingest.segment_bytes),                          //
-                key("workers", s.ingest.workers),                                          //
-                "\n[compaction]\n", key("background", truth(s.compaction.background)),     //
-                key("interval", duration(s.compaction.interval)),                          //
-                key("grace", duration(s.compaction.grace)),                                //
-                key("substring_filter", truth(s.compaction.merge.with_filter)),            //
+                store_toml(s.store),                                                                 //
+                "\n[catalog]\n", key("url", quoted(concat("sqlite://", s.catalog_file))),            //
+                "\n[ingest]\n", key("ack", quoted(s.ingest.ack == AckMode::kDisk ? "disk" : "s3")),  //
+                key("flush_interval", duration(s.ingest.flush.interval)),                            //
+                key("flush_bytes", s.ingest.flush.bytes),                                            //
+                key("memory_limit", s.ingest.push.budget_bytes),                                     //
+                key("max_hold", duration(s.ingest.push.hold)),                                       //
+                key("wal_segment_bytes", s.ingest.segment_bytes),                                    //
+                key("linger", duration(s.ingest.objects.linger)), key("linger_bytes", s.ingest.objects.bytes),
+                key("workers", s.ingest.workers),                                       //
+                "\n[compaction]\n", key("background", truth(s.compaction.background)),  //
+                key("interval", duration(s.compaction.interval)),                       //
+                key("grace", duration(s.compaction.grace)),                             //
+                key("substring_filter", truth(s.compaction.merge.with_filter)),
                 "\n[query]\n", key("memory_limit", s.queries.memory_limit), key("threads", s.query_threads.slots),
                 key("max_running", s.query_threads.max_running),
                 key("max_outstanding_per_tenant", s.query_threads.max_waiting_per_tenant),  //

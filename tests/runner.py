@@ -52,6 +52,7 @@ SCRIPTS = [
     ["spool", [sys.executable, f"{HERE}/e2e/spool_test.py"]],
     ["s3 swift", [sys.executable, f"{HERE}/e2e/s3_test.py", "swift"]],
     ["s3 radosgw", [sys.executable, f"{HERE}/e2e/s3_test.py", "radosgw"]],
+    ["ack s3", [sys.executable, f"{HERE}/e2e/ack_s3_test.py"]],
     ["full disk", [sys.executable, f"{HERE}/crash/full_disk_test.py"]],
     ["bench", [sys.executable, f"{HERE}/bench/smoke_test.py"]],
     ["crash", [sys.executable, f"{HERE}/crash/crash_test.py", "--kills", "20"]],

@@ -29,4 +29,16 @@ void CommitFeed::make_visible(Head& head, PushedEntries entries, const WalFrame&
   for (CommitListener* listener : at->second) listener->on_entries(frame.number, added);
 }
 
+void CommitFeed::tell(const SealedHead& committed, uint64_t frame) {
+  std::lock_guard lock(mutex_);
+  for (const auto& [tenant, streams] : committed.tenants) {
+    const auto at = listeners_.find(tenant);
+    if (at == listeners_.end()) continue;
+    std::vector<HeadAddition> added;
+    for (const HeadStream& stream : streams)
+      for (const HeadRun& run : stream.runs) added.push_back({stream.stream, run});
+    for (CommitListener* listener : at->second) listener->on_entries(frame, added);
+  }
+}
+
 }  // namespace server

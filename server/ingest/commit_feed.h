@@ -3,7 +3,8 @@
 // Exactly once: a listener is told of every frame that becomes visible after listen(). A ReadView it takes afterwards
 // may hold some of them too: those up to ReadView::last_frame().
 // Life:    listeners leave before it dies.
-// Thread:  listen(), leave(): any, but not inside on_entries(). on_entries() comes on the committer's thread, in the
+// Thread:  listen(), leave(): any, but not inside on_entries(). on_entries() comes on a thread of the committer's, in
+// the
 //          order of frames, and returns soon: pushes wait for it.
 // Cost:    without listeners of a tenant one look-up a push; with them a small copy per run, no entry is copied.
 #pragma once
@@ -33,6 +34,8 @@ class CommitFeed {
 
   // The committer's: adds to the head and tells of it, in one step as far as listen() can see.
   void make_visible(Head& head, PushedEntries entries, const WalFrame& frame);
+  // As well, for what the catalogue has just made visible in one commit.
+  void tell(const SealedHead& committed, uint64_t frame);
 
  private:
   std::mutex mutex_;

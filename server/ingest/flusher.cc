@@ -1,10 +1,8 @@
 #include "server/ingest/flusher.h"
 
-#include <algorithm>
 #include <pthread.h>
 
 #include "pipeline/base/log.h"
-#include "server/ingest/batch_number.h"
 
 namespace server {
 
@@ -13,54 +11,19 @@ using pipeline::log_info;
 using pipeline::log_warn;
 using pipeline::Result;
 
-namespace {
-
-constexpr size_t kKeptRows = 64 << 10;  // a larger `merged_` is given back after its stream
-
-std::vector<ProducerRange> ranges_of(const SealedHead& head) {
-  std::vector<ProducerRange> out;
-  for (const auto& [producer, batches] : head.batches) {
-    for (const auto& [first, last] : batches.ranges())
-      out.push_back({producer.tenant, format_producer(producer.id), producer.epoch, first, last});
-  }
-  return out;
-}
-
-bool strictly_rising(const EntrySlice& slice) {
-  return std::adjacent_find(slice.times.begin(), slice.times.end(), std::greater_equal<>()) == slice.times.end();
-}
-
-// The runs in an order in which they can be written one after the other as they are; empty where there is none.
-std::vector<const HeadRun*> rising_order(const std::vector<HeadRun>& runs) {
-  std::vector<const HeadRun*> order;
-  order.reserve(runs.size());
-  for (const HeadRun& run : runs) order.push_back(&run);
-  std::sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->min_time < b->min_time; });
-  for (size_t i = 0; i < order.size(); ++i) {
-    if (i > 0 && order[i - 1]->max_time >= order[i]->min_time) return {};
-    if (!strictly_rising(order[i]->entries)) return {};
-  }
-  return order;
-}
-
-}  // namespace
-
 Flusher::Flusher(Head& head, Wal& wal, ObjectStore& store, Catalog& catalog, const pipeline::Clock& clock,
                  pipeline::Registry& registry, FlusherOptions options, std::function<void()> released)
     : head_(head),
       wal_(wal),
-      store_(store),
       catalog_(catalog),
       options_(options),
       released_(std::move(released)),
-      ulids_(clock),
+      writer_(store, catalog, clock, registry),
       next_(std::chrono::steady_clock::now() + options.interval),
       flushes_(registry.counter("skidway_server_flushes_total", "Flushes of the head that are committed")),
       failures_(registry.counter("skidway_server_flush_failures_total", "Flushes that failed and are repeated")),
       entries_(registry.counter("skidway_server_flushed_entries_total", "Entries written into L0 objects")),
       object_bytes_(registry.counter("skidway_server_flushed_object_bytes_total", "Bytes of L0 objects written")),
-      duplicates_(registry.counter("skidway_server_dropped_entries_total", "Entries dropped on purpose",
-                                   {{"reason", "duplicate"}})),
       seconds_(registry.histogram("skidway_server_flush_seconds", "Time of one flush", pipeline::latency_buckets())) {
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), "flush");
@@ -125,7 +88,7 @@ Result<void> Flusher::flush() {
   if (!sealed) return {};
   auto start = std::chrono::steady_clock::now();
   auto flushed = [&]() -> Result<void> {
-    if (!written_ && !sealed->tenants.empty()) { TRY_LET(written_, write_object(*sealed)); }
+    if (!written_ && !sealed->tenants.empty()) { TRY_LET(written_, writer_.write(*sealed)); }
     auto batches = ranges_of(*sealed);
     auto objects = written_ ? std::span<const ObjectRow>(&*written_, 1) : std::span<const ObjectRow>();
     return catalog_.commit_l0(objects, batches, sealed->last_frame);
@@ -148,40 +111,6 @@ Result<void> Flusher::flush() {
   sealed.reset();  // before the callback: memory that waiting pushes may use
   released_();
   return {};
-}
-
-Result<ObjectRow> Flusher::write_object(const SealedHead& head) {
-  ObjectWriterOptions options;
-  options.cluster = catalog_.cluster();
-  options.object = ulids_.make();
-  options.producers = ranges_of(head);
-  ObjectRow row{object_key(options.cluster, 0, options.object), {}};
-  TRY_LET(auto upload, store_.create(row.key));
-  ObjectWriter writer(std::move(options), *upload);
-  for (const auto& [tenant, streams] : head.tenants) {
-    std::vector<const HeadStream*> sorted;
-    sorted.reserve(streams.size());
-    for (const HeadStream& stream : streams) sorted.push_back(&stream);
-    std::sort(sorted.begin(), sorted.end(), [](auto* a, auto* b) { return a->stream->labels < b->stream->labels; });
-    for (const HeadStream* stream : sorted) TRY(write_stream(writer, *stream));
-  }
-  TRY_LET(row.summary, writer.finish());
-  TRY(upload->commit());
-  return row;
-}
-
-Result<void> Flusher::write_stream(ObjectWriter& writer, const HeadStream& stream) {
-  const Stream& key = *stream.stream;
-  if (auto order = rising_order(stream.runs); !order.empty()) {
-    for (const HeadRun* run : order) TRY(writer.append(key.tenant, key.labels, run->entries));
-    return {};
-  }
-  merged_.clear();
-  for (const HeadRun& run : stream.runs) merged_.append(run.entries);
-  duplicates_.add(merged_.sort_and_dedup());
-  auto written = writer.append(key.tenant, key.labels, merged_);
-  if (merged_.size() > kKeptRows) merged_ = EntryColumns();
-  return written;
 }
 
 }  // namespace server

@@ -24,9 +24,9 @@
 #include "pipeline/base/unique_function.h"
 #include "server/catalog/catalog.h"
 #include "server/ingest/head.h"
+#include "server/ingest/l0_writer.h"
 #include "server/ingest/wal.h"
 #include "server/store/object_store.h"
-#include "server/store/object_writer.h"
 
 namespace server {
 
@@ -58,20 +58,16 @@ class Flusher {
   bool due() const;
   void flush_round(std::vector<Done> requests);
   pipeline::Result<void> flush();
-  pipeline::Result<ObjectRow> write_object(const SealedHead& head);
-  pipeline::Result<void> write_stream(ObjectWriter& writer, const HeadStream& stream);
 
   Head& head_;
   Wal& wal_;
-  ObjectStore& store_;
   Catalog& catalog_;
   const FlusherOptions options_;
   const std::function<void()> released_;
-  UlidMaker ulids_;
+  L0Writer writer_;
 
   std::optional<ObjectRow> written_;  // of the sealed head, its commit unknown or still to do
   bool retrying_ = false;             // the sealed head is one that failed before
-  EntryColumns merged_;               // one stream's entries, while they are sorted
   std::chrono::steady_clock::time_point next_;
 
   std::mutex mutex_;
@@ -85,7 +81,6 @@ class Flusher {
   pipeline::Counter& failures_;
   pipeline::Counter& entries_;
   pipeline::Counter& object_bytes_;
-  pipeline::Counter& duplicates_;
   pipeline::Histogram& seconds_;
 };
 

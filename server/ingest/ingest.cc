@@ -24,7 +24,7 @@ Result<std::unique_ptr<Ingest>> Ingest::open(IngestDoors doors, IngestOptions op
   TRY_LET(auto snapshot, doors.catalog.snapshot());
   TRY(ingest->replay(snapshot->flushed_frame));
   Ingest& in = *ingest;
-  in.committer_ = std::make_unique<Committer>(*in.wal_, in.head_, in.feed_);
+  in.committer_ = in.make_committer(snapshot->flushed_frame);
   in.workers_ = std::make_unique<pipeline::WorkerPool>(doors.loop, "ingest", in.options_.workers);
   in.push_handler_ =
       std::make_unique<PushHandler>(doors.loop, *in.workers_, *in.committer_, in.head_, in.numbers_, in.streams_,
@@ -34,7 +34,22 @@ Result<std::unique_ptr<Ingest>> Ingest::open(IngestDoors doors, IngestOptions op
   in.flusher_ = std::make_unique<Flusher>(in.head_, *in.wal_, doors.store, doors.catalog, doors.clock, doors.registry,
                                           in.options_.flush, [&in] { in.push_handler_->on_room(); });
   if (in.head_.growing_bytes() >= in.options_.flush.bytes) in.flusher_->poke();
+  // Pushes wait for it: only the log's own frames may raise the number of the last one that is in objects.
+  if (in.options_.ack == AckMode::kStore && in.head_.raw_bytes() > 0) in.flush([](Result<void>) {});
   return ingest;
+}
+
+std::unique_ptr<Committer> Ingest::make_committer(uint64_t flushed_frame) {
+  if (options_.ack == AckMode::kDisk) return std::make_unique<LogCommitter>(*wal_, head_, feed_);
+  ObjectCommitterDoors doors{doors_.store,
+                             doors_.catalog,
+                             feed_,
+                             doors_.clock,
+                             doors_.registry,
+                             [this] { return push_handler_->coming(); },
+                             [this] { return head_.raw_bytes() == 0; }};
+  return std::make_unique<ObjectCommitter>(std::move(doors), options_.objects,
+                                           std::max(flushed_frame, wal_->last_number()));
 }
 
 Result<void> Ingest::replay(uint64_t flushed_frame) {

@@ -1,4 +1,5 @@
-// Ingest: takes pushes and keeps them: decoder, log, head and flusher, joined. What queries read begins here too.
+// Ingest: takes pushes and keeps them: decoder, log or objects (AckMode), head and flusher, joined. What queries read
+// begins here too.
 //
 // Life:    open() replays the log; afterwards pushes may come. stop() in this order: pushes on their way are finished,
 //          the head is flushed. The doors outlive it.
@@ -17,17 +18,27 @@
 #include "server/catalog/catalog.h"
 #include "server/ingest/commit_feed.h"
 #include "server/ingest/flusher.h"
+#include "server/ingest/log_committer.h"
+#include "server/ingest/object_committer.h"
 #include "server/ingest/push_handler.h"
 #include "server/ingest/read_view.h"
 #include "server/store/object_store.h"
 
 namespace server {
 
+// What must have happened before a push is answered 204.
+enum class AckMode {
+  kDisk,   // its body is synced in the write-ahead log of this machine
+  kStore,  // its entries are in an object, and the object is in the catalogue
+};
+
 struct IngestOptions {
+  AckMode ack = AckMode::kDisk;
   std::string wal_folder;
   uint64_t segment_bytes = 32 << 20;
   size_t workers = 2;
   FlusherOptions flush;
+  ObjectCommitterOptions objects;  // of AckMode::kStore
   PushHandlerOptions push;
 };
 
@@ -57,8 +68,10 @@ class Ingest {
 
   CommitFeed& feed() { return feed_; }  // of what becomes visible from now on
 
+  // Where acknowledged pushes are durable: "wal" or "store".
+  std::string_view durable_place() const { return options_.ack == AckMode::kDisk ? "wal" : "store"; }
   // Why pushes could not be made durable lately, or nothing. Thread: any.
-  std::optional<std::string> wal_trouble() const { return committer_->trouble(); }
+  std::optional<std::string> trouble() const { return committer_->trouble(); }
 
   void refuse() { push_handler_->stop(); }  // takes no more pushes (503); what is held back is answered
   // refuse(), answers pushes on their way, flushes. Blocks as long as that takes. May be called twice.
@@ -66,6 +79,7 @@ class Ingest {
 
  private:
   Ingest(IngestDoors doors, IngestOptions options);
+  std::unique_ptr<Committer> make_committer(uint64_t flushed_frame);
   pipeline::Result<void> replay(uint64_t flushed_frame);
   pipeline::Result<void> replay_frame(WalFrame frame, StreamTable& streams, PushRuleBook& rules);
 

@@ -272,7 +272,7 @@ TEST_CASE("ingest: a full disk answers 503, acknowledges nothing, and recovers")
   auto answer = house.push(body_of("x", {"refused"}));
   CHECK(answer.status == 503);
   CHECK_FALSE(answer.headers.get("Retry-After").empty());
-  CHECK(house.ingest->wal_trouble());
+  CHECK(house.ingest->trouble());
   CHECK(house.lines() == Lines{{"before", 1}});
   CHECK_FALSE(house.flush());  // no room for the object either: it stays in the head
   CHECK(house.lines() == Lines{{"before", 1}});

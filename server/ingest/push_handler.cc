@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kHoldCheck{100};
 constexpr std::string_view kOverloaded = "The server cannot accept more requests at this time.";  // Loki's text
+constexpr std::string_view kLate = "The push could not be stored in time; it may be sent again.";
 
 int status_of(const Error& error) {
   switch (error.code) {
@@ -39,7 +40,9 @@ struct PushHandler::Push {
   pipeline::UnixNanos received = 0;
   uint64_t cost = 0;     // counted in on_their_way_
   bool claimed = false;  // of the number
+  std::chrono::nanoseconds deadline{0};
   HttpResponder responder;
+  std::atomic<bool> answered{false};
 };
 
 PushHandler::PushHandler(pipeline::Loop& loop, pipeline::WorkerPool& workers, Committer& committer, Head& head,
@@ -57,7 +60,7 @@ PushHandler::PushHandler(pipeline::Loop& loop, pipeline::WorkerPool& workers, Co
       options_(options),
       committed_(std::move(committed)),
       metrics_(registry),
-      hold_timer_(loop, [this] { admit_held(); }),
+      hold_timer_(loop, [this] { on_timer(); }),
       self_(std::make_shared<PushHandler*>(this)) {}
 
 PushHandler::~PushHandler() = default;
@@ -73,8 +76,8 @@ void PushHandler::handle(std::string tenant, HttpRequest request, HttpResponder 
     number = *parsed;
   }
   metrics_.on_body(request.body.size());
-  auto push = std::make_shared<Push>(
-      Push{std::move(tenant), std::move(request.body), *kind, number, clock_.wall(), 0, false, std::move(responder)});
+  auto push = std::make_shared<Push>(std::move(tenant), std::move(request.body), *kind, number, clock_.wall(), 0ul,
+                                     false, clock_.monotonic() + options_.hold, std::move(responder));
   if (stopping_) return send(push->responder, unavailable("the server is stopping"));
   if (!held_.empty() || !has_room()) return hold_back(std::move(push));
   begin(std::move(push));
@@ -84,44 +87,73 @@ bool PushHandler::has_room() const { return head_.raw_bytes() + on_their_way_ < 
 
 void PushHandler::begin(PushPtr push) {
   if (push->number) {
-    BatchNumbers::Waiter waiter = [push](const PushAnswer& answer) { send(push->responder, answer); };
+    BatchNumbers::Waiter waiter = [push](const PushAnswer& answer) { reply(*push, answer); };
     auto claim = numbers_.claim(push->tenant, *push->number, waiter);
     if (claim != BatchNumbers::Claim::kFirst) metrics_.on_duplicate_batch();
-    if (claim == BatchNumbers::Claim::kStored) return send(push->responder, PushAnswer{});
-    if (claim == BatchNumbers::Claim::kWaiting) return;
+    if (claim == BatchNumbers::Claim::kStored) return reply(*push, PushAnswer{});
+    if (claim == BatchNumbers::Claim::kWaiting) return watch(push);
     push->claimed = true;
   }
   push->cost = push->body.size() * 2;  // it will be decoded; its true size is known only then
   on_their_way_ += push->cost;
-  workers_.run([this, push] { work(push); },
-               [this, push](Result<void> done) {
-                 if (!done) answer(push, unavailable("the server is stopping"));
-               });
+  ++coming_;
+  watch(push);
+  workers_.run(
+      [this, push] {
+        work(push);
+        --coming_;
+      },
+      [this, push](Result<void> done) {
+        if (done) return;
+        --coming_;
+        answer(push, unavailable("the server is stopping"));
+      });
 }
 
 void PushHandler::hold_back(PushPtr push) {
-  held_.push_back({std::move(push), clock_.monotonic() + options_.hold});
+  held_.push_back(std::move(push));
   any_held_ = true;
   metrics_.on_held(held_.size());
   if (!hold_timer_.active()) hold_timer_.start_repeating(kHoldCheck);
 }
 
+void PushHandler::watch(const PushPtr& push) {
+  begun_.push_back(push);
+  if (!hold_timer_.active()) hold_timer_.start_repeating(kHoldCheck);
+}
+
+void PushHandler::on_timer() {
+  admit_held();
+  give_up_late();
+  if (held_.empty() && begun_.empty()) hold_timer_.stop();
+}
+
 void PushHandler::admit_held() {
   auto now = clock_.monotonic();
-  while (!held_.empty() && (has_room() || held_.front().until <= now)) {
-    Held first = std::move(held_.front());
+  while (!held_.empty() && (has_room() || held_.front()->deadline <= now)) {
+    PushPtr first = std::move(held_.front());
     held_.pop_front();
     if (has_room()) {
-      begin(std::move(first.push));
+      begin(std::move(first));
     } else {
       metrics_.on_unavailable();
-      send(first.push->responder, unavailable(std::string(kOverloaded)));
+      reply(*first, unavailable(std::string(kOverloaded)));
     }
   }
   metrics_.on_held(held_.size());
-  if (!held_.empty()) return;
-  any_held_ = false;
-  hold_timer_.stop();
+  if (held_.empty()) any_held_ = false;
+}
+
+// Nobody is left without an answer for longer than senders wait, whatever the log or the store does.
+void PushHandler::give_up_late() {
+  auto now = clock_.monotonic();
+  for (; !begun_.empty(); begun_.pop_front()) {
+    PushPtr push = begun_.front().lock();
+    if (!push || push->answered) continue;
+    if (push->deadline > now) return;
+    metrics_.on_unavailable();
+    reply(*push, unavailable(std::string(kLate)));
+  }
 }
 
 void PushHandler::on_room() {
@@ -133,10 +165,9 @@ void PushHandler::on_room() {
 
 void PushHandler::stop() {
   stopping_ = true;
-  for (Held& held : held_) send(held.push->responder, unavailable("the server is stopping"));
+  for (const PushPtr& held : held_) reply(*held, unavailable("the server is stopping"));
   held_.clear();
   any_held_ = false;
-  hold_timer_.stop();
 }
 
 // Thread: worker.
@@ -188,9 +219,14 @@ void PushHandler::commit(const PushPtr& push, DecodedPush decoded) {
 void PushHandler::answer(const PushPtr& push, PushAnswer answer) {
   if (answer.status == 503) metrics_.on_unavailable();
   on_their_way_ -= push->cost;
-  send(push->responder, answer);
+  reply(*push, answer);
   if (push->claimed) numbers_.finish(push->tenant, *push->number, answer);
   on_room();
+}
+
+// Thread: any. Only the first answer counts: the loop may have given up meanwhile.
+void PushHandler::reply(Push& push, const PushAnswer& answer) {
+  if (!push.answered.exchange(true)) send(push.responder, answer);
 }
 
 // Thread: any.

@@ -4,8 +4,9 @@
 //
 // Life:    stop() answers what is held back; the worker pool, then the committer, are stopped by the owner after it.
 // Thread:  loop, except on_room() (any).
-// Limits:  pushes beyond Options::budget_bytes (head, flush and pushes on their way in sum) are held back, not failed,
-//          up to Options::hold; then 503 with Retry-After.
+// Limits:  pushes beyond Options::budget_bytes (head, flush and pushes on their way in sum) are held back, not failed.
+//          A push without an answer after Options::hold gets 503 with Retry-After, also where its outcome is still
+//          open: what it costs is given back only then, and another copy of its batch number waits for it.
 #pragma once
 
 #include <atomic>
@@ -43,24 +44,25 @@ class PushHandler {
   // `tenant`: already found.
   void handle(std::string tenant, pipeline::HttpRequest request, pipeline::HttpResponder responder);
 
-  void on_room();  // Thread: any. The head became smaller.
-  void stop();     // what is held is answered 503, as is everything from now on
+  void on_room();                            // Thread: any. The head became smaller.
+  size_t coming() const { return coming_; }  // Thread: any. Pushes begun and not handed to the committer yet
+  void stop();                               // what is held is answered 503, as is everything from now on
 
  private:
   struct Push;
   using PushPtr = std::shared_ptr<Push>;
-  struct Held {
-    PushPtr push;
-    std::chrono::nanoseconds until;
-  };
 
   bool has_room() const;
   void begin(PushPtr push);
   void hold_back(PushPtr push);
+  void watch(const PushPtr& push);
+  void on_timer();
   void admit_held();
+  void give_up_late();
   void work(const PushPtr& push);
   void commit(const PushPtr& push, DecodedPush decoded);
   void answer(const PushPtr& push, PushAnswer answer);
+  static void reply(Push& push, const PushAnswer& answer);
   static void send(pipeline::HttpResponder& responder, const PushAnswer& answer);
 
   pipeline::Loop& loop_;
@@ -75,12 +77,14 @@ class PushHandler {
   const std::function<void()> committed_;
   PushMetrics metrics_;
 
-  std::deque<Held> held_;
+  std::deque<PushPtr> held_;
+  std::deque<std::weak_ptr<Push>> begun_;  // in the order of their deadlines; those answered leave at the front
   std::atomic<bool> any_held_{false};
   pipeline::Timer hold_timer_;
   bool stopping_ = false;
   std::shared_ptr<PushHandler*> self_;     // watched by tasks posted to the loop: they may come after our end
-  std::atomic<uint64_t> on_their_way_{0};  // bytes of pushes begun and not answered
+  std::atomic<uint64_t> on_their_way_{0};  // bytes of pushes begun whose outcome is open
+  std::atomic<size_t> coming_{0};
 };
 
 }  // namespace server

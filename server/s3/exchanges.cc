@@ -17,7 +17,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr milliseconds kFirstPause{50}, kFirstSlowPause{250}, kLongestPause{5'000};
+constexpr milliseconds kFirstPause{50}, kFirstSlowPause{250};
 
 // The Date header of an answer: "Fri, 24 May 2013 00:00:00 GMT".
 std::optional<pipeline::UnixNanos> http_date(std::string_view text) {
@@ -208,7 +208,7 @@ bool Exchanges::send_at_once(const ExchangePtr& exchange, const Try& attempt, S3
 void Exchanges::try_again(const ExchangePtr& exchange, std::string_view reason, Error error, bool slow_down) {
   const uint32_t doublings = std::min(exchange->tries, 10u);
   const milliseconds whole =
-      std::min(kLongestPause, (slow_down ? kFirstSlowPause : kFirstPause) * (1u << doublings) / 2);
+      std::min(options_.longest_pause, (slow_down ? kFirstSlowPause : kFirstPause) * (1u << doublings) / 2);
   const milliseconds pause = whole / 2 + milliseconds(random_() % static_cast<uint64_t>(whole.count() / 2 + 1));
   const milliseconds now = doors_.loop.now();
   if (now + pause >= exchange->deadline) {

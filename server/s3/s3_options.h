@@ -42,6 +42,7 @@ struct S3Options {
   std::chrono::milliseconds connect_timeout{3'000};
   std::chrono::milliseconds answer_timeout{10'000};  // of one try; and a second more for each MiB that travels
   std::chrono::milliseconds patience{30'000};        // of one operation with all its tries
+  std::chrono::milliseconds longest_pause{5'000};    // between two tries
   uint32_t max_requests = 64;                        // at once; fewer when the store says it is too much
   uint64_t part_bytes = 8 << 20;                     // larger objects travel in parts of this size; at least 5 MiB
   uint32_t list_page = 1'000;                        // keys in one answer to a listing; S3's own limit

@@ -1,20 +1,23 @@
-#include "server/ingest/committer.h"
+#include "server/ingest/log_committer.h"
 
 #include <pthread.h>
+
+#include "pipeline/base/failpoint.h"
 
 namespace server {
 
 using pipeline::Errc;
 using pipeline::fail;
+using pipeline::pass_failpoint;
 
-Committer::Committer(Wal& wal, Head& head, CommitFeed& feed)
+LogCommitter::LogCommitter(Wal& wal, Head& head, CommitFeed& feed)
     : wal_(wal), head_(head), feed_(feed), thread_([this] { run(); }) {
   pthread_setname_np(thread_.native_handle(), "wal");
 }
 
-Committer::~Committer() { stop(); }
+LogCommitter::~LogCommitter() { stop(); }
 
-void Committer::commit(WalFrame frame, PushedEntries entries, Done done) {
+void LogCommitter::commit(WalFrame frame, PushedEntries entries, Done done) {
   {
     std::lock_guard lock(mutex_);
     if (!stopping_) {
@@ -26,7 +29,7 @@ void Committer::commit(WalFrame frame, PushedEntries entries, Done done) {
   done(fail(Errc::kCancelled, "the server is stopping"));
 }
 
-void Committer::stop() {
+void LogCommitter::stop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -35,13 +38,7 @@ void Committer::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-std::optional<std::string> Committer::trouble() const {
-  std::lock_guard lock(mutex_);
-  if (!trouble_at_ || std::chrono::steady_clock::now() - *trouble_at_ > kTroubleMemory) return std::nullopt;
-  return trouble_;
-}
-
-void Committer::run() {
+void LogCommitter::run() {
   std::unique_lock lock(mutex_);
   while (true) {
     wake_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
@@ -53,19 +50,18 @@ void Committer::run() {
   }
 }
 
-void Committer::commit_group(std::vector<Waiting> group) {
+void LogCommitter::commit_group(std::vector<Waiting> group) {
   std::vector<WalFrame*> frames;
   frames.reserve(group.size());
   for (Waiting& push : group) frames.push_back(&push.frame);
   auto appended = wal_.append(frames);
-  if (!appended) {
-    std::lock_guard lock(mutex_);
-    trouble_ = appended.error().message;
-    trouble_at_ = std::chrono::steady_clock::now();
-  }
+  if (!appended) trouble_.note(appended.error().message);
+  pass_failpoint("commit.after_log");
   for (Waiting& push : group) {
     if (appended) feed_.make_visible(head_, std::move(push.entries), push.frame);
+    pass_failpoint("commit.before_ack");
     push.done(appended);
+    pass_failpoint("commit.after_ack");
   }
 }
 

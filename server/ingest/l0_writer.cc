@@ -1,0 +1,89 @@
+#include "server/ingest/l0_writer.h"
+
+#include <algorithm>
+
+#include "pipeline/base/failpoint.h"
+#include "server/ingest/batch_number.h"
+
+namespace server {
+
+using pipeline::failpoint;
+using pipeline::Result;
+
+namespace {
+
+constexpr size_t kKeptRows = 64 << 10;  // a larger `merged_` is given back after its stream
+
+bool strictly_rising(const EntrySlice& slice) {
+  return std::adjacent_find(slice.times.begin(), slice.times.end(), std::greater_equal<>()) == slice.times.end();
+}
+
+// The runs in an order in which they can be written one after the other as they are; empty where there is none.
+std::vector<const HeadRun*> rising_order(const std::vector<HeadRun>& runs) {
+  std::vector<const HeadRun*> order;
+  order.reserve(runs.size());
+  for (const HeadRun& run : runs) order.push_back(&run);
+  std::sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->min_time < b->min_time; });
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (i > 0 && order[i - 1]->max_time >= order[i]->min_time) return {};
+    if (!strictly_rising(order[i]->entries)) return {};
+  }
+  return order;
+}
+
+}  // namespace
+
+std::vector<ProducerRange> ranges_of(const SealedHead& head) {
+  std::vector<ProducerRange> out;
+  for (const auto& [producer, batches] : head.batches) {
+    for (const auto& [first, last] : batches.ranges())
+      out.push_back({producer.tenant, format_producer(producer.id), producer.epoch, first, last});
+  }
+  return out;
+}
+
+L0Writer::L0Writer(ObjectStore& store, Catalog& catalog, const pipeline::Clock& clock, pipeline::Registry& registry)
+    : store_(store),
+      catalog_(catalog),
+      ulids_(clock),
+      duplicates_(registry.counter("skidway_server_dropped_entries_total", "Entries dropped on purpose",
+                                   {{"reason", "duplicate"}})) {}
+
+Result<ObjectRow> L0Writer::write(const SealedHead& head) {
+  ObjectWriterOptions options;
+  options.cluster = catalog_.cluster();
+  options.object = ulids_.make();
+  options.producers = ranges_of(head);
+  ObjectRow row{object_key(options.cluster, 0, options.object), {}};
+  TRY(failpoint("l0.before_create"));
+  TRY_LET(auto upload, store_.create(row.key));
+  ObjectWriter writer(std::move(options), *upload);
+  for (const auto& [tenant, streams] : head.tenants) {
+    std::vector<const HeadStream*> sorted;
+    sorted.reserve(streams.size());
+    for (const HeadStream& stream : streams) sorted.push_back(&stream);
+    std::sort(sorted.begin(), sorted.end(), [](auto* a, auto* b) { return a->stream->labels < b->stream->labels; });
+    for (const HeadStream* stream : sorted) TRY(write_stream(writer, *stream));
+  }
+  TRY_LET(row.summary, writer.finish());
+  TRY(failpoint("l0.before_put"));
+  TRY(upload->commit());
+  TRY(failpoint("l0.after_put"));
+  return row;
+}
+
+Result<void> L0Writer::write_stream(ObjectWriter& writer, const HeadStream& stream) {
+  const Stream& key = *stream.stream;
+  if (auto order = rising_order(stream.runs); !order.empty()) {
+    for (const HeadRun* run : order) TRY(writer.append(key.tenant, key.labels, run->entries));
+    return {};
+  }
+  merged_.clear();
+  for (const HeadRun& run : stream.runs) merged_.append(run.entries);
+  duplicates_.add(merged_.sort_and_dedup());
+  auto written = writer.append(key.tenant, key.labels, merged_);
+  if (merged_.size() > kKeptRows) merged_ = EntryColumns();
+  return written;
+}
+
+}  // namespace server
