@@ -2,22 +2,26 @@
 
 #include <pthread.h>
 
+#include "pipeline/base/failpoint.h"
 #include "pipeline/base/log.h"
 
 namespace server {
 
 using pipeline::Errc;
+using pipeline::failpoint;
 using pipeline::log_info;
 using pipeline::log_warn;
+using pipeline::pass_failpoint;
 using pipeline::Result;
 
 Flusher::Flusher(Head& head, Wal& wal, ObjectStore& store, Catalog& catalog, const pipeline::Clock& clock,
-                 pipeline::Registry& registry, FlusherOptions options, std::function<void()> released)
+                 pipeline::Registry& registry, FlusherOptions options, std::function<void()> released, FlushMark* mark)
     : head_(head),
       wal_(wal),
       catalog_(catalog),
       options_(options),
       released_(std::move(released)),
+      mark_(mark),
       writer_(store, catalog, clock, registry),
       next_(std::chrono::steady_clock::now() + options.interval),
       flushes_(registry.counter("skidway_server_flushes_total", "Flushes of the head that are committed")),
@@ -86,12 +90,16 @@ void Flusher::flush_round(std::vector<Done> requests) {
 Result<void> Flusher::flush() {
   auto sealed = head_.seal();
   if (!sealed) return {};
+  TRY(failpoint("flush.sealed"));
   auto start = std::chrono::steady_clock::now();
+  uint64_t through = mark_ ? mark_->before_commit(sealed->last_frame) : sealed->last_frame;
   auto flushed = [&]() -> Result<void> {
     if (!written_ && !sealed->tenants.empty()) { TRY_LET(written_, writer_.write(*sealed)); }
     auto batches = ranges_of(*sealed);
     auto objects = written_ ? std::span<const ObjectRow>(&*written_, 1) : std::span<const ObjectRow>();
-    return catalog_.commit_l0(objects, batches, sealed->last_frame);
+    TRY(failpoint("flush.before_commit"));
+    TRY(catalog_.commit_l0(objects, batches, through));
+    return failpoint("flush.after_commit");
   }();
   if (!flushed) {
     failures_.add();
@@ -106,8 +114,11 @@ Result<void> Flusher::flush() {
   written_.reset();
   flushes_.add();
   seconds_.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  if (mark_) mark_->after_commit(sealed->last_frame);
   head_.drop_sealed();
-  wal_.release_through(sealed->last_frame);
+  pass_failpoint("flush.before_release");
+  wal_.release_through(through);
+  pass_failpoint("flush.after_release");
   sealed.reset();  // before the callback: memory that waiting pushes may use
   released_();
   return {};

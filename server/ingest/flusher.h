@@ -23,6 +23,7 @@
 #include "pipeline/base/metrics.h"
 #include "pipeline/base/unique_function.h"
 #include "server/catalog/catalog.h"
+#include "server/ingest/flush_mark.h"
 #include "server/ingest/head.h"
 #include "server/ingest/l0_writer.h"
 #include "server/ingest/wal.h"
@@ -40,9 +41,11 @@ class Flusher {
  public:
   using Done = pipeline::UniqueFunction<void(pipeline::Result<void>)>;
 
-  // `released` is called after each flush, on the flusher's thread: the head became smaller.
+  // `released` is called after each flush, on the flusher's thread: the head became smaller. `mark`: where an earlier
+  // run's frames may be left.
   Flusher(Head& head, Wal& wal, ObjectStore& store, Catalog& catalog, const pipeline::Clock& clock,
-          pipeline::Registry& registry, FlusherOptions options, std::function<void()> released);
+          pipeline::Registry& registry, FlusherOptions options, std::function<void()> released,
+          FlushMark* mark = nullptr);
   ~Flusher();
 
   void poke();  // the head has grown to Options::bytes
@@ -64,6 +67,7 @@ class Flusher {
   Catalog& catalog_;
   const FlusherOptions options_;
   const std::function<void()> released_;
+  FlushMark* const mark_;
   L0Writer writer_;
 
   std::optional<ObjectRow> written_;  // of the sealed head, its commit unknown or still to do

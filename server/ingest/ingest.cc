@@ -1,19 +1,36 @@
 #include "server/ingest/ingest.h"
 
+#include "pipeline/base/concat.h"
 #include "pipeline/base/log.h"
 
 namespace server {
 
+using pipeline::concat;
 using pipeline::Result;
 
-Ingest::Ingest(IngestDoors doors, IngestOptions options) : doors_(doors), options_(std::move(options)) {
+namespace {
+
+// A log of at most this part of the memory for entries is replayed before the start goes on: well below a second, and
+// below that memory also where the log is compressed.
+constexpr uint64_t kSmallLogPart = 10;
+
+}  // namespace
+
+Ingest::Ingest(IngestDoors doors, IngestOptions options)
+    : doors_(doors), options_(std::move(options)), replayed_rules_(doors.limits, PushRuleBook::Kind::kLifted) {
   doors_.registry.gauge_callback("skidway_server_head_bytes", "Entries acknowledged and not yet flushed, in memory",
-                                 [this] { return static_cast<double>(head_.raw_bytes()); });
+                                 [this] { return static_cast<double>(held_bytes()); });
+  doors_.registry.gauge_callback("skidway_server_wal_replay_remaining_bytes",
+                                 "Of the log of an earlier run, not read yet: queries lack its entries", [this] {
+                                   if (!recovery_ || !recovery_->replaying()) return 0.0;
+                                   return static_cast<double>(wal_->replay_bytes() - wal_->replayed_bytes());
+                                 });
 }
 
 Ingest::~Ingest() {
   stop();
   doors_.registry.remove("skidway_server_head_bytes", {});
+  doors_.registry.remove("skidway_server_wal_replay_remaining_bytes", {});
 }
 
 Result<std::unique_ptr<Ingest>> Ingest::open(IngestDoors doors, IngestOptions options) {
@@ -22,21 +39,52 @@ Result<std::unique_ptr<Ingest>> Ingest::open(IngestDoors doors, IngestOptions op
   TRY_LET(auto batches, doors.catalog.batches());
   ingest->numbers_.add_stored(batches);
   TRY_LET(auto snapshot, doors.catalog.snapshot());
-  TRY(ingest->replay(snapshot->flushed_frame));
+  TRY(ingest->open_log(snapshot->flushed_frame));
   Ingest& in = *ingest;
   in.committer_ = in.make_committer(snapshot->flushed_frame);
   in.workers_ = std::make_unique<pipeline::WorkerPool>(doors.loop, "ingest", in.options_.workers);
-  in.push_handler_ =
-      std::make_unique<PushHandler>(doors.loop, *in.workers_, *in.committer_, in.head_, in.numbers_, in.streams_,
-                                    doors.limits, doors.clock, doors.registry, in.options_.push, [&in] {
-                                      if (in.head_.growing_bytes() >= in.options_.flush.bytes) in.flusher_->poke();
-                                    });
-  in.flusher_ = std::make_unique<Flusher>(in.head_, *in.wal_, doors.store, doors.catalog, doors.clock, doors.registry,
-                                          in.options_.flush, [&in] { in.push_handler_->on_room(); });
+  in.push_handler_ = std::make_unique<PushHandler>(
+      doors.loop, *in.workers_, *in.committer_, [&in] { return in.held_bytes(); }, in.numbers_, in.streams_,
+      doors.limits, doors.clock, doors.registry, in.options_.push,
+      [&in] {
+        if (in.head_.growing_bytes() >= in.options_.flush.bytes) in.flusher_->poke();
+      });
+  in.flusher_ = std::make_unique<Flusher>(
+      in.head_, *in.wal_, doors.store, doors.catalog, doors.clock, doors.registry, in.options_.flush,
+      [&in] { in.push_handler_->on_room(); }, in.mark_.get());
   if (in.head_.growing_bytes() >= in.options_.flush.bytes) in.flusher_->poke();
   // Pushes wait for it: only the log's own frames may raise the number of the last one that is in objects.
   if (in.options_.ack == AckMode::kStore && in.head_.raw_bytes() > 0) in.flush([](Result<void>) {});
+  if (in.log_left_) {
+    in.recovery_ = in.make_recovery();
+    in.recovery_->wait_for_replay(in.options_.replay_wait);
+  }
   return ingest;
+}
+
+// What is small is replayed at once, into the head of the pushes that will come.
+Result<void> Ingest::open_log(uint64_t flushed_frame) {
+  WalOptions options{options_.wal_folder, options_.segment_bytes};
+  TRY_LET(wal_, Wal::open(doors_.files, doors_.registry, std::move(options), flushed_frame));
+  log_left_ = wal_->replay_bytes() > options_.push.budget_bytes / kSmallLogPart;
+  mark_ = std::make_unique<FlushMark>(!log_left_);
+  if (!log_left_) return wal_->replay([this](WalFrame frame) { return replay_frame(std::move(frame), head_); });
+  return {};
+}
+
+std::unique_ptr<Recovery> Ingest::make_recovery() {
+  RecoveryOptions recovery;
+  recovery.head_bytes = options_.push.budget_bytes / 2;
+  recovery.retry = options_.flush.retry;
+  Recovery::Doors doors{*wal_,
+                        doors_.store,
+                        doors_.catalog,
+                        doors_.clock,
+                        doors_.registry,
+                        *mark_,
+                        [this](WalFrame frame, Head& head) { return replay_frame(std::move(frame), head); },
+                        [this] { push_handler_->on_room(); }};
+  return std::make_unique<Recovery>(std::move(doors), recovery);
 }
 
 std::unique_ptr<Committer> Ingest::make_committer(uint64_t flushed_frame) {
@@ -52,23 +100,14 @@ std::unique_ptr<Committer> Ingest::make_committer(uint64_t flushed_frame) {
                                            std::max(flushed_frame, wal_->last_number()));
 }
 
-Result<void> Ingest::replay(uint64_t flushed_frame) {
-  StreamTable streams;
-  PushRuleBook rules(doors_.limits, PushRuleBook::Kind::kLifted);
-  WalOptions options{options_.wal_folder, options_.segment_bytes};
-  TRY_LET(wal_, Wal::open(doors_.files, doors_.registry, std::move(options), flushed_frame,
-                          [&](WalFrame frame) { return replay_frame(std::move(frame), streams, rules); }));
-  return {};
-}
-
-Result<void> Ingest::replay_frame(WalFrame frame, StreamTable& streams, PushRuleBook& book) {
+Result<void> Ingest::replay_frame(WalFrame frame, Head& head) {
   // Two copies of a batch are in the log when the sync of the first failed and the sender was told so.
   bool stored = frame.batch && numbers_.is_stored(frame.tenant, *frame.batch);
   PushedEntries entries;
   if (!stored) {
-    auto rules = book.of(frame.tenant);
+    auto rules = replayed_rules_.of(frame.tenant);
     PushDecoding decoding{frame.tenant, *rules, frame.received, UINT32_MAX};
-    auto decoded = decode_push_request({frame.format, frame.encoding}, frame.body, decoding, streams);
+    auto decoded = decode_push_request({frame.format, frame.encoding}, frame.body, decoding, replayed_streams_);
     if (!decoded) {  // whole by its sum, so written by a program that differs from us: keep going, but say so
       doors_.registry
           .counter("skidway_server_wal_undecodable_frames_total", "Whole frames of the log that cannot be decoded")
@@ -79,7 +118,7 @@ Result<void> Ingest::replay_frame(WalFrame frame, StreamTable& streams, PushRule
       if (frame.batch) numbers_.add_stored(frame.tenant, *frame.batch);
     }
   }
-  head_.add(std::move(entries), frame.tenant, frame.number, stored ? std::nullopt : frame.batch);
+  head.add(std::move(entries), frame.tenant, frame.number, stored ? std::nullopt : frame.batch);
   return {};
 }
 
@@ -89,16 +128,43 @@ void Ingest::handle_push(std::string tenant, pipeline::HttpRequest request, pipe
 
 Result<ReadView> Ingest::view(std::string_view tenant) const {
   ReadView view;
-  view.head = head_.snapshot(tenant);  // first: what is flushed meanwhile is then in both, and dropped here
+  if (recovery_ && recovery_->replaying()) {
+    view.incomplete = concat("entries acknowledged before the start could not be read yet: ",
+                             recovery_->trouble().value_or(recovery_->progress().value_or("the log")));
+  }
+  // First: what is flushed meanwhile is then in both, and dropped here.
+  if (recovery_) view.head = recovery_->head().snapshot(tenant);
+  HeadSnapshot live = head_.snapshot(tenant);
+  for (HeadPiece& piece : live.pieces) view.head.pieces.push_back(std::move(piece));
   TRY_LET(view.objects, doors_.catalog.snapshot());
   view.head.drop_flushed(view.objects->flushed_frame);
   return view;
+}
+
+bool Ingest::log_is_stored() const { return (!recovery_ || recovery_->done()) && head_.raw_bytes() == 0; }
+
+uint64_t Ingest::held_bytes() const { return head_.raw_bytes() + (recovery_ ? recovery_->head().raw_bytes() : 0); }
+
+std::optional<std::string> Ingest::trouble() const {
+  if (recovery_) {
+    if (auto text = recovery_->trouble()) return concat("replay: ", *text);
+  }
+  return committer_->trouble();
+}
+
+void Ingest::flush(Flusher::Done done) {
+  if (!recovery_) return flusher_->flush_now(std::move(done));
+  recovery_->flush([this, done = std::move(done)](Result<void> flushed) mutable {
+    if (!flushed) return done(flushed);
+    flusher_->flush_now(std::move(done));
+  });
 }
 
 void Ingest::stop() {
   if (push_handler_) push_handler_->stop();
   if (workers_) workers_->stop();
   if (committer_) committer_->stop();
+  if (recovery_) recovery_->stop();
   if (flusher_) flusher_->stop();
 }
 

@@ -1,8 +1,10 @@
 // Ingest: takes pushes and keeps them: decoder, log or objects (AckMode), head and flusher, joined. What queries read
 // begins here too.
 //
-// Life:    open() replays the log; afterwards pushes may come. stop() in this order: pushes on their way are finished,
-//          the head is flushed. The doors outlive it.
+// Life:    open(), then pushes may come. A small log of an earlier run is replayed before; a large one goes on being
+//          replayed behind open(), which waits for it for IngestOptions::replay_wait at most: meanwhile views are
+//          incomplete and say so. stop() in this order: pushes on their way are finished, the head is flushed. The
+//          doors outlive it.
 // Thread:  loop, unless said otherwise.
 // Errors:  open(): of the log's folder, the store and the catalogue.
 #pragma once
@@ -22,6 +24,7 @@
 #include "server/ingest/object_committer.h"
 #include "server/ingest/push_handler.h"
 #include "server/ingest/read_view.h"
+#include "server/ingest/recovery.h"
 #include "server/store/object_store.h"
 
 namespace server {
@@ -37,6 +40,7 @@ struct IngestOptions {
   std::string wal_folder;
   uint64_t segment_bytes = 32 << 20;
   size_t workers = 2;
+  std::chrono::milliseconds replay_wait{1000};
   FlusherOptions flush;
   ObjectCommitterOptions objects;  // of AckMode::kStore
   PushHandlerOptions push;
@@ -61,7 +65,7 @@ class Ingest {
 
   // Thread: any. `done`, on a thread of ours, when everything acknowledged until now is in the store and in the
   // catalogue.
-  void flush(Flusher::Done done) { flusher_->flush_now(std::move(done)); }
+  void flush(Flusher::Done done);
 
   // Thread: any, but a worker: reads the catalogue.
   pipeline::Result<ReadView> view(std::string_view tenant) const;
@@ -71,7 +75,10 @@ class Ingest {
   // Where acknowledged pushes are durable: "wal" or "store".
   std::string_view durable_place() const { return options_.ack == AckMode::kDisk ? "wal" : "store"; }
   // Why pushes could not be made durable lately, or nothing. Thread: any.
-  std::optional<std::string> trouble() const { return committer_->trouble(); }
+  std::optional<std::string> trouble() const;
+
+  // "12 of 480 MB of the log are read" while an earlier run's log is replayed. Thread: any.
+  std::optional<std::string> replay_progress() const { return recovery_ ? recovery_->progress() : std::nullopt; }
 
   void refuse() { push_handler_->stop(); }  // takes no more pushes (503); what is held back is answered
   // refuse(), answers pushes on their way, flushes. Blocks as long as that takes. May be called twice.
@@ -80,20 +87,28 @@ class Ingest {
  private:
   Ingest(IngestDoors doors, IngestOptions options);
   std::unique_ptr<Committer> make_committer(uint64_t flushed_frame);
-  pipeline::Result<void> replay(uint64_t flushed_frame);
-  pipeline::Result<void> replay_frame(WalFrame frame, StreamTable& streams, PushRuleBook& rules);
+  std::unique_ptr<Recovery> make_recovery();
+  pipeline::Result<void> open_log(uint64_t flushed_frame);
+  pipeline::Result<void> replay_frame(WalFrame frame, Head& head);
+  bool log_is_stored() const;
+  uint64_t held_bytes() const;
 
   const IngestDoors doors_;
   const IngestOptions options_;
   StreamTable streams_;
+  StreamTable replayed_streams_;  // what was accepted once is not judged again
+  PushRuleBook replayed_rules_;
   BatchNumbers numbers_;
   Head head_;
   CommitFeed feed_;
   std::unique_ptr<Wal> wal_;
+  bool log_left_ = false;  // more than is replayed at once
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<pipeline::WorkerPool> workers_;
   std::unique_ptr<PushHandler> push_handler_;
+  std::unique_ptr<FlushMark> mark_;
   std::unique_ptr<Flusher> flusher_;
+  std::unique_ptr<Recovery> recovery_;  // null: the log was small
 };
 
 }  // namespace server

@@ -45,14 +45,14 @@ struct PushHandler::Push {
   std::atomic<bool> answered{false};
 };
 
-PushHandler::PushHandler(pipeline::Loop& loop, pipeline::WorkerPool& workers, Committer& committer, Head& head,
-                         BatchNumbers& numbers, StreamTable& streams, const LimitTable& limits,
-                         const pipeline::Clock& clock, pipeline::Registry& registry, PushHandlerOptions options,
-                         std::function<void()> committed)
+PushHandler::PushHandler(pipeline::Loop& loop, pipeline::WorkerPool& workers, Committer& committer,
+                         std::function<uint64_t()> held_bytes, BatchNumbers& numbers, StreamTable& streams,
+                         const LimitTable& limits, const pipeline::Clock& clock, pipeline::Registry& registry,
+                         PushHandlerOptions options, std::function<void()> committed)
     : loop_(loop),
       workers_(workers),
       committer_(committer),
-      head_(head),
+      held_bytes_(std::move(held_bytes)),
       numbers_(numbers),
       streams_(streams),
       rules_(limits),
@@ -83,7 +83,7 @@ void PushHandler::handle(std::string tenant, HttpRequest request, HttpResponder 
   begin(std::move(push));
 }
 
-bool PushHandler::has_room() const { return head_.raw_bytes() + on_their_way_ < options_.budget_bytes; }
+bool PushHandler::has_room() const { return held_bytes_() + on_their_way_ < options_.budget_bytes; }
 
 void PushHandler::begin(PushPtr push) {
   if (push->number) {

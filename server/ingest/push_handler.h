@@ -22,7 +22,6 @@
 #include "pipeline/loop/worker_pool.h"
 #include "server/ingest/batch_numbers.h"
 #include "server/ingest/committer.h"
-#include "server/ingest/head.h"
 #include "server/ingest/push_decoder.h"
 #include "server/ingest/push_metrics.h"
 
@@ -36,11 +35,13 @@ struct PushHandlerOptions {
 
 class PushHandler {
  public:
-  PushHandler(pipeline::Loop& loop, pipeline::WorkerPool& workers, Committer& committer, Head& head,
-              BatchNumbers& numbers, StreamTable& streams, const LimitTable& limits, const pipeline::Clock& clock,
-              pipeline::Registry& registry, PushHandlerOptions options, std::function<void()> committed);
+  PushHandler(pipeline::Loop& loop, pipeline::WorkerPool& workers, Committer& committer,
+              std::function<uint64_t()> held_bytes, BatchNumbers& numbers, StreamTable& streams,
+              const LimitTable& limits, const pipeline::Clock& clock, pipeline::Registry& registry,
+              PushHandlerOptions options, std::function<void()> committed);
   ~PushHandler();
 
+  // `held_bytes`: of acknowledged entries in memory. Thread: loop.
   // `tenant`: already found.
   void handle(std::string tenant, pipeline::HttpRequest request, pipeline::HttpResponder responder);
 
@@ -68,7 +69,7 @@ class PushHandler {
   pipeline::Loop& loop_;
   pipeline::WorkerPool& workers_;
   Committer& committer_;
-  Head& head_;
+  const std::function<uint64_t()> held_bytes_;
   BatchNumbers& numbers_;
   StreamTable& streams_;
   PushRuleBook rules_;

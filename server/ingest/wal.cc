@@ -4,6 +4,7 @@
 #include <random>
 
 #include "pipeline/base/checksum.h"
+#include "pipeline/base/failpoint.h"
 #include "pipeline/base/log.h"
 #include "server/ingest/wal_segment.h"
 
@@ -13,8 +14,10 @@ using pipeline::concat;
 using pipeline::Errc;
 using pipeline::Error;
 using pipeline::fail;
+using pipeline::failpoint;
 using pipeline::FileSystem;
 using pipeline::log_warn;
+using pipeline::pass_failpoint;
 using pipeline::Result;
 
 namespace {
@@ -33,6 +36,8 @@ bool is_segment_name(std::string_view name) {
   return name.size() == kNumberDigits + kSuffix.size() && name.ends_with(kSuffix);
 }
 
+uint64_t number_of(const std::string& segment_name) { return std::strtoull(segment_name.c_str(), nullptr, 10); }
+
 uint64_t random_salt() {
   std::random_device device;
   return static_cast<uint64_t>(device()) << 32 | device();
@@ -43,11 +48,6 @@ uint64_t random_salt() {
 struct Wal::Segment {
   std::string path;
   uint64_t last_number;
-};
-
-struct Wal::Replay {
-  uint64_t flushed_through;
-  const OnFrame& on_frame;
 };
 
 Wal::Wal(FileSystem& files, pipeline::Registry& registry, WalOptions options)
@@ -65,46 +65,84 @@ Wal::Wal(FileSystem& files, pipeline::Registry& registry, WalOptions options)
 Wal::~Wal() = default;
 
 Result<std::unique_ptr<Wal>> Wal::open(FileSystem& files, pipeline::Registry& registry, WalOptions options,
-                                       uint64_t flushed_through, const OnFrame& on_frame) {
+                                       uint64_t flushed_through) {
   TRY(files.make_folders(options.folder));
   std::unique_ptr<Wal> wal(new Wal(files, registry, std::move(options)));
   TRY_LET(auto names, files.list(wal->options_.folder));
   std::erase_if(names, [](const std::string& name) { return !is_segment_name(name); });
   wal->next_number_ = flushed_through + 1;
-  Replay replay{flushed_through, on_frame};
-  for (size_t i = 0; i < names.size(); ++i) TRY(wal->replay_segment(names[i], i + 1 == names.size(), replay));
+  wal->flushed_through_ = flushed_through;
+  TRY(wal->find_segments(std::move(names)));
   wal->release_through(flushed_through);
   return wal;
 }
 
-Result<void> Wal::replay_segment(const std::string& name, bool last, Replay& replay) {
-  std::string path = concat(options_.folder, "/", name);
-  uint64_t first = std::strtoull(name.c_str(), nullptr, 10);
-  uint64_t last_number = first;  // also where nothing can be read: this number was given
-  TRY_LET(auto report, read_wal_segment(files_, path, [&](WalFrame frame) -> Result<void> {
-            last_number = std::max(last_number, frame.number);
-            if (frame.number <= replay.flushed_through) return {};
-            replayed_.add();
-            return replay.on_frame(std::move(frame));
-          }));
-  if (report.damaged_places > 0) {
-    skipped_.add(report.damaged_places);
-    log_warn("wal: damaged frames skipped",
-             {{"segment", path}, {"places", report.damaged_places}, {"bytes", report.damaged_bytes}});
-  }
-  if (report.good_end < report.size) {
-    uint64_t cut = report.size - report.good_end;
-    (last ? cut_bytes_ : skipped_).add(last ? cut : 1);
-    log_warn(last ? "wal: torn tail cut" : "wal: end of a sealed segment is damaged",
-             {{"segment", path}, {"offset", report.good_end}, {"bytes", cut}});
-    if (last) {
-      TRY_LET(auto file, files_.open(path));
-      TRY(file->truncate(report.good_end));
-      TRY(file->sync());
+// A segment's frames have numbers below that of the next one's name.
+Result<void> Wal::find_segments(std::vector<std::string> names) {
+  for (size_t i = 0; i < names.size(); ++i) {
+    const uint64_t first = number_of(names[i]);
+    std::string path = concat(options_.folder, "/", names[i]);
+    uint64_t last_number = first;
+    if (i + 1 < names.size()) {
+      last_number = std::max(first, number_of(names[i + 1]) - 1);
+    } else {
+      TRY_LET(last_number, cut_torn_tail(path, first));
     }
+    next_number_ = std::max(next_number_, last_number + 1);
+    if (last_number > flushed_through_) {
+      TRY_LET(auto file, files_.open_to_read(path));
+      TRY_LET(uint64_t size, file->size());
+      replay_bytes_ += size;
+      to_replay_.push_back(path);
+    }
+    sealed_.push_back({std::move(path), last_number});
   }
-  next_number_ = std::max(next_number_, last_number + 1);
-  sealed_.push_back({std::move(path), last_number});
+  return {};
+}
+
+// Of the last segment. Returns the number of its last frame; `first` where nothing can be read: this one was given.
+Result<uint64_t> Wal::cut_torn_tail(const std::string& path, uint64_t first) {
+  uint64_t last_number = first;
+  TRY_LET(auto report, read_wal_segment(files_, path, [&](const WalFrame& frame) -> Result<void> {
+            last_number = std::max(last_number, frame.number);
+            return {};
+          }));
+  if (report.good_end == report.size) return last_number;
+  const uint64_t cut = report.size - report.good_end;
+  cut_bytes_.add(cut);
+  log_warn("wal: torn tail cut", {{"segment", path}, {"offset", report.good_end}, {"bytes", cut}});
+  TRY_LET(auto file, files_.open(path));
+  TRY(file->truncate(report.good_end));
+  TRY(file->sync());
+  return last_number;
+}
+
+Result<void> Wal::replay(const OnFrame& on_frame) {
+  for (const std::string& path : std::exchange(to_replay_, {})) TRY(replay_segment(path, on_frame));
+  return {};
+}
+
+Result<void> Wal::replay_segment(const std::string& path, const OnFrame& on_frame) {
+  const uint64_t before = replayed_bytes_;
+  auto outcome = read_wal_segment(files_, path, [&](WalFrame frame) -> Result<void> {
+    if (frame.number <= flushed_through_) return {};
+    replayed_.add();
+    replayed_bytes_ += frame.body.size();
+    TRY(failpoint("wal.replay_frame"));
+    return on_frame(std::move(frame));
+  });
+  TRY(outcome);
+  replayed_bytes_ = before + outcome->size;
+  if (outcome->damaged_places > 0) {
+    skipped_.add(outcome->damaged_places);
+    log_warn("wal: damaged frames skipped",
+             {{"segment", path}, {"places", outcome->damaged_places}, {"bytes", outcome->damaged_bytes}});
+  }
+  if (outcome->good_end < outcome->size) {
+    skipped_.add();
+    log_warn("wal: end of a sealed segment is damaged",
+             {{"segment", path}, {"offset", outcome->good_end}, {"bytes", outcome->size - outcome->good_end}});
+  }
   return {};
 }
 
@@ -112,6 +150,7 @@ Result<void> Wal::append(std::span<WalFrame* const> group) {
   uint64_t first = next_number_;
   for (WalFrame* frame : group) frame->number = next_number_++;
   seal_if_released();
+  TRY(failpoint("wal.append"));
   if (!file_) TRY(start_segment(first));
   uint64_t before = size_;
   if (auto written = write_group(group); !written) {
@@ -119,7 +158,8 @@ Result<void> Wal::append(std::span<WalFrame* const> group) {
     return fail(std::move(written).error());
   }
   auto start = std::chrono::steady_clock::now();
-  if (auto synced = file_->sync(); !synced) {
+  auto synced = sync();
+  if (!synced) {
     failures_.add();
     log_warn("wal: sync failed, segment sealed", {{"segment", path_}, {"error", synced.error()}});
     last_number_ = next_number_ - 1;
@@ -151,7 +191,9 @@ Result<void> Wal::start_segment(uint64_t first_number) {
   path_ = concat(options_.folder, "/", segment_name(first_number));
   size_ = 0;
   auto started = [&]() -> Result<void> {
+    TRY(failpoint("wal.before_create"));
     TRY_LET(file_, files_.create(path_));
+    TRY(failpoint("wal.before_header"));
     TRY(file_->append(wal_segment_header(salt_)));
     return files_.sync_folder(options_.folder);
   }();
@@ -188,7 +230,9 @@ Result<void> Wal::write_group(std::span<WalFrame* const> group) {
     }
     if (buffer_.size() >= kBufferBytes) TRY(empty_buffer());
   }
+  TRY(failpoint("wal.before_write"));
   if (!buffer_.empty()) TRY(empty_buffer());
+  TRY(failpoint("wal.after_write"));
   size_ += added;
   return {};
 }
@@ -210,7 +254,14 @@ void Wal::undo_group(const Error& why) {
   }
 }
 
+Result<void> Wal::sync() {
+  TRY(failpoint("wal.before_sync"));
+  TRY(file_->sync());
+  return failpoint("wal.after_sync");
+}
+
 void Wal::seal() {
+  pass_failpoint("wal.seal");
   file_.reset();
   std::lock_guard lock(mutex_);
   sealed_.push_back({std::move(path_), last_number_});
@@ -232,9 +283,11 @@ void Wal::release_through(uint64_t number) {
 
 // A file that cannot be deleted costs space and nothing else: its frames are known to be flushed, also after a restart.
 void Wal::delete_segments(std::deque<Segment> segments) {
-  for (const Segment& segment : segments)
+  for (const Segment& segment : segments) {
+    pass_failpoint("wal.before_delete");
     if (auto removed = files_.remove(segment.path); !removed)
       log_warn("wal: segment not deleted", {{"segment", segment.path}, {"error", removed.error()}});
+  }
 }
 
 }  // namespace server

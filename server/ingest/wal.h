@@ -1,7 +1,9 @@
 // Wal: the server's write-ahead log: accepted pushes in a folder of append-only segments, until they are in an object.
 //
-// Life:    open() replays what the last process left and cuts a torn tail; the first append starts a new segment.
-// Thread:  append(): one thread (the committer); release_through(): any; both may run at the same time.
+// Life:    open() finds what the last process left and cuts a torn tail; the first append starts a new segment.
+// replay()
+//          reads what was left, once, before appends or beside them.
+// Thread:  append(): one thread (the committer); replay(): one thread; release_through(): any; all at the same time.
 // Limits:  a segment is sealed when it reaches Options::segment_bytes, and deleted when all its frames are released.
 // Errors:  append() is all or nothing: after an error nothing of the group may be acknowledged. The log then goes on
 //          from the last good frame; after a failed sync (or truncation) it seals the segment, which is never written
@@ -9,12 +11,14 @@
 //          A damaged frame costs that frame: skipped, counted, logged.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "pipeline/base/file_system.h"
 #include "pipeline/base/log.h"
@@ -30,14 +34,19 @@ struct WalOptions {
 
 class Wal {
  public:
-  // Called with each whole frame, in order of their numbers. An error ends open().
+  // Called with each whole frame, in order of their numbers. An error ends replay().
   using OnFrame = std::function<pipeline::Result<void>(WalFrame)>;
 
-  // Frames up to `flushed_through` are in objects already and not replayed; their segments are deleted.
+  // Frames up to `flushed_through` are in objects already and not replayed; their segments are deleted. Reads the last
+  // segment only, however much there is to be replayed.
   static pipeline::Result<std::unique_ptr<Wal>> open(pipeline::FileSystem& files, pipeline::Registry& registry,
-                                                     WalOptions options, uint64_t flushed_through,
-                                                     const OnFrame& on_frame);
+                                                     WalOptions options, uint64_t flushed_through);
   ~Wal();
+
+  // Until it is done, release_through() must not be told of frames that it has not come to.
+  pipeline::Result<void> replay(const OnFrame& on_frame);
+  uint64_t replay_bytes() const { return replay_bytes_; }      // of the segments that replay() reads
+  uint64_t replayed_bytes() const { return replayed_bytes_; }  // Thread: any. Of these, read by now
 
   // Appends the frames, numbers them, syncs once. After success all of them survive a power cut.
   pipeline::Result<void> append(std::span<WalFrame* const> group);
@@ -49,13 +58,15 @@ class Wal {
 
  private:
   struct Segment;
-  struct Replay;
 
   Wal(pipeline::FileSystem& files, pipeline::Registry& registry, WalOptions options);
-  pipeline::Result<void> replay_segment(const std::string& name, bool last, Replay& replay);
+  pipeline::Result<void> find_segments(std::vector<std::string> names);
+  pipeline::Result<uint64_t> cut_torn_tail(const std::string& path, uint64_t first);
+  pipeline::Result<void> replay_segment(const std::string& path, const OnFrame& on_frame);
   void seal_if_released();
   pipeline::Result<void> start_segment(uint64_t first_number);
   pipeline::Result<void> write_group(std::span<WalFrame* const> group);
+  pipeline::Result<void> sync();
   void undo_group(const pipeline::Error& why);
   void seal();
   void delete_segments(std::deque<Segment> segments);
@@ -64,6 +75,11 @@ class Wal {
   const WalOptions options_;
   uint64_t next_number_ = 1;
   std::string buffer_;  // headers and small bodies on their way to the file
+
+  uint64_t flushed_through_ = 0;        // as open() was told
+  std::vector<std::string> to_replay_;  // paths, oldest first
+  uint64_t replay_bytes_ = 0;
+  std::atomic<uint64_t> replayed_bytes_{0};
 
   // The segment being written; thread of append(). file_ is empty before the first append and after seal().
   std::unique_ptr<pipeline::File> file_;

@@ -41,14 +41,14 @@ struct WalFolder {
   WalFolder& open(uint64_t flushed_through = 0) {
     pipeline::set_log_level(pipeline::LogLevel::kError);
     bodies.clear(), frames.clear();
-    auto opened = Wal::open(files, registry, {kFolder, segment_bytes}, flushed_through,
-                            [&](WalFrame frame) -> pipeline::Result<void> {
-                              bodies.push_back(frame.body);
-                              frames.emplace(frame.number, std::move(frame));
-                              return {};
-                            });
+    auto opened = Wal::open(files, registry, {kFolder, segment_bytes}, flushed_through);
     REQUIRE(opened);
     wal = *std::move(opened);
+    REQUIRE(wal->replay([&](WalFrame frame) -> pipeline::Result<void> {
+      bodies.push_back(frame.body);
+      frames.emplace(frame.number, std::move(frame));
+      return {};
+    }));
     return *this;
   }
   WalFolder& close() {

@@ -182,6 +182,7 @@ Result<QueryResult> QueryEngine::attempt(const Asked& asked, QueryTurn& turn, co
       context.plan = &result.plan.emplace(QueryPlan{expr_text(asked.expr), {}, 0, memory.limit_bytes()});
     TRY(run(context, result));
     if (context.objects_missing && attempts < kFreshViews) continue;
+    if (!view.incomplete.empty()) result.warnings.push_back(view.incomplete);
     result.partial = std::any_of(result.warnings.begin(), result.warnings.end(), [](const std::string& warning) {
       return warning.find("could not be read") != warning.npos;  // others tell of series cut off
     });

@@ -69,6 +69,7 @@ Result<std::vector<std::string>> for_each_stream(const StreamQuery& query, const
     TRY_LET(Outcome outcome, visit_objects(query, view, readers, turn, selectors, visit));
     if (outcome.objects_missing && !fresh) continue;  // compacted and deleted meanwhile
     visit_head(query, view, selectors, visit);
+    if (!view.incomplete.empty()) outcome.warnings.push_back(view.incomplete);
     return std::move(outcome.warnings);
   }
   return std::vector<std::string>();

@@ -152,7 +152,9 @@ auto walk(const VolumeSelection& selection, const ReadViewSource& views, ReaderC
     TRY(walk.objects(*view.objects, readers, turn));
     if (walk.objects_missing() && !fresh) continue;
     walk.head(view.head);
-    return Readable<decltype(make())>{std::move(visitor), walk.take_warnings()};
+    auto warnings = walk.take_warnings();
+    if (!view.incomplete.empty()) warnings.push_back(view.incomplete);
+    return Readable<decltype(make())>{std::move(visitor), std::move(warnings)};
   }
   return fail(Errc::kUnavailable, "objects went away while they were read");
 }

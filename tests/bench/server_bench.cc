@@ -36,7 +36,7 @@ struct Options {
   bool has(std::string_view row) const { return std::find(rows.begin(), rows.end(), row) != rows.end(); }
 };
 
-constexpr std::string_view kUsage = "usage: server_bench [s1|queries|s12]... [--bytes N] [--server PATH]";
+constexpr std::string_view kUsage = "usage: server_bench [s1|queries|replay|s12]... [--bytes N] [--server PATH]";
 
 Options parse(int argc, char** argv) {
   Options options;
@@ -47,13 +47,13 @@ Options parse(int argc, char** argv) {
       options.bytes = must(pipeline::parse_size(value)), ++i;
     } else if (word == "--server") {
       options.server = value, ++i;
-    } else if (word == "s1" || word == "queries" || word == "s12") {
+    } else if (word == "s1" || word == "queries" || word == "replay" || word == "s12") {
       options.rows.emplace_back(word);
     } else {
       fatal(kUsage);
     }
   }
-  if (options.rows.empty()) options.rows = {"s1", "queries", "s12"};
+  if (options.rows.empty()) options.rows = {"s1", "queries", "replay", "s12"};
   return options;
 }
 
@@ -250,6 +250,34 @@ void measure_query(Program& server, const PushCorpus& corpus, const Query& query
   }
 }
 
+// A log of which nothing was flushed, and the start after a kill: as all of it is in sight, and as all of it is in
+// objects.
+void measure_replay(const Options& options, const PushCorpus& corpus, Report& report) {
+  Folder folder;
+  const uint16_t port = free_port();
+  auto program = [&](std::string_view name, std::string_view ingest) {
+    std::string config =
+        folder.write(name, concat("data_dir = \"", folder.path(), "/data\"\n\n[http]\nlisten = \"127.0.0.1:", port,
+                                  "\"\n\n[ingest]\n", ingest, "\n[retention]\nperiod = \"0\"\n"));
+    return Program(folder, {options.server, "--config", std::move(config)}, port);
+  };
+  {
+    Program first =
+        program("first.toml", "flush_interval = \"24h\"\nflush_bytes = \"64GiB\"\nmemory_limit = \"128GiB\"\n");
+    first.wait_ready();
+    Pusher(corpus, first.url("/loki/api/v1/push")).run();
+  }  // killed
+  Program server = program("second.toml", "");
+  const double raw = static_cast<double>(corpus.raw_bytes) / 1e9;
+  report.add("replay", "ready", server.wait_ready() * 1e3, "ms");
+  const timespec pause{0, 20'000'000};
+  while (server.metric("skidway_server_wal_replay_remaining_bytes") > 0) nanosleep(&pause, nullptr);
+  report.add("replay", "raw bytes per CPU second until in sight", raw / server.cpu_seconds(), "GB/s");
+  server.post("/flush");
+  report.add("replay", "raw bytes per CPU second until in objects", raw / server.cpu_seconds(), "GB/s");
+  report.add("replay", "RSS peak", static_cast<double>(server.peak_rss()) / kMiB, "MiB");
+}
+
 void measure_s12(const Options& options, Report& report) {
   ServerRun run(options);
   Program& server = run.program();
@@ -273,19 +301,22 @@ int main(int argc, char** argv) {
   Options options = parse(argc, argv);
   stay_on_second_cpu();
   Report report;
-  if (options.has("s1") || options.has("queries")) {
+  if (options.has("s1") || options.has("queries") || options.has("replay")) {
     constexpr pipeline::UnixNanos kMinute = 60'000'000'000;
     PushCorpus corpus(options.bytes, (pipeline::SystemClock().wall() / kMinute - 1) * kMinute);
     std::printf("corpus: %zu bodies, %.0f MB of lines, %.2f M lines, %.0f MB on the wire\n", corpus.bodies.size(),
                 static_cast<double>(corpus.raw_bytes) / 1e6, static_cast<double>(corpus.lines) / 1e6,
                 static_cast<double>(corpus.wire_bytes) / 1e6);
-    ServerRun run(options);
-    run.program().wait_ready();
-    measure_s1(run.program(), corpus, report);
-    if (options.has("queries")) {
-      for (const Query& query : queries(corpus)) measure_query(run.program(), corpus, query, report);
+    if (options.has("s1") || options.has("queries")) {
+      ServerRun run(options);
+      run.program().wait_ready();
+      measure_s1(run.program(), corpus, report);
+      if (options.has("queries")) {
+        for (const Query& query : queries(corpus)) measure_query(run.program(), corpus, query, report);
+      }
+      run.program().stop();
     }
-    run.program().stop();
+    if (options.has("replay")) measure_replay(options, corpus, report);
   }
   if (options.has("s12")) measure_s12(options, report);
   report.print_json();
