@@ -24,6 +24,10 @@ HttpResponse ready_answer(const AdminRoutesOptions& options, bool verbose) {
   const Check checks[] = {{"catalogue", catalog_trouble}, {options.ingest.durable_place(), options.ingest.trouble()}};
   bool ready = true;
   std::string details;
+  if (auto trouble = options.store.trouble(); trouble && verbose)
+    details += concat("store: ", *trouble, "; queries are partial\n");
+  if (auto progress = options.ingest.replay_progress(); progress && verbose)
+    details += concat("replay: ", *progress, "; queries are partial\n");
   for (const Check& check : checks) {
     if (check.trouble) ready = false;
     if (check.trouble || verbose) details += concat(check.name, ": ", check.trouble.value_or("ok"), "\n");

@@ -7,6 +7,7 @@
 #include "server/catalog/catalog.h"
 #include "server/compact/compactor.h"
 #include "server/ingest/ingest.h"
+#include "server/store/awaited_store.h"
 
 namespace server {
 
@@ -14,6 +15,7 @@ struct AdminRoutesOptions {
   Ingest& ingest;
   Compactor& compactor;
   Catalog& catalog;
+  const AwaitedStore& store;
   pipeline::WorkerPool& pool;  // metrics are rendered there: some are read from disk
   pipeline::Registry& registry;
 };

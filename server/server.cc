@@ -19,7 +19,7 @@
 #include "server/limits/limit_reloader.h"
 #include "server/s3/s3_store.h"
 #include "server/settings_text.h"
-#include "server/store/cluster_marker.h"
+#include "server/store/awaited_store.h"
 #include "server/tail/tail_routes.h"
 
 namespace server {
@@ -47,11 +47,29 @@ Result<pipeline::FolderLock> lock_folder(FileSystem& files, const std::string& f
   return lock;
 }
 
-Result<std::unique_ptr<ObjectStore>> open_store(const StoreSettings& settings, FileSystem& files,
-                                                const pipeline::Clock& clock, pipeline::Registry& registry) {
-  if (settings.s3) return open_s3_store(*settings.s3, {files, clock, registry, system_environment()});
-  TRY(files.make_folders(settings.folder));
-  return open_local_store(files, settings.folder);
+// The first start of a catalogue needs its store: a typing error should be seen at once. Later ones do not: there are
+// entries to be served and taken.
+Result<bool> was_used(FileSystem& files, Catalog& catalog, const std::string& wal_folder) {
+  TRY_LET(auto snapshot, catalog.snapshot());
+  if (snapshot->version > 0) return true;
+  auto log = files.list(wal_folder);
+  return log && !log->empty();
+}
+
+Result<std::unique_ptr<AwaitedStore>> open_store(const Settings& settings, FileSystem& files, Catalog& catalog,
+                                                 const pipeline::Clock& clock, pipeline::Registry& registry) {
+  AwaitedStoreOptions options;
+  options.cluster = catalog.cluster();
+  options.place = settings.store.place();
+  TRY_LET(bool used, was_used(files, catalog, settings.ingest.wal_folder));
+  options.must_be_there = !used;
+  if (settings.store.s3) {
+    TRY_LET(auto made, make_s3_store(*settings.store.s3, {files, clock, registry, system_environment()}));
+    options.prepare = std::move(made.prepare);
+    return AwaitedStore::open(std::move(made.store), std::move(options));
+  }
+  TRY_LET(auto folder, open_local_store(files, settings.store.folder));
+  return AwaitedStore::open(std::move(folder), std::move(options));
 }
 
 // Beside what requests and traffic cost (server/s3).
@@ -79,8 +97,8 @@ struct Server::Graph {
   pipeline::FolderLock lock;
   LimitTable limits = LimitTable();
   std::unique_ptr<LimitReloader> limit_reloader = nullptr;
-  std::unique_ptr<ObjectStore> store = nullptr;
   std::unique_ptr<Catalog> catalog = nullptr;
+  std::unique_ptr<AwaitedStore> store = nullptr;
   std::unique_ptr<Compactor> compactor = nullptr;
   std::unique_ptr<Ingest> ingest = nullptr;
   std::unique_ptr<QueryEngine> queries = nullptr;
@@ -112,10 +130,9 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
             TRY_LET(Settings again, load_settings(s.config_file));
             return std::move(again.limits);
           }));
-  TRY_LET(g.store, open_store(s.store, files, clock, registry));
   if (auto folder = folder_of(s.catalog_file); !folder.empty()) TRY(files.make_folders(folder));
   TRY_LET(g.catalog, open_sqlite_catalog({s.catalog_file}, clock));
-  TRY(claim_store(*g.store, g.catalog->cluster(), s.store.place()));
+  TRY_LET(g.store, open_store(s, files, *g.catalog, clock, registry));
   if (s.store.s3) add_storage_cost(registry, *g.catalog, s.store.s3->prices);
   TRY_LET(g.compactor, Compactor::open(*g.store, *g.catalog, clock, registry, s.compaction));
   TRY_LET(g.ingest, Ingest::open({loop, files, *g.store, *g.catalog, clock, registry, g.limits}, s.ingest));
@@ -141,7 +158,7 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
                             : HttpResponse::text(500, concat(reloaded.error().message, "\n")));
     });
   });
-  add_admin_routes(router, {*g.ingest, *g.compactor, *g.catalog, *g.admin_pool, registry});
+  add_admin_routes(router, {*g.ingest, *g.compactor, *g.catalog, *g.store, *g.admin_pool, registry});
 
   const TenantResolver tenant = [&g](const HttpRequest& request, std::string& id) {
     return find_tenant(g.settings.tenancy, request, id);

@@ -1,6 +1,6 @@
 // Server: the graph of one skidway-server process with role `all`, and its HTTP routes.
 //
-//   lock on data_dir -> store -> catalogue -> compaction -> ingest (replays the log) -> queries -> HTTP
+//   lock on data_dir -> catalogue -> store -> compaction -> ingest (replays the log) -> queries -> HTTP
 //
 // Life:    start() opens everything in that order and listens; stop() undoes it in flow order: no new requests, running
 //          ones are answered, the head is flushed. `done` comes exactly once.

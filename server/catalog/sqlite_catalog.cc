@@ -6,6 +6,7 @@
 #include <optional>
 #include <random>
 
+#include "pipeline/base/failpoint.h"
 #include "pipeline/base/varint.h"
 #include "pipeline/db/database.h"
 #include "server/catalog/batch_table.h"
@@ -170,8 +171,10 @@ class SqliteCatalog final : public Catalog {
   Result<void> change(Write write, Apply apply) {
     TRY_LET(Transaction transaction, db_.begin());
     TRY(write());
+    TRY(pipeline::failpoint("catalog.before_commit"));
     stale_ = true;
     TRY(transaction.commit());
+    TRY(pipeline::failpoint("catalog.after_commit"));
     stale_ = false;
     std::lock_guard lock(live_mutex_);
     apply();
@@ -257,7 +260,9 @@ Result<std::unique_ptr<Catalog>> open_sqlite_catalog(CatalogOptions options, con
   if (version > kSchemaVersion) {
     return fail(Errc::kInvalid, concat(options.path, ": made by a newer version: tables ", version));
   }
+  TRY(pipeline::failpoint("catalog.opened"));
   if (version == 0) TRY(make_tables(db));
+  TRY(pipeline::failpoint("catalog.has_tables"));
   TRY_LET(ObjectTable objects, ObjectTable::open(db));
   TRY_LET(BatchTable batches, BatchTable::open(db));
   TRY_LET(NoteTable notes, NoteTable::open(db));

@@ -57,7 +57,9 @@ Compactor::Compactor(ObjectStore& store, Catalog& catalog, const pipeline::Clock
 Result<std::unique_ptr<Compactor>> Compactor::open(ObjectStore& store, Catalog& catalog, const pipeline::Clock& clock,
                                                    pipeline::Registry& registry, CompactorOptions options) {
   std::unique_ptr<Compactor> compactor(new Compactor(store, catalog, clock, registry, options));
-  TRY(compactor->remove_orphans());
+  // A store that is away has its orphans until a later start.
+  if (auto removed = compactor->remove_orphans(); !removed && removed.error().code != Errc::kUnavailable)
+    return fail(removed.error());
   compactor->thread_ = std::thread([c = compactor.get()] { c->run(); });
   return compactor;
 }

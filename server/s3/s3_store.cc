@@ -5,6 +5,7 @@
 
 #include "pipeline/base/concat.h"
 #include "pipeline/base/log.h"
+#include "pipeline/base/time_format.h"
 #include "server/s3/s3_upload.h"
 #include "server/s3/xml.h"
 
@@ -18,7 +19,8 @@ using pipeline::HttpClientResponse;
 
 namespace {
 
-constexpr uint64_t kListBytes = 512 << 10;  // about what a page of 1,000 keys takes
+constexpr std::chrono::hours kAbandonedAfter{24};  // no upload takes that long
+constexpr uint64_t kListBytes = 512 << 10;         // about what a page of 1,000 keys takes
 
 std::optional<uint64_t> number_of(std::string_view text) {
   uint64_t number = 0;
@@ -29,7 +31,7 @@ std::optional<uint64_t> number_of(std::string_view text) {
 
 class S3Store final : public ObjectStore {
  public:
-  explicit S3Store(std::unique_ptr<S3Client> client) : client_(std::move(client)) {}
+  S3Store(std::unique_ptr<S3Client> client, const pipeline::Clock& clock) : client_(std::move(client)), clock_(clock) {}
 
   Result<void> probe(const Ulid& id);
 
@@ -58,6 +60,7 @@ class S3Store final : public ObjectStore {
   Result<void> check_bucket(std::string_view what, std::string_view key);
 
   std::unique_ptr<S3Client> client_;
+  const pipeline::Clock& clock_;
   bool conditional_ = false;
 };
 
@@ -166,6 +169,9 @@ Result<uint64_t> S3Store::remove_unfinished(const std::string& folder) {
     for (const XmlElement& upload : root.children) {
       if (upload.name != "Upload") continue;
       const std::string key(upload.text_of("Key"));
+      // One that is young may belong to a process that is alive: this one or another.
+      const auto begun = pipeline::parse_rfc3339(upload.text_of("Initiated"));
+      if (!begun || *begun > clock_.wall() - std::chrono::nanoseconds(kAbandonedAfter).count()) continue;
       // Directly in the folder only: a prefix inside ours may be another cluster's.
       if (!key.starts_with(below(folder)) || key.find('/', below(folder).size()) != key.npos) continue;
       S3Request abort{S3Operation::kMultipart, "DELETE", key};
@@ -207,12 +213,19 @@ Result<void> S3Store::probe(const Ulid& id) {
 
 }  // namespace
 
-Result<std::unique_ptr<ObjectStore>> open_s3_store(S3Options options, S3Doors doors) {
-  UlidMaker ulids(doors.clock);
+Result<UnaskedS3Store> make_s3_store(S3Options options, S3Doors doors) {
+  auto ulids = std::make_shared<UlidMaker>(doors.clock);
+  const pipeline::Clock& clock = doors.clock;
   TRY_LET(auto client, S3Client::start(std::move(options), std::move(doors)));
-  auto store = std::make_unique<S3Store>(std::move(client));
-  TRY(store->probe(ulids.make()));
-  return std::unique_ptr<ObjectStore>(std::move(store));
+  auto store = std::make_unique<S3Store>(std::move(client), clock);
+  S3Store* made = store.get();
+  return UnaskedS3Store{std::move(store), [made, ulids] { return made->probe(ulids->make()); }};
+}
+
+Result<std::unique_ptr<ObjectStore>> open_s3_store(S3Options options, S3Doors doors) {
+  TRY_LET(auto made, make_s3_store(std::move(options), std::move(doors)));
+  TRY(made.prepare());
+  return std::move(made.store);
 }
 
 }  // namespace server

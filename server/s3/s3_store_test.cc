@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "pipeline/base/testing/forgetful_files.h"
+#include "pipeline/base/time_format.h"
 #include "server/s3/testing/s3_double.h"
 #include "server/store/testing/store_checks.h"
 
@@ -188,6 +189,25 @@ TEST_CASE("s3 store: a large object that cannot be written leaves no parts behin
   CHECK(says(put.error(), "s3:PutObject"));
   for (int i = 0; i < 500 && f.s3.unfinished_uploads() > 0; ++i) std::this_thread::sleep_for(10ms);
   CHECK(f.s3.unfinished_uploads() == 0);
+}
+
+TEST_CASE("s3 store: of unfinished uploads only those are removed that nobody can be busy with any more") {
+  Fixture f;
+  f.options.part_bytes = 5 << 20;
+  auto& store = f.open();
+  auto upload = *store.create("c/l0/busy");
+  REQUIRE(upload->append(std::string(6 << 20, 'x')));
+  REQUIRE(f.s3.unfinished_uploads() == 1);
+  f.s3.set_uploads_begun(pipeline::format_rfc3339(f.clock->wall() - std::chrono::nanoseconds(23h).count()));
+  CHECK(store.remove_unfinished("c/l0") == 0);
+  f.s3.set_uploads_begun("yesterday");
+  CHECK(store.remove_unfinished("c/l0") == 0);
+  REQUIRE(f.s3.unfinished_uploads() == 1);
+  f.s3.set_uploads_begun(pipeline::format_rfc3339(f.clock->wall() - std::chrono::nanoseconds(25h).count()));
+  CHECK(store.remove_unfinished("c") == 0);  // not directly in it
+  CHECK(store.remove_unfinished("c/l0") == 1);
+  CHECK(f.s3.unfinished_uploads() == 0);
+  CHECK_FALSE(upload->commit());
 }
 
 TEST_CASE("s3 store: a missing bucket is not a missing object") {

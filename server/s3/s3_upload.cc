@@ -6,6 +6,7 @@
 #include <random>
 
 #include "pipeline/base/concat.h"
+#include "pipeline/base/failpoint.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/text_encoding.h"
 #include "server/s3/xml.h"
@@ -16,6 +17,7 @@ using pipeline::concat;
 using pipeline::Errc;
 using pipeline::Error;
 using pipeline::fail;
+using pipeline::failpoint;
 using pipeline::HttpClientResponse;
 
 namespace {
@@ -114,7 +116,9 @@ Result<void> S3Upload::put_whole() {
   put.body = std::make_shared<std::string>(std::move(buffer_));
   add_object_headers(put.headers);
   if (conditional_) put.headers.set("If-None-Match", "*");
+  TRY(failpoint("s3.before_put"));
   TRY_LET(auto answer, call(std::move(put)));
+  TRY(failpoint("s3.after_put"));
   if (answer.status / 100 == 2) return {};
   if (answer.status == 412) return accept_own({Errc::kInvalid, concat("write object ", key_, ": it exists already")});
   return fail(failed(answer).within(concat("write object ", key_)));
@@ -130,6 +134,7 @@ Result<void> S3Upload::accept_own(Error otherwise) {
 
 Result<void> S3Upload::begin_parts() {
   TRY(check_absent());
+  TRY(failpoint("s3.before_multipart"));
   S3Request begin{S3Operation::kMultipart, "POST", key_};
   begin.query = {{"uploads", ""}};
   begin.hedge = false;
@@ -190,7 +195,9 @@ Result<void> S3Upload::complete_parts() {
   complete.query = {{"uploadId", upload_id_}};
   complete.body = std::make_shared<std::string>(std::move(list));
   complete.hedge = false;
+  TRY(failpoint("s3.before_complete"));
   TRY_LET(auto answer, call(std::move(complete)));
+  TRY(failpoint("s3.after_complete"));
   if (answer.status / 100 == 2) return {};
   // After a lost answer the upload is no more, but the object is.
   return accept_own(failed(answer).within(concat("write object ", key_)));

@@ -1,5 +1,7 @@
 #include "server/store/cluster_marker.h"
 
+#include "pipeline/base/failpoint.h"
+
 namespace server {
 
 using pipeline::concat;
@@ -31,8 +33,10 @@ Result<void> claim_store(ObjectStore& store, const Ulid& cluster, std::string_vi
   auto found = read_marker(store, place);
   if (!found && found.error().code == Errc::kNotFound) {
     TRY(store.remove_unfinished(""));  // of a program that died here
+    TRY(pipeline::failpoint("marker.before_put"));
     auto made = store.put(kKey, marker_of(cluster));
     if (!made && made.error().code != Errc::kInvalid) return made;  // kInvalid: another was quicker
+    TRY(pipeline::failpoint("marker.after_put"));
     found = read_marker(store, place);
   }
   TRY(found);

@@ -4,6 +4,8 @@
 #include <set>
 #include <utility>
 
+#include "pipeline/base/failpoint.h"
+
 namespace server {
 
 using pipeline::concat;
@@ -26,24 +28,53 @@ namespace {
 
 constexpr std::string_view kUnfinished = ".part";
 
+// The unfinished files that this program is writing. Thread: any.
+class OpenUploads {
+ public:
+  void begin(std::string path) {
+    std::lock_guard lock(mutex_);
+    paths_.insert(std::move(path));
+  }
+  void end(const std::string& path) {
+    std::lock_guard lock(mutex_);
+    paths_.erase(path);
+  }
+  bool contains(const std::string& path) const {
+    std::lock_guard lock(mutex_);
+    return paths_.contains(path);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::set<std::string> paths_;  // under mutex_
+};
+
 class LocalUpload final : public ObjectUpload {
  public:
-  LocalUpload(pipeline::FileSystem& files, std::unique_ptr<pipeline::File> file, std::string path)
-      : files_(files), file_(std::move(file)), path_(std::move(path)) {}
+  LocalUpload(pipeline::FileSystem& files, std::unique_ptr<pipeline::File> file, std::string path,
+              std::shared_ptr<OpenUploads> open)
+      : files_(files), file_(std::move(file)), path_(std::move(path)), open_(std::move(open)) {
+    open_->begin(part());
+  }
 
   ~LocalUpload() override {
-    if (finished_) return;
-    file_.reset();
-    (void)files_.remove(part());  // what stays is removed at the next start
+    if (!finished_) {
+      file_.reset();
+      (void)files_.remove(part());  // what stays is removed at the next start
+    }
+    open_->end(part());
   }
 
   Result<void> append(std::string_view bytes) override { return file_->append(bytes); }
 
   Result<void> commit() override {
+    TRY(pipeline::failpoint("file_store.before_sync"));
     TRY(file_->sync());
     file_.reset();
+    TRY(pipeline::failpoint("file_store.before_rename"));
     TRY(files_.rename(part(), path_));
     finished_ = true;
+    TRY(pipeline::failpoint("file_store.after_rename"));
     return files_.sync_folder(path_.substr(0, path_.rfind('/')));
   }
 
@@ -53,6 +84,7 @@ class LocalUpload final : public ObjectUpload {
   pipeline::FileSystem& files_;
   std::unique_ptr<pipeline::File> file_;
   const std::string path_;
+  const std::shared_ptr<OpenUploads> open_;
   bool finished_ = false;
 };
 
@@ -65,7 +97,8 @@ class LocalStore final : public ObjectStore {
     if (files_.open_to_read(path)) return fail(Errc::kInvalid, concat("create object ", key, ": it exists already"));
     TRY(make_folder_of(path));
     TRY_LET(auto file, files_.create(concat(path, kUnfinished)));
-    return std::unique_ptr<ObjectUpload>(std::make_unique<LocalUpload>(files_, std::move(file), std::move(path)));
+    return std::unique_ptr<ObjectUpload>(
+        std::make_unique<LocalUpload>(files_, std::move(file), std::move(path), open_));
   }
 
   Result<void> get_range(const std::string& key, uint64_t offset, uint64_t length, std::string& out) override {
@@ -98,7 +131,7 @@ class LocalStore final : public ObjectStore {
     TRY_LET(auto names, names_in(folder));
     uint64_t removed = 0;
     for (const std::string& name : names) {
-      if (!name.ends_with(kUnfinished)) continue;
+      if (!name.ends_with(kUnfinished) || open_->contains(path_of(key_of(folder, name)))) continue;
       TRY(files_.remove(path_of(key_of(folder, name))));
       ++removed;
     }
@@ -133,6 +166,7 @@ class LocalStore final : public ObjectStore {
 
   pipeline::FileSystem& files_;
   const std::string root_;
+  const std::shared_ptr<OpenUploads> open_ = std::make_shared<OpenUploads>();
   std::mutex mutex_;
   std::set<std::string> made_folders_;  // under mutex_: made and synced by this program; a handful
 };

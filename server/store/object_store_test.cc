@@ -108,4 +108,16 @@ TEST_SUITE("server/store") {
       if (done) break;
     }
   }
+
+  TEST_CASE("local store: what this program is writing is not taken for what a dead one left") {
+    pipeline::ForgetfulFiles files;
+    REQUIRE(files.make_folders("/data/c/l0"));
+    { auto left = *files.create("/data/c/l0/dead.lseg.part"); }
+    auto store = *open_local_store(files, "/data");
+    auto upload = *store->create("c/l0/mine.lseg");
+    REQUIRE(upload->append("abc"));
+    CHECK(store->remove_unfinished("c/l0") == 1);
+    REQUIRE(upload->commit());
+    CHECK(store->size("c/l0/mine.lseg") == 3);
+  }
 }

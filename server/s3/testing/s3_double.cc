@@ -47,6 +47,11 @@ std::map<std::string, std::string> S3Double::objects() {
   return out;
 }
 
+void S3Double::set_uploads_begun(std::string time) {
+  std::lock_guard lock(mutex_);
+  uploads_begun_ = std::move(time);
+}
+
 size_t S3Double::unfinished_uploads() {
   std::lock_guard lock(mutex_);
   return uploads_.size();
@@ -105,7 +110,8 @@ HttpResponse S3Double::list(const std::map<std::string, std::string>& query) {
     out = "<ListMultipartUploadsResult>";
     for (const auto& [id, upload] : uploads_) {
       if (upload.key.starts_with(value("prefix")))
-        out += concat("<Upload><Key>", xml_escape(upload.key), "</Key><UploadId>", id, "</UploadId></Upload>");
+        out += concat("<Upload><Key>", xml_escape(upload.key), "</Key><UploadId>", id, "</UploadId><Initiated>",
+                      uploads_begun_, "</Initiated></Upload>");
     }
     return HttpResponse::text(200, out + "</ListMultipartUploadsResult>");
   }

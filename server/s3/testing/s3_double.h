@@ -39,6 +39,7 @@ class S3Double {
   bool conditional = true;  // If-None-Match is obeyed
   std::map<std::string, std::string> objects();
   size_t unfinished_uploads();
+  void set_uploads_begun(std::string time);       // what listings say of all unfinished uploads
   std::vector<pipeline::HttpRequest> requests();  // all so far
   void put_object(const std::string& key, std::string body);
 
@@ -61,6 +62,7 @@ class S3Double {
                               const std::map<std::string, std::string>& query);
 
   std::mutex mutex_;
+  std::string uploads_begun_ = "2020-01-01T00:00:00.000Z";
   std::map<std::string, Object> objects_;
   std::map<std::string, Upload> uploads_;
   std::function<Fault(const pipeline::HttpRequest&)> fault_;
