@@ -11,6 +11,7 @@ import urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 import programs  # noqa: E402
+from history import History  # noqa: E402
 
 DISK_BYTES = 8 << 20
 LIMITS = """
@@ -93,6 +94,54 @@ def acknowledged_is_readable():
             subprocess.run(["umount", disk], capture_output=True)
 
 
+def full_catalogue(ack):
+    with programs.folder() as folder:
+        disk = os.path.join(folder, "catalogue")
+        mounted = mount_small_disk(disk)
+        assert mounted.returncode == 0, mounted.stderr
+        server = programs.server(folder, extra=f'[catalog]\nurl = "sqlite://{disk}/catalog.db"\n[ingest]\nack = "{ack}"\nflush_interval = "200ms"\nmax_hold = "1s"\n')
+        ballast = os.path.join(disk, "ballast")
+        try:
+            server.start()
+            with History(server, 1, writers=3, pause=0.02) as history:
+                time.sleep(0.5)
+                with open(ballast, "wb", buffering=0) as f:
+                    try:
+                        while True:
+                            f.write(bytes(4096))
+                    except OSError:
+                        pass
+                time.sleep(3)
+                refused = programs.http(server.url("/flush"), b"")[0] if ack == "disk" else 503 if 503 in history.answers() else 0
+                before = history.acknowledged()
+                os.remove(ballast)
+                time.sleep(2)
+            assert refused in (500, 503), (refused, history.answers())
+            assert history.acknowledged() > before, history.answers()
+            for path in ("/flush", "/compact"):
+                status, said = programs.http(server.url(path), b"")
+                assert status == 204, (path, said)
+            history.check()
+            server.kill()
+            server.start()
+            history.check()
+            assert server.stop() == 0
+        finally:
+            if server.process and server.process.poll() is None:
+                server.kill()
+            subprocess.run(["umount", disk], capture_output=True)
+
+
+def full_catalogue_disk():
+    """ack disk: while the catalogue's disk is full flushes are repeated, pushes are acknowledged, and nothing is lost"""
+    full_catalogue("disk")
+
+
+def full_catalogue_s3():
+    """ack s3: while the catalogue's disk is full pushes are held and then 503, and stored when there is room"""
+    full_catalogue("s3")
+
+
 if __name__ == "__main__":
     if os.environ.get("SKIDWAY_OWN_MOUNTS") != "1":
         with programs.folder() as probe:
@@ -104,4 +153,4 @@ if __name__ == "__main__":
                     os.execvp("unshare", ["unshare", "-rm", sys.executable, os.path.abspath(__file__)])
                 except OSError:
                     pass  # the case itself fails and says why
-    sys.exit(programs.run_cases([acknowledged_is_readable]))
+    sys.exit(programs.run_cases([acknowledged_is_readable, full_catalogue_disk, full_catalogue_s3]))

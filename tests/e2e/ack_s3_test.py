@@ -136,6 +136,27 @@ def memory(store):
         history.check()
 
 
+def slow_tail(store):
+    """where one answer in ten of the bucket comes five seconds late, a second request is sent and the pushes do not wait for it"""
+    with Case(store, "tail", keys='connect_timeout = "500ms"\n') as case:
+        with case.history(writers=2, pause=0.05) as history:
+            time.sleep(8)  # what is usual is learnt
+            case.proxy.mode = "slow tail"
+            worst, until = [], time.monotonic() + 12
+            body = b'{"streams":[{"stream":{"job":"probe"},"values":[["%d","probe"]]}]}'
+            while time.monotonic() < until:
+                started = time.monotonic()
+                status, said = programs.http(case.server.url("/loki/api/v1/push"), body % time.time_ns(), {"Content-Type": "application/json"})
+                worst.append(time.monotonic() - started)
+                assert status == 204, said
+            case.proxy.mode = "pass"
+        assert set(history.answers()) == {204}, history.answers()
+        worst.sort()
+        assert case.server.metric("skidway_server_s3_hedges_total") > 0
+        assert worst[len(worst) * 9 // 10] < 3.5, worst[-5:]
+        history.check()
+
+
 def lost_answers(store):
     """a PUT whose answer got lost is known as our own, and its pushes are acknowledged"""
     with Case(store, "lost") as case:
@@ -203,7 +224,7 @@ def main():
     with programs.folder() as folder, object_stores.Radosgw(folder + "/service") as store:
         store.make_bucket(BUCKET)
         cases = []
-        for case in (in_the_bucket, quick_answers, killed, held, refused, lost_answers, memory, stopped, from_disk):
+        for case in (in_the_bucket, quick_answers, killed, held, refused, slow_tail, lost_answers, memory, stopped, from_disk):
             if arguments.only not in case.__name__:
                 continue
             bound = lambda case=case: case(store)  # noqa: E731

@@ -41,12 +41,14 @@ class Program:
         self.config = os.path.join(folder, name + ".toml")
         self.log = os.path.join(folder, name + ".log")
         self.process = None
+        self.environment = {}  # beside that of the test
         with open(self.config, "w", encoding="utf-8") as f:
             f.write(config)
 
     def start(self, ready=True):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([self.binary, "--config", self.config], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen([self.binary, "--config", self.config], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                            env=dict(os.environ, **self.environment))
         if ready:
             self.wait_ready()
         return self

@@ -234,7 +234,7 @@ def damaged(store):
 
 
 def bucket_gone(store):
-    """a bucket that is gone and comes back: pushes are acknowledged meanwhile, and flushed afterwards"""
+    """a bucket that is gone and comes back, with a start between: pushes are acknowledged meanwhile, and flushed afterwards"""
     bucket = "skidway-gone"
     store.make_bucket(bucket)
     case = Case(store, "gone", QUICK_FLUSH, IMPATIENT)
@@ -253,10 +253,44 @@ def bucket_gone(store):
             assert time.monotonic() < until, case.server.log_tail()
             time.sleep(0.1)
         case.push(100)
+        case.server.kill()
+        case.server.start()
+        case.push(100)
         store.make_bucket(bucket)
         case.flush()
         assert any(key.endswith(".lseg") for key in store.keys(bucket)), store.keys(bucket)
         case.check()
+
+
+def away_at_start(store):
+    """a server whose bucket is away when it starts takes pushes, says what it lacks, and goes on by itself when the bucket is back"""
+    proxy = fault_proxy.FaultProxy(store.port)
+    try:
+        with Case(store, "away", QUICK_FLUSH, 'connect_timeout = "500ms"\ntimeout = "1s"\npatience = "20s"\n', proxy.port) as case:
+            case.push(100)
+            case.flush()
+            for mode in ("refuse", "hang"):
+                case.server.kill()
+                proxy.mode = mode
+                started = time.monotonic()
+                case.server.start()
+                assert time.monotonic() - started < 8, f"ready after {time.monotonic() - started:.1f} s"
+                stored = len(case.sent)
+                case.push(100)
+                status, said = programs.http(case.server.url("/ready?verbose"))
+                assert status == 200 and b"store: " in said and b"queries are partial" in said, (status, said)
+                now = time.time_ns()
+                status, body = programs.http(case.server.url(f"/loki/api/v1/query_range?query=%7Bapp%3D%22s3%22%7D&limit=5000&start={now - HOUR}&end={now + HOUR}"))
+                assert status == 200, body
+                answer = json.loads(body)
+                assert answer["partial"] and any("is not there since the start" in warning for warning in answer["warnings"]), answer["warnings"]
+                assert sum(len(stream["values"]) for stream in answer["data"]["result"]) == len(case.sent) - stored
+                proxy.mode = "pass"
+                case.flush()
+                case.check()
+                assert b"store: " not in programs.http(case.server.url("/ready?verbose"))[1]
+    finally:
+        proxy.close()
 
 
 def main():
@@ -264,7 +298,7 @@ def main():
     with programs.folder() as folder, kind(folder + "/service") as store:
         store.make_bucket(BUCKET)
         cases = [door, restart, foreign, lambda s: faults(s, MODES[sys.argv[1]])]
-        cases += [tls, stop_in_outage, damaged] if kind is object_stores.Radosgw else [metrics, refusals, bucket_gone]
+        cases += [tls, stop_in_outage, damaged, away_at_start] if kind is object_stores.Radosgw else [metrics, refusals, bucket_gone]
         named = []
         for case in cases:
             bound = lambda case=case: case(store)  # noqa: E731

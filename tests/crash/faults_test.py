@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Faults of the machine under a running server, judged by a history of pushes: a busy catalogue, a clock that jumps, a torn log, objects that vanish under queries."""
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
+import programs  # noqa: E402
+from history import HOUR, History  # noqa: E402
+
+QUICK = 'flush_interval = "200ms"\n'
+COMPACTION = '[compaction]\ninterval = "200ms"\n'
+SEED = random.randrange(1 << 30)
+
+
+class Running:
+    def __init__(self, ingest="", extra=COMPACTION, quick=QUICK, limits=""):
+        self.scratch = programs.folder()
+        self.folder = os.path.join(self.scratch.name, "server")
+        self.server = programs.server(self.scratch.name, extra=limits + "[ingest]\n" + quick + ingest + extra)
+
+    def __enter__(self):
+        self.server.start()
+        return self
+
+    def __exit__(self, *_):
+        if self.server.process and self.server.process.poll() is None:
+            self.server.kill()
+        self.scratch.cleanup()
+
+    def check(self, history):
+        """Before and after a flush, a merge, a kill and a clean restart."""
+        history.check()
+        for path in ("/flush", "/compact"):
+            status, said = programs.http(self.server.url(path), b"", timeout=60)
+            assert status == 204, (path, said)
+        history.check()
+        self.server.kill()
+        self.server.start()
+        history.check()
+        assert self.server.stop() == 0
+
+
+def busy_catalogue(ack):
+    with Running(f'ack = "{ack}"\n') as run:
+        with History(run.server, SEED, writers=3) as history:
+            for _ in range(3):
+                time.sleep(0.3)
+                other = sqlite3.connect(os.path.join(run.folder, "catalog.db"), timeout=10, isolation_level=None)
+                other.execute("BEGIN IMMEDIATE")  # nobody else may write
+                before = history.acknowledged()
+                time.sleep(1.5)
+                gained = history.acknowledged() - before
+                assert (gained > 0) == (ack == "disk") or gained < 200, f"{gained} lines acknowledged while the catalogue was busy"
+                other.execute("ROLLBACK")
+                other.close()
+            time.sleep(0.5)
+        assert set(history.answers()) == {204}, history.answers()
+        run.check(history)
+
+
+def busy_catalogue_disk():
+    """ack disk: while another process holds the catalogue's lock pushes are acknowledged, and flushed afterwards"""
+    busy_catalogue("disk")
+
+
+def busy_catalogue_s3():
+    """ack s3: while another process holds the catalogue's lock pushes wait, and are stored afterwards"""
+    busy_catalogue("s3")
+
+
+def jumping_clock():
+    """a wall clock that jumps by an hour, a day and back loses and doubles nothing, holds up no answer and deletes no object"""
+    # A clock that goes back makes entries of now look as if they came from the future: that is refused, with a limit of its own.
+    with Running(extra='[compaction]\ninterval = "200ms"\ngrace = "1h"\n', limits='creation_grace_period = "100h"\n') as run:
+        library, offset = os.path.join(run.scratch.name, "clock.so"), os.path.join(run.scratch.name, "offset")
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, os.path.join(HERE, "jumping_clock.c"), "-ldl"], check=True)
+
+        def jump(seconds):
+            with open(offset + ".new", "w", encoding="utf-8") as f:
+                f.write(str(seconds))
+            os.rename(offset + ".new", offset)
+
+        jump(0)
+        run.server.stop()
+        run.server.environment = {"LD_PRELOAD": library, "JUMPING_CLOCK": offset}
+        run.server.start()
+        with History(run.server, SEED, writers=4) as history:
+            for seconds in (3600, -3600, 86400, 0, -7200, 0):
+                jump(seconds)
+                before, pushed = time.monotonic(), history.acknowledged()
+                time.sleep(0.7)
+                assert history.acknowledged() > pushed, f"nothing was acknowledged for {time.monotonic() - before:.1f} s after a jump to {seconds} s"
+        assert set(history.answers()) == {204}, history.answers()
+        jump(0)
+        run.check(history)
+
+
+def torn_log():
+    """a log whose tail is torn, cut or spoilt behind what was acknowledged gives everything back"""
+    rng = random.Random(SEED)
+    with Running('wal_segment_bytes = "64KiB"\n', quick='flush_interval = "1h"\n') as run:
+        wal = os.path.join(run.folder, "wal")
+        histories = []
+        for spoil in ("garbage", "half a frame", "zeros"):
+            with History(run.server, SEED, writers=3, padding=200) as history:
+                time.sleep(0.4)
+            histories.append(history)
+            run.server.kill()
+            last = os.path.join(wal, max(os.listdir(wal)))
+            with open(last, "rb") as f:
+                whole = f.read()
+            with open(last, "ab") as f:
+                f.write({"garbage": rng.randbytes(300), "half a frame": whole[16:16 + 200], "zeros": bytes(5000)}[spoil])
+            run.server.start()
+            for earlier in histories:
+                earlier.check()
+        assert run.server.metric("skidway_server_wal_cut_bytes_total") > 0
+        for earlier in histories:
+            run.check(earlier)
+            run.server.start()
+
+
+def objects_vanish():
+    """objects that are merged and deleted at once, while queries read them, cost no line of any answer"""
+    with Running(extra='[compaction]\ninterval = "100ms"\ngrace = "0s"\n') as run:
+        faults, stop = [], threading.Event()
+        with History(run.server, SEED, writers=3) as history:
+            writer = history.writers[0]
+
+            def read():
+                while not stop.is_set():
+                    at_least = len(writer.acknowledged)
+                    data = run.server.query("query", query=f'sum(count_over_time({{history="{history.name}",writer="0"}}[1h]))', time=str(time.time_ns() + HOUR // 2))
+                    found = int(float(data["result"][0]["value"][1])) if data["result"] else 0
+                    if found < at_least:
+                        faults.append(f"{found} of at least {at_least}")
+
+            readers = [threading.Thread(target=read) for _ in range(2)]
+            for reader in readers:
+                reader.start()
+            until = time.monotonic() + 5
+            while time.monotonic() < until:
+                for path in ("/flush", "/compact"):
+                    programs.http(run.server.url(path), b"", timeout=30)
+            stop.set()
+            for reader in readers:
+                reader.join()
+        assert not faults, faults[:5]
+        run.check(history)
+
+
+def main():
+    print(f"seed {SEED}", flush=True)
+    return programs.run_cases([busy_catalogue_disk, busy_catalogue_s3, jumping_clock, torn_log, objects_vanish])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
