@@ -1,5 +1,6 @@
 #include "server/settings.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "pipeline/base/concat.h"
@@ -62,7 +63,7 @@ void read_ingest(ConfigTable table, IngestOptions& ingest) {
                    "one half is flushed while the other fills");
   ingest.segment_bytes = table.size("wal_segment_bytes", ingest.segment_bytes);
   ingest.push.hold = ingest.objects.patience = milliseconds("max_hold", ingest.push.hold);
-  ingest.objects.linger = milliseconds("linger", ingest.objects.linger);
+  ingest.objects.linger = milliseconds("linger", std::min(ingest.objects.linger, ingest.push.hold));
   if (ingest.objects.linger > ingest.push.hold) table.error_at("linger", "linger is above max_hold");
   ingest.objects.bytes = table.size("linger_bytes", ingest.objects.bytes);
   ingest.workers = static_cast<size_t>(table.integer("workers", static_cast<int64_t>(ingest.workers), 1, 256));

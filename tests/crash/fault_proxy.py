@@ -19,7 +19,7 @@ class FaultProxy:
     hang         bytes are taken, nothing is forwarded and nothing answered
     slow         some 200 KB/s
     429 ...      requests are answered with that status, nothing is forwarded
-    slow tail    one answer in ten comes five seconds late
+    slow tail    one answer in thirty comes five seconds late
     lost answer  the request is forwarded whole, the answer is not: the server has the data, the client does not know
     """
 
@@ -82,7 +82,7 @@ class FaultProxy:
                     time.sleep(0.1)
                 if source is server and mode == "lost answer":
                     return False
-                if source is server and mode == "slow tail" and self.rng.random() < 0.1:
+                if source is server and mode == "slow tail" and self.rng.random() < 0.033:
                     time.sleep(5)
                 if left is not None:
                     data, left = data[:left], left - len(data)
