@@ -33,6 +33,7 @@ struct SpoolingSink {
   bool away = false;               // the far side says 503
   std::vector<std::string> acked;  // numbers, in order
   std::function<void()> on_request = [] {};
+  std::function<int(const std::string& number)> status_for = [](const std::string&) { return 204; };
   bool holding = false;  // answers wait
   std::vector<HttpResponder> held;
   SinkOptions options;
@@ -57,6 +58,8 @@ struct SpoolingSink {
         *loop, far_registry, {.address = "127.0.0.1:0"}, [this](HttpRequest request, HttpResponder responder) {
           on_request();
           if (away) return responder.send(HttpResponse::text(503, "away"));
+          const int status = status_for(std::string(request.headers.get("X-Skidway-Batch")));
+          if (status != 204) return responder.send(HttpResponse::text(status, "no"));
           acked.push_back(std::string(request.headers.get("X-Skidway-Batch")));
           if (holding) return held.push_back(std::move(responder));
           responder.send(HttpResponse::empty(204));
@@ -96,12 +99,14 @@ struct SpoolingSink {
     sink.reset();
     store.reset();
   }
-  void push(size_t bytes = 5, bool from_file = true) {
+  void push(size_t bytes = 5, bool from_file = true, int entries = 1) {
     std::string line(bytes, 'x');
-    batch.add(
-        line, static_cast<int64_t>(1000 + at), table.intern(LabelSet::parse(R"({app="api"})").value()),
-        from_file ? pipeline::ByteRange{at, at + bytes + 1, static_cast<int64_t>(1000 + at)} : pipeline::ByteRange{});
-    if (from_file) at += bytes + 1;
+    for (; entries > 0; entries--) {
+      batch.add(
+          line, static_cast<int64_t>(1000 + at), table.intern(LabelSet::parse(R"({app="api"})").value()),
+          from_file ? pipeline::ByteRange{at, at + bytes + 1, static_cast<int64_t>(1000 + at)} : pipeline::ByteRange{});
+      if (from_file) at += bytes + 1;
+    }
     port->append(batch, from_file ? FilePosition{file, at, 0} : FilePosition{});
     batch.clear();
     batches++;
@@ -366,6 +371,41 @@ TEST_SUITE("agent/sink") {
       f.run_until([&] { return ended; });
       CHECK(f.acked.size() == 6);
     }
+  }
+
+  TEST_CASE("spooling: halves of a batch that was too large keep their numbers through a crash between them") {
+    SpoolingSink f;
+    f.begin_outage();
+    f.push(5, true, 2);
+    f.run_until([&] { return f.settled(); });
+    std::string single, whole;
+    std::set<std::string> halves, asked;
+    bool crashed = false, refused = false;
+    f.status_for = [&](const std::string& number) {
+      if (single.empty()) single = number;
+      if (number == single) return 204;
+      if (whole.empty()) whole = number;
+      asked.insert(number);
+      if (number == whole) return 413;
+      if (!crashed && !halves.empty() && !halves.contains(number)) {
+        refused = true;
+        return 503;
+      }
+      halves.insert(number);
+      return 204;
+    };
+    f.away = false;
+    f.run_until([&] { return refused; });
+    CHECK(halves.size() == 1);
+    f.close();
+    crashed = true;
+    asked.clear();
+    f.start();
+    f.run_until([&] { return halves.size() == 2; });
+    f.run_for(200ms);
+    CHECK(halves.size() == 2);
+    CHECK_FALSE(asked.contains(whole));  // it is known to be too large
+    CHECK(f.on_disk() == 0);
   }
 
   TEST_CASE("spooling: a batch of a database that is gone is sent under its own name") {
