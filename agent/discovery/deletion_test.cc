@@ -36,6 +36,7 @@ TEST_SUITE("agent/discovery") {
                      ".log\",reason=\"hold_deleted_bytes\",source=\"host\"} 10000"));
     }
     CHECK(h.counts("skidway_agent_source_released_files_total{source=\"host\"} 2"));
+    CHECK(h.agent->ledger().losses[{0, "read:hold_deleted_bytes"}] == 20'000);
     CHECK(gauges.render().find("skidway_agent_source_deleted_unread_bytes 20000") != std::string::npos);
     SUBCASE("what is held arrives") {
       h.drain();

@@ -312,6 +312,15 @@ void FileTable::first_scan_done() {
   std::set<std::string> complete;
   for (size_t source : searched_) complete.insert(sources_[source].options->name);
   ledger_.first_scan_done(complete);
+  hand_out_found();
+}
+
+// With files of former runs whose folders are not there: their readers wait for them.
+void FileTable::hand_out_found() {
+  for (size_t source = 0; source < sources_.size(); ++source) {
+    if (searched_.contains(source) || sources_[source].removed) continue;
+    for (const KnownFile& known : ledger_.missing(*sources_[source].options)) (*found_)[known.id] = {nullptr, source};
+  }
   for (FileReceiver* reader : readers_) reader->scan_done(found_);
   found_.reset();
 }
@@ -364,13 +373,16 @@ void FileTable::offer_fresh() {
     find_heirs(source, candidates);
     if (!first_scan_ && !again) late.insert(sources_[source].options->name);
   }
+  if (!late.empty()) found_ = std::make_shared<FoundFiles>();
   std::sort(candidates.begin(), candidates.end(),
             [](const Candidate& a, const Candidate& b) { return a.order < b.order; });
   for (const Candidate& candidate : candidates)
     if (!postpone(candidate)) offer(candidate);
   for (InodeKey key : std::exchange(fresh_, {})) drop_unwanted(key);
   held_gauge_.set(static_cast<int64_t>(files_.size()));
-  if (!late.empty()) ledger_.first_scan_done(late);
+  if (late.empty()) return;
+  ledger_.first_scan_done(late);
+  hand_out_found();
 }
 
 // What became of files of former runs that are not at their inodes.
@@ -497,7 +509,7 @@ void FileTable::offer(const Candidate& candidate) {
   std::unique_ptr<Target> kept = file.plain_labels ? nullptr : std::make_unique<Target>(std::move(target));
   held.offers.reserve(held.offers.size() + 1);
   held.offers.push_back({candidate.source, reader, candidate.path, std::move(kept), labels_hash, state, file.id});
-  if (first_scan_) (*found_)[file.id] = {file.handle, candidate.source};
+  if (found_) (*found_)[file.id] = {file.handle, candidate.source};
   if (reader != nullptr) reader->offer(std::move(file));
 }
 

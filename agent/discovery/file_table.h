@@ -181,6 +181,7 @@ class FileTable {
   [[nodiscard]] bool may_become_copy(Held& held);
   const Offer* live_offer_of(const std::string& path, size_t source) const;
   [[nodiscard]] bool is_listed(const SourceRules& source) const;
+  void hand_out_found();
   void find_heirs(size_t source, std::vector<Candidate>& candidates);
   void note_followers(size_t source, const std::vector<KnownFile>& missing, const std::vector<MetFile>& met,
                       std::vector<Candidate>& candidates) const;
@@ -210,7 +211,7 @@ class FileTable {
   bool first_scan_ = true;
   std::set<size_t> searched_;       // sources whose missing files were looked for
   std::set<size_t> scanned_first_;  // sources whose first scan this is, after a change
-  std::shared_ptr<FoundFiles> found_ = std::make_shared<FoundFiles>();  // of the first scan
+  std::shared_ptr<FoundFiles> found_ = std::make_shared<FoundFiles>();  // of a first scan; null: there is none now
 
   pipeline::Gauge& held_gauge_;
   pipeline::Counter& vanished_;

@@ -44,7 +44,7 @@ bool FileTable::postpone(const Candidate& candidate) {
   if (pods.metadata_wait.count() == 0 && !pods.annotated_only) return false;
   waiting_.push_back({candidate, pods.annotated_only ? kForEver : now_() + pods.metadata_wait});
   ++held.waiting;
-  if (first_scan_ && candidate.known) (*found_)[candidate.known->id] = {candidate.handle, candidate.source};
+  if (found_ && candidate.known) (*found_)[candidate.known->id] = {candidate.handle, candidate.source};
   return true;
 }
 

@@ -464,4 +464,36 @@ TEST_SUITE("agent/discovery") {
     h.drain();
     h.check();
   }
+
+  TEST_CASE("succession: an unacknowledged batch waits for a folder that is not mounted yet") {
+    Host h;
+    h.start();
+    h.write("one", 10);
+    h.read_unacked();
+    h.kill();
+    h.folder.rename("log", "elsewhere");
+    h.start();
+    h.agent->idle(60s);
+    CHECK(h.arrived().empty());
+    CHECK(h.counts("skidway_agent_source_lost_bytes_total{source=\"unknown\"} 0"));
+    h.folder.rename("elsewhere", "log");
+    h.agent->scan();
+    h.drain();
+    h.check();
+  }
+
+  TEST_CASE("succession: an unacknowledged batch of a file that is gone for good is lost, and the ledger says so") {
+    Host h;
+    h.start();
+    h.write("one", 10);
+    h.read_unacked();
+    h.kill();
+    h.folder.remove("log/app.log");
+    h.start();
+    h.agent->idle(60s);
+    CHECK(h.arrived().empty());
+    const uint64_t bytes = h.agent->ledger().losses[{0, "read:rebuild"}];
+    CHECK(bytes == 10 * (h.written[0].size() + 1));
+    CHECK(h.counts("skidway_agent_source_lost_bytes_total{source=\"unknown\"} " + std::to_string(bytes)));
+  }
 }

@@ -42,18 +42,32 @@ void FileShard::note_deleted(TailedFile& tailed, uint64_t links, nanoseconds now
     activate(tailed, now);
   }
   if (links > 0) return;
-  uint64_t unread = tailed.size_bytes - std::min(tailed.size_bytes, tailed.cursor.position);
-  if (!deleted_->hold(tailed.file.id, unread)) tailed.condemned = true;
+  const uint64_t unread = tailed.size_bytes - std::min(tailed.size_bytes, tailed.cursor.position);
+  if (!deleted_->hold(tailed.file.id, unread + owed_bytes(tailed))) tailed.condemned = true;
 }
 
-// Over hold_deleted_bytes: what was not read of it is lost.
+// Nothing more of it is read. Returns how much that is; the sinks' ledger has it.
+uint64_t FileShard::lose_rest(TailedFile& tailed, std::string_view reason) {
+  const uint64_t lost = tailed.size_bytes - std::min(tailed.size_bytes, tailed.cursor.position);
+  if (lost == 0) return 0;
+  ledger_.dropped(source_of(tailed), tailed.file.id, reason, lost, tailed.size_bytes);
+  tailed.cursor.position = tailed.cursor.seen = tailed.size_bytes;
+  tailed.cursor.cut_line_at.reset();
+  batch_.clear();
+  hand_on(tailed);
+  return lost;
+}
+
+// Over hold_deleted_bytes: what was not read of it, or not by a sink that is behind, is lost.
 void FileShard::give_up(TailedFile& tailed) {
-  uint64_t lost = tailed.size_bytes - std::min(tailed.size_bytes, tailed.cursor.position);
+  const uint64_t lost = lose_rest(tailed, "read:hold_deleted_bytes");
+  const uint64_t owed = owed_bytes(tailed);  // to the sink that is furthest behind
   metrics_[tailed.file.source]->add_released(tailed.file.path, lost);
   pipeline::log_error(
       "deleted file released, its unread bytes are lost; more are kept with a greater hold_deleted_bytes",
-      {{"path", tailed.file.path}, {"lost_bytes", lost}});
+      {{"path", tailed.file.path}, {"lost_bytes", lost}, {"owed_bytes", owed}});
   flush_stages(tailed);
+  forget_owed(tailed);
   ledger_.finished(tailed.file.id, tailed.cursor.position);
   forget(tailed);
 }
@@ -221,7 +235,7 @@ void FileShard::finish_if_possible(TailedFile& tailed, nanoseconds now) {
   if (gzip && tailed.failed) gzip_broken(tailed);
   finish_lines(tailed);
   const bool ended = writers == Writers::kNone || (writers == Writers::kUnknown && patient);
-  if (!tailed.gone || !ended || tailed.has_more() || tailed.has_tail()) return;
+  if (!tailed.gone || !ended || tailed.has_more() || tailed.has_tail() || is_owed(tailed)) return;
   if (TailedFile* next = next_unread(tailed)) carry_over(tailed, *next);
   flush_stages(tailed);
   ledger_.finished(tailed.file.id, tailed.cursor.position);

@@ -80,6 +80,9 @@ class FileLedger {
   virtual void dropped(const SourceOptions&, FileId, std::string_view /*reason*/, uint64_t /*bytes*/,
                        uint64_t /*end*/) {}
 
+  // The same for one sink alone (an index, as in SourceOptions::sinks).
+  virtual void dropped_by(size_t /*sink*/, FileId, std::string_view /*reason*/, uint64_t /*bytes*/, uint64_t /*end*/) {}
+
   virtual uint64_t last_birth_order() const = 0;  // the highest known at the start
 };
 

@@ -71,7 +71,7 @@ class ReaderEvents {
 
 // The files found by the first scan, for rebuilding. Immutable.
 struct FoundFile {
-  std::shared_ptr<FileHandle> handle;
+  std::shared_ptr<FileHandle> handle;  // null: its folder is not there (not mounted yet); it may still be found
   size_t source = 0;
 };
 using FoundFiles = std::map<FileId, FoundFile>;
@@ -87,9 +87,10 @@ class FileReceiver {
  public:
   virtual ~FileReceiver() = default;
   virtual void offer(OfferedFile file) = 0;
-  virtual void scan_done(std::shared_ptr<const FoundFiles> found) = 0;  // the first scan is complete: rebuild and read
-  virtual void rotated(InodeKey key) = 0;                               // has a rotated name now
-  virtual void gone(InodeKey key) = 0;                                  // deleted, or moved out of sight
+  // The first scan is complete: rebuild and read. Again, when folders have come that were not there: with their files.
+  virtual void scan_done(std::shared_ptr<const FoundFiles> found) = 0;
+  virtual void rotated(InodeKey key) = 0;  // has a rotated name now
+  virtual void gone(InodeKey key) = 0;     // deleted, or moved out of sight
   // It was deleted while it was closed, and its inode is another file's: what was not read of it is lost.
   virtual void replaced(InodeKey key, size_t source) = 0;
   // The source wants this file no more: what the stages hold is handed on, and the ledger told where reading stopped.

@@ -83,7 +83,9 @@ TailedFile& FileShard::add(std::unique_ptr<TailedFile> owned) {
 void FileShard::scan_done(std::shared_ptr<const FoundFiles> found) {
   reading_ = true;
   rebuild_by_ = clock_.monotonic() + options_.finish_after;
-  if (!rebuild_jobs_.empty()) {
+  if (rebuilder_) {
+    rebuilder_->scanned(*found);
+  } else if (!rebuild_jobs_.empty()) {
     rebuilder_ = std::make_unique<Rebuilder>(sources_, metrics_, lost_bytes_, std::move(found), block_, labels_);
   }
 }
@@ -136,10 +138,11 @@ bool FileShard::rebuild_some() {
   if (!rebuilder_) return false;
   const bool patient = clock_.monotonic() < rebuild_by_;
   auto job = std::find_if(rebuild_jobs_.begin(), rebuild_jobs_.end(), [&](const RebuildJob& j) {
-    return !ports_[j.port]->full() && (!patient || rebuilder_->can_read(*j.record));
+    return !ports_[j.port]->full() && !rebuilder_->may_come(*j.record) && (!patient || rebuilder_->can_read(*j.record));
   });
   if (job == rebuild_jobs_.end() || memory_.exceeded()) return false;
-  rebuilder_->rebuild(*job->record, *ports_[job->port]);
+  for (const Rebuilder::Lost& lost : rebuilder_->rebuild(*job->record, *ports_[job->port]))
+    ledger_.dropped_by(job->port, lost.file, "read:rebuild", lost.bytes, lost.end);
   rebuild_jobs_.erase(job);
   if (rebuild_jobs_.empty()) rebuilder_.reset();
   return true;

@@ -117,6 +117,8 @@ class FileShard final : public FileReceiver {
   [[nodiscard]] bool is_owed(const TailedFile& tailed) const;
   [[nodiscard]] bool open_again(TailedFile& tailed, nanoseconds now);
   void count_lost(TailedFile& tailed);
+  uint64_t lose_rest(TailedFile& tailed, std::string_view reason);
+  [[nodiscard]] uint64_t owed_bytes(const TailedFile& tailed) const;
 
   // carried_lines.cc
   void take_over_lines(TailedFile& tailed);
@@ -151,7 +153,7 @@ class FileShard final : public FileReceiver {
   void pay(const OwedLines::Piece& piece, size_t sink);
   void pass_file(size_t sink, const FilePosition& passed);
   void forget_owed(const TailedFile& tailed);
-  void count_lost(size_t source, FileId file, uint64_t bytes);
+  void count_lost(size_t sink, size_t source, FileId file, uint64_t bytes, uint64_t end);
 
   bool is_slowed(const TailedFile& tailed) const;
   void make_dirty(TailedFile& tailed);

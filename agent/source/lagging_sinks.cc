@@ -119,9 +119,9 @@ void FileShard::pay(const OwedLines::Piece& piece, size_t sink) {
   }
   again.clear();
   if (stages) stages->flush(again, *state, uncounted);
+  count_lost(sink, piece.source, piece.file, lost, piece.passed.position);
   port.append(again, piece.passed, elders);
   for (const FilePosition& passed : piece.elders_passed) pass_file(sink, passed);
-  count_lost(piece.source, piece.file, lost);
   if (!was_open) (void)piece.handle->park();
 }
 
@@ -132,21 +132,30 @@ void FileShard::pass_file(size_t sink, const FilePosition& passed) {
   ports_[sink]->append(pipeline::Batch(labels_), passed);
 }
 
-// The file has other bytes now.
+// What the sink that is furthest behind has yet to get of it, to be read again.
+uint64_t FileShard::owed_bytes(const TailedFile& tailed) const {
+  uint64_t most = 0;
+  for (size_t sink : source_of(tailed).sinks)
+    if (sink < lags_.size()) most = std::max(most, lags_[sink]->owed.bytes_of(tailed.file.id));
+  return most;
+}
+
+// The file has other bytes now, or is released.
 void FileShard::forget_owed(const TailedFile& tailed) {
   for (size_t sink : source_of(tailed).sinks) {
     OwedLines& owed = lag_of(sink).owed;
     if (!owed.owes(tailed.file.id)) continue;
     const auto [lost, elders_passed] = owed.forget(tailed.file.id);
     metrics_[tailed.file.source]->owed_bytes.add(-static_cast<int64_t>(lost));
-    count_lost(tailed.file.source, tailed.file.id, lost);
+    count_lost(sink, tailed.file.source, tailed.file.id, lost, tailed.cursor.position);
     ports_[sink]->append(pipeline::Batch(labels_), {tailed.file.id, tailed.cursor.position, last_read_time_});
     for (const FilePosition& passed : elders_passed) pass_file(sink, passed);
   }
 }
 
-void FileShard::count_lost(size_t source, FileId file, uint64_t bytes) {
+void FileShard::count_lost(size_t sink, size_t source, FileId file, uint64_t bytes, uint64_t end) {
   if (bytes == 0) return;
+  ledger_.dropped_by(sink, file, "read:owed_lines", bytes, end);
   metrics_[source]->lost_bytes.add(bytes);
   if (auto held = read_errors_.allow()) {
     pipeline::log_error(

@@ -24,7 +24,7 @@ std::shared_ptr<const pipeline::StageList> stages_of(const std::string& text) {
 // One shard and one source with two sinks, driven by hand.
 class Pair final : public ReaderEvents {
  public:
-  explicit Pair(std::shared_ptr<const pipeline::StageList> stages = nullptr) {
+  explicit Pair(std::shared_ptr<const pipeline::StageList> stages = nullptr, const FileReaderOptions& reading = {}) {
     auto options = std::make_shared<SourceOptions>();
     options->name = "test";
     options->sinks = {0, 1};
@@ -33,8 +33,8 @@ class Pair final : public ReaderEvents {
     disk.sinks.resize(2);
     for (size_t i = 0; i < 2; ++i) sinks.push_back(std::make_unique<ModelSink>(disk, i, servers[i]));
     ledger = std::make_unique<ModelLedger>(disk, sinks);
-    shard = std::make_unique<FileShard>(FileReaderOptions{}, std::vector<std::shared_ptr<const SourceOptions>>{source_},
-                                        *ledger, memory, clock, metrics);
+    shard = std::make_unique<FileShard>(reading, std::vector<std::shared_ptr<const SourceOptions>>{source_}, *ledger,
+                                        memory, clock, metrics);
     std::vector<std::unique_ptr<SinkPort>> ports;
     for (auto& sink : sinks) ports.push_back(sink->open_port());
     shard->set_ports(std::move(ports));
@@ -131,7 +131,7 @@ TEST_SUITE("agent/source") {
     CHECK(p.metric("skidway_agent_source_owed_bytes{source=\"test\"} 0"));
   }
 
-  TEST_CASE("lagging sinks: a deleted file is let go by discovery, and still read for the one that lags") {
+  TEST_CASE("lagging sinks: a deleted file is held until the one that lags has all of it") {
     Pair p;
     p.sinks[1]->full = true;
     p.folder.append("a", "one\ntwo\n");
@@ -140,12 +140,40 @@ TEST_SUITE("agent/source") {
     p.folder.remove("a");
     p.shard->gone(key);
     p.pass(11s);
-    CHECK(p.finished.size() == 1);
+    CHECK(p.finished.empty());
     CHECK(p.delivered(1).empty());
     p.sinks[1]->full = false;
     p.pass(250ms);
     CHECK(p.delivered(1) == Lines{"one", "two"});
     CHECK(p.sinks[1]->position(p.last)->position == 8);
+    p.pass(2s);
+    CHECK(p.finished.size() == 1);
+  }
+
+  TEST_CASE("lagging sinks: what is owed of a deleted file counts in hold_deleted_bytes; beyond, that sink loses it") {
+    pipeline::Registry gauges;
+    FileReaderOptions reading;
+    reading.deleted = std::make_shared<DeletedFiles>(8, gauges);
+    Pair p(nullptr, reading);
+    p.sinks[1]->full = true;
+    p.folder.append("a", "one\ntwo\n");
+    InodeKey key = p.offer("a");
+    p.pass(1s);
+    p.folder.remove("a");
+    p.shard->gone(key);
+    p.pass(11s);
+    CHECK(gauges.render().find("skidway_agent_source_deleted_unread_bytes 8") != std::string::npos);
+    CHECK(p.finished.empty());
+    reading.deleted->set_limit(7);
+    p.pass(2s);
+    CHECK(p.finished.size() == 1);
+    p.sinks[1]->full = false;
+    p.pass(1s);
+    CHECK(p.delivered(0) == Lines{"one", "two"});
+    CHECK(p.delivered(1).empty());
+    CHECK(p.sinks[1]->position(p.last)->position == 8);
+    CHECK(p.ledger->losses.size() == 1);
+    CHECK(p.ledger->losses[{1, "read:owed_lines"}] == 8);
   }
 
   TEST_CASE("lagging sinks: what is owed of a file that is truncated is counted as lost, and the position passes") {

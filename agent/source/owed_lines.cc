@@ -72,6 +72,13 @@ void OwedLines::note(const OfferedFile& offered, const Batch& batch, const KeptO
   count_memory(piece);
 }
 
+uint64_t OwedLines::bytes_of(FileId file) const {
+  uint64_t bytes = 0;
+  if (auto found = files_.find(file); found != files_.end())
+    for (const StoredPiece& piece : found->second.pieces) bytes += piece.bytes;
+  return bytes;
+}
+
 void OwedLines::note_elder(FileId file, const FilePosition& elder) {
   files_.at(file).pieces.back().elders_passed.push_back(elder);
 }

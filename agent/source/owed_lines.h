@@ -36,6 +36,7 @@ class OwedLines {
   bool empty() const { return files_.empty(); }
   bool owes(FileId file) const { return files_.contains(file); }
   uint64_t bytes() const { return bytes_; }  // of lines
+  uint64_t bytes_of(FileId file) const;
 
   // As SinkPort::append() would get it. `kept`: what the sink has of a file from an earlier run, or null.
   using KeptOf = std::function<const KeptRanges::OfFile*(FileId)>;

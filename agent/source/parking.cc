@@ -83,13 +83,11 @@ bool FileShard::open_again(TailedFile& tailed, nanoseconds now) {
 
 // A file that was deleted while it was closed.
 void FileShard::count_lost(TailedFile& tailed) {
-  uint64_t lost = tailed.size_bytes - std::min(tailed.size_bytes, tailed.cursor.position);
+  const uint64_t lost = lose_rest(tailed, "read:closed_when_deleted");
   if (lost == 0) return;
   metrics_[tailed.file.source]->lost_bytes.add(lost);
   pipeline::log_error("file was deleted while it was closed for want of descriptors",
                       {{"path", tailed.file.path}, {"lost_bytes", lost}});
-  tailed.cursor.position = tailed.cursor.seen = tailed.size_bytes;
-  tailed.cursor.cut_line_at.reset();
 }
 
 void FileShard::replaced(InodeKey key, size_t source) {

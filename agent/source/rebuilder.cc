@@ -20,16 +20,35 @@ Rebuilder::Rebuilder(const std::vector<std::shared_ptr<const SourceOptions>>& so
       labels_(labels),
       batch_(labels) {}
 
-void Rebuilder::add_files(const FoundFiles& files) { files_.insert(files.begin(), files.end()); }
+void Rebuilder::add_files(const FoundFiles& files) {
+  for (const auto& [id, file] : files) {
+    FoundFile& known = files_[id];
+    if (is_away(known)) known = file;
+  }
+}
+
+void Rebuilder::scanned(const FoundFiles& files) {
+  std::erase_if(files_, [](const auto& entry) { return is_away(entry.second); });
+  add_files(files);
+}
+
+bool Rebuilder::may_come(const BatchRecord& record) const {
+  return std::any_of(record.segments.begin(), record.segments.end(), [&](const RecordSegment& segment) {
+    auto file = files_.find(segment.file);
+    return file != files_.end() && is_away(file->second);
+  });
+}
 
 bool Rebuilder::can_read(const BatchRecord& record) const {
   return std::all_of(record.segments.begin(), record.segments.end(), [&](const RecordSegment& segment) {
     auto file = files_.find(segment.file);
-    return file == files_.end() || file->second.handle->is_open() || file->second.handle->status();
+    return file == files_.end() || is_away(file->second) || file->second.handle->is_open() ||
+           file->second.handle->status();
   });
 }
 
-void Rebuilder::rebuild(const BatchRecord& record, SinkPort& port) {
+std::vector<Rebuilder::Lost> Rebuilder::rebuild(const BatchRecord& record, SinkPort& port) {
+  std::vector<Lost> all_lost;
   std::unique_ptr<Rebuild> out = port.rebuild(record);
   States states;
   FileId first;
@@ -37,7 +56,7 @@ void Rebuilder::rebuild(const BatchRecord& record, SinkPort& port) {
     if (!segment.continues) first = segment.file;
     auto file = files_.find(segment.file);
     uint64_t lost = 0;
-    if (file != files_.end()) {
+    if (file != files_.end() && !is_away(file->second)) {
       LabelTable::Id labels = labels_.intern(LabelSet::parse(*segment.labels).value_or(LabelSet()));
       for (const LineRange& range : segment.ranges) {
         lost += read_range(first, segment.file, file->second, labels, range, states, *out);
@@ -48,6 +67,9 @@ void Rebuilder::rebuild(const BatchRecord& record, SinkPort& port) {
       lost_bytes_.add(lost);
     }
     if (lost > 0) {
+      uint64_t end = 0;
+      for (const LineRange& range : segment.ranges) end = std::max(end, range.end);
+      all_lost.push_back({segment.file, lost, end});
       pipeline::log_error("bytes of an unacknowledged batch cannot be read again",
                           {{"labels", *segment.labels}, {"file_id", segment.file.value}, {"lost_bytes", lost}});
     }
@@ -59,6 +81,7 @@ void Rebuilder::rebuild(const BatchRecord& record, SinkPort& port) {
   }
   out->finish();
   drops_.reset();
+  return all_lost;
 }
 
 uint64_t Rebuilder::read_range(FileId first, FileId id, const FoundFile& file, LabelTable::Id labels,

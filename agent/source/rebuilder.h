@@ -24,8 +24,16 @@ class Rebuilder {
 
   // False: one of its files is closed and was renamed a moment ago; its new name is on its way.
   [[nodiscard]] bool can_read(const BatchRecord& record) const;
-  void rebuild(const BatchRecord& record, SinkPort& port);
+  // One of its files may be in a folder that is not there yet.
+  [[nodiscard]] bool may_come(const BatchRecord& record) const;
+  struct Lost {
+    FileId file;
+    uint64_t bytes = 0, end = 0;  // the last of them ends there
+  };
+  // Returns what cannot be read any more.
+  std::vector<Lost> rebuild(const BatchRecord& record, SinkPort& port);
   void add_files(const FoundFiles& files);  // found since
+  void scanned(const FoundFiles& files);    // folders that were not there are, and more may be to come
 
  private:
   // What the stages hold of a file, and of those that it goes on in (RecordSegment::continues).
@@ -35,6 +43,7 @@ class Rebuilder {
   };
   using States = std::map<FileId, Held>;
 
+  static bool is_away(const FoundFile& file) { return file.handle == nullptr; }
   // Returns the bytes that could not be read. `first`: the file in whose state the lines go.
   uint64_t read_range(FileId first, FileId id, const FoundFile& file, pipeline::LabelTable::Id labels,
                       const LineRange& range, States& states, Rebuild& out);

@@ -257,10 +257,13 @@ void StoreLedger::forget(FileId file, const Record& record) {
 
 void StoreLedger::dropped(const SourceOptions& source, FileId file, std::string_view reason, uint64_t bytes,
                           uint64_t end) {
+  for (size_t sink : source.sinks) dropped_by(sink, file, reason, bytes, end);
+}
+
+void StoreLedger::dropped_by(size_t sink, FileId file, std::string_view reason, uint64_t bytes, uint64_t end) {
   std::lock_guard lock(mutex_);
-  for (size_t sink : source.sinks)
-    if (sink < sinks_.size() && sinks_[sink] != nullptr)
-      store_.losses().note(sinks_[sink]->name(), file, reason, bytes, end);
+  if (sink < sinks_.size() && sinks_[sink] != nullptr)
+    store_.losses().note(sinks_[sink]->name(), file, reason, bytes, end);
 }
 
 std::map<FileId, FileRecord> StoreLedger::files() const {

@@ -37,6 +37,7 @@ class StoreLedger final : public FileLedger {
   void release(FileId file, uint64_t position, std::optional<uint64_t> cut_line_at) override;
   void finished(FileId file, uint64_t end) override;
   void first_scan_done(const std::set<std::string>& sources) override;
+  void dropped_by(size_t sink, FileId file, std::string_view reason, uint64_t bytes, uint64_t end) override;
   void dropped(const SourceOptions& source, FileId file, std::string_view reason, uint64_t bytes,
                uint64_t end) override;
   uint64_t last_birth_order() const override;

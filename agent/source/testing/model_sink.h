@@ -307,6 +307,14 @@ class ModelLedger final : public FileLedger {
                        birth_order};
     return id;
   }
+  void dropped(const SourceOptions& source, FileId file, std::string_view reason, uint64_t bytes,
+               uint64_t end) override {
+    for (size_t sink : source.sinks) dropped_by(sink, file, reason, bytes, end);
+  }
+  void dropped_by(size_t sink, FileId, std::string_view reason, uint64_t bytes, uint64_t) override {
+    losses[{sink, std::string(reason)}] += bytes;
+  }
+  std::map<std::pair<size_t, std::string>, uint64_t> losses;  // by sink and reason, of this run
   void set_birth_order(FileId file, uint64_t birth_order) override { disk_.files[file].birth_order = birth_order; }
   void update(FileId file, const FileIdentity& identity) override {
     FileRecord& record = disk_.files[file];
