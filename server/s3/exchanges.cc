@@ -52,8 +52,8 @@ Exchanges::Exchanges(ExchangeDoors doors, S3Target target, const S3Options& opti
       target_(std::move(target)),
       options_(options),
       limit_(options.max_requests),
-      get_policy_(options.hedge_get_after),
-      put_policy_(options.hedge_put_after),
+      get_policy_(options.hedge_get_after, 10 * options.hedge_get_after),
+      put_policy_(options.hedge_put_after, options.hedge_put_after),
       random_(std::random_device{}()) {}
 
 Exchanges::~Exchanges() { stop(); }

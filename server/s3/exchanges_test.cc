@@ -28,7 +28,7 @@ TEST_CASE("request limit: grows by one a full round, is halved at most once a se
 }
 
 TEST_CASE("hedge policy: waits longer than nearly all answers took, and is sent for one request in twenty") {
-  HedgePolicy policy(20ms);
+  HedgePolicy policy(20ms, 200ms);
   CHECK(policy.delay() == 200ms);  // nothing is known yet
   for (int i = 0; i < 128; ++i) policy.on_answer(std::chrono::milliseconds(i < 124 ? 10 : 1'000));
   CHECK(policy.delay() == 20ms);

@@ -13,7 +13,9 @@ namespace server {
 
 class HedgePolicy {
  public:
-  explicit HedgePolicy(std::chrono::milliseconds at_least) : at_least_(at_least), delay_(10 * at_least) {}
+  // `unknown`: the delay before anything is known.
+  HedgePolicy(std::chrono::milliseconds at_least, std::chrono::milliseconds unknown)
+      : at_least_(at_least), delay_(unknown) {}
 
   std::chrono::milliseconds delay() const { return delay_; }
 
@@ -39,7 +41,7 @@ class HedgePolicy {
   static constexpr size_t kRefresh = 16;  // answers between two looks at the recent ones
 
   const std::chrono::milliseconds at_least_;
-  std::chrono::milliseconds delay_;  // before anything is known: patient
+  std::chrono::milliseconds delay_;
   std::array<std::chrono::milliseconds, 128> recent_{};
   size_t count_ = 0;
   double tokens_ = kMostTokens;
