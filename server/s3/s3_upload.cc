@@ -64,7 +64,8 @@ S3Upload::~S3Upload() {
   abort.hedge = false;
   client_.send(std::move(abort), [key = key_](Result<HttpClientResponse> answer) {
     if (answer && answer->status < 300) return;
-    pipeline::log_warn("an upload could not be aborted; the next start removes its parts", {{"object", key}});
+    pipeline::log_warn("an upload could not be aborted; a start more than a day later removes its parts",
+                       {{"object", key}});
   });
 }
 
