@@ -10,10 +10,10 @@ build_packages=(
   libuv1-dev libcurl4-openssl-dev libssl-dev node-llhttp libwslay-dev
   libre2-dev libsimdjson-dev libsnappy-dev libzstd-dev zlib1g-dev libxxhash-dev
   libsqlite3-dev libmaxminddb-dev libtomlplusplus-dev libcli11-dev libexpected-dev tzdata
-  libsystemd-dev doctest-dev libprotobuf-dev protobuf-compiler
+  libsystemd-dev doctest-dev libprotobuf-dev protobuf-compiler libmemcached-dev
 )
 test_packages=(clang-format-14 clang-19 libclang-rt-19-dev openssl logrotate curl procps util-linux bsdutils rsyslog mount systemd systemd-journal-remote
-  swift-proxy swift-account swift-container swift-object radosgw ceph-mon ceph-osd ceph-mgr)
+  memcached swift-proxy swift-account swift-container swift-object radosgw ceph-mon ceph-osd ceph-mgr)
 
 packages=("${build_packages[@]}")
 [[ "${1:-}" == --tests ]] && packages+=("${test_packages[@]}")

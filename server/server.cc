@@ -15,6 +15,7 @@
 #include "server/api/request_metrics.h"
 #include "server/api/status_routes.h"
 #include "server/api/volume_routes.h"
+#include "server/cache/caches.h"
 #include "server/compact/compactor.h"
 #include "server/limits/limit_reloader.h"
 #include "server/s3/s3_store.h"
@@ -99,6 +100,7 @@ struct Server::Graph {
   std::unique_ptr<LimitReloader> limit_reloader = nullptr;
   std::unique_ptr<Catalog> catalog = nullptr;
   std::unique_ptr<AwaitedStore> store = nullptr;
+  std::unique_ptr<Caches> caches = nullptr;
   std::unique_ptr<Compactor> compactor = nullptr;
   std::unique_ptr<Ingest> ingest = nullptr;
   std::unique_ptr<QueryEngine> queries = nullptr;
@@ -134,11 +136,14 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
   TRY_LET(g.catalog, open_sqlite_catalog({s.catalog_file}, clock));
   TRY_LET(g.store, open_store(s, files, *g.catalog, clock, registry));
   if (s.store.s3) add_storage_cost(registry, *g.catalog, s.store.s3->prices);
-  TRY_LET(g.compactor, Compactor::open(*g.store, *g.catalog, clock, registry, s.compaction));
-  TRY_LET(g.ingest, Ingest::open({loop, files, *g.store, *g.catalog, clock, registry, g.limits}, s.ingest));
+  TRY_LET(g.caches, Caches::open(s.cache, *g.store, files, clock, registry));
+  ObjectStore& written = g.caches->for_writers();
+  TRY_LET(g.compactor, Compactor::open(written, *g.catalog, clock, registry, s.compaction));
+  TRY_LET(g.ingest, Ingest::open({loop, files, written, *g.catalog, clock, registry, g.limits}, s.ingest));
 
-  g.queries = std::make_unique<QueryEngine>([&g](std::string_view tenant) { return g.ingest->view(tenant); }, *g.store,
-                                            g.limits, s.queries);
+  g.queries = std::make_unique<QueryEngine>([&g](std::string_view tenant) { return g.ingest->view(tenant); },
+                                            g.caches->for_queries(), g.limits, s.queries);
+  if (ResultCache* results = g.caches->results()) g.queries->use_results(*results);
   g.scheduler = std::make_unique<QueryScheduler>(s.query_threads);
   g.scheduler_metrics = export_metrics(*g.scheduler, registry);
   g.admin_pool = std::make_unique<pipeline::WorkerPool>(loop, "admin", 1);
@@ -163,7 +168,7 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
   const TenantResolver tenant = [&g](const HttpRequest& request, std::string& id) {
     return find_tenant(g.settings.tenancy, request, id);
   };
-  ReadRoutes routes(router, {*g.scheduler, clock, registry, tenant, s.compress_answers});
+  ReadRoutes routes(router, {*g.scheduler, clock, registry, tenant, g.limits, s.compress_answers});
   add_query_routes(routes, *g.queries);
   add_label_routes(routes, *g.queries);
   add_volume_routes(routes, *g.queries);

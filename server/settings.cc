@@ -108,6 +108,8 @@ Settings read_settings(ConfigTable root) {
                          ? TenancyMode::kHeader
                          : TenancyMode::kSingle;
   settings.store = read_store(root.table("store"), concat(settings.data_dir, "/store"));
+  settings.cache = read_cache(root.table("cache"), concat(settings.data_dir, "/cache"),
+                              settings.store.s3 ? StoreKind::kBucket : StoreKind::kLocal);
   settings.catalog_file =
       read_url(root.table("catalog"), "sqlite", concat(settings.data_dir, "/catalog.db"), "postgres");
   settings.ingest.wal_folder = concat(settings.data_dir, "/wal");

@@ -5,6 +5,7 @@
 
 #include "pipeline/config/config.h"
 #include "pipeline/http/http_server.h"
+#include "server/cache/cache_settings.h"
 #include "server/compact/compactor.h"
 #include "server/ingest/ingest.h"
 #include "server/limits/limit_settings.h"
@@ -22,6 +23,7 @@ struct Settings {
   pipeline::HttpServerTls tls;
   TenancyMode tenancy = TenancyMode::kSingle;
   StoreSettings store;
+  CacheSettings cache;
   std::string catalog_file;  // of sqlite:// URLs
   IngestOptions ingest;
   CompactorOptions compaction;

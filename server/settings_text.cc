@@ -124,6 +124,14 @@ std::string store_toml(const StoreSettings& store) {
                            ", gigabyte_out = ", plain(s3.prices.gigabyte_out), " }")));
 }
 
+std::string cache_toml(const CacheSettings& cache) {
+  return concat("\n[cache]\n", key("memory", cache.memory_bytes), key("disk", cache.disk_bytes),
+                key("disk_folder", quoted(cache.disk_folder)), key("disk_keep_free", cache.disk_keep_free_bytes),
+                key("results", cache.results_bytes), key("memcached", list(cache.memcached.servers)),
+                key("memcached_timeout", duration(cache.memcached.timeout)),
+                key("memcached_expires", duration(cache.memcached.expires_after)));
+}
+
 std::string tls_toml(const pipeline::HttpServerTls& tls) {
   if (tls.cert_file.empty()) return {};
   return key("tls", concat("{ cert_file = ", quoted(tls.cert_file), ", key_file = ", quoted(tls.key_file),
@@ -136,7 +144,7 @@ std::string settings_toml(const Settings& s) {
   return concat(key("data_dir", quoted(s.data_dir)),                             //
                 "\n[http]\n", key("listen", quoted(s.listen)), tls_toml(s.tls),  //
                 "\n[tenancy]\n", key("mode", quoted(s.tenancy == TenancyMode::kHeader ? "header" : "single")),
-                store_toml(s.store),                                                                 //
+                store_toml(s.store), cache_toml(s.cache),                                            //
                 "\n[catalog]\n", key("url", quoted(concat("sqlite://", s.catalog_file))),            //
                 "\n[ingest]\n", key("ack", quoted(s.ingest.ack == AckMode::kDisk ? "disk" : "s3")),  //
                 key("flush_interval", duration(s.ingest.flush.interval)),                            //
@@ -149,8 +157,8 @@ std::string settings_toml(const Settings& s) {
                 "\n[compaction]\n", key("background", truth(s.compaction.background)),  //
                 key("interval", duration(s.compaction.interval)),                       //
                 key("grace", duration(s.compaction.grace)),                             //
-                key("substring_filter", truth(s.compaction.merge.with_filter)),
-                "\n[query]\n", key("memory_limit", s.queries.memory_limit), key("threads", s.query_threads.slots),
+                key("substring_filter", truth(s.compaction.merge.with_filter)), "\n[query]\n",
+                key("memory_limit", s.queries.memory_limit), key("threads", s.query_threads.slots),
                 key("max_running", s.query_threads.max_running),
                 key("max_outstanding_per_tenant", s.query_threads.max_waiting_per_tenant),  //
                 key("compress_responses", truth(s.compress_answers)),                       //

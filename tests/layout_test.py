@@ -27,6 +27,7 @@ DOORS = [
     (r"zlib\.h", ["pipeline/codec"]),
     (r"zstd.*\.h", ["pipeline/codec"]),
     (r"re2/.*", ["pipeline/match"]),
+    (r"libmemcached.*", ["server/cache"]),
     (r"maxminddb\.h", ["pipeline/stage"]),
     (r"simdjson\.h", ["pipeline/codec"]),
     (r"xxhash\.h", ["pipeline/base"]),

@@ -36,6 +36,8 @@ SCRIPTS = [
     ["stages", [sys.executable, f"{HERE}/e2e/stages_test.py"]],
     ["read api", [sys.executable, f"{HERE}/e2e/read_api_test.py"]],
     ["command line", [sys.executable, f"{HERE}/e2e/cli_test.py"]],
+    ["query limits", [sys.executable, f"{HERE}/e2e/query_limits_test.py"]],
+    ["caches", [sys.executable, f"{HERE}/e2e/cache_test.py"]],
     ["tail", [sys.executable, f"{HERE}/e2e/tail_test.py"]],
     ["tools", [sys.executable, f"{HERE}/e2e/tools_test.py"]],
     ["whereis", [sys.executable, f"{HERE}/e2e/whereis_test.py"]],

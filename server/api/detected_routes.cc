@@ -25,6 +25,7 @@ struct FieldSample {
 // The latest entries of the query, with categorised labels.
 Result<FieldSample> sample_of(const ReadCall& call, QueryEngine& engine) {
   TRY_LET(SteppedRange stepped, parse_stepped_range(call.form, call.now));
+  stepped.range = within_lookback(stepped.range, *engine.limits(call.tenant), call.now);
   TRY_LET(uint32_t lines, parse_limit(call.form, "line_limit", kDefaultLineLimit));
   TRY_LET(uint32_t older_name, parse_limit(call.form, "field_limit", kDefaultFieldLimit));
   TRY_LET(uint32_t limit, parse_limit(call.form, "limit", older_name));

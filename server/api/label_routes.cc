@@ -3,6 +3,7 @@
 #include "server/api/detected_labels.h"
 #include "server/api/loki_json.h"
 #include "server/api/query_parameters.h"
+#include "server/logql/value_text.h"
 
 namespace server {
 
@@ -13,21 +14,25 @@ using pipeline::Result;
 
 namespace {
 
-Result<StreamQuery> stream_query(const ReadCall& call) {
+Result<StreamQuery> stream_query(const ReadCall& call, const TenantLimits& limits) {
   TRY_LET(TimeRange range, parse_time_range(call.form, call.now));
-  if (range.end < range.start)
-    return fail(Errc::kInvalid, "this data is no longer available, it is past now - max_query_lookback (0s)");
+  if (range.end < range.start || is_beyond_lookback(range, limits, call.now)) {
+    return fail(Errc::kInvalid,
+                pipeline::concat("this data is no longer available, it is past now - max_query_lookback (",
+                                 prometheus_duration_text(limits.max_query_lookback.count()), ")"));
+  }
+  range = within_lookback(range, limits, call.now);
   return StreamQuery{call.tenant, {}, range.start, range.end};
 }
 
-Result<StreamQuery> label_query(const ReadCall& call) {
-  TRY_LET(StreamQuery query, stream_query(call));
+Result<StreamQuery> label_query(const ReadCall& call, const TenantLimits& limits) {
+  TRY_LET(StreamQuery query, stream_query(call, limits));
   if (std::string_view selector = call.form.get("query"); !selector.empty()) query.selectors.emplace_back(selector);
   return query;
 }
 
 Result<std::string> series(const ReadCall& call, QueryEngine& engine) {
-  TRY_LET(StreamQuery query, stream_query(call));
+  TRY_LET(StreamQuery query, stream_query(call, *engine.limits(call.tenant)));
   for (const char* name : {"match", "match[]"}) {
     for (std::string_view selector : call.form.all(name)) query.selectors.emplace_back(selector);
   }
@@ -42,6 +47,7 @@ Result<std::string> series(const ReadCall& call, QueryEngine& engine) {
 Result<std::string> detected_labels(const ReadCall& call, QueryEngine& engine) {
   TRY_LET(TimeRange range, parse_time_range(call.form, call.now));
   TRY(check_order(range));
+  range = within_lookback(range, *engine.limits(call.tenant), call.now);
   StreamQuery query{call.tenant, {}, range.start, range.end};
   if (std::string_view selector = call.form.get("query"); !selector.empty() && selector != "{}")
     query.selectors.emplace_back(selector);
@@ -57,7 +63,7 @@ void add_label_routes(ReadRoutes& routes, QueryEngine& engine) {
   enum class Names { kPlain, kLegacy };
   auto add_names = [&](const char* path, Names form) {
     routes.add_json(path, [&engine, form](const ReadCall& call) -> Result<std::string> {
-      TRY_LET(StreamQuery query, label_query(call));
+      TRY_LET(StreamQuery query, label_query(call, *engine.limits(call.tenant)));
       TRY_LET(auto names, engine.label_names(query, *call.turn));
       return with_warnings(form == Names::kPlain ? names_answer(names.found) : legacy_names_answer(names.found),
                            names.warnings);
@@ -70,7 +76,7 @@ void add_label_routes(ReadRoutes& routes, QueryEngine& engine) {
   routes.add("/loki/api/v1/label/{name}/values", [&engine](const ReadCall& call) -> Result<HttpResponse> {
     std::string_view name = call.request.path_value("name");
     if (name.find('/') != name.npos) return page_not_found();
-    TRY_LET(StreamQuery query, label_query(call));
+    TRY_LET(StreamQuery query, label_query(call, *engine.limits(call.tenant)));
     TRY_LET(auto values, engine.label_values(query, name, *call.turn));
     return HttpResponse::json(with_warnings(names_answer(values.found), values.warnings));
   });

@@ -161,6 +161,13 @@ std::string pages_json(const QueryStats& s) {
                           s.filter_reads, R"(,"filterBytes":)", s.filter_bytes, "}");
 }
 
+std::string results_json(const QueryStats& s) {
+  return pipeline::concat(R"({"entriesFound":)", s.results_found, R"(,"entriesRequested":)", s.results_asked,
+                          R"(,"entriesStored":)", s.results_kept, R"(,"bytesReceived":)", s.results_bytes,
+                          R"(,"bytesSent":0,"requests":)", s.results_asked,
+                          R"(,"downloadTime":0,"queryLengthServed":0})");
+}
+
 // The members that Grafana and logcli read carry our numbers under Loki's names; what we do not have is 0.
 std::string stats_json(const QueryStats& s) {
   uint64_t bytes = s.decompressed_bytes + s.head_bytes, lines = s.store_lines + s.head_lines;
@@ -196,9 +203,10 @@ std::string stats_json(const QueryStats& s) {
   out += R"(},"ingester":{"totalReached":)" + n(s.head_streams > 0) + R"(,"totalChunksMatched":)" + n(s.head_streams);
   out += R"(,"totalBatches":0,"totalLinesSent":)" + n(s.head_lines) + R"(,"store":)" + store(true) + R"(},"cache":{)";
   bool first = true;
-  for (const char* name : {"chunk", "index", "result", "statsResult", "volumeResult", "seriesResult", "labelResult",
-                           "instantMetricResult"}) {
-    out += pipeline::concat(first ? "\"" : ",\"", name, "\":", kCache);
+  for (std::string_view name : {"chunk", "index", "result", "statsResult", "volumeResult", "seriesResult",
+                                "labelResult", "instantMetricResult"}) {
+    out +=
+        pipeline::concat(first ? "\"" : ",\"", name, "\":", name == "result" ? results_json(s) : std::string(kCache));
     first = false;
   }
   out += R"(},"index":{"totalChunks":)" + n(s.objects_considered) + R"(,"postFilterChunks":)" + n(s.objects_opened);

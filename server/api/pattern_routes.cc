@@ -62,6 +62,7 @@ void add_pattern_routes(ReadRoutes& routes, QueryEngine& engine, Catalog& catalo
   auto notes = std::make_shared<CatalogNotes>(catalog, routes.registry());
   routes.add_json("/loki/api/v1/patterns", [&engine, notes](const ReadCall& call) -> Result<std::string> {
     TRY_LET(SteppedRange stepped, parse_stepped_range(call.form, call.now));
+    stepped.range = within_lookback(stepped.range, *engine.limits(call.tenant), call.now);
     constexpr pipeline::UnixNanos kFar = INT64_C(1) << 62;  // steps are rounded to, which must not overflow
     const PatternWindow window{std::clamp(stepped.range.start, -kFar, kFar), std::clamp(stepped.range.end, -kFar, kFar),
                                std::clamp<int64_t>(stepped.step.count(), kPatternResolution, kFar)};

@@ -125,6 +125,23 @@ Result<TimeRange> parse_time_range(const HttpForm& form, UnixNanos now) {
   return TimeRange{start, end};
 }
 
+namespace {
+UnixNanos earliest(const TenantLimits& limits, UnixNanos now) {
+  UnixNanos out = 0;
+  const bool off = limits.max_query_lookback.count() == 0;
+  return off || __builtin_sub_overflow(now, limits.max_query_lookback.count(), &out) ? INT64_MIN : out;
+}
+}  // namespace
+
+bool is_beyond_lookback(const TimeRange& range, const TenantLimits& limits, UnixNanos now) {
+  return range.end < earliest(limits, now);
+}
+
+TimeRange within_lookback(TimeRange range, const TenantLimits& limits, UnixNanos now) {
+  range.start = std::min(std::max(range.start, earliest(limits, now)), range.end);
+  return range;
+}
+
 Result<void> check_order(const TimeRange& range) {
   if (range.end < range.start) return fail(Errc::kInvalid, "end timestamp must not be before or equal to start time");
   return {};

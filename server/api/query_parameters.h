@@ -13,6 +13,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/result.h"
 #include "pipeline/http/http_form.h"
+#include "server/limits/tenant_limits.h"
 #include "server/query/entry_collector.h"
 
 namespace server {
@@ -42,6 +43,11 @@ struct InstantParameters {
 pipeline::Result<TimeRange> parse_time_range(const pipeline::HttpForm& form, pipeline::UnixNanos now);
 // kInvalid: the end lies before the start.
 pipeline::Result<void> check_order(const TimeRange& range);
+
+// max_query_lookback: the range without what lies before it; a range that lies before it as a whole becomes empty.
+TimeRange within_lookback(TimeRange range, const TenantLimits& limits, pipeline::UnixNanos now);
+// Whether all of it lies before.
+bool is_beyond_lookback(const TimeRange& range, const TenantLimits& limits, pipeline::UnixNanos now);
 
 // start, end and since in order, and `step` with its default and its limit of 11,000 points.
 struct SteppedRange {

@@ -41,6 +41,14 @@ bool cuts_series(const HttpRequest& request) {
   return false;
 }
 
+// As Loki understands it: this one value, in any case.
+bool wants_anew(const ReadCall& call) {
+  std::string value(call.request.headers.get("Cache-Control"));
+  std::transform(value.begin(), value.end(), value.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return value == "no-cache";
+}
+
 bool wants_plan(const ReadCall& call) { return call.form.get("explain") == "true"; }
 
 class QueryRoutes {
@@ -56,8 +64,9 @@ class QueryRoutes {
 
   Result<std::string> instant(const ReadCall& call) {
     TRY_LET(InstantParameters p, parse_instant_parameters(call.form, call.now));
-    InstantQuery query{call.tenant, p.query, p.time, cuts_series(call.request), wants_plan(call)};
-    TRY_LET(QueryResult result, counted(call, "instant", [&] { return engine_.instant(query, *call.turn); }));
+    InstantQuery query{call.tenant, p.query, p.time, cuts_series(call.request), wants_plan(call), wants_anew(call)};
+    TRY_LET(QueryResult result,
+            counted(call, "instant", [&](const Expr&) { return engine_.instant(query, *call.turn); }));
     return query_answer(result, encoding_flags(call.request));
   }
 
@@ -71,6 +80,9 @@ class QueryRoutes {
  private:
   Result<QueryResult> run_range(const ReadCall& call, bool categorize) {
     TRY_LET(RangeParameters p, parse_range_parameters(call.form, call.now));
+    const auto limits = engine_.limits(call.tenant);
+    const bool beyond = is_beyond_lookback(p.range, *limits, call.now);
+    p.range = within_lookback(p.range, *limits, call.now);
     RangeQuery query{call.tenant,
                      p.query,
                      p.range.start,
@@ -78,15 +90,20 @@ class QueryRoutes {
                      p.step,
                      {p.direction, p.limit, p.interval, categorize},
                      cuts_series(call.request),
-                     wants_plan(call)};
-    return counted(call, "range", [&] { return engine_.range(query, *call.turn); });
+                     wants_plan(call),
+                     wants_anew(call)};
+    return counted(call, "range", [&](const Expr& expr) -> Result<QueryResult> {
+      if (beyond && expr.log() == nullptr)
+        return QueryResult{ResultMatrix{{query.start, 1, 1}, {}}, {}, false, {}, 0, {}};
+      return engine_.range(query, *call.turn);
+    });
   }
 
   template <class Run>
   Result<QueryResult> counted(const ReadCall& call, std::string_view range, Run run) {
     TRY_LET(const Expr expr, parse_query(call.form.get("query")));
     const auto started = std::chrono::steady_clock::now();
-    Result<QueryResult> result = run();
+    Result<QueryResult> result = run(expr);
     if (result) {
       metrics_.count(call.tenant, query_type(expr), range, *result);
     } else {

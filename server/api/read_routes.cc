@@ -1,6 +1,7 @@
 #include "server/api/read_routes.h"
 
 #include "server/api/compressed_answer.h"
+#include "server/query/limited_turn.h"
 
 namespace server {
 
@@ -21,15 +22,21 @@ void run(const ReadRoutesOptions& options, const std::shared_ptr<const ReadRoute
   if (!form) return responder.send(error_answer(form.error()));
   call.form = *std::move(form);
   call.request = std::move(request);
+  const auto limits = options.limits.of(call.tenant);
+  if (limits->max_query_parallelism == 0)
+    return responder.send(refusal(429, "querying is disabled, please contact your Loki operator"));
   std::string tenant = call.tenant;
   QueryScheduler::Flag cancelled = responder.disconnected_flag();
   auto shared = std::make_shared<HttpResponder>(std::move(responder));
   auto accepted = options.scheduler.submit(
       std::move(tenant), std::move(cancelled),
-      [&clock = options.clock, compressed = options.compressed, handler, call = std::move(call),
+      [&clock = options.clock, compressed = options.compressed, limits, handler, call = std::move(call),
        shared](QueryTurn& turn) mutable {
         if (auto began = turn.breathe(); !began) return shared->send(error_answer(began.error()));
-        call.turn = &turn;
+        const auto timeout = limits->query_timeout;
+        LimitedTurn limited(turn, clock, timeout.count() == 0 ? timeout : clock.monotonic() + timeout,
+                            static_cast<size_t>(limits->max_query_parallelism));
+        call.turn = &limited;
         call.now = clock.wall();
         auto answer = (*handler)(call);
         if (!answer) return shared->send(error_answer(answer.error()));
@@ -47,20 +54,24 @@ void refuse_head(pipeline::HttpRouter& router, std::string_view path) {
 
 }  // namespace
 
+HttpResponse refusal(int status, std::string text) {
+  HttpResponse answer = HttpResponse::text(status, std::move(text));
+  answer.headers.set("X-Content-Type-Options", "nosniff");
+  return answer;
+}
+
 HttpResponse error_answer(const pipeline::Error& error) {
   int status = 500;
   switch (error.code) {
     case Errc::kInvalid:
     case Errc::kOverLimit: status = 400; break;
-    case Errc::kCancelled: status = 499; break;
+    case Errc::kCancelled: status = error.message == kQueryTimedOut ? 504 : 499; break;
     case Errc::kUnavailable: status = 503; break;
     case Errc::kNotFound:
     case Errc::kCorrupt:
     case Errc::kIo: break;
   }
-  HttpResponse answer = HttpResponse::text(status, error.message);
-  answer.headers.set("X-Content-Type-Options", "nosniff");
-  return answer;
+  return refusal(status, error.message);
 }
 
 void ReadRoutes::add(std::string_view path, Handler handler) {

@@ -4,8 +4,8 @@
 // Life:    built before the server listens; what it is given outlives the router. The handlers keep what they capture.
 // Thread:  add(): loop. Handlers run on a thread of the query scheduler, and begin when it is their turn.
 // Answers: GET and POST forms; any other method is 405. An error becomes Loki's text alone with 400 for what will never
-//          work, 499 cancelled, 503 try again, 500 otherwise; 429 where a tenant has too many queries waiting. Long
-//          answers in gzip for clients that take it.
+//          work, 499 cancelled, 503 try again, 504 query_timeout, 500 otherwise; 429 where a tenant has too many
+//          queries waiting, or none allowed. Long answers in gzip for clients that take it.
 #pragma once
 
 #include <functional>
@@ -18,6 +18,7 @@
 #include "pipeline/base/metrics.h"
 #include "pipeline/http/http_form.h"
 #include "pipeline/http/http_router.h"
+#include "server/limits/limit_table.h"
 #include "server/query/query_scheduler.h"
 
 namespace server {
@@ -31,7 +32,8 @@ struct ReadRoutesOptions {
   const pipeline::Clock& clock;
   pipeline::Registry& registry;
   TenantResolver tenant;
-  bool compressed = true;  // answers in gzip for those who take it
+  const LimitTable& limits;  // query_timeout, max_query_parallelism
+  bool compressed = true;    // answers in gzip for those who take it
 };
 
 // What a handler gets: everything of the request that it needs.
@@ -65,6 +67,7 @@ class ReadRoutes {
   std::shared_ptr<const ReadRoutesOptions> options_;
 };
 
+pipeline::HttpResponse refusal(int status, std::string text);
 pipeline::HttpResponse error_answer(const pipeline::Error& error);
 
 }  // namespace server

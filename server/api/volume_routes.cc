@@ -36,6 +36,7 @@ std::string totals_json(const VolumeTotals& totals) {
 Result<std::string> stats(const ReadCall& call, QueryEngine& engine) {
   TRY_LET(TimeRange range, parse_time_range(call.form, call.now));
   TRY(check_order(range));
+  range = within_lookback(range, *engine.limits(call.tenant), call.now);
   TRY_LET(auto matchers, selector_of(call));
   TRY_LET(auto totals, engine.volume_totals({call.tenant, std::move(matchers), {range.start, range.end}}, *call.turn));
   return with_warnings(totals_json(totals.found) + "\n", totals.warnings);
@@ -45,6 +46,7 @@ Result<std::string> stats(const ReadCall& call, QueryEngine& engine) {
 Result<std::string> shards(const ReadCall& call, QueryEngine& engine) {
   TRY_LET(TimeRange range, parse_time_range(call.form, call.now));
   TRY(check_order(range));
+  range = within_lookback(range, *engine.limits(call.tenant), call.now);
   TRY_LET(auto matchers, selector_of(call));
   TRY_LET(auto totals, engine.volume_totals({call.tenant, std::move(matchers), {range.start, range.end}}, *call.turn));
   return with_warnings(concat(R"({"shards":[{"bounds":{"min":0,"max":18446744073709551615},"stats":)",
@@ -182,10 +184,12 @@ void add_volume_routes(ReadRoutes& routes, QueryEngine& engine) {
   routes.add("/loki/api/v1/index/volume", [&engine](const ReadCall& call) -> Result<HttpResponse> {
     TRY_LET(TimeRange range, parse_time_range(call.form, call.now));
     TRY(check_order(range));
+    range = within_lookback(range, *engine.limits(call.tenant), call.now);
     return volume(call, engine, {range.start, range.end});
   });
   routes.add("/loki/api/v1/index/volume_range", [&engine](const ReadCall& call) -> Result<HttpResponse> {
     TRY_LET(SteppedRange stepped, parse_stepped_range(call.form, call.now));
+    stepped.range = within_lookback(stepped.range, *engine.limits(call.tenant), call.now);
     return volume(call, engine, bucket_edges(stepped.range, stepped.step));
   });
 }

@@ -10,7 +10,9 @@
 #include "pipeline/base/quantity.h"
 #include "server/cli/cli_options.h"
 #include "server/cli/commands.h"
+#include "server/cli/delete_command.h"
 #include "server/cli/parallel_export.h"
+#include "server/cli/stdin_query.h"
 #include "server/cli/tail_command.h"
 
 namespace server {
@@ -22,8 +24,8 @@ using pipeline::fail;
 using pipeline::Result;
 using std::chrono::milliseconds;
 
-Result<TimeRange> time_range(const CliOptions& o, const CliWorld& world) {
-  TimeRange out;
+Result<TimeSpan> time_range(const CliOptions& o, const CliWorld& world) {
+  TimeSpan out;
   out.end = world.clock.wall();
   if (!o.to.empty()) { TRY_LET(out.end, parse_time_option(o.to)); }
   if (!o.from.empty()) {
@@ -100,13 +102,13 @@ Result<void> finish_server_options(CliOptions& o) {
 // A command with all its options understood, ready to run.
 using Command = std::function<Result<void>(const ServerConnection&, const CommandOutput&)>;
 
-Result<Command> query_command(const CliOptions& o, const CliWorld& world, TimeRange range) {
+Result<Command> query_command(const CliOptions& o, const CliWorld& world, TimeSpan range) {
   if (o.follow) {
     return Command([&o, range](const auto& server, const auto& output) {
       return run_tail(server, {o.query, range.start, std::max<uint64_t>(o.limit, 1), o.delay_seconds}, output);
     });
   }
-  const RangeQuery query{.query = o.query,
+  const EntryQuery query{.query = o.query,
                          .start = range.start,
                          .end = range.end,
                          .limit = o.limit,
@@ -136,7 +138,36 @@ Result<Command> query_command(const CliOptions& o, const CliWorld& world, TimeRa
       [query, options](const auto& server, const auto& output) { return run_export(server, query, options, output); });
 }
 
+Result<Command> delete_command(const std::string& name, const CliOptions& o, const CliWorld& world) {
+  if (name == "delete list") return Command(run_delete_list);
+  if (name == "delete cancel") {
+    return Command([&o](const auto& server, const auto& output) {
+      return run_delete_cancel(server, o.request_id, o.force, output);
+    });
+  }
+  TRY_LET(const TimeSpan span, time_range(o, world));
+  const DeleteRange range{o.query, span, o.max_interval};
+  return Command([range](const auto& server, const auto& output) { return run_delete_create(server, range, output); });
+}
+
+Result<Command> stdin_command(const std::string& name, const CliOptions& o, const CliWorld& world) {
+  if (name != "query" && name != "instant-query")
+    return fail(Errc::kInvalid, concat("--stdin is for query and instant-query, not for ", name));
+  if (o.follow) return fail(Errc::kInvalid, "--stdin ends where standard input ends; leave out --tail");
+  if (world.in == nullptr) return fail(Errc::kInvalid, "--stdin: there is no standard input");
+  return Command([&o, &world](const auto&, const auto& output) {
+    return run_stdin_query(o.query, *world.in, world.clock.wall(), output);
+  });
+}
+
 Result<Command> command_of(const std::string& name, const CliOptions& o, const CliWorld& world) {
+  if (!o.store_config.empty()) {
+    return fail(Errc::kInvalid,
+                "--store-config, --remote-schema and --schema-store read Loki's own chunks and index, which a Skidway "
+                "store does not have; leave them out and name a server with --addr");
+  }
+  if (o.from_stdin) return stdin_command(name, o, world);
+  if (name.starts_with("delete")) return delete_command(name, o, world);
   if (name == "fmt") {
     std::string text = o.query;
     if (text.empty() && world.in) text.assign(std::istreambuf_iterator<char>(*world.in), {});
@@ -149,7 +180,7 @@ Result<Command> command_of(const std::string& name, const CliOptions& o, const C
       return run_instant(server, o.query, time, o.limit, output);
     });
   }
-  TRY_LET(const TimeRange range, time_range(o, world));
+  TRY_LET(const TimeSpan range, time_range(o, world));
   if (name == "query") return query_command(o, world, range);
   if (name == "tail") {
     return Command([&o, range](const auto& server, const auto& output) {

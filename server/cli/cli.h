@@ -1,5 +1,5 @@
-// The command line `skidway`: query, tail, instant-query, labels, series, stats, volume, volume_range, detected-fields
-// and fmt, for people used to logcli.
+// The command line `skidway`: query, tail, instant-query, labels, series, stats, volume, volume_range, detected-fields,
+// delete and fmt, for people used to logcli.
 #pragma once
 
 #include <functional>

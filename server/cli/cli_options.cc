@@ -111,6 +111,17 @@ void add_parallel_options(CLI::App& app, CliOptions& o) {
   app.add_flag("--keep-parts", o.keep_parts, "do not remove them")->group(group);
 }
 
+void add_stdin_option(CLI::App& app, CliOptions& o) {
+  app.add_flag("--stdin", o.from_stdin, "query the lines of standard input, in their order; no server is asked")
+      ->group("Server");
+}
+
+// Accepted to be refused with a reason (cli.cc).
+void add_store_options(CLI::App& app, CliOptions& o) {
+  for (const char* name : {"--store-config", "--remote-schema", "--schema-store"})
+    app.add_option(name, o.store_config)->group("")->expected(0, 1)->default_str(name);
+}
+
 void add_query(CLI::App& app, CliOptions& o) {
   CLI::App* c = app.add_subcommand("query", "entries, or a metric over time");
   c->add_option("QUERY", o.query, "LogQL")->required();
@@ -125,6 +136,8 @@ void add_query(CLI::App& app, CliOptions& o) {
   add_time_options(*c, o);
   add_entry_options(*c, o);
   add_parallel_options(*c, o);
+  add_stdin_option(*c, o);
+  add_store_options(*c, o);
   c->footer(R"(Examples:
   skidway query --since 6h --limit 100 '{namespace="shop"} |= "timeout"'
   skidway query --from 2026-11-01T00:00:00Z --to 2026-11-02T00:00:00Z --limit 0 --forward -o raw \
@@ -152,6 +165,7 @@ void add_instant(CLI::App& app, CliOptions& o) {
   c->add_option("QUERY", o.query, "LogQL")->required();
   c->add_option("--limit", o.limit, "entries at most")->capture_default_str();
   c->add_option("--now,--time", o.now, "the time to evaluate at; default: now");
+  add_stdin_option(*c, o);
   c->add_flag("--stats", o.stats, "what the query cost, on stderr");
   c->footer("Example:\n  skidway instant-query 'sum by (pod) (count_over_time({namespace=\"shop\"}[5m]))'");
 }
@@ -206,6 +220,25 @@ void add_fmt(CLI::App& app, CliOptions& o) {
   c->footer("Example:\n  echo 'sum by(a)(rate({b=\"c\"}[5m]))' | skidway fmt");
 }
 
+void add_delete(CLI::App& app, CliOptions& o) {
+  CLI::App* c =
+      app.add_subcommand("delete", "entries that are to be deleted for ever: create, list or cancel requests");
+  c->require_subcommand(1);
+  c->footer(
+      "Example:\n  skidway delete create --from 2026-11-01T00:00:00Z --to 2026-11-02T00:00:00Z '{app=\"api\"} |= "
+      "\"password\"'\n  skidway delete list");
+  CLI::App* create = c->add_subcommand("create", "asks to delete the entries of a query in a time span");
+  create->add_option("QUERY", o.query, "selector, with line and label filters if need be")->required();
+  create->add_option("--from", o.from, "first time: 2026-11-01T10:00:00Z or seconds since 1970")->required();
+  create->add_option("--to", o.to, "last time; default: now");
+  create->add_option("--max-interval", o.max_interval, "the request is carried out in parts of this length: 24h");
+  c->add_subcommand("list", "the requests there are, and how far they are");
+  CLI::App* cancel = c->add_subcommand("cancel", "takes a request back that has not been carried out");
+  cancel->add_option("--request-id", o.request_id, "as list shows it")->required();
+  cancel->add_flag("--force", o.force, "also one that has begun");
+  for (CLI::App* command : {create, c->get_subcommand("list"), cancel}) command->fallthrough();
+}
+
 std::string usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const auto chosen = app.get_subcommands();
   if (chosen.empty())
@@ -229,12 +262,14 @@ ChosenCommand parse_command_line(std::vector<std::string> arguments, const CliWo
   add_volume(app, options, "volume", "bytes of streams, the largest first");
   add_volume(app, options, "volume_range", "the same over time");
   add_detected_fields(app, options);
+  add_delete(app, options);
   add_fmt(app, options);
   for (CLI::App* command : app.get_subcommands({})) {
     add_output_options(*command, options);
     add_server_options(*command, options);
   }
   add_output_options(app, options);
+  add_stdin_option(app, options);
   add_server_options(app, options);                  // logcli takes them before the command, too
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
   try {
@@ -245,7 +280,12 @@ ChosenCommand parse_command_line(std::vector<std::string> arguments, const CliWo
     world.err << "skidway: " << usage_error(app, error) << "\n";
     return {"", 2};
   }
-  return {app.get_subcommands().front()->get_name(), 0};
+  std::string name;
+  for (const CLI::App* chosen = &app; !chosen->get_subcommands().empty();) {
+    chosen = chosen->get_subcommands().front();
+    name += concat(name.empty() ? "" : " ", chosen->get_name());
+  }
+  return {std::move(name), 0};
 }
 
 }  // namespace server

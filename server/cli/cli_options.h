@@ -31,6 +31,11 @@ struct CliOptions {
   bool analyze_labels = false, aggregate_by_labels = false;
   std::string target_labels;
 
+  bool from_stdin = false;  // query lines of standard input
+  std::string max_interval, request_id;
+  bool force = false;
+  std::string store_config;  // refused
+
   std::string parallel_duration = "1h", part_prefix;
   uint64_t parallel_workers = 1;
   bool overwrite_parts = false, merge_parts = false, keep_parts = false;
@@ -38,7 +43,7 @@ struct CliOptions {
 
 // The chosen command. Empty: nothing is left to do but to exit with `exit_code` (help, version, wrong usage; said so).
 struct ChosenCommand {
-  std::string name;
+  std::string name;  // "query", "delete create"
   int exit_code = 0;
 };
 ChosenCommand parse_command_line(std::vector<std::string> arguments, const CliWorld& world, CliOptions& options);

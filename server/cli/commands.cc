@@ -25,33 +25,8 @@ void print_notes(const QueryAnswer& answer, const CommandOutput& output) {
 
 Result<void> closed_output() { return pipeline::fail(pipeline::Errc::kCancelled, "nobody reads the output any more"); }
 
-Parameters range_parameters(TimeRange range) {
+Parameters range_parameters(TimeSpan range) {
   return {{"start", std::to_string(range.start)}, {"end", std::to_string(range.end)}};
-}
-
-Result<void> print_text(const std::string& text, const CommandOutput& output) {
-  output.out << text;
-  output.out.flush();
-  if (!output.out) return closed_output();
-  return {};
-}
-
-// Rows of columns, each as wide as its widest cell.
-std::string table(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string out;
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) {
-      out += row[i];
-      if (i + 1 < row.size()) out.append(widths[i] - row[i].size() + 2, ' ');
-    }
-    out += '\n';
-  }
-  return out;
 }
 
 Result<void> print_analysis(const std::vector<pipeline::LabelSet>& series, const CommandOutput& output) {
@@ -78,11 +53,6 @@ Result<void> print_analysis(const std::vector<pipeline::LabelSet>& series, const
                     output);
 }
 
-std::string one_line(std::string json) {
-  while (json.ends_with('\n')) json.pop_back();
-  return json;
-}
-
 // "1.5 MB", as logcli writes sizes.
 std::string size_text(const std::string& bytes) {
   double value = 0;
@@ -98,7 +68,45 @@ std::string size_text(const std::string& bytes) {
 
 }  // namespace
 
-Result<void> run_query(const ServerConnection& server, RangeQuery query, const CommandOutput& output) {
+Result<void> print_text(const std::string& text, const CommandOutput& output) {
+  output.out << text;
+  output.out.flush();
+  if (!output.out) return closed_output();
+  return {};
+}
+
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      out += row[i];
+      if (i + 1 < row.size()) out.append(widths[i] - row[i].size() + 2, ' ');
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+std::string one_line(std::string json) {
+  while (json.ends_with('\n')) json.pop_back();
+  return json;
+}
+
+Result<void> print_answer(const QueryAnswer& answer, const CommandOutput& output) {
+  print_notes(answer, output);
+  AnswerPrinter printer(output.out, output.style);
+  for (const AnsweredEntry& entry : answer.entries) printer.print(entry);
+  for (const AnsweredSample& sample : answer.samples) printer.print(sample);
+  if (!printer.flush()) return closed_output();
+  return {};
+}
+
+Result<void> run_query(const ServerConnection& server, EntryQuery query, const CommandOutput& output) {
   query.with_metadata = output.style.form == OutputForm::kJsonLines;
   EntryPages pages(server, std::move(query));
   AnswerPrinter printer(output.out, output.style);
@@ -117,15 +125,10 @@ Result<void> run_instant(const ServerConnection& server, const std::string& quer
   const Parameters parameters{{"query", query}, {"time", std::to_string(time)}, {"limit", std::to_string(limit)}};
   TRY_LET(const std::string body, server.get("/loki/api/v1/query", parameters));
   TRY_LET(const QueryAnswer answer, parse_query_answer(body));
-  print_notes(answer, output);
-  AnswerPrinter printer(output.out, output.style);
-  for (const AnsweredEntry& entry : answer.entries) printer.print(entry);
-  for (const AnsweredSample& sample : answer.samples) printer.print(sample);
-  if (!printer.flush()) return closed_output();
-  return {};
+  return print_answer(answer, output);
 }
 
-Result<void> run_labels(const ServerConnection& server, const std::string& name, TimeRange range,
+Result<void> run_labels(const ServerConnection& server, const std::string& name, TimeSpan range,
                         const CommandOutput& output) {
   const std::string path =
       name.empty() ? "/loki/api/v1/labels" : concat("/loki/api/v1/label/", pipeline::percent_encode(name), "/values");
@@ -137,7 +140,7 @@ Result<void> run_labels(const ServerConnection& server, const std::string& name,
   return {};
 }
 
-Result<void> run_series(const ServerConnection& server, const std::string& selector, TimeRange range, SeriesForm form,
+Result<void> run_series(const ServerConnection& server, const std::string& selector, TimeSpan range, SeriesForm form,
                         const CommandOutput& output) {
   Parameters parameters = range_parameters(range);
   if (!selector.empty()) parameters.emplace_back("match[]", selector);
@@ -151,7 +154,7 @@ Result<void> run_series(const ServerConnection& server, const std::string& selec
   return {};
 }
 
-Result<void> run_stats(const ServerConnection& server, const std::string& selector, TimeRange range,
+Result<void> run_stats(const ServerConnection& server, const std::string& selector, TimeSpan range,
                        const CommandOutput& output) {
   Parameters parameters = range_parameters(range);
   parameters.emplace_back("query", selector);

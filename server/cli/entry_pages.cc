@@ -30,7 +30,7 @@ uint64_t allowed_limit(std::string_view message) {
 
 }  // namespace
 
-EntryPages::EntryPages(const ServerConnection& server, RangeQuery query) : server_(server), query_(std::move(query)) {}
+EntryPages::EntryPages(const ServerConnection& server, EntryQuery query) : server_(server), query_(std::move(query)) {}
 
 pipeline::Result<QueryAnswer> EntryPages::fetch(uint64_t limit) const {
   Parameters parameters{{"query", query_.query},

@@ -14,7 +14,7 @@
 
 namespace server {
 
-struct RangeQuery {
+struct EntryQuery {
   std::string query = {};
   pipeline::UnixNanos start = 0, end = 0;  // [start, end)
   uint64_t limit = 30;                     // entries in all; 0: every one
@@ -27,7 +27,7 @@ struct RangeQuery {
 
 class EntryPages {
  public:
-  EntryPages(const ServerConnection& server, RangeQuery query);
+  EntryPages(const ServerConnection& server, EntryQuery query);
 
   // The next page; of a metric query the whole answer at once. `entries` are sorted, newest first unless `forward`.
   pipeline::Result<QueryAnswer> next();
@@ -38,7 +38,7 @@ class EntryPages {
   void skip_known(QueryAnswer& answer);
 
   const ServerConnection& server_;
-  RangeQuery query_;
+  EntryQuery query_;
   uint64_t handed_out_ = 0;
   std::set<std::string> known_;       // entries at the edge of the last page
   uint64_t server_max_ = UINT64_MAX;  // entries the server answers at once, as far as it has said so

@@ -26,7 +26,7 @@ constexpr size_t kBarWidth = 30;
 constexpr size_t kMaxParts = 100'000;
 
 struct Part {
-  RangeQuery query;
+  EntryQuery query;
   std::string path;
 };
 
@@ -39,10 +39,10 @@ class Export {
     if (!temporary_.empty()) std::filesystem::remove_all(temporary_, ignored);
   }
 
-  Result<void> run(const RangeQuery& query);
+  Result<void> run(const EntryQuery& query);
 
  private:
-  Result<void> plan(const RangeQuery& query);
+  Result<void> plan(const EntryQuery& query);
   void work();
   Result<void> fetch(const Part& part);
   Result<void> merge();
@@ -61,7 +61,7 @@ class Export {
   std::optional<pipeline::Error> failed_;  // the first
 };
 
-Result<void> Export::plan(const RangeQuery& query) {
+Result<void> Export::plan(const EntryQuery& query) {
   const int64_t length = options_.part_duration.count();
   if ((query.end - query.start) / length >= static_cast<int64_t>(kMaxParts)) {
     return fail(Errc::kInvalid, concat("more than ", kMaxParts, " parts; make --parallel-duration longer"));
@@ -85,7 +85,7 @@ Result<void> Export::plan(const RangeQuery& query) {
   return {};
 }
 
-Result<void> Export::run(const RangeQuery& query) {
+Result<void> Export::run(const EntryQuery& query) {
   TRY(plan(query));
   std::vector<std::thread> workers;
   for (size_t i = 0; i < std::min(options_.workers, parts_.size()); ++i) workers.emplace_back([this] { work(); });
@@ -174,7 +174,7 @@ Result<void> Export::merge() {
 
 }  // namespace
 
-Result<void> run_export(const ServerConnection& server, const RangeQuery& query, const ExportOptions& options,
+Result<void> run_export(const ServerConnection& server, const EntryQuery& query, const ExportOptions& options,
                         const CommandOutput& output) {
   if (options.part_duration.count() <= 0) return fail(Errc::kInvalid, "--parallel-duration must be above 0");
   return Export(server, options, output).run(query);

@@ -24,7 +24,7 @@ struct ExportOptions {
   bool terminal = false;     // stderr is one: the bar moves on one line
 };
 
-pipeline::Result<void> run_export(const ServerConnection& server, const RangeQuery& query, const ExportOptions& options,
+pipeline::Result<void> run_export(const ServerConnection& server, const EntryQuery& query, const ExportOptions& options,
                                   const CommandOutput& output);
 
 }  // namespace server

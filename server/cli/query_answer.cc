@@ -31,6 +31,11 @@ class Reader {
     if (!root || root->kind != JsonKind::kObject) return corrupt("no JSON object");
     return *root;
   }
+  Result<JsonValue> open_list(std::string_view json) {
+    const auto root = pipeline::check_json(json);
+    if (!root || root->kind != JsonKind::kArray) return corrupt("no JSON list");
+    return *root;
+  }
   std::vector<JsonMember> members(const JsonValue& object) {
     std::vector<JsonMember> out;
     if (object.kind == JsonKind::kObject) pipeline::json_members(object, out);
@@ -245,6 +250,29 @@ Result<std::vector<std::pair<std::string, std::string>>> parse_numbers_answer(st
   for (const JsonMember& member : reader.members(root))
     out.emplace_back(reader.text(member.name), reader.text(member.value));
   return out;
+}
+
+Result<std::vector<AnsweredDelete>> parse_deletes_answer(std::string_view json) {
+  Reader reader;
+  TRY_LET(const JsonValue list, reader.open_list(json));
+  std::vector<AnsweredDelete> requests;
+  for (const JsonValue& element : reader.elements(list)) {
+    if (element.kind != JsonKind::kObject) return corrupt("a request to delete is no object");
+    AnsweredDelete request;
+    for (const JsonMember& member : reader.members(element)) {
+      const std::string name(reader.text(member.name));
+      const std::string_view value = reader.text(member.value);
+      if (name == "request_id") request.id = value;
+      if (name == "query") request.query = value;
+      if (name == "status") request.status = value;
+      if (name == "start_time") request.start = seconds(value).value_or(0);
+      if (name == "end_time") request.end = seconds(value).value_or(0);
+      if (name == "created_at") request.created = seconds(value).value_or(0);
+    }
+    requests.push_back(std::move(request));
+    reader.clear();
+  }
+  return requests;
 }
 
 }  // namespace server

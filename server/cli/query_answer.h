@@ -42,6 +42,12 @@ struct AnsweredField {
   std::vector<std::string> parsers = {};
 };
 
+// A request to delete.
+struct AnsweredDelete {
+  std::string id = {}, query = {}, status = {};
+  pipeline::UnixNanos start = 0, end = 0, created = 0;
+};
+
 // One frame of a tail.
 struct TailAnswer {
   std::vector<AnsweredEntry> entries = {};
@@ -55,6 +61,7 @@ pipeline::Result<std::vector<std::string>> parse_list_answer(std::string_view js
 // An object's members with plain values, as written: {"streams":1,"bytes":5}.
 pipeline::Result<std::vector<std::pair<std::string, std::string>>> parse_numbers_answer(std::string_view json);
 
+pipeline::Result<std::vector<AnsweredDelete>> parse_deletes_answer(std::string_view json);
 pipeline::Result<QueryAnswer> parse_query_answer(std::string_view json);
 pipeline::Result<std::vector<std::string>> parse_names_answer(std::string_view json);
 pipeline::Result<std::vector<pipeline::LabelSet>> parse_series_answer(std::string_view json);

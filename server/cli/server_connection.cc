@@ -75,27 +75,36 @@ std::string ServerConnection::url(std::string_view path, const Parameters& param
   return url;
 }
 
-pipeline::Result<std::string> ServerConnection::get_once(const std::string& url, std::string_view path,
-                                                         const pipeline::HttpHeaders& headers) const {
-  auto answer = pipeline::http_fetch(
-      {.url = url, .headers = headers, .timeout = options_.timeout, .compressed = options_.compressed},
-      options_.client);
+pipeline::Result<HttpClientResponse> ServerConnection::send_once(const pipeline::HttpClientRequest& request,
+                                                                 std::string_view path) const {
+  auto answer = pipeline::http_fetch(request, options_.client);
   if (!answer) return pipeline::fail(unreachable(options_.address, answer.error()));
-  if (answer->status != 200) return pipeline::fail(refused(options_.address, path, *answer));
-  return std::move(answer->body);
+  if (answer->status / 100 != 2) return pipeline::fail(refused(options_.address, path, *answer));
+  return answer;
+}
+
+pipeline::Result<HttpClientResponse> ServerConnection::send(std::string method, std::string_view path,
+                                                            const Parameters& parameters,
+                                                            const pipeline::HttpHeaders& headers) const {
+  const pipeline::HttpClientRequest request{.method = std::move(method),
+                                            .url = url(path, parameters),
+                                            .headers = headers,
+                                            .timeout = options_.timeout,
+                                            .compressed = options_.compressed};
+  auto wait = options_.min_backoff;
+  for (uint32_t tried = 0;; ++tried) {
+    auto answer = send_once(request, path);
+    const bool may_help = !answer && (answer.error().code == Errc::kUnavailable || answer.error().code == Errc::kIo);
+    if (!may_help || tried >= options_.retries) return answer;
+    std::this_thread::sleep_for(wait);
+    wait = std::min(2 * wait, options_.max_backoff);
+  }
 }
 
 pipeline::Result<std::string> ServerConnection::get(std::string_view path, const Parameters& parameters,
                                                     const pipeline::HttpHeaders& headers) const {
-  const std::string target = url(path, parameters);
-  auto wait = options_.min_backoff;
-  for (uint32_t tried = 0;; ++tried) {
-    auto body = get_once(target, path, headers);
-    const bool may_help = !body && (body.error().code == Errc::kUnavailable || body.error().code == Errc::kIo);
-    if (!may_help || tried >= options_.retries) return body;
-    std::this_thread::sleep_for(wait);
-    wait = std::min(2 * wait, options_.max_backoff);
-  }
+  TRY_LET(HttpClientResponse answer, send("GET", path, parameters, headers));
+  return std::move(answer.body);
 }
 
 pipeline::Result<std::unique_ptr<pipeline::WebSocketClient>> ServerConnection::open_web_socket(

@@ -37,7 +37,11 @@ class ServerConnection {
  public:
   explicit ServerConnection(ServerOptions options);
 
-  // The body of a 200. Errors carry a sentence for the user, made of what went wrong and what to do.
+  // A request without a body, its parameters in the URL; any 2xx is an answer. It is tried again as get() does.
+  pipeline::Result<pipeline::HttpClientResponse> send(std::string method, std::string_view path,
+                                                      const Parameters& parameters,
+                                                      const pipeline::HttpHeaders& headers = {}) const;
+  // The body of a 2xx. Errors carry a sentence for the user, made of what went wrong and what to do.
   pipeline::Result<std::string> get(std::string_view path, const Parameters& parameters,
                                     const pipeline::HttpHeaders& headers = {}) const;
   // kUnavailable: trying again may help.
@@ -47,8 +51,8 @@ class ServerConnection {
 
  private:
   std::string url(std::string_view path, const Parameters& parameters) const;
-  pipeline::Result<std::string> get_once(const std::string& url, std::string_view path,
-                                         const pipeline::HttpHeaders& headers) const;
+  pipeline::Result<pipeline::HttpClientResponse> send_once(const pipeline::HttpClientRequest& request,
+                                                           std::string_view path) const;
   ServerOptions options_;
 };
 

@@ -70,6 +70,25 @@ void read_otlp(ConfigTable table, OtlpLimits& otlp) {
   if (table.has("log_attributes")) otlp.log_attributes = read_otlp_rules(table, "log_attributes", false);
 }
 
+BlockedQuery read_blocked_query(ConfigTable table) {
+  BlockedQuery blocked;
+  blocked.pattern = table.string("pattern");
+  blocked.regex = table.boolean("regex", false);
+  blocked.hash = static_cast<uint32_t>(table.integer("hash", 0, 0, UINT32_MAX));
+  blocked.types = table.strings("types");
+  for (const std::string& type : blocked.types) {
+    if (type != "metric" && type != "filter" && type != "limited")
+      table.error_at("types", concat("\"", type, "\" is no kind of query"), "write metric, filter or limited");
+  }
+  if (blocked.pattern.empty() && blocked.hash == 0 && blocked.types.empty())
+    table.error("a blocked query has a pattern, a hash or types", "write one of them");
+  if (blocked.regex) {
+    if (auto regex = pipeline::Regex::compile(blocked.pattern); !regex)
+      table.error_at("pattern", regex.error().message);
+  }
+  return blocked;
+}
+
 struct KeyReader {
   ConfigTable table;
   std::string_view key;
@@ -98,6 +117,10 @@ struct KeyReader {
 TenantLimits read_limits(ConfigTable table, TenantLimits limits) {
   for (const LimitKey& key : limit_keys()) std::visit(KeyReader{table, key.name, limits}, key.member);
   read_otlp(table.table("otlp_config"), limits.otlp_config);
+  if (table.has("blocked_queries")) {
+    limits.blocked_queries.clear();
+    for (ConfigTable one : table.tables("blocked_queries")) limits.blocked_queries.push_back(read_blocked_query(one));
+  }
   if (uint64_t code = limits.block_ingestion_status_code; code < 200 || code > 599)
     table.error_at("block_ingestion_status_code", concat(code, " is no HTTP status"), "write 200 to 599");
   return limits;

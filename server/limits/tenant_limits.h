@@ -30,6 +30,15 @@ struct OtlpLimits {
   bool operator==(const OtlpLimits&) const = default;
 };
 
+// Queries that are not answered. All that is set must hold; `types` alone blocks by kind.
+struct BlockedQuery {
+  std::string pattern;             // the whole text of the query, or
+  bool regex = false;              // an expression that occurs in it
+  uint32_t hash = 0;               // FNV-1 (32 bits) of the text, instead of a pattern
+  std::vector<std::string> types;  // metric, filter, limited; empty: all
+  bool operator==(const BlockedQuery&) const = default;
+};
+
 std::vector<std::string> default_log_level_fields();  // Loki's
 
 struct TenantLimits {
@@ -78,6 +87,7 @@ struct TenantLimits {
   std::chrono::nanoseconds query_timeout = std::chrono::minutes(1);
   std::vector<std::string> required_labels = {};
   uint64_t minimum_labels_number = 0;
+  std::vector<BlockedQuery> blocked_queries = {};
   bool volume_enabled = true;
   uint64_t volume_max_series = 1000;  // below 2^32
   uint64_t max_concurrent_tail_requests = 10;

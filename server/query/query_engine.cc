@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "pipeline/base/quantity.h"
 #include "server/logql/parser.h"
 #include "server/query/metric_query.h"
 #include "server/query/page_conditions.h"
+#include "server/query/query_admission.h"
+#include "server/query/result_codec.h"
+#include "server/query/result_key.h"
 #include "server/query/stream_labels.h"
 
 namespace server {
@@ -71,47 +73,7 @@ Readable<std::vector<T>> distinct(std::vector<T> found, std::vector<std::string>
   return {std::move(found), std::move(warnings)};
 }
 
-size_t count_matchers(const Expr& expr) {
-  struct Counter {
-    size_t operator()(const LogExpr& e) const { return e.selector.matchers.size(); }
-    size_t operator()(const RangeAggregation& e) const { return e.range.log.selector.matchers.size(); }
-    size_t operator()(const VectorAggregation& e) const { return count_matchers(*e.inner); }
-    size_t operator()(const BinaryOperation& e) const {
-      return std::max(count_matchers(*e.left), count_matchers(*e.right));
-    }
-    size_t operator()(const LabelReplace& e) const { return count_matchers(*e.inner); }
-    size_t operator()(const Literal&) const { return 0; }
-    size_t operator()(const VectorLiteral&) const { return 0; }
-  };
-  return std::visit(Counter{}, expr.node);
-}
-
-// "30d1h", as Prometheus writes durations.
-std::string prometheus_duration(std::chrono::nanoseconds duration) {
-  int64_t seconds = duration.count() / 1'000'000'000;
-  std::string out;
-  static constexpr std::pair<const char*, int64_t> kUnits[] = {
-      {"w", 604800}, {"d", 86400}, {"h", 3600}, {"m", 60}, {"s", 1}};
-  for (auto [name, size] : kUnits) {
-    bool exact_only = *name == 'w';  // weeks only where nothing is left over
-    if (seconds < size || (exact_only && seconds % size != 0)) continue;
-    out += concat(seconds / size, name);
-    seconds %= size;
-  }
-  return out.empty() ? "0s" : out;
-}
-
 }  // namespace
-
-Result<void> QueryEngine::check_length(const TenantLimits& limits, UnixNanos start, UnixNanos end) {
-  if (limits.max_query_length.count() == 0) return {};
-  double length = static_cast<double>(end) - static_cast<double>(start);
-  if (length <= static_cast<double>(limits.max_query_length.count())) return {};
-  auto shown = std::chrono::nanoseconds(length > 9.2e18 ? INT64_MAX : end - start);
-  return fail(Errc::kInvalid,
-              concat("the query time range exceeds the limit (query length: ", pipeline::format_duration(shown),
-                     ", limit: ", prometheus_duration(limits.max_query_length), ")"));
-}
 
 Result<QueryResult> QueryEngine::range(const RangeQuery& query, const std::atomic<bool>& cancelled) {
   LoneTurn turn(cancelled);
@@ -127,20 +89,20 @@ Result<QueryResult> QueryEngine::range(const RangeQuery& query, QueryTurn& turn)
   TRY_LET(Expr expr, parse_query(query.query));
   const auto limits = limits_.of(query.tenant);
   TRY(check_length(*limits, query.start, query.end));
-  if (limits->max_streams_matchers_per_query != 0 && count_matchers(expr) > limits->max_streams_matchers_per_query) {
-    return fail(Errc::kInvalid, concat("max streams matchers per query exceeded, matchers-count > limit (",
-                                       count_matchers(expr), " > ", limits->max_streams_matchers_per_query, ")"));
-  }
+  TRY(check_query(*limits, expr, query.query));
   if (expr.log() != nullptr) {
     if (limits->max_entries_limit_per_query != 0 && query.log.limit > limits->max_entries_limit_per_query) {
       return fail(Errc::kInvalid, concat("max entries limit per query exceeded, limit > max_entries_limit_per_query (",
                                          query.log.limit, " > ", limits->max_entries_limit_per_query, ")"));
     }
+    TRY(check_estimate(*limits, {query.tenant, expr}, query.start, query.end, turn));
     return run_log(expr, query, turn);
   }
+  TRY(check_estimate(*limits, {query.tenant, expr}, query.start, query.end, turn));
   StepGrid grid{query.start, query.step.count(),
                 static_cast<uint32_t>((query.end - query.start) / query.step.count()) + 1};
-  return run_metric({query.tenant, expr, query.explain, query.cuts_series}, grid, turn);
+  const std::string* text = query.anew || query.explain ? nullptr : &query.query;
+  return run_metric({query.tenant, expr, query.explain, query.cuts_series, text}, grid, turn);
 }
 
 Result<QueryResult> QueryEngine::instant(const InstantQuery& query, QueryTurn& turn) {
@@ -151,9 +113,12 @@ Result<QueryResult> QueryEngine::instant(const InstantQuery& query, QueryTurn& t
         "log queries are not supported as an instant query type, please change your query to a range query type");
   }
   const auto limits = limits_.of(query.tenant);
+  TRY(check_query(*limits, expr, query.query));
+  TRY(check_estimate(*limits, {query.tenant, expr}, query.time, query.time, turn));
   for (const RangeAggregation* range : range_aggregations(expr))
     TRY(check_length(*limits, query.time - range->range.range_ns, query.time + 1));
-  const Asked asked{query.tenant, expr, query.explain, query.cuts_series};
+  const std::string* text = query.anew || query.explain ? nullptr : &query.query;
+  const Asked asked{query.tenant, expr, query.explain, query.cuts_series, text};
   TRY_LET(QueryResult result, run_metric(asked, StepGrid{query.time, 1, 1}, turn));
   Matrix& matrix = std::get<ResultMatrix>(result.data).matrix;
   if (matrix.is_scalar) {
@@ -166,6 +131,31 @@ Result<QueryResult> QueryEngine::instant(const InstantQuery& query, QueryTurn& t
   }
   result.data = std::move(samples);
   return result;
+}
+
+Result<void> QueryEngine::check_estimate(const TenantLimits& limits, const Asked& asked, UnixNanos start, UnixNanos end,
+                                         QueryTurn& turn) {
+  if (limits.max_query_bytes_read == 0) return {};
+  uint64_t bytes = 0;
+  auto add = [&](const Selector& selector, UnixNanos first, UnixNanos last) -> Result<void> {
+    if (first >= last) return {};
+    TRY_LET(auto totals, volume_totals({asked.tenant, selector.matchers, {first, last}}, turn));
+    bytes += totals.found.bytes;
+    return {};
+  };
+  if (const LogExpr* log = asked.expr.log()) TRY(add(log->selector, start, end));
+  if (asked.expr.log() == nullptr) {
+    for (const RangeAggregation* aggregation : range_aggregations(asked.expr)) {
+      const LogRange& range = aggregation->range;
+      UnixNanos first = 0, last = 0;  // a range beyond the ends of time is counted from there
+      if (__builtin_sub_overflow(start, range.offset_ns, &first) ||
+          __builtin_sub_overflow(first, range.range_ns, &first))
+        first = INT64_MIN;
+      if (__builtin_sub_overflow(end, range.offset_ns, &last)) last = INT64_MAX;
+      TRY(add(range.log.selector, first, last));
+    }
+  }
+  return check_bytes(limits, bytes);
 }
 
 Result<QueryResult> QueryEngine::attempt(const Asked& asked, QueryTurn& turn, const Attempt& run) {
@@ -209,11 +199,36 @@ Result<QueryResult> QueryEngine::run_log(const Expr& expr, const RangeQuery& que
   });
 }
 
+Result<Matrix> QueryEngine::matrix_of(const Asked& asked, const StepGrid& grid, QueryContext& context) {
+  std::optional<ResultKey> key;
+  if (results_ != nullptr && asked.cached_as != nullptr) {
+    key = result_key({asked.tenant, *asked.cached_as, asked.expr, grid}, context.view);
+  }
+  if (key) {
+    ++context.stats.results_asked;
+    if (CachedText text = results_->find(key->hash, key->may_be_shared)) {
+      if (auto matrix = decode_matrix(*text, grid.count)) {
+        ++context.stats.results_found;
+        context.stats.results_bytes += text->size();
+        return *std::move(matrix);
+      }
+    }
+  }
+  StoredRangeSource source(context);
+  TRY_LET(Matrix matrix, evaluate_metric(asked.expr, grid, source));
+  if (grid.count > 1 || !keeps_order(asked.expr)) matrix.sort();
+  const uint64_t most = limits_.of(asked.tenant)->max_query_series;
+  const bool whole = context.warnings.empty() && context.view.incomplete.empty();
+  if (key && whole && (most == 0 || matrix.series.size() <= most)) {
+    results_->put(key->hash, encode_matrix(matrix), key->may_be_shared);
+    ++context.stats.results_kept;
+  }
+  return matrix;
+}
+
 Result<QueryResult> QueryEngine::run_metric(const Asked& asked, const StepGrid& grid, QueryTurn& turn) {
   return attempt(asked, turn, [&](QueryContext& context, QueryResult& result) -> Result<void> {
-    StoredRangeSource source(context);
-    TRY_LET(Matrix matrix, evaluate_metric(asked.expr, grid, source));
-    if (grid.count > 1 || !keeps_order(asked.expr)) matrix.sort();
+    TRY_LET(Matrix matrix, matrix_of(asked, grid, context));
     const uint64_t most = limits_.of(asked.tenant)->max_query_series;
     if (most != 0 && matrix.series.size() > most) {
       const std::string reached = concat("maximum number of series (", most, ") reached for a single query; ");

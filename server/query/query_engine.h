@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "server/cache/result_cache.h"
 #include "server/ingest/read_view.h"
 #include "server/limits/limit_table.h"
 #include "server/query/log_query.h"
@@ -37,6 +38,7 @@ struct RangeQuery {
   LogQueryOptions log;
   bool cuts_series = false;  // of more series than max_query_series the first ones are answered, with a warning
   bool explain = false;
+  bool anew = false;  // the results cache is neither asked nor filled
 };
 
 struct InstantQuery {
@@ -44,6 +46,7 @@ struct InstantQuery {
   pipeline::UnixNanos time = 0;
   bool cuts_series = false;  // as above
   bool explain = false;
+  bool anew = false;  // as above
 };
 
 // Streams with entries in [start, end], the end included; matchers of several selectors are joined by "or". No
@@ -59,6 +62,9 @@ class QueryEngine {
   // `limits`: of tenants; outlives the engine.
   QueryEngine(ReadViewSource views, ObjectStore& store, const LimitTable& limits, QueryEngineOptions options = {})
       : views_(std::move(views)), readers_(store, options.directory_cache_bytes), limits_(limits), options_(options) {}
+
+  // Before the first query; `results` outlives the engine. Whole answers of metric queries are kept in it.
+  void use_results(ResultCache& results) { results_ = &results; }
 
   pipeline::Result<QueryResult> range(const RangeQuery& query, QueryTurn& turn);
   pipeline::Result<QueryResult> instant(const InstantQuery& query, QueryTurn& turn);
@@ -93,17 +99,22 @@ class QueryEngine {
     const std::string& tenant;
     const Expr& expr;
     bool explain = false, cuts_series = false;
+    const std::string* cached_as = nullptr;  // the query's text; null: the results cache has nothing to do with it
   };
   pipeline::Result<QueryResult> attempt(const Asked& asked, QueryTurn& turn, const Attempt& run);
   pipeline::Result<QueryResult> run_log(const Expr& expr, const RangeQuery& query, QueryTurn& turn);
+  // The matrix of a metric query, from the results cache or the entries.
+  pipeline::Result<Matrix> matrix_of(const Asked& asked, const StepGrid& grid, QueryContext& context);
   pipeline::Result<QueryResult> run_metric(const Asked& asked, const StepGrid& grid, QueryTurn& turn);
-  static pipeline::Result<void> check_length(const TenantLimits& limits, pipeline::UnixNanos start,
-                                             pipeline::UnixNanos end);
+  // max_query_bytes_read, by what directories and head say.
+  pipeline::Result<void> check_estimate(const TenantLimits& limits, const Asked& asked, pipeline::UnixNanos start,
+                                        pipeline::UnixNanos end, QueryTurn& turn);
 
   ReadViewSource views_;
   ReaderCache readers_;
   const LimitTable& limits_;
   const QueryEngineOptions options_;
+  ResultCache* results_ = nullptr;
 };
 
 }  // namespace server

@@ -33,6 +33,8 @@ struct QueryStats {
   uint64_t duplicates = 0;  // equal entries met twice and counted once
   uint64_t streams = 0;     // selected
   uint64_t entries_returned = 0;
+  // The results cache: whether it was asked, and what came of it.
+  uint64_t results_asked = 0, results_found = 0, results_kept = 0, results_bytes = 0;
   double queue_seconds = 0, exec_seconds = 0;
 
   uint64_t pages_skipped() const { return pages_skipped_by_time + pages_skipped_by_filter + pages_skipped_by_limit; }
@@ -68,7 +70,11 @@ struct QueryStats {
                                                                               &QueryStats::lines_after_filters,
                                                                               &QueryStats::duplicates,
                                                                               &QueryStats::streams,
-                                                                              &QueryStats::entries_returned};
+                                                                              &QueryStats::entries_returned,
+                                                                              &QueryStats::results_asked,
+                                                                              &QueryStats::results_found,
+                                                                              &QueryStats::results_kept,
+                                                                              &QueryStats::results_bytes};
     return kCounts;
   }
 };

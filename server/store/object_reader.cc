@@ -57,6 +57,7 @@ class ValueAnswers {
 Result<std::shared_ptr<const ObjectReader>> ObjectReader::open(ObjectStore& store, std::string key, uint64_t size,
                                                                uint32_t footer_length) {
   if (footer_length > size) return fail(Errc::kCorrupt, concat("object ", key, ": footer longer than the object"));
+  store.note_size(key, size);
   std::string footer;
   TRY(store.get_range(key, size - footer_length, footer_length, footer));
   auto directory = decode_footer(footer, size);

@@ -47,6 +47,8 @@ class ObjectStore {
   virtual Result<uint64_t> remove_unfinished(const std::string& folder) = 0;
   // Reading this many bytes more at one place takes no longer than one more request would.
   virtual uint64_t request_worth_bytes() const { return 0; }
+  // Tells how long an object is, for stores that keep what was read.
+  virtual void note_size([[maybe_unused]] const std::string& key, [[maybe_unused]] uint64_t size) {}
   // For a program that stops: from `delay` on calls fail with kCancelled, also those that wait for a far side.
   virtual void give_up_after([[maybe_unused]] std::chrono::milliseconds delay) {}
 };

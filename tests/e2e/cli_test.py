@@ -18,27 +18,9 @@ SPAN = ["--from", "2026-11-01T10:00:00Z", "--to", "2026-11-01T11:00:00Z"]
 
 def push(server, headers=()):
     for app in ("api", "web"):
-        values = [[str(START + i * SECOND), f"level={'error' if i % 10 == 0 else 'info'} n={i} took={i % 7}ms"]
-                  for i in range(ENTRIES) if (i % 2 == 0) == (app == "api")]
-        body = json.dumps({"streams": [{"stream": {"app": app, "namespace": "shop"}, "values": values}]})
-        status, text = programs.http(server.url("/loki/api/v1/push"), body.encode(), {"Content-Type": "application/json", **dict(headers)})
-        assert status == 204, (status, text)
-
-
-class Server:
-    def __init__(self, extra=""):
-        self.extra = extra
-
-    def __enter__(self):
-        self.folder = programs.folder()
-        self.server = programs.server(self.folder.name, extra=self.extra).start()
-        self.server.folder = self.folder.name
-        return self.server
-
-    def __exit__(self, *_):
-        if self.server.process.poll() is None:
-            self.server.kill()
-        self.folder.cleanup()
+        programs.push(server, {"app": app, "namespace": "shop"},
+                      [(START + i * SECOND, f"level={'error' if i % 10 == 0 else 'info'} n={i} took={i % 7}ms")
+                       for i in range(ENTRIES) if (i % 2 == 0) == (app == "api")], headers)
 
 
 def run(binary, server, *argv, env=None, code=0):
@@ -58,7 +40,7 @@ def numbers(text):
 
 def every_command():
     """each command of logcli has its answer here"""
-    with Server() as server:
+    with programs.Server() as server:
         push(server)
         api = '{app="api"}'
         assert numbers(cli(server, "query", *SPAN, "--limit", "3", "-o", "raw", api)) == [2998, 2996, 2994]
@@ -81,12 +63,17 @@ def every_command():
         programs.http(server.url("/flush"), b"")
         assert "entries: 1500" in cli(server, "stats", *SPAN, api)
         assert len(cli(server, "volume", *SPAN, '{namespace="shop"}').splitlines()) >= 1
+        refused = run(programs.CLI, server, "query", "--store-config", "loki.yaml", api, code=2).stderr
+        assert "name a server with --addr" in refused, refused
+        lines = "".join(f"level={'error' if i % 10 == 0 else 'info'} n={i}\n" for i in range(100))
+        told = subprocess.run([programs.CLI, "--stdin", "query", "-o", "raw", '|= "error" | logfmt | n > 50'], input=lines, capture_output=True, text=True)
+        assert numbers(told.stdout) == [60, 70, 80, 90], told
         assert "unexpected $end" in run(programs.CLI, server, "query", "{app=", code=1).stderr
 
 
 def large_exports():
     """an export in parts is complete and in order, and one that was stopped goes on where it was"""
-    with Server() as server:
+    with programs.Server() as server:
         push(server)
         query = [*SPAN, "--limit", "0", "--forward", "-o", "raw", "--parallel-duration", "5m", "--parallel-max-workers", "3"]
         everything = list(range(ENTRIES))
@@ -104,7 +91,7 @@ def large_exports():
 
 def tenants_and_headers():
     """the tenant of --org-id or LOKI_ORG_ID, and what is said without one"""
-    with Server('\n[tenancy]\nmode = "header"\n') as server:
+    with programs.Server('\n[tenancy]\nmode = "header"\n') as server:
         push(server, [("X-Scope-OrgID", "shop")])
         assert cli(server, "labels", "app", *SPAN, "--org-id", "shop").split() == ["api", "web"]
         assert cli(server, "labels", "app", *SPAN, env={"LOKI_ORG_ID": "shop"}).split() == ["api", "web"]
@@ -114,7 +101,7 @@ def tenants_and_headers():
 
 def requests_of_logcli():
     """what logcli sends is answered: its parameters, its headers, and its way of paging"""
-    with Server() as server:
+    with programs.Server() as server:
         push(server)
         headers = {"User-Agent": "loki-logcli/3.7.6", "Cache-Control": "no-cache", "X-Query-Tags": "Source=logcli"}
 
@@ -159,7 +146,7 @@ def logcli_itself():
     if not logcli:
         print("     LOGCLI is not set: not compared with the real one")
         return
-    with Server() as server:
+    with programs.Server() as server:
         push(server)
         for argv in (["query", *SPAN, "--limit", "50", "-o", "raw", '{app="api"}'],
                      ["query", *SPAN, "--limit", "0", "--batch", "700", "-o", "raw", '{namespace="shop"} |= "error"'],
@@ -174,8 +161,7 @@ def logcli_itself():
         tail = subprocess.Popen([logcli, "query", "--tail", "--quiet", "-o", "raw", "--addr", server.url(""), '{app="live"}'], stdout=subprocess.PIPE, text=True)
         try:
             time.sleep(1)
-            body = json.dumps({"streams": [{"stream": {"app": "live"}, "values": [[str(time.time_ns()), "hello"]]}]})
-            programs.http(server.url("/loki/api/v1/push"), body.encode(), {"Content-Type": "application/json"})
+            programs.push(server, {"app": "live"}, [(time.time_ns(), "hello")])
             assert tail.stdout.readline() == "hello\n"
         finally:
             tail.terminate()

@@ -162,6 +162,31 @@ class Pair:
                 program.kill()
 
 
+class Server:
+    """A server with a folder of its own for the time of a `with`."""
+
+    def __init__(self, extra=""):
+        self.extra = extra
+
+    def __enter__(self):
+        self.folder = folder()
+        self.server = server(self.folder.name, extra=self.extra).start()
+        self.server.folder = self.folder.name
+        return self.server
+
+    def __exit__(self, *_):
+        if self.server.process.poll() is None:
+            self.server.kill()
+        self.folder.cleanup()
+
+
+def push(to, labels, values, headers=()):
+    """Pushes [time, line] or [time, line, metadata] of one stream; times are numbers."""
+    body = json.dumps({"streams": [{"stream": labels, "values": [[str(at), *rest] for at, *rest in values]}]})
+    status, text = http(to.url("/loki/api/v1/push"), body.encode(), {"Content-Type": "application/json", **dict(headers)})
+    assert status == 204, (status, text)
+
+
 def folder():
     return tempfile.TemporaryDirectory(prefix="skidway-test-")
 

@@ -88,24 +88,7 @@ class Tail:
 
 def push(server, labels, lines, at=None, headers=()):
     at = at or time.time_ns()
-    body = json.dumps({"streams": [{"stream": labels, "values": [[str(at + i), line] for i, line in enumerate(lines)]}]})
-    status, text = programs.http(server.url("/loki/api/v1/push"), body.encode(), {"Content-Type": "application/json", **dict(headers)})
-    assert status == 204, (status, text)
-
-
-class Server:
-    def __init__(self, extra=""):
-        self.extra = extra
-
-    def __enter__(self):
-        self.folder = programs.folder()
-        self.server = programs.server(self.folder.name, extra=self.extra).start()
-        return self.server
-
-    def __exit__(self, *_):
-        if self.server.process.poll() is None:
-            self.server.kill()
-        self.folder.cleanup()
+    programs.push(server, labels, [(at + i, line) for i, line in enumerate(lines)], headers)
 
 
 def wait_for_tails(server, count):
@@ -117,7 +100,7 @@ def wait_for_tails(server, count):
 
 def history_then_live():
     """the newest entries of before come first, oldest first, then each entry as it is pushed, within a second"""
-    with Server() as server:
+    with programs.Server() as server:
         push(server, {"app": "a"}, [f"h{i}" for i in range(20)], time.time_ns() - 10**9)
         tail = Tail(server, '{app="a"}', limit=5)
         assert [e[1] for e in tail.entries(5)] == ["h15", "h16", "h17", "h18", "h19"]
@@ -133,7 +116,7 @@ def history_then_live():
 
 def each_entry_once():
     """tails that come while four senders push and flushes go on get each entry exactly once, in the order of its stream"""
-    with Server('\n[ingest]\nflush_interval = "100ms"\n') as server:
+    with programs.Server('\n[ingest]\nflush_interval = "100ms"\n') as server:
         started, per_sender, senders = time.time_ns() - 60 * 10**9, 300, 4
 
         def send(number):
@@ -159,7 +142,7 @@ def each_entry_once():
 
 def pipelines():
     """filters, parsers and formats apply to history and live entries alike; labels apart where asked for"""
-    with Server() as server:
+    with programs.Server() as server:
         query = '{app="a"} | json | level="error" | line_format "{{.msg}}"'
         lines = ['{"level":"info","msg":"no"}', '{"level":"error","msg":"yes"}']
         push(server, {"app": "a"}, lines, time.time_ns() - 10**9)
@@ -177,7 +160,7 @@ def pipelines():
 
 def refusals():
     """what is wrong with the request is an HTTP answer; too many tails are closed with Loki's text"""
-    with Server("max_concurrent_tail_requests = 2\n") as server:
+    with programs.Server("max_concurrent_tail_requests = 2\n") as server:
         for query, parameters, text in (('{app="a"', {}, "parse error at line 1, col 9"),
                                         ('rate({app="a"}[1m])', {}, "only log selector is supported"),
                                         ('{app="a"}', {"delay_for": 6}, "delay_for can't be greater than 5")):
@@ -210,7 +193,7 @@ def tenants():
 
 def pings_and_delay():
     """the server pings every second, and delay_for holds entries back and sorts them"""
-    with Server() as server:
+    with programs.Server() as server:
         tail = Tail(server, '{app="a"}', delay_for=2)
         wait_for_tails(server, 1)
         now = time.time_ns()
@@ -223,7 +206,7 @@ def pings_and_delay():
 
 def slow_client():
     """a client that does not read costs bounded memory; what it missed is counted and named to it"""
-    with Server() as server:
+    with programs.Server() as server:
         slow, fast = Tail(server, '{app="a"}', limit=1), Tail(server, '{app="a"} |= "last"', limit=1)
         wait_for_tails(server, 2)
         line = "x" * 100_000
@@ -240,7 +223,7 @@ def slow_client():
 
 def command_line():
     """skidway tail shows history and live entries, and goes on after the server was restarted"""
-    with Server() as server:
+    with programs.Server() as server:
         push(server, {"app": "a"}, ["before"], time.time_ns() - 10**9)
         with subprocess.Popen([programs.CLI, "tail", "-o", "raw", "--min-backoff", "50ms", "--addr", server.url(""), '{app="a"}'],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as cli:
