@@ -17,6 +17,9 @@ size_t shortest(std::span<const LiteralSearcher> literals) {
   return length;
 }
 
+// Shorter literals are found in most lines: an automaton over all of them is faster than to search first.
+constexpr size_t kSelective = 3;
+
 // What is known about one operand: a line with it contains one of `required`, and that is enough if `decides`.
 struct Requirement {
   std::vector<LiteralSearcher> required;
@@ -81,6 +84,11 @@ Result<LineFilter> LineFilter::create(LineFilterOp op, const std::vector<LineFil
     for (LiteralSearcher& literal : requirement.required) filter.required_.push_back(std::move(literal));
   }
   if (!known || filter.always_) filter.required_.clear(), filter.required_decides_ = false;
+  if (matches && !filter.always_ && !filter.required_decides_ && operands.size() == 1 &&
+      shortest(filter.required_) < kSelective) {
+    if (auto automaton = LineAutomaton::compile(operands[0].text))
+      filter.automaton_ = std::make_shared<const LineAutomaton>(*std::move(automaton));
+  }
   return filter;
 }
 
@@ -150,6 +158,26 @@ class NextOccurrence {
 
 }  // namespace
 
+// No filter has literals that are worth a search.
+void LineFilters::select_judged(std::string_view text, std::span<const uint32_t> ends, std::vector<uint32_t>& rows,
+                                uint32_t begin) const {
+  using Verdict = LineAutomaton::Verdict;
+  const auto judge =
+      std::find_if(filters_.begin(), filters_.end(), [](const LineFilter& f) { return f.automaton() != nullptr; });
+  std::vector<Verdict> verdicts(ends.size(), Verdict::kUnsure);
+  if (judge != filters_.end()) judge->automaton()->judge(text, ends, begin, verdicts);
+  const Verdict refused = judge != filters_.end() && judge->is_negative() ? Verdict::kYes : Verdict::kNo;
+  for (size_t row = 0; row < ends.size(); begin = ends[row++]) {
+    if (verdicts[row] == refused) continue;
+    const std::string_view line = text.substr(begin, ends[row] - begin);
+    const bool is_judged = verdicts[row] != Verdict::kUnsure;
+    const bool kept = std::all_of(filters_.begin(), filters_.end(), [&](const LineFilter& filter) {
+      return (is_judged && &filter == &*judge) || filter.keeps(line);
+    });
+    if (kept) rows.push_back(static_cast<uint32_t>(row));
+  }
+}
+
 void LineFilters::select(std::string_view text, std::span<const uint32_t> ends, std::vector<uint32_t>& rows,
                          uint32_t begin) const {
   auto line_begin = [&](size_t row) { return row == 0 ? begin : ends[row - 1]; };
@@ -161,12 +189,7 @@ void LineFilters::select(std::string_view text, std::span<const uint32_t> ends, 
     }
     return true;
   };
-  if (!has_best_) {
-    for (size_t row = 0; row < ends.size(); ++row) {
-      if (keeps(line(row))) rows.push_back(static_cast<uint32_t>(row));
-    }
-    return;
-  }
+  if (!has_best_ || filters_[best_].automaton()) return select_judged(text, ends, rows, begin);
   if (ends.empty()) return;
   NextOccurrence next(required(), text.substr(0, ends.back()));
   bool decides = filters_[best_].required_decides();

@@ -14,6 +14,7 @@
 
 #include "pipeline/base/result.h"
 #include "pipeline/match/ip_filter.h"
+#include "pipeline/match/line_automaton.h"
 #include "pipeline/match/literal_search.h"
 #include "pipeline/match/pattern_filter.h"
 #include "pipeline/match/regex.h"
@@ -43,6 +44,9 @@ class LineFilter {
   std::span<const LiteralSearcher> required() const { return required_; }
   // Containing one of required() is all it takes: keeps() need not be asked.
   bool required_decides() const { return required_decides_; }
+  // Of one expression without a required() text that is long enough to be rare, where many lines can be judged at once;
+  // else nullptr.
+  const LineAutomaton* automaton() const { return automaton_.get(); }
   // Found in every line, as |= "" and |~ ".*": a positive one keeps all, a negative one none.
   bool is_found_always() const { return always_; }
 
@@ -57,6 +61,7 @@ class LineFilter {
   bool required_decides_ = false;
   std::vector<Operand> operands_;
   std::vector<LiteralSearcher> required_;
+  std::shared_ptr<const LineAutomaton> automaton_;
 };
 
 // Filters in order; a line is kept when each of them keeps it.
@@ -71,7 +76,7 @@ class LineFilters {
 
   // Lines back to back: line k is text[ends[k - 1], ends[k]), the first begins at `begin`. Appends the numbers of the
   // kept lines, ascending, to `rows`. Searches the whole text for required literals first and looks only at the lines
-  // in which they occur; one pass per filter over what the filters before have left.
+  // in which they occur; without literals an expression goes over all lines at once where it can.
   void select(std::string_view text, std::span<const uint32_t> ends, std::vector<uint32_t>& rows,
               uint32_t begin = 0) const;
 
@@ -83,6 +88,9 @@ class LineFilters {
   std::span<const LiteralSearcher> required() const;
 
  private:
+  void select_judged(std::string_view text, std::span<const uint32_t> ends, std::vector<uint32_t>& rows,
+                     uint32_t begin) const;
+
   std::vector<LineFilter> filters_;
   size_t best_ = 0;  // the filter whose required() is searched first
   bool has_best_ = false;
