@@ -1,10 +1,11 @@
 // server_bench: rows S1 to S6 and S10 to S12: what the server costs in CPU, memory and disk, on this machine, with the
 // real program.
 //
-//   server_bench [s1|queries|s12]... [--bytes N] [--server PATH]
+//   server_bench [s1|queries|s3|s4...|replay|s12]... [--bytes N] [--server PATH]
 //
 // The server runs alone on the first CPU, this program on the second. "queries" asks what "s1" stored (and stores it
-// first if need be). A query's figure is printed only if its answer equals what the corpus is known to hold.
+// first if need be), s3 to s14 some of these queries. A query's figure is printed only if its answer equals what the
+// corpus is known to hold.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -34,9 +35,16 @@ struct Options {
   uint64_t bytes = 500'000'000;
   std::string server = sibling_program("server/skidway-server");
   bool has(std::string_view row) const { return std::find(rows.begin(), rows.end(), row) != rows.end(); }
+  bool has_query() const;
 };
 
-constexpr std::string_view kUsage = "usage: server_bench [s1|queries|replay|s12]... [--bytes N] [--server PATH]";
+constexpr std::string_view kUsage =
+    "usage: server_bench [s1|queries|s3|s4...|replay|s12]... [--bytes N] [--server PATH]";
+constexpr std::string_view kQueryRows[] = {"queries", "s3", "s4", "s5", "s6", "s10", "s11", "s13", "s14"};
+
+bool Options::has_query() const {
+  return std::any_of(std::begin(kQueryRows), std::end(kQueryRows), [this](std::string_view row) { return has(row); });
+}
 
 Options parse(int argc, char** argv) {
   Options options;
@@ -47,7 +55,8 @@ Options parse(int argc, char** argv) {
       options.bytes = must(pipeline::parse_size(value)), ++i;
     } else if (word == "--server") {
       options.server = value, ++i;
-    } else if (word == "s1" || word == "queries" || word == "replay" || word == "s12") {
+    } else if (word == "s1" || word == "s12" || word == "replay" ||
+               std::count(std::begin(kQueryRows), std::end(kQueryRows), word) > 0) {
       options.rows.emplace_back(word);
     } else {
       fatal(kUsage);
@@ -301,18 +310,18 @@ int main(int argc, char** argv) {
   Options options = parse(argc, argv);
   stay_on_second_cpu();
   Report report;
-  if (options.has("s1") || options.has("queries") || options.has("replay")) {
+  if (options.has("s1") || options.has_query() || options.has("replay")) {
     constexpr pipeline::UnixNanos kMinute = 60'000'000'000;
     PushCorpus corpus(options.bytes, (pipeline::SystemClock().wall() / kMinute - 1) * kMinute);
     std::printf("corpus: %zu bodies, %.0f MB of lines, %.2f M lines, %.0f MB on the wire\n", corpus.bodies.size(),
                 static_cast<double>(corpus.raw_bytes) / 1e6, static_cast<double>(corpus.lines) / 1e6,
                 static_cast<double>(corpus.wire_bytes) / 1e6);
-    if (options.has("s1") || options.has("queries")) {
+    if (options.has("s1") || options.has_query()) {
       ServerRun run(options);
       run.program().wait_ready();
       measure_s1(run.program(), corpus, report);
-      if (options.has("queries")) {
-        for (const Query& query : queries(corpus)) measure_query(run.program(), corpus, query, report);
+      for (const Query& query : queries(corpus)) {
+        if (options.has("queries") || options.has(query.row)) measure_query(run.program(), corpus, query, report);
       }
       run.program().stop();
     }
