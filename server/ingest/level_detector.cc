@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
+#include <emmintrin.h>
 
 #include "pipeline/parse/logfmt.h"
 #include "server/ingest/level_words.h"
@@ -27,6 +27,21 @@ bool looks_like_json(std::string_view line) {
   while (!line.empty() && is_space(line.front())) line.remove_prefix(1);
   while (!line.empty() && is_space(line.back())) line.remove_suffix(1);
   return line.size() > 1 && line.front() == '{' && line.back() == '}';
+}
+
+// Bit k: at[k] is `wanted`, of sixteen bytes.
+uint32_t occurrences(const char* at, char wanted) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+  return static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(wanted))));
+}
+constexpr std::ptrdiff_t kStep = 16;
+
+// `end` where there is none. Texts are short: a call of memchr would take longer than the search.
+const char* find_quote(const char* at, const char* end) {
+  for (; end - at >= kStep; at += kStep)
+    if (const uint32_t found = occurrences(at, '"'); found != 0) return at + __builtin_ctz(found);
+  while (at < end && *at != '"') ++at;
+  return at;
 }
 
 // OTLP's ranges of severity numbers.
@@ -127,9 +142,8 @@ class JsonLevelSearch {
   // Behind the opening quote; ends behind the closing one.
   bool string(std::string_view& text) {
     const char* begin = at_;
-    while (const void* quote = std::memchr(at_, '"', static_cast<size_t>(end_ - at_))) {
-      const char* close = static_cast<const char*>(quote);
-      at_ = close + 1;
+    while ((at_ = find_quote(at_, end_)) < end_) {
+      const char* close = at_++;
       const char* slash = close;
       while (slash > begin && slash[-1] == '\\') --slash;
       if ((close - slash) % 2 != 0) continue;
@@ -195,21 +209,26 @@ class JsonLevelSearch {
 
 std::string_view LevelDetector::json_level(std::string_view line) const { return JsonLevelSearch(*this, line).find(); }
 
+// Whether one of the names stands before the '='.
+bool LevelDetector::is_level_key(const char* begin, const char* equals) const {
+  if (equals == begin || !last_bytes_[static_cast<unsigned char>(equals[-1])]) return false;
+  const char* key = equals;
+  while (key > begin && static_cast<unsigned char>(key[-1]) > ' ' && static_cast<size_t>(equals - key) <= longest_)
+    --key;
+  return rank_ignoring_case({key, static_cast<size_t>(equals - key)}).has_value();
+}
+
 // Looks only at what stands before each '='.
 bool LevelDetector::may_have_logfmt_level(std::string_view line) const {
   const char* const begin = line.data();
   const char* const end = begin + line.size();
   const char* at = begin;
-  while (at < end) {
-    const char* equals = static_cast<const char*>(std::memchr(at, '=', static_cast<size_t>(end - at)));
-    if (!equals) return false;
-    at = equals + 1;
-    if (equals == begin || !last_bytes_[static_cast<unsigned char>(equals[-1])]) continue;
-    const char* key = equals;
-    while (key > begin && static_cast<unsigned char>(key[-1]) > ' ' && static_cast<size_t>(equals - key) <= longest_)
-      --key;
-    if (rank_ignoring_case({key, static_cast<size_t>(equals - key)})) return true;
+  for (; end - at >= kStep; at += kStep) {
+    for (uint32_t found = occurrences(at, '='); found != 0; found &= found - 1)
+      if (is_level_key(begin, at + __builtin_ctz(found))) return true;
   }
+  for (; at < end; ++at)
+    if (*at == '=' && is_level_key(begin, at)) return true;
   return false;
 }
 

@@ -42,6 +42,7 @@ class LevelDetector {
   std::string_view json_level(std::string_view line) const;
   std::string_view logfmt_level(std::string_view line) const;
   bool may_have_logfmt_level(std::string_view line) const;
+  bool is_level_key(const char* begin, const char* equals) const;
 
   friend class JsonLevelSearch;
 

@@ -72,6 +72,20 @@ TEST_CASE("level: of a JSON line the first string under one of the names, at mos
   CHECK(LevelDetector(default_log_level_fields(), 0).of_line(R"({"a":{"b":{"level":"wrn"}},"x":1})") == "warn");
 }
 
+TEST_CASE("level: fields are found wherever they stand in a line") {
+  for (size_t before = 0; before < 70; ++before) {
+    for (size_t after : {0, 1, 15, 40}) {
+      CAPTURE(before);
+      CAPTURE(after);
+      const std::string head(before, 'x'), tail(after, 'y');
+      CHECK(of_line(concat("k", head, "=1 level=wrn b=", tail)) == "warn");
+      CHECK(of_line(concat(head, "level=wrn b=", tail)) == (before == 0 ? "warn" : "unknown"));
+      CHECK(of_line(concat(R"({"a":")", head, R"(\"","level":"wrn","b":")", tail, R"("})")) == "warn");
+      CHECK(of_line(concat(R"({"a":")", head, R"(\","level":"wrn","b":")", tail, R"("})")) == "unknown");
+    }
+  }
+}
+
 TEST_CASE("level: of a logfmt line the value of the best name in any case, before the first fault") {
   CHECK(of_line("a=b level=wrn") == "warn");
   CHECK(of_line("LEVEL=inf") == "info");
