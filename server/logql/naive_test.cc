@@ -1,5 +1,4 @@
 // Random queries on random entries: the compiled pieces against the naive interpreter.
-#include <cmath>
 #include <doctest/doctest.h>
 #include <random>
 #include <string>
@@ -7,6 +6,7 @@
 #include "server/logql/metric.h"
 #include "server/logql/parser.h"
 #include "server/logql/testing/list_source.h"
+#include "server/logql/testing/matrix_check.h"
 #include "server/logql/testing/random_metric.h"
 
 using namespace server;
@@ -210,25 +210,6 @@ std::vector<std::string> slow_log(const LogExpr& log, const std::vector<NaiveEnt
   return out;
 }
 
-bool same(double a, double b) {
-  return (std::isnan(a) && std::isnan(b)) || a == b ||
-         std::abs(a - b) <= 1e-9 * std::max({std::abs(a), std::abs(b), 1.0});
-}
-
-void check_same(Matrix fast, Matrix slow) {
-  fast.sort();
-  slow.sort();
-  REQUIRE(fast.series.size() == slow.series.size());
-  for (size_t i = 0; i < fast.series.size(); ++i) {
-    CHECK(fast.series[i].labels.text() == slow.series[i].labels.text());
-    REQUIRE(fast.series[i].points.size() == slow.series[i].points.size());
-    for (size_t k = 0; k < fast.series[i].points.size(); ++k) {
-      CHECK(fast.series[i].points[k].step == slow.series[i].points[k].step);
-      CHECK(same(fast.series[i].points[k].value, slow.series[i].points[k].value));
-    }
-  }
-}
-
 }  // namespace
 
 TEST_SUITE("server/logql") {
@@ -268,7 +249,9 @@ TEST_SUITE("server/logql") {
         // Sums do not parse what they do not need, so they may miss errors that the naive interpreter sees.
         if (!slow) continue;
         REQUIRE_MESSAGE(fast.has_value(), fast.error().message);
-        check_same(*std::move(fast), *std::move(slow));
+        fast->sort();
+        slow->sort();
+        check_same(*fast, *slow);
         ++compared;
       }
     }
@@ -294,7 +277,9 @@ TEST_SUITE("server/logql") {
         auto fast = evaluate_metric(*expr, grid, source);
         if (slow) {
           REQUIRE_MESSAGE(fast.has_value(), fast.error().message);
-          check_same(*std::move(fast), *std::move(slow));
+          fast->sort();
+          slow->sort();
+          check_same(*fast, *slow);
           ++compared;
         } else if (slow.error().message.find("match") != std::string::npos || !fast) {
           ++refused;  // errors of what is not parsed may be missed

@@ -1,12 +1,11 @@
 // Metric queries over objects and head, compared with the naive interpreter over the same entries.
 #include "server/logql/testing/random_metric.h"
 
-#include <algorithm>
-#include <cmath>
 #include <doctest/doctest.h>
 #include <random>
 
 #include "server/logql/parser.h"
+#include "server/logql/testing/matrix_check.h"
 #include "server/query/testing/query_fixture.h"
 
 using namespace server;
@@ -38,24 +37,6 @@ void spread(const std::vector<NaiveEntry>& entries, RandomMetric& random, QueryF
   }
 }
 
-bool near(double a, double b) {
-  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
-  return a == b || std::abs(a - b) <= 1e-9 * std::max({std::abs(a), std::abs(b), 1.0});
-}
-
-void check_same(const Matrix& fast, Matrix slow) {
-  slow.sort();
-  REQUIRE(fast.series.size() == slow.series.size());
-  for (size_t i = 0; i < fast.series.size(); ++i) {
-    CHECK(fast.series[i].labels.text() == slow.series[i].labels.text());
-    REQUIRE(fast.series[i].points.size() == slow.series[i].points.size());
-    for (size_t k = 0; k < fast.series[i].points.size(); ++k) {
-      CHECK(fast.series[i].points[k].step == slow.series[i].points[k].step);
-      CHECK(near(fast.series[i].points[k].value, slow.series[i].points[k].value));
-    }
-  }
-}
-
 }  // namespace
 
 TEST_SUITE("server/query") {
@@ -74,13 +55,14 @@ TEST_SUITE("server/query") {
         INFO(query);
         const StepGrid grid{kStart + random.pick(20) * kMilli, (1 + random.pick(20)) * kMilli,
                             static_cast<uint32_t>(2 + random.pick(10))};
-        const auto slow = naive_metric(*parse_query(query), entries, grid);
+        auto slow = naive_metric(*parse_query(query), entries, grid);
         const auto fast =
             engine.range({"t", query, grid.start, grid.at(grid.count - 1), std::chrono::nanoseconds(grid.step_ns), {}},
                          kNotCancelled);
         // Errors of what need not be parsed may be missed.
         if (!slow) continue;
         REQUIRE_MESSAGE(fast.has_value(), fast.error().message);
+        slow->sort();
         check_same(std::get<ResultMatrix>(fast->data).matrix, *slow);
         ++compared;
       }
