@@ -16,6 +16,7 @@ LogPipeline& LogPipeline::operator=(LogPipeline&&) noexcept = default;
 LogPipeline::~LogPipeline() = default;
 
 const pipeline::LineFilters& LogPipeline::leading() const { return program_->leading; }
+const ImpliedText* LogPipeline::implied() const { return program_->implied ? &*program_->implied : nullptr; }
 bool LogPipeline::reads_lines() const { return program_->reads_lines; }
 bool LogPipeline::reads_metadata() const { return program_->reads_metadata; }
 const std::vector<std::string>* LogPipeline::metadata_names() const {

@@ -39,6 +39,8 @@ inline constexpr std::string_view kErrorLabel = "__error__";
 inline constexpr std::string_view kErrorDetailsLabel = "__error_details__";
 inline constexpr std::string_view kPreserveErrorLabel = "__preserve_error__";
 
+class ImpliedText;
+
 // Which labels of an entry the rest of the query uses.
 struct LabelUse {
   enum class Kind : uint8_t {
@@ -97,6 +99,8 @@ class LogPipeline {
 
   // The line filters that see the line as it was stored: apply them to whole pages first.
   const pipeline::LineFilters& leading() const;
+  // What lines must contain because of a later stage; nullptr: nothing. process() looks for it, too.
+  const ImpliedText* implied() const;
   // False: whether an entry is kept and its labels do not depend on the line (not counting leading()).
   bool reads_lines() const;
   // False: neither do they depend on the structured metadata.

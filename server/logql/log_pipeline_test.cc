@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <string>
 
+#include "server/logql/implied_text.h"
 #include "server/logql/parser.h"
 
 using namespace server;
@@ -168,6 +169,30 @@ TEST_SUITE("server/logql") {
     CHECK(labels(R"(| json | __error__="JSONParserErr")", {{{"app", "foo"}}, {}, "nope"}) != "dropped");
     CHECK(labels(R"(| json | line_format "{{.a}}" | json | b="2")",
                  {{{"app", "foo"}}, {}, R"({"a":"{\"b\":1}","b":2})"}) != "dropped");
+  }
+
+  TEST_CASE("pipeline: what an equality behind a parser implies is found in many lines at once") {
+    const std::vector<std::string> lines = {
+        R"({"s":500})", "",       R"({"s":"5\u00300"})", "15002 500", "50", "0", "x1500",
+        "500",          "500500", "a 500 500",           R"(\)",      "5"};
+    for (const char* suffix : {R"(| json | s="500")", R"(| regexp `(?P<s>.+)` | s="500")", R"(| logfmt | s="nope")"}) {
+      CAPTURE(suffix);
+      const auto implied = ImpliedText::of(stages(suffix));
+      REQUIRE(implied.has_value());
+      for (size_t first = 0; first < lines.size(); ++first) {
+        std::string text = "500";  // of a stream before
+        const auto begin = static_cast<uint32_t>(text.size());
+        std::vector<uint32_t> ends, rows, expected;
+        for (size_t i = first; i < lines.size(); ++i) {
+          if (implied->may_keep(lines[i], {})) expected.push_back(static_cast<uint32_t>(i - first));
+          text += lines[i];
+          ends.push_back(static_cast<uint32_t>(text.size()));
+        }
+        implied->select(text + "500", ends, rows, begin);
+        CHECK(rows == expected);
+        CHECK((expected.empty() || implied->may_keep_any(text)));
+      }
+    }
   }
 
   TEST_CASE("pipeline: filters see the error, and do not replace it") {

@@ -1,11 +1,15 @@
 #include "server/query/duplicate_rows.h"
 
 #include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <tuple>
 #include <unordered_map>
 
 namespace server {
 
 using pipeline::Hash128;
+using pipeline::Result;
 using pipeline::UnixNanos;
 
 namespace {
@@ -27,45 +31,13 @@ struct TimedRow {
 
 }  // namespace
 
+// Looks at streams, one after the other; one for each thread.
 class DuplicateFinder {
  public:
-  DuplicateFinder(const Selection& selection, QueryStats& stats) : selection_(selection), stats_(stats) {}
-
-  DuplicateRows run() {
-    if (selection_.stored.size() + selection_.head.size() < 2) return {};
-    gather();
-    for (auto& [stream, pieces] : pieces_) {
-      if (pieces.size() > 1) look_at_stream(pieces);
-    }
-    for (auto& [place, rows] : found_.pages_) std::sort(rows.begin(), rows.end());
-    for (auto& [place, rows] : found_.head_) std::sort(rows.begin(), rows.end());
-    return std::move(found_);
-  }
-
- private:
-  void gather() {
-    for (size_t part = 0; part < selection_.stored.size(); ++part) {
-      const StoredPart& stored = selection_.stored[part];
-      std::unordered_map<uint32_t, Hash128> ids;
-      for (uint32_t ordinal : stored.streams.ordinals)
-        ids[ordinal] = stored.object->labels(stored.object->streams()[ordinal]).hash();
-      for (uint32_t page : stored.pages) {
-        for (const PageRun& run : stored.object->runs(page)) {
-          if (!stored.streams.contains(run.stream) || run.max_time < selection_.begin || run.min_time >= selection_.end)
-            continue;
-          pieces_[ids[run.stream]].push_back({false, part, page, run.first_row, run.rows, run.min_time, run.max_time});
-        }
-      }
-    }
-    for (size_t part = 0; part < selection_.head.size(); ++part) {
-      const HeadPart& head = selection_.head[part];
-      pieces_[head.stream->labels.hash()].push_back({true, part, 0, 0, static_cast<uint32_t>(head.entries.size()),
-                                                     head.entries.times.front(), head.entries.times.back()});
-    }
-  }
+  explicit DuplicateFinder(const Selection& selection) : selection_(selection) {}
 
   // Finds groups of pieces that overlap in time and come from different places.
-  void look_at_stream(std::vector<Piece>& pieces) {
+  Result<void> look_at_stream(std::vector<Piece>& pieces, QueryTurn& turn) {
     std::sort(pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) { return a.min_time < b.min_time; });
     for (size_t begin = 0; begin < pieces.size();) {
       UnixNanos until = pieces[begin].max_time;
@@ -75,28 +47,47 @@ class DuplicateFinder {
         until = std::max(until, pieces[end].max_time);
         several = several || !pieces[end].same_place(pieces[begin]);
       }
-      if (several) look_at_cluster({pieces.data() + begin, end - begin});
+      if (several) TRY(look_at_cluster({pieces.data() + begin, end - begin}, turn));
       begin = end;
     }
+    return {};
   }
 
-  void look_at_cluster(std::span<const Piece> cluster) {
+  // What was found and what it cost.
+  void add_to(DuplicateRows& rows, QueryStats& stats) {
+    for (auto& [place, found] : found_.pages_) append(found, rows.pages_[place]);
+    for (auto& [part, found] : found_.head_) append(found, rows.head_[part]);
+    stats.add(stats_);
+  }
+
+ private:
+  static void append(const std::vector<uint32_t>& rows, std::vector<uint32_t>& to) {
+    to.insert(to.end(), rows.begin(), rows.end());
+  }
+
+  Result<void> look_at_cluster(std::span<const Piece> cluster, QueryTurn& turn) {
     std::vector<TimedRow> rows;
     std::vector<size_t> borders{0};
     for (uint32_t i = 0; i < cluster.size(); ++i) {
+      TRY(turn.breathe());
       append_times(cluster[i], i, rows);
       borders.push_back(rows.size());
     }
     merge_sorted(rows, borders);
+    TRY(turn.breathe());
     for (size_t begin = 0; begin < rows.size();) {
       size_t end = begin + 1;
       bool several = false;
       for (; end < rows.size() && rows[end].time == rows[begin].time; ++end) {
         several = several || !cluster[rows[end].piece].same_place(cluster[rows[begin].piece]);
       }
-      if (several) compare_lines(cluster, {rows.data() + begin, end - begin});
+      if (several) {
+        compare_lines(cluster, {rows.data() + begin, end - begin});
+        TRY(turn.breathe());
+      }
       begin = end;
     }
+    return {};
   }
 
   void append_times(const Piece& piece, uint32_t index, std::vector<TimedRow>& out) {
@@ -198,15 +189,71 @@ class DuplicateFinder {
   static constexpr size_t kCachedTimes = 512, kCachedEntries = 64;  // pages: at most some 40 MiB
 
   const Selection& selection_;
-  QueryStats& stats_;
-  std::map<Hash128, std::vector<Piece>> pieces_;  // by stream
+  QueryStats stats_;
   std::map<Place, std::vector<UnixNanos>> times_;
   std::map<Place, EntryColumns> entries_;
   DuplicateRows found_;
 };
 
-DuplicateRows DuplicateRows::find(const Selection& selection, QueryStats& stats) {
-  return DuplicateFinder(selection, stats).run();
+namespace {
+
+// The pieces of each stream that has several.
+std::vector<std::vector<Piece>> pieces_by_stream(const Selection& selection) {
+  std::map<Hash128, std::vector<Piece>> pieces;
+  for (size_t part = 0; part < selection.stored.size(); ++part) {
+    const StoredPart& stored = selection.stored[part];
+    std::unordered_map<uint32_t, Hash128> ids;
+    for (uint32_t ordinal : stored.streams.ordinals)
+      ids[ordinal] = stored.object->labels(stored.object->streams()[ordinal]).hash();
+    for (uint32_t page : stored.pages) {
+      for (const PageRun& run : stored.object->runs(page)) {
+        if (!stored.streams.contains(run.stream) || run.max_time < selection.begin || run.min_time >= selection.end)
+          continue;
+        pieces[ids[run.stream]].push_back({false, part, page, run.first_row, run.rows, run.min_time, run.max_time});
+      }
+    }
+  }
+  for (size_t part = 0; part < selection.head.size(); ++part) {
+    const HeadPart& head = selection.head[part];
+    pieces[head.stream->labels.hash()].push_back({true, part, 0, 0, static_cast<uint32_t>(head.entries.size()),
+                                                  head.entries.times.front(), head.entries.times.back()});
+  }
+  std::vector<std::vector<Piece>> out;
+  for (auto& [stream, several] : pieces)
+    if (several.size() > 1) out.push_back(std::move(several));
+  // Streams of the same pages follow each other, so that a page is read about once.
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
+    return std::tie(a[0].in_head, a[0].part, a[0].page) < std::tie(b[0].in_head, b[0].part, b[0].page);
+  });
+  return out;
+}
+
+}  // namespace
+
+Result<DuplicateRows> DuplicateRows::find(const Selection& selection, QueryTurn& turn, QueryStats& stats) {
+  DuplicateRows found;
+  if (selection.stored.size() + selection.head.size() < 2) return found;
+  std::vector<std::vector<Piece>> streams = pieces_by_stream(selection);
+  constexpr size_t kStepStreams = 32;  // what a thread takes at once
+  const size_t threads = std::clamp<size_t>(streams.size() / kStepStreams, 1, turn.width());
+  std::atomic<size_t> next{0};
+  std::mutex mutex;
+  Result<void> outcome;
+  turn.run_parts(threads, [&](size_t, QueryTurn& part_turn) {
+    DuplicateFinder finder(selection);
+    Result<void> done;
+    for (size_t at = next.fetch_add(kStepStreams); done && at < streams.size(); at = next.fetch_add(kStepStreams)) {
+      for (size_t i = at; done && i < std::min(at + kStepStreams, streams.size()); ++i)
+        done = finder.look_at_stream(streams[i], part_turn);
+    }
+    std::lock_guard lock(mutex);
+    finder.add_to(found, stats);
+    if (!done) outcome = std::move(done), next = streams.size();
+  });
+  TRY(outcome);
+  for (auto& [place, rows] : found.pages_) std::sort(rows.begin(), rows.end());
+  for (auto& [part, rows] : found.head_) std::sort(rows.begin(), rows.end());
+  return found;
 }
 
 std::span<const uint32_t> DuplicateRows::of_page(size_t part, uint32_t page) const {

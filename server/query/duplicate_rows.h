@@ -2,7 +2,8 @@
 // objects or in the head as well (a batch that was sent again without a number). Each such entry is to be counted once.
 //
 // How: only where runs of one stream from different places overlap in time are times read at all, and only where two
-// times are equal are lines compared. Thread: one at a time.
+// times are equal are lines compared. On as many threads as the query has, which give way to other queries.
+// Thread: of the query; the rows found: any.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "pipeline/base/result.h"
+#include "server/query/query_turn.h"
 #include "server/query/selection.h"
 
 namespace server {
@@ -19,7 +21,8 @@ namespace server {
 class DuplicateRows {
  public:
   // Reads what it must of `selection`. A page that cannot be read has no duplicates: whoever reads it next reports it.
-  static DuplicateRows find(const Selection& selection, QueryStats& stats);
+  // kCancelled.
+  static pipeline::Result<DuplicateRows> find(const Selection& selection, QueryTurn& turn, QueryStats& stats);
 
   // Rows to leave out, rising. Of a page of selection.stored[part]; of selection.head[part].
   std::span<const uint32_t> of_page(size_t part, uint32_t page) const;

@@ -21,7 +21,8 @@ Hash128 entry_id(std::string_view stream, const EntrySlice& entries, size_t row)
 
 }  // namespace
 
-LogPart::LogPart(const LogSearch& search) : search_(search), run_(search.pipeline, labels_, LeadingFilters::kDone) {}
+LogPart::LogPart(const LogSearch& search)
+    : search_(search), run_(search.pipeline, labels_, LeadingFilters::kDone), page_search_(search.pipeline) {}
 
 // Over the pages of `part` among `pieces`, in their order.
 PageCursor& LogPart::cursor_of(uint32_t part, std::span<const LogPiece> pieces) {
@@ -74,29 +75,41 @@ Result<void> LogPart::look_at(std::span<const LogPiece> pieces, EntryCollector& 
   return outcome;
 }
 
+// Columns are read when an entry is left that needs them.
 Result<void> LogPart::look_at_page(const LogPiece& piece, PageCursor& cursor, const Offers& offers) {
   const StoredPart& stored = search_.selection.stored[piece.part];
-  const auto& leading = search_.pipeline.leading();
-  if (!leading.empty()) {
+  page_search_.begin_object(stored.object.get());
+  if (page_search_.is_any()) {
     TRY_LET(std::string_view text, cursor.text());
     stats.store_line_bytes += text.size();
-    if (!leading.may_match(text)) {
+    if (!page_search_.may_match(text, stored, piece.page)) {
       stats.store_lines += stored.object->pages()[piece.page].rows;
       ++stats.pages_without_match;
       return {};
     }
   }
-  TRY_LET(EntrySlice entries, cursor.entries());
-  stats.metadata_bytes += entries.metadata_bytes();
-  if (leading.empty()) stats.store_line_bytes += entries.line_bytes();
+  TRY_LET(auto times, cursor.times());
+  EntrySlice entries;
+  bool has_metadata = false;
   for (const PageRun& run : stored.object->runs(piece.page)) {
     if (!stored.streams.contains(run.stream)) continue;
-    RowRange range = rows_between(entries.times, run, search_.selection.begin, search_.selection.end);
-    if (range.empty() || !offers.wanted(entries.time(search_.backward() ? range.last - 1 : range.first))) continue;
+    RowRange range = rows_between(times, run, search_.selection.begin, search_.selection.end);
+    if (range.empty() || !offers.wanted(times[search_.backward() ? range.last - 1 : range.first])) continue;
+    if (entries.empty()) {
+      TRY_LET(entries, cursor.lines());
+      if (!page_search_.is_any()) stats.store_line_bytes += entries.line_bytes();
+    }
     stats.store_lines += range.last - range.first;
     const StreamText& stream = text_of(piece.part, run.stream);
-    offer_run(entries, stream.labels, stream.text, range, uint64_t{piece.part} << 44 | uint64_t{piece.page} << 24,
-              offers);
+    const Run rows{stream.labels, stream.text, range, uint64_t{piece.part} << 44 | uint64_t{piece.page} << 24};
+    const bool whole = select(rows, entries);
+    if (!whole && rows_.empty()) continue;
+    if (!has_metadata) {
+      TRY(cursor.add_metadata(entries));
+      stats.metadata_bytes += entries.metadata_bytes();
+      has_metadata = true;
+    }
+    offer_run(rows, entries, whole, offers);
   }
   return {};
 }
@@ -105,34 +118,29 @@ void LogPart::look_at_head(const LogPiece& piece, const Offers& offers) {
   const HeadPart& part = search_.selection.head[piece.part];
   stats.head_lines += part.entries.size();
   stats.head_bytes += part.entries.line_bytes();
-  offer_run(part.entries, part.stream->labels, part.stream->text, {0, static_cast<uint32_t>(part.entries.size())},
-            uint64_t{search_.selection.stored.size() + piece.part} << 44, offers);
+  page_search_.begin_object(nullptr);
+  const Run rows{part.stream->labels,
+                 part.stream->text,
+                 {0, static_cast<uint32_t>(part.entries.size())},
+                 uint64_t{search_.selection.stored.size() + piece.part} << 44};
+  offer_run(rows, part.entries, select(rows, part.entries), offers);
 }
 
-// Rows of one stream, best time first, until nobody wants more.
-void LogPart::offer_run(const EntrySlice& entries, const LabelSet& labels, std::string_view text, RowRange range,
-                        uint64_t place, const Offers& offers) {
-  const auto& leading = search_.pipeline.leading();
-  const bool filtered = !leading.empty();
-  if (filtered) {
-    rows_.clear();
-    uint32_t begin = entries.offsets[range.first], end = entries.offsets[range.last];
-    leading.select({entries.text, end}, entries.offsets.subspan(range.first + 1, range.last - range.first), rows_,
-                   begin);
-  }
-  run_.begin_stream(labels);
-  const uint64_t order = loki_stream_order(labels);
-  const size_t count = filtered ? rows_.size() : range.last - range.first;
+// Best time first, until nobody wants more.
+void LogPart::offer_run(const Run& run, const EntrySlice& entries, bool whole, const Offers& offers) {
+  run_.begin_stream(run.labels);
+  const uint64_t order = loki_stream_order(run.labels);
+  const size_t count = whole ? run.range.last - run.range.first : rows_.size();
   for (size_t i = 0; i < count; ++i) {
     const size_t at = search_.backward() ? count - 1 - i : i;
-    const size_t row = range.first + (filtered ? rows_[at] : at);
+    const size_t row = whole ? run.range.first + at : rows_[at];
     const UnixNanos time = entries.time(row);
     if (!offers.wanted(time)) break;
     if (!run_.process(time, entries.line(row), entries.metadata(row))) continue;
     ++stats.lines_after_filters;
     const ResultLabels& result = labels_.at(run_.labels());
     offers.into.offer(
-        {time, text, order, place + row, entry_id(text, entries, row), std::string(run_.line()), &result});
+        {time, run.text, order, run.place + row, entry_id(run.text, entries, row), std::string(run_.line()), &result});
   }
 }
 

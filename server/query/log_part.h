@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "server/query/entry_collector.h"
+#include "server/query/page_search.h"
 #include "server/query/query_context.h"
 #include "server/query/selection.h"
 
@@ -60,13 +61,24 @@ class LogPart {
   PageCursor& cursor_of(uint32_t part, std::span<const LogPiece> pieces);
   pipeline::Result<void> look_at_page(const LogPiece& piece, PageCursor& cursor, const Offers& offers);
   void look_at_head(const LogPiece& piece, const Offers& offers);
-  void offer_run(const EntrySlice& entries, const LabelSet& labels, std::string_view text, RowRange range,
-                 uint64_t place, const Offers& offers);
+  // The rows of a stream that lie in a run of a page or of the head.
+  struct Run {
+    const LabelSet& labels;
+    std::string_view text;  // of the labels
+    RowRange range;
+    uint64_t place;
+  };
+  // True: every row of it may be kept. False: those in rows_.
+  bool select(const Run& run, const EntrySlice& entries) {
+    return page_search_.select(run.labels, entries, run.range, rows_);
+  }
+  void offer_run(const Run& run, const EntrySlice& entries, bool whole, const Offers& offers);
   const StreamText& text_of(uint32_t part, uint32_t ordinal);
 
   const LogSearch& search_;
   LabelResults labels_;
   PipelineRun run_;
+  PageSearch page_search_;
   std::map<std::pair<uint32_t, uint32_t>, StreamText> texts_;  // stable addresses
   std::vector<std::pair<uint32_t, PageCursor>> cursors_;       // by part, of this call
   std::vector<PageCursor> spare_cursors_;                      // their buffers are used again

@@ -7,6 +7,7 @@
 #include "server/query/duplicate_rows.h"
 #include "server/query/group_tally.h"
 #include "server/query/page_conditions.h"
+#include "server/query/page_search.h"
 #include "server/query/query_plan.h"
 #include "server/query/scan.h"
 #include "server/query/selection.h"
@@ -39,7 +40,8 @@ class RangeScan final : public ScanPart {
         values_(job.aggregation, job.grid),
         run_(job.pipeline, labels_, LeadingFilters::kDone),
         memory_(job.memory, std::string(range_op_text(job.aggregation.op))),
-        tally_(run_, values_) {
+        tally_(run_, values_),
+        search_(job.pipeline) {
     if (const auto* names = pipeline_.metadata_names()) {
       names_ = *names;
       for (std::string_view error : {kErrorLabel, kErrorDetailsLabel}) names_->emplace_back(error);
@@ -49,17 +51,20 @@ class RangeScan final : public ScanPart {
   RangeValues::Part values() { return {&values_, &labels_}; }
 
   Result<void> page(size_t part, PageCursor& cursor) override {
-    if (part != labels_part_) stream_labels_.clear(), labels_part_ = part;
+    if (part != part_) begin_object(part);
     return scan_page(part, cursor);
   }
 
   void head(size_t part) override {
     const HeadPart& head = job_.selection.head[part];
     groups_.metadata.clear();
+    search_.begin_object(nullptr);
+    part_ = SIZE_MAX;
     stats.head_lines += head.entries.size();
     if (!times_suffice(head.entries.has_metadata())) stats.head_bytes += head.entries.line_bytes();
-    add_run(head.stream->labels, head.entries, {0, static_cast<uint32_t>(head.entries.size())},
-            job_.duplicates.of_head(part));
+    const RowRange all{0, static_cast<uint32_t>(head.entries.size())};
+    const bool whole = begin_run(head.stream->labels, head.entries, all, job_.duplicates.of_head(part));
+    add_run(head.entries, all, whole);
   }
 
   Result<void> check() override {
@@ -73,6 +78,18 @@ class RangeScan final : public ScanPart {
   bool times_suffice(bool has_metadata) const {
     return pipeline_.leading().empty() && !pipeline_.reads_lines() && !(pipeline_.reads_metadata() && has_metadata) &&
            values_.input() != RangeValues::Input::kBytes;
+  }
+
+  void begin_object(size_t part) {
+    const ObjectReader& object = *job_.selection.stored[part].object;
+    part_ = part;
+    stream_labels_.clear();
+    search_.begin_object(&object);
+    const auto& names = object.metadata_names();
+    auto matters = [this](const std::string& name) {
+      return !names_ || std::find(names_->begin(), names_->end(), name) != names_->end();
+    };
+    metadata_matter_ = std::any_of(names.begin(), names.end(), matters);
   }
 
   const LabelSet& labels_of(const ObjectReader& object, uint32_t ordinal) {
@@ -107,38 +124,46 @@ class RangeScan final : public ScanPart {
   Result<void> scan_page(size_t part, PageCursor& cursor) {
     const StoredPart& stored = job_.selection.stored[part];
     const PageInfo& page = stored.object->pages()[cursor.page()];
-    bool has_metadata = page.columns[static_cast<size_t>(PageColumn::kMetadata)].length > 0;
+    const bool has_metadata = metadata_matter_ && page.column(PageColumn::kMetadata).length > 0;
     EntrySlice entries;
     groups_.metadata.clear();
     if (times_suffice(has_metadata)) {
       if (values_.input() == RangeValues::Input::kTime && count_unread(part, cursor)) return {};
       TRY_LET(entries.times, cursor.times());
     } else {
-      if (!pipeline_.leading().empty()) {
+      if (search_.is_any()) {
         TRY_LET(std::string_view text, cursor.text());
         stats.store_line_bytes += text.size();
-        if (!pipeline_.leading().may_match(text)) {
+        if (!search_.may_match(text, stored, cursor.page())) {
           stats.store_lines += page.rows;
           ++stats.pages_without_match;
           return {};
         }
       }
       TRY_LET(entries, load(cursor, has_metadata));
-      if (pipeline_.leading().empty() && pipeline_.reads_lines()) stats.store_line_bytes += entries.line_bytes();
+      if (!search_.is_any() && pipeline_.reads_lines()) stats.store_line_bytes += entries.line_bytes();
     }
+    // Where lines are read, metadata are when a line is left.
+    bool lacks_metadata = has_metadata && pipeline_.reads_lines() && pipeline_.reads_metadata();
     for (const PageRun& run : stored.object->runs(cursor.page())) {
       if (!stored.streams.contains(run.stream)) continue;
       RowRange rows = rows_between(entries.times, run, job_.selection.begin, job_.selection.end);
       if (rows.empty()) continue;
       stats.store_lines += rows.last - rows.first;
-      add_run(labels_of(*stored.object, run.stream), entries, rows, job_.duplicates.of_page(part, cursor.page()));
+      const LabelSet& stream = labels_of(*stored.object, run.stream);
+      const bool whole = begin_run(stream, entries, rows, job_.duplicates.of_page(part, cursor.page()));
+      if (lacks_metadata && !rows_.empty()) {
+        TRY(cursor.add_metadata(entries));
+        lacks_metadata = false;
+      }
+      add_run(entries, rows, whole);
     }
     return {};
   }
 
   // The columns that are needed. Metadata come by groups, if lines are not read besides and the groups are few.
   Result<EntrySlice> load(PageCursor& cursor, bool has_metadata) {
-    if (pipeline_.reads_lines()) return cursor.entries();
+    if (pipeline_.reads_lines()) return cursor.lines();
     const bool reads_metadata = pipeline_.reads_metadata() && has_metadata;
     if (reads_metadata) TRY(cursor.metadata_groups(names_ ? &*names_ : nullptr, groups_));
     EntrySlice entries;
@@ -156,31 +181,35 @@ class RangeScan final : public ScanPart {
     return entries;
   }
 
-  // Rows of one stream; `left_out` are rows of the page, rising, that are counted elsewhere.
-  void add_run(const LabelSet& stream, const EntrySlice& entries, RowRange range, std::span<const uint32_t> left_out) {
+  // Chooses of the rows of one stream; `left_out` are rows of the page, rising, that are counted elsewhere. True: all
+  // of them, and they have one outcome or are counted by groups. False: those in rows_.
+  bool begin_run(const LabelSet& stream, const EntrySlice& entries, RowRange range,
+                 std::span<const uint32_t> left_out) {
     run_.begin_stream(stream);
     auto first = std::lower_bound(left_out.begin(), left_out.end(), range.first),
          last = std::lower_bound(first, left_out.end(), range.last);
     left_out = {first, last};
-    bool one_outcome = !pipeline_.reads_lines() && !(pipeline_.reads_metadata() && entries.has_metadata());
-    if (pipeline_.leading().empty() && left_out.empty() && one_outcome) {
-      groups_.exist() ? add_groups(entries, range) : add_whole(entries, range);
-      return;
-    }
-    rows_.clear();
-    if (pipeline_.leading().empty()) {
+    if (search_.select(stream, entries, range, rows_)) {
+      if (left_out.empty() && one_outcome(entries)) return true;
       for (uint32_t row = range.first; row < range.last; ++row) rows_.push_back(row);
-    } else {
-      uint32_t begin = entries.offsets[range.first], end = entries.offsets[range.last];
-      pipeline_.leading().select({entries.text, end},
-                                 entries.offsets.subspan(range.first + 1, range.last - range.first), rows_, begin);
-      for (uint32_t& row : rows_) row += range.first;
     }
     if (!left_out.empty())
       std::erase_if(rows_, [&](uint32_t row) { return std::binary_search(left_out.begin(), left_out.end(), row); });
-    if (groups_.exist()) {
+    return false;
+  }
+
+  // All entries of a stream are kept with the same labels, or those of a group.
+  bool one_outcome(const EntrySlice& entries) const {
+    return !pipeline_.reads_lines() && !(pipeline_.reads_metadata() && entries.has_metadata());
+  }
+
+  // What begin_run() has chosen.
+  void add_run(const EntrySlice& entries, RowRange range, bool whole) {
+    if (whole) {
+      groups_.exist() ? add_groups(entries, range) : add_whole(entries, range);
+    } else if (groups_.exist()) {
       add_groups(entries, std::span<const uint32_t>(rows_));
-    } else if (one_outcome) {
+    } else if (one_outcome(entries)) {
       add_chosen(entries);
     } else {
       add_row_by_row(entries);
@@ -254,9 +283,11 @@ class RangeScan final : public ScanPart {
   GroupTally tally_;
   MetadataGroups groups_;                          // of the page being scanned, where they are used
   std::optional<std::vector<std::string>> names_;  // of metadata that matter; none: all do
-  std::map<uint32_t, LabelSet> stream_labels_;     // of the object scanned last; stable addresses
-  size_t labels_part_ = SIZE_MAX;
-  std::vector<uint32_t> rows_;  // buffers, used again for every run
+  PageSearch search_;
+  size_t part_ = SIZE_MAX;                      // the object scanned last
+  bool metadata_matter_ = false;                // any that it has
+  std::map<uint32_t, LabelSet> stream_labels_;  // of it; stable addresses
+  std::vector<uint32_t> rows_;                  // buffers, used again for every run
   std::vector<UnixNanos> times_;
 };
 
@@ -273,7 +304,7 @@ Result<void> StoredRangeSource::read(const RangeAggregation& aggregation, const 
   Selection selection = select_parts(context_, matchers, times.begin, times.end, page_conditions(stages, pipeline));
   const bool counts_bytes = aggregation.op == RangeOp::kBytesOverTime || aggregation.op == RangeOp::kBytesRate;
   step.selected(aggregation.range.log, pipeline, selection, {.lengths = counts_bytes});
-  DuplicateRows duplicates = DuplicateRows::find(selection, context_.stats);
+  TRY_LET(DuplicateRows duplicates, DuplicateRows::find(selection, context_.turn, context_.stats));
   RangeJob job{pipeline, aggregation, grid, selection, duplicates, context_.memory};
   TRY_LET(ScanParts scans,
           scan(selection, ScanOrder::kAnyPart, context_, [&job] { return std::make_unique<RangeScan>(job); }));

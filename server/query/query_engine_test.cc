@@ -206,6 +206,45 @@ TEST_SUITE("query") {
     CHECK(result->stats.decompressed_bytes < 20'000);
   }
 
+  TEST_CASE(
+      "query: a page without the text that a label filter implies is not taken apart, and one with it only there") {
+    QueryFixture data;
+    std::vector<PlainEntry> plain, failing;
+    for (int i = 0; i < 500; ++i) {
+      const std::string line = pipeline::concat(R"({"status":)", i == 7 ? "500" : "200", R"(,"took":)", i % 50, "}");
+      failing.push_back(entry("a", i, line, "t1"));
+      plain.push_back(entry("b", i, i == 7 ? R"({"status":200})" : line, "t1"));
+    }
+    data.add_object(plain, {.with_filter = false});
+    auto count = [&](std::string labels) {
+      std::string text =
+          pipeline::concat(R"(sum by ()", labels, R"() (count_over_time({app=~"a|b"} | json | status="500" [1000s])))");
+      auto result = data.engine().instant({"t", text, kStart + 999 * kSecond}, kNotCancelled);
+      REQUIRE(result.has_value());
+      return *std::move(result);
+    };
+    const QueryResult none = count("app");
+    CHECK(std::get<ResultVector>(none.data).empty());
+    CHECK(none.stats.pages_without_match == 1);
+    CHECK(none.stats.pages_read == 1);
+    CHECK(none.stats.store_lines == 500);
+    data.add_object(failing);
+    const QueryResult one = count("app");
+    REQUIRE(std::get<ResultVector>(one.data).size() == 1);
+    CHECK(std::get<ResultVector>(one.data)[0].value == 1);
+    CHECK(one.stats.pages_without_match == 1);
+    CHECK(one.stats.pages_read == 4);  // no metadata: none of their names matters
+    const QueryResult by_trace = count("trace");
+    CHECK(std::get<ResultVector>(by_trace.data).at(0).labels == LabelSet::from({{"trace", "t1"}}));
+    CHECK(by_trace.stats.pages_read == 5);
+    auto lines_of = data.engine().range(log_query(R"({app=~"a|b"} | json | status="500")"), kNotCancelled);
+    REQUIRE(lines_of.has_value());
+    CHECK(lines(*lines_of) == Lines{R"({"status":500,"took":7}@7)"});
+    CHECK(lines_of->stats.pages_without_match == 1);
+    CHECK(lines_of->stats.pages_read == 5);
+    CHECK(lines_of->stats.lines_after_filters == 1);
+  }
+
   TEST_CASE("query: of several streams at one time the first ones are those that Loki puts first") {
     CHECK(loki_stream_order(*LabelSet::parse(R"({grp="svcname", job="by-job", service_name="by-job"})")) ==
           2308068042852580238u);

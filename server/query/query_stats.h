@@ -15,7 +15,7 @@ struct QueryStats {
   uint64_t pages_skipped_by_time = 0;    // outside the query's time range: nothing was read
   uint64_t pages_skipped_by_filter = 0;  // by the substring filter: nothing was read
   uint64_t pages_skipped_by_limit = 0;   // nothing in them could be among the first `limit` entries: nothing was read
-  uint64_t pages_without_match = 0;      // no line filter can hold on them: only their text was read and searched
+  uint64_t pages_without_match = 0;      // no filter can hold on them: only their text was read and searched
   uint64_t filter_reads = 0;             // ranges of substring filters read
   uint64_t filter_bytes = 0;             // of them, not counted elsewhere
   uint64_t filters_damaged = 0;          // parts of them that could not be used: their pages were read

@@ -50,6 +50,7 @@ class RandomLog {
     if (pick(3) == 0) {
       std::string trace = pipeline::concat("t", pick(4));
       MetadataPair pair{"trace", trace};
+      if (pick(60) == 0) pair = {"level", "error"};  // as a parsed label
       append_metadata(metadata, {&pair, 1});
     }
     return {"t", LabelSet::from(std::move(labels)), time, line(), std::move(metadata)};
@@ -72,6 +73,9 @@ class RandomLog {
                      " | logfmt",
                      " | json | level=`error`",
                      " | logfmt | num > 9",
+                     " | logfmt | level=`error` | num=`7`",
+                     " | json | num=`7`",
+                     " | json | user_id=`u1`",
                      " | trace=`t1`",
                      " | trace!=``",
                      " | line_format `{{.level}} {{.app}}`",
@@ -225,7 +229,7 @@ TEST_SUITE("query") {
     QueryEngine engine = data.engine();
     QueryScheduler scheduler({.slots = 3});
     for (const char* text : {R"({app=~".+"} |= "error")", R"({app="a"} | logfmt | num > 9)",
-                             R"({app=~"a|b"} != "info" |~ "GET .* 404")"}) {
+                             R"({app=~".+"} | json | num="7")", R"({app=~"a|b"} != "info" |~ "GET .* 404")"}) {
       CAPTURE(text);
       RangeQuery query{"t", text, kStart, kStart + 1000 * kSecond, 60s, {Direction::kForward, 4000, 0s, false}};
       auto alone = engine.range(query, std::atomic<bool>{false});
@@ -241,6 +245,7 @@ TEST_SUITE("query") {
     }
     for (const char* text : {R"(sum by (app) (count_over_time({app=~".+"} |= "error" [100s])))",
                              R"(sum by (pod, level) (rate({app="a"} | logfmt | __error__="" [2m])))",
+                             R"(sum by (level) (count_over_time({app=~".+"} | json | num="7" [2m])))",
                              R"(sum(bytes_over_time({app=~".+"}[1m])))"}) {
       CAPTURE(text);
       RangeQuery query{"t", text, kStart, kStart + 1000 * kSecond, 60s, {}};

@@ -126,10 +126,12 @@ class PageCursor {
   const ObjectReader& object() const;
 
   Result<std::span<const UnixNanos>> times();
-  Result<std::span<const uint32_t>> offsets();  // rows + 1: line i is text[offsets[i], offsets[i + 1])
-  Result<std::string_view> text();              // all lines back to back; 64 more bytes may be read behind its end
-  Result<EntrySlice> entries();                 // all columns, metadata included
-  Result<EntrySlice> entries_without_text();    // times, offsets and metadata
+  Result<std::span<const uint32_t>> offsets();     // rows + 1: line i is text[offsets[i], offsets[i + 1])
+  Result<std::string_view> text();                 // all lines back to back; 64 more bytes may be read behind its end
+  Result<EntrySlice> entries();                    // all columns, metadata included
+  Result<EntrySlice> entries_without_text();       // times, offsets and metadata
+  Result<EntrySlice> lines();                      // times, offsets and text
+  Result<void> add_metadata(EntrySlice& entries);  // to one of this page
   // The rows by the metadata that matter (metadata_groups.h); nullptr: all of them. Times and offsets are not read.
   Result<void> metadata_groups(const std::vector<std::string>* wanted, MetadataGroups& groups);
   const ReadStats& stats() const;

@@ -183,19 +183,34 @@ Result<std::string_view> PageCursor::text() {
 }
 
 Result<EntrySlice> PageCursor::entries() {
-  TRY_LET(EntrySlice entries, entries_without_text());
-  TRY(state_->need(PageColumn::kText));
-  entries.text = state_->text_view.data();
+  TRY_LET(EntrySlice entries, lines());
+  TRY(add_metadata(entries));
   return entries;
 }
 
+Result<EntrySlice> PageCursor::lines() {
+  for (PageColumn column : {PageColumn::kTimes, PageColumn::kLengths, PageColumn::kText}) TRY(state_->need(column));
+  EntrySlice out;
+  out.times = state_->times;
+  out.offsets = state_->offsets;
+  out.text = state_->text_view.data();
+  return out;
+}
+
 Result<EntrySlice> PageCursor::entries_without_text() {
-  for (PageColumn column : {PageColumn::kTimes, PageColumn::kLengths, PageColumn::kMetadata}) TRY(state_->need(column));
-  return EntrySlice{.times = state_->times,
-                    .offsets = state_->offsets,
-                    .text = nullptr,
-                    .metadata_offsets = state_->metadata_offsets,
-                    .metadata_text = state_->metadata.data()};
+  for (PageColumn column : {PageColumn::kTimes, PageColumn::kLengths}) TRY(state_->need(column));
+  EntrySlice out;
+  out.times = state_->times;
+  out.offsets = state_->offsets;
+  TRY(add_metadata(out));
+  return out;
+}
+
+Result<void> PageCursor::add_metadata(EntrySlice& entries) {
+  TRY(state_->need(PageColumn::kMetadata));
+  entries.metadata_offsets = state_->metadata_offsets;
+  entries.metadata_text = state_->metadata.data();
+  return {};
 }
 
 Result<void> PageCursor::metadata_groups(const std::vector<std::string>* wanted, MetadataGroups& groups) {

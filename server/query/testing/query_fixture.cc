@@ -7,12 +7,12 @@ namespace server {
 
 QueryFixture::QueryFixture() : store_(*open_local_store(files_, "/data")) {}
 
-void QueryFixture::add_object(const std::vector<PlainEntry>& entries) {
+void QueryFixture::add_object(const std::vector<PlainEntry>& entries, const ObjectWriterOptions& options) {
   ObjectBuilder builder;
   for (const PlainEntry& entry : entries) builder.add(entry);
   ObjectRow row;
   row.key = pipeline::concat("objects/l0/", catalog_->objects.size(), ".lseg");
-  row.summary = *builder.write(*store_, row.key, {.with_filter = true});
+  row.summary = *builder.write(*store_, row.key, options);
   catalog_->objects.push_back(std::move(row));
   ++catalog_->version;
   entries_.insert(entries_.end(), entries.begin(), entries.end());

@@ -16,7 +16,8 @@ class QueryFixture {
   QueryFixture();
 
   // One object, or one run per stream of the head, with these entries. Entries may be in several.
-  void add_object(const std::vector<PlainEntry>& entries);
+  void add_object(const std::vector<PlainEntry>& entries) { add_object(entries, {.with_filter = true}); }
+  void add_object(const std::vector<PlainEntry>& entries, const ObjectWriterOptions& options);
   void add_head(const std::vector<PlainEntry>& entries);
 
   // Every entry once, sorted by (tenant, labels, time).
