@@ -18,6 +18,7 @@
 #include "server/cache/caches.h"
 #include "server/compact/compactor.h"
 #include "server/limits/limit_reloader.h"
+#include "server/push_routes.h"
 #include "server/s3/s3_store.h"
 #include "server/settings_text.h"
 #include "server/store/awaited_store.h"
@@ -110,6 +111,7 @@ struct Server::Graph {
   std::optional<pipeline::Timer> limit_timer = std::nullopt;
   std::unique_ptr<TailRoutes> tails = nullptr;
   std::unique_ptr<pipeline::HttpServer> http = nullptr;
+  std::unique_ptr<SyslogListener> syslog = nullptr;
 
   void reload(std::function<void(Result<void>)> done) {
     auto outcome = std::make_shared<Result<void>>();
@@ -151,10 +153,8 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
   g.limit_timer->start_repeating(s.limits.overrides_period);
 
   pipeline::HttpRouter router;
-  router.route("POST", "/loki/api/v1/push", [&g](HttpRequest request, HttpResponder responder) {
-    std::string id;
-    if (auto refused = find_tenant(g.settings.tenancy, request, id)) return responder.send(*std::move(refused));
-    g.ingest->handle_push(std::move(id), std::move(request), std::move(responder));
+  add_push_routes(router, *g.ingest, [&g](const HttpRequest& request, std::string& id) {
+    return find_tenant(g.settings.tenancy, request, id);
   });
   router.route("POST", "/-/reload", [&g](HttpRequest, HttpResponder responder) {
     auto shared = std::make_shared<HttpResponder>(std::move(responder));
@@ -189,6 +189,12 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
   http.tls = s.tls;
   http.max_body_bytes = s.ingest.push.max_raw_bytes;
   TRY_LET(g.http, pipeline::HttpServer::listen(loop, registry, std::move(http), router.handler()));
+  if (!s.syslog.listen.empty()) {
+    auto push = [&g](HttpRequest request, HttpResponder responder) {
+      g.ingest->handle_push(PushProtocol::kLoki, g.settings.syslog.tenant, std::move(request), std::move(responder));
+    };
+    TRY_LET(g.syslog, SyslogListener::listen(loop, clock, registry, s.syslog, std::move(push)));
+  }
   return std::unique_ptr<Server>(new Server(std::move(graph)));
 }
 
@@ -203,12 +209,14 @@ void Server::reload() {
 void Server::stop(pipeline::Task done) {
   Graph& g = *graph_;
   g.limit_timer.reset();
+  if (g.syslog) g.syslog->stop();  // before pushes are refused: what was read is stored
   g.ingest->refuse();
   g.store->give_up_after(kAnswerDeadline);  // an outage of the store must not keep the program; the log has it all
   g.compactor->stop();                      // a merge ends at its next page; whoever waits for one is answered
   g.http->stop(kAnswerDeadline, [&g, done = std::move(done)]() mutable {
     g.loop.post([&g, done = std::move(done)]() mutable {  // the HTTP server may end only outside its own callback
       g.http.reset();
+      g.syslog.reset();
       g.tails.reset();
       g.scheduler->stop();
       g.admin_pool->stop();

@@ -69,6 +69,15 @@ void read_ingest(ConfigTable table, IngestOptions& ingest) {
   ingest.workers = static_cast<size_t>(table.integer("workers", static_cast<int64_t>(ingest.workers), 1, 256));
 }
 
+void read_syslog(ConfigTable table, SyslogOptions& syslog) {
+  syslog.listen = table.string("listen", syslog.listen);
+  if (!syslog.listen.empty() && syslog.listen.rfind(':') == std::string::npos)
+    table.error_at("listen", concat("\"", syslog.listen, "\" has no port"),
+                   "write HOST:PORT, for example 127.0.0.1:1514");
+  syslog.tenant = table.string("tenant", syslog.tenant);
+  syslog.max_message_bytes = table.size("max_message_size", syslog.max_message_bytes);
+}
+
 void read_compaction(ConfigTable table, CompactorOptions& compaction) {
   compaction.background = table.boolean("background", compaction.background);
   compaction.interval =
@@ -116,6 +125,7 @@ Settings read_settings(ConfigTable root) {
   read_ingest(root.table("ingest"), settings.ingest);
   // While a push waits for the store, the store is asked often enough to hear that it is well again.
   if (settings.ingest.ack == AckMode::kStore && settings.store.s3) settings.store.s3->longest_pause = kPauseOfPushes;
+  read_syslog(root.table("syslog"), settings.syslog);
   read_compaction(root.table("compaction"), settings.compaction);
   settings.limits = read_limit_settings(root.table("limits"));
   read_query(root.table("query"), settings);

@@ -8,6 +8,7 @@
 #include "server/cache/cache_settings.h"
 #include "server/compact/compactor.h"
 #include "server/ingest/ingest.h"
+#include "server/ingest/syslog_listener.h"
 #include "server/limits/limit_settings.h"
 #include "server/query/query_engine.h"
 #include "server/query/query_scheduler.h"
@@ -26,6 +27,7 @@ struct Settings {
   CacheSettings cache;
   std::string catalog_file;  // of sqlite:// URLs
   IngestOptions ingest;
+  SyslogOptions syslog;
   CompactorOptions compaction;
   LimitSettings limits;
   QueryEngineOptions queries;

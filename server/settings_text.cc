@@ -153,10 +153,12 @@ std::string settings_toml(const Settings& s) {
                 key("max_hold", duration(s.ingest.push.hold)),                                       //
                 key("wal_segment_bytes", s.ingest.segment_bytes),                                    //
                 key("linger", duration(s.ingest.objects.linger)), key("linger_bytes", s.ingest.objects.bytes),
-                key("workers", s.ingest.workers),                                       //
-                "\n[compaction]\n", key("background", truth(s.compaction.background)),  //
-                key("interval", duration(s.compaction.interval)),                       //
-                key("grace", duration(s.compaction.grace)),                             //
+                key("workers", s.ingest.workers),  //
+                "\n[syslog]\n", key("listen", quoted(s.syslog.listen)), key("tenant", quoted(s.syslog.tenant)),
+                key("max_message_size", s.syslog.max_message_bytes), "\n[compaction]\n",
+                key("background", truth(s.compaction.background)),  //
+                key("interval", duration(s.compaction.interval)),   //
+                key("grace", duration(s.compaction.grace)),         //
                 key("substring_filter", truth(s.compaction.merge.with_filter)), "\n[query]\n",
                 key("memory_limit", s.queries.memory_limit), key("threads", s.query_threads.slots),
                 key("max_running", s.query_threads.max_running),

@@ -17,6 +17,8 @@ mode = "header"
 [ingest]
 workers = 3
 max_hold = "2500ms"
+[syslog]
+listen = ":1514"
 [limits]
 max_line_size = "1MB"
 reject_old_samples = true

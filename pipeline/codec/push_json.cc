@@ -27,6 +27,7 @@ class JsonPushDecoder {
   Result<void> run(std::string_view body) {
     simdjson::padded_string padded(body);
     JSON_LET(json::document document, parser_.iterate(padded), "json");
+    if (auto scalar = document.is_null(); !scalar.error() && scalar.value_unsafe()) return {};
     JSON_LET(json::object root, document.get_object(), "json");
     for (auto field : root) {
       JSON_LET(std::string_view key, field.unescaped_key(), "json");
@@ -126,8 +127,6 @@ class JsonPushDecoder {
   }
 
   Result<std::string> read_labels(json::value value) {
-    JSON_LET(bool absent, value.is_null(), "stream");
-    if (absent) return std::string("{}");
     JSON_LET(json::object object, value.get_object(), "stream");
     std::vector<Label> labels;
     for (auto field : object) {
@@ -208,11 +207,9 @@ class JsonPushDecoder {
 
   Result<UnixNanos> read_time(json::value value) {
     TRY_LET(std::string_view text, string_of(value, "timestamp"));
-    std::string_view digits = text.starts_with('+') ? text.substr(1) : text;
     UnixNanos time = 0;
-    auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), time);
-    if (error != std::errc() || end != digits.data() + digits.size() ||
-        digits.starts_with('-') != text.starts_with('-')) {
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), time);
+    if (error != std::errc() || end != text.data() + text.size()) {
       return fail(invalid("timestamp", concat("decimal nanoseconds expected, got \"", text.substr(0, 40), "\"")));
     }
     return time;

@@ -4,10 +4,10 @@
 //
 // Rules: the time is a string of decimal nanoseconds, the line a string, the third element (if any) an object whose
 // values are strings; elements beyond the third, unknown keys, and anything after the first document are ignored. Label
-// values that are not strings are taken as their text (5, null, true, {}). `streams`, `stream`, `values` and entries
-// may be null. An entry without a line, ["<ns>"], is left out; an entry [] is kInvalid. A structured metadata value ""
-// is left out. Labels are given as {k="v",...}, names sorted and unquoted, so that a bad name fails in the label parser
-// as it should.
+// values that are not strings are taken as their text (5, null, true, {}). The document,
+// `streams`, `values` and entries may be null, `stream` may be absent. An entry without a line, ["<ns>"], is left out;
+// an entry [] is kInvalid. A structured metadata value "" is left out. Labels are given as {k="v",...}, names sorted
+// and unquoted, so that a bad name fails in the label parser as it should.
 //
 // Errors:  kInvalid: not JSON, invalid UTF-8, a lone surrogate, a wrong kind; the message says which and, for entries,
 //          where.

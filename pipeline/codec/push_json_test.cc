@@ -65,7 +65,8 @@ TEST_SUITE("codec") {
     CHECK(read(R"({"streams":null})").empty());
     CHECK(read(R"({"streams":[{}]})") == std::vector<CollectedStream>{{"{}", 0, {}}});
     CHECK(read(R"({"streams":[null]})") == std::vector<CollectedStream>{{"{}", 0, {}}});
-    CHECK(read(R"({"streams":[{"stream":null,"values":null}]})") == std::vector<CollectedStream>{{"{}", 0, {}}});
+    CHECK(read(R"({"streams":[{"values":null}]})") == std::vector<CollectedStream>{{"{}", 0, {}}});
+    CHECK(read("null").empty());
     CHECK(read(values("null"))[0].entries.empty());
     CHECK(read(values(R"(["1"])"))[0].entries.empty());
     auto entries = read(values(R"(null,["1"],["2","x",{"empty":"","k":"v"}])"))[0].entries;

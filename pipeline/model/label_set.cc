@@ -24,8 +24,7 @@ class LabelParser {
     std::vector<Label> labels;
     if (!take('{')) return unexpected("{");
     while (!take('}')) {
-      std::string_view name = take_name();
-      if (name.empty()) return unexpected("label name or }");
+      TRY_LET(std::string name, take_any_name());
       if (!take('=')) return unexpected("=");
       skip_space();
       size_t begin = at_;
@@ -51,6 +50,18 @@ class LabelParser {
     if (at_ >= text_.size() || text_[at_] != c) return false;
     ++at_;
     return true;
+  }
+  // A name, plain or in quotes as newer clients write them; in quotes it must be a label name all the same.
+  Result<std::string> take_any_name() {
+    if (auto plain = take_name(); !plain.empty()) return std::string(plain);
+    if (at_ >= text_.size() || text_[at_] != '"') return unexpected("label name or }");
+    size_t begin = at_;
+    auto name = take_quoted(text_, at_);
+    if (!name) return fail(name.error().within(concat("position ", begin + 1)));
+    if (!is_label_name(*name))
+      return fail(Errc::kInvalid, concat("position ", begin + 1, ": label name \"", *name,
+                                         "\" has characters other than letters, digits and _"));
+    return *std::move(name);
   }
   std::string_view take_name() {
     skip_space();

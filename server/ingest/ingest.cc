@@ -122,8 +122,9 @@ Result<void> Ingest::replay_frame(WalFrame frame, Head& head) {
   return {};
 }
 
-void Ingest::handle_push(std::string tenant, pipeline::HttpRequest request, pipeline::HttpResponder responder) {
-  push_handler_->handle(std::move(tenant), std::move(request), std::move(responder));
+void Ingest::handle_push(PushProtocol protocol, std::string tenant, pipeline::HttpRequest request,
+                         pipeline::HttpResponder responder) {
+  push_handler_->handle(protocol, std::move(tenant), std::move(request), std::move(responder));
 }
 
 Result<ReadView> Ingest::view(std::string_view tenant) const {

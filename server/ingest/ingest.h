@@ -61,7 +61,8 @@ class Ingest {
   static pipeline::Result<std::unique_ptr<Ingest>> open(IngestDoors doors, IngestOptions options);
   ~Ingest();  // stop()
 
-  void handle_push(std::string tenant, pipeline::HttpRequest request, pipeline::HttpResponder responder);
+  void handle_push(PushProtocol protocol, std::string tenant, pipeline::HttpRequest request,
+                   pipeline::HttpResponder responder);
 
   // Thread: any. `done`, on a thread of ours, when everything acknowledged until now is in the store and in the
   // catalogue.

@@ -97,7 +97,7 @@ struct IngestHouse {
     HttpResponder responder([this, answer](HttpResponse response, std::string_view) {
       loop->post([answer, response = std::move(response)]() mutable { *answer = std::move(response); });
     });
-    ingest->handle_push(std::move(tenant), std::move(request), std::move(responder));
+    ingest->handle_push(PushProtocol::kLoki, std::move(tenant), std::move(request), std::move(responder));
     return answer;
   }
   HttpResponse wait(const std::shared_ptr<std::optional<HttpResponse>>& answer) {
@@ -178,6 +178,55 @@ TEST_CASE("ingest: stopping flushes, and leaves no log that counts") {
   CHECK(house.ingest->view("fake")->head.pieces.empty());
   CHECK(house.lines() == Lines{{"one", 1}});
   CHECK(house.files.list("/data/wal")->empty());
+}
+
+TEST_CASE("ingest: a tenant beyond its rate gets 429 and nothing of that push is stored") {
+  IngestHouse house;
+  TenantLimits limits;
+  limits.ingestion_rate_mb = limits.ingestion_burst_size_mb = 10.0 / (1 << 20);
+  house.limits.replace({limits, {}});
+  CHECK(house.push(body_of("x", {"12345"})).status == 204);
+  auto answer = house.push(body_of("x", {"678", "9012"}));
+  CHECK(answer.status == 429);
+  CHECK(answer.body ==
+        "ingestion rate limit exceeded for user fake (limit: 10 bytes/sec) while attempting to ingest '2' lines "
+        "totaling '7' bytes, reduce log volume or contact your Loki administrator to see if the limit can be "
+        "increased\n");
+  CHECK(house.counted("loki_discarded_samples_total", {{"reason", "rate_limited"}, {"tenant", "fake"}}) == 2);
+  CHECK(house.lines().size() == 1);
+}
+
+TEST_CASE("ingest: streams beyond the limit are refused with 429, those beside them are stored") {
+  IngestHouse house;
+  TenantLimits limits;
+  limits.max_global_streams_per_user = 1;
+  house.limits.replace({limits, {}});
+  CHECK(house.push(body_of("x", {"one"})).status == 204);
+  auto answer = house.push(
+      R"({"streams":[{"stream":{"app":"y"},"values":[["1","no"]]},{"stream":{"app":"x"},"values":[["2","two"]]}]})");
+  CHECK(answer.status == 429);
+  CHECK(answer.body.starts_with("maximum active stream limit exceeded when trying to create stream {app=\"y\""));
+  CHECK(house.lines() == Lines{{"one", 1}, {"two", 1}});
+  house.crash();  // what was refused does not come back with the replay
+  CHECK(house.lines() == Lines{{"one", 1}, {"two", 1}});
+}
+
+TEST_CASE("ingest: a blocked tenant is answered with the status that was chosen") {
+  IngestHouse house;
+  TenantLimits limits;
+  limits.block_ingestion_until = house.clock.wall() + 1'000'000'000;
+  house.limits.replace({limits, {}});
+  auto answer = house.push(body_of("x", {"one"}));
+  CHECK(answer.status == 260);
+  CHECK(answer.body.starts_with("ingestion blocked for user 'fake' until '"));
+  limits.block_ingestion_status_code = 200;
+  house.limits.replace({limits, {}});
+  CHECK(house.push(body_of("x", {"one"})).status == 204);
+  CHECK(house.lines().empty());
+  limits.block_ingestion_until = house.clock.wall();
+  house.limits.replace({limits, {}});
+  CHECK(house.push(body_of("x", {"one"})).status == 204);
+  CHECK(house.lines().size() == 1);
 }
 
 TEST_CASE("ingest: refusals have Loki's status and text, and what is good beside them is stored") {

@@ -58,7 +58,8 @@ Result<std::string_view> MetadataTidier::tidy_name(std::string_view name) {
     }
   }
   if (tidy.find_first_not_of('_') == tidy.npos)
-    return fail(Errc::kInvalid, concat("structured metadata name '", name, "' has no letter or digit"));
+    return fail(Errc::kInvalid,
+                concat("normalization for label name \"", name, "\" resulted in invalid name \"", tidy, "\""));
   if (is_digit(tidy.front())) tidy = concat("key_", tidy);
   return arena_.copy(tidy);
 }

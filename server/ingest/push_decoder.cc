@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "pipeline/base/hash.h"
+#include "pipeline/codec/otlp_json.h"
+#include "pipeline/codec/otlp_reader.h"
 #include "pipeline/codec/push_json.h"
 #include "pipeline/codec/push_reader.h"
 #include "pipeline/codec/push_writer.h"
@@ -29,18 +31,25 @@ uint64_t bytes_of(std::span<const Metadata> metadata) {
 class Collector final : public pipeline::PushVisitor {
  public:
   Collector(const PushDecoding& decoding, StreamTable& streams, size_t body_bytes)
-      : tenant_(decoding.tenant), rules_(decoding.rules), limits_(rules_.limits()), streams_(streams) {
+      : tenant_(decoding.tenant),
+        rules_(decoding.rules),
+        limits_(rules_.limits()),
+        streams_(streams),
+        activity_(decoding.activity),
+        monotonic_(decoding.monotonic) {
     constexpr UnixNanos kMin = std::numeric_limits<UnixNanos>::min(), kMax = std::numeric_limits<UnixNanos>::max();
     oldest_ = limits_.reject_old_samples ? decoding.now - limits_.reject_old_samples_max_age.count() : kMin;
     newest_ = limits_.creation_grace_period.count() > 0 ? decoding.now + limits_.creation_grace_period.count() : kMax;
     detects_levels_ = limits_.discover_log_levels && limits_.allow_structured_metadata;
+    watches_order_ = activity_ != nullptr && limits_.out_of_order_window.count() > 0;
+    always_unusual_ = watches_order_ || limits_.increment_duplicate_timestamp;
     longest_ = limits_.max_line_size > 0 ? limits_.max_line_size : UINT64_MAX;
     out_.entries.columns.reserve(body_bytes / 128, body_bytes);
   }
 
   void on_stream(std::string_view labels, size_t entries) override {
     finish_part();
-    ++out_.streams;
+    if (entries > 0 || counts_empty_streams_) ++out_.streams;
     verdict_ = nullptr;
     if (entries == 0 || failed_) return;
     auto verdict = streams_.find(tenant_, labels, rules_);
@@ -50,23 +59,36 @@ class Collector final : public pipeline::PushVisitor {
     }
     verdict_ = *std::move(verdict);
     refused_entries_ = refused_bytes_ = 0;
+    newest_entry_ =
+        watches_order_ && verdict_->stream ? activity_->newest(tenant_, verdict_->stream->id) : std::nullopt;
+    late_ = seen_ = 0;
+    late_text_.clear();
+    last_sent_.reset();
     begin_ = static_cast<uint32_t>(out_.entries.columns.size());
   }
 
   void on_entry(UnixNanos time, std::string_view line, std::span<const Metadata> metadata) override {
     if (!verdict_) return;
+    refusal_ = nullptr;
     if (!verdict_->stream) [[unlikely]] {
       ++refused_entries_;
       refused_bytes_ += line.size() + bytes_of(metadata);
+      refusal_ = &verdict_->text;
       return;
     }
-    if (time < oldest_ || time > newest_ || line.size() > longest_ || !metadata.empty()) [[unlikely]] {
+    if (time < oldest_ || time > newest_ || line.size() > longest_ || !metadata.empty() || always_unusual_)
+        [[unlikely]] {
       on_unusual_entry(time, line, metadata);
       return;
     }
     if (!detects_levels_) return out_.entries.columns.append(time, line);
     append_with_level(time, line, {});
   }
+
+  void count_only_streams_with_entries() { counts_empty_streams_ = false; }  // as Loki of OTLP exports
+
+  // Why the last entry was refused; null: it was taken. Holds until the next one.
+  const std::string* refusal() const { return refusal_; }
 
   Result<DecodedPush> finish(Result<void> decoded) {
     TRY(std::move(decoded));
@@ -79,12 +101,17 @@ class Collector final : public pipeline::PushVisitor {
   void on_unusual_entry(UnixNanos time, std::string_view line, std::span<const Metadata> metadata) {
     const std::string& stream = verdict_->stream->text;
     auto reject = [&](RejectReason reason, std::string text) {
+      refusal_text_ = text;
+      refusal_ = &refusal_text_;
       out_.rejections.add(reason, std::move(text), 1, line.size() + bytes_of(metadata));
     };
     if (time < oldest_) return reject(RejectReason::kTooOld, too_old_text(stream, time, oldest_));
     if (time > newest_) return reject(RejectReason::kTooNew, too_new_text(stream, time));
-    if (line.size() > longest_)
+    if (line.size() > longest_ && limits_.max_line_size_truncate) {
+      line = truncated(line);
+    } else if (line.size() > longest_) {
       return reject(RejectReason::kLineTooLong, line_too_long_text(stream, longest_, line.size()));
+    }
     auto tidy = tidier_.tidy(metadata);
     if (!tidy) return reject(RejectReason::kInvalidMetadata, tidy.error().message);
     if (!tidy->empty()) {
@@ -97,8 +124,53 @@ class Collector final : public pipeline::PushVisitor {
       if (uint64_t limit = limits_.max_structured_metadata_entries_count; limit > 0 && tidy->size() > limit)
         return reject(RejectReason::kMetadataTooMany, metadata_too_many_text(stream, limit, tidy->size()));
     }
+    if (watches_order_ && !in_order(time, line.size() + bytes_of(metadata))) return;
+    if (limits_.increment_duplicate_timestamp) time = made_unique(time);
     if (!detects_levels_) return out_.entries.columns.append(time, line, *tidy);
     append_with_level(time, line, *tidy);
+  }
+
+  std::string_view truncated(std::string_view line) {
+    const std::string& mark = limits_.max_line_size_truncate_identifier;
+    cut_line_.assign(line.substr(0, longest_ - std::min<uint64_t>(longest_, mark.size())));
+    cut_line_ += mark;
+    out_.rewritten = true;
+    return cut_line_;
+  }
+
+  // Of entries with one time, one behind the other in one stream, each is 1 ns later than the last.
+  UnixNanos made_unique(UnixNanos time) {
+    if (last_sent_ == time) {
+      out_.rewritten = true;
+      return ++last_given_;
+    }
+    last_sent_ = last_given_ = time;
+    return time;
+  }
+
+  bool in_order(UnixNanos time, uint64_t bytes) {
+    constexpr uint64_t kTold = 10;  // Loki's ingester.max-ignored-stream-errors
+    ++seen_;
+    const int64_t window = limits_.out_of_order_window.count();
+    if (!newest_entry_ || time >= *newest_entry_ - window) {
+      newest_entry_ = std::max(newest_entry_.value_or(time), time);
+      return true;
+    }
+    refusal_text_ = too_far_behind_text(time, *newest_entry_ - window);
+    refusal_ = &refusal_text_;
+    if (late_++ < kTold) late_text_ += refusal_text_;
+    late_bytes_ += bytes;
+    return false;
+  }
+
+  void tell_late() {
+    if (!watches_order_) return;
+    if (newest_entry_) activity_->set_newest(tenant_, verdict_->stream->id, *newest_entry_, monotonic_);
+    if (late_ == 0) return;
+    std::string text = pipeline::concat(late_text_, "user '", tenant_, "', total ignored: ", late_, " out of ", seen_,
+                                        " for stream: ", verdict_->stream->text);
+    out_.rejections.add_last(RejectReason::kTooFarBehind, 400, std::move(text), late_, late_bytes_);
+    late_bytes_ = 0;
   }
 
   void append_with_level(UnixNanos time, std::string_view line, std::span<const MetadataPair> metadata) {
@@ -134,6 +206,7 @@ class Collector final : public pipeline::PushVisitor {
       if (refused_entries_ > 0) out_.rejections.add(verdict_->reason, verdict_->text, refused_entries_, refused_bytes_);
       return;
     }
+    tell_late();
     auto end = static_cast<uint32_t>(out_.entries.columns.size());
     if (end == begin_) return;
     auto times = out_.entries.columns.slice(begin_, end).times;
@@ -145,6 +218,10 @@ class Collector final : public pipeline::PushVisitor {
   const PushRules& rules_;
   const TenantLimits& limits_;
   StreamTable& streams_;
+  StreamActivity* const activity_;
+  const std::chrono::nanoseconds monotonic_;
+  bool counts_empty_streams_ = true;
+  bool watches_order_ = false, always_unusual_ = false;
   UnixNanos oldest_, newest_;
   uint64_t longest_;
   bool detects_levels_;
@@ -156,7 +233,55 @@ class Collector final : public pipeline::PushVisitor {
   std::shared_ptr<const StreamVerdict> verdict_;  // of the current stream; null: nothing of it counts
   uint32_t begin_ = 0;                            // first row of the current stream
   uint64_t refused_entries_ = 0, refused_bytes_ = 0;
+
+  std::string cut_line_, refusal_text_;
+  const std::string* refusal_ = nullptr;
+  std::optional<UnixNanos> newest_entry_;  // of the current stream, as far as known
+  uint64_t late_ = 0, late_bytes_ = 0, seen_ = 0;
+  std::string late_text_;
+  std::optional<UnixNanos> last_sent_;  // for made_unique()
+  UnixNanos last_given_ = 0;
 };
+
+// Documents are told stream by stream; notes which of them were taken.
+class DocumentNotes final : public pipeline::PushVisitor {
+ public:
+  DocumentNotes(Collector& collector, const DecodedDocuments& documents, std::vector<DocumentOutcome>& outcomes)
+      : collector_(collector), documents_(documents), outcomes_(outcomes) {}
+  void on_stream(std::string_view labels, size_t entries) override { collector_.on_stream(labels, entries); }
+  void on_entry(UnixNanos time, std::string_view line, std::span<const Metadata> metadata) override {
+    collector_.on_entry(time, line, metadata);
+    if (const std::string* refusal = collector_.refusal()) outcomes_[documents_.outcome_of(told_)].refuse(*refusal);
+    ++told_;
+  }
+
+ private:
+  Collector& collector_;
+  const DecodedDocuments& documents_;
+  std::vector<DocumentOutcome>& outcomes_;
+  size_t told_ = 0;
+};
+
+Result<void> decode_documents(BodyFormat format, std::string_view bytes, const PushDecoding& decoding,
+                              Collector& collector, std::vector<DocumentOutcome>& outcomes) {
+  TRY_LET(DecodedDocuments documents, format == BodyFormat::kBulk
+                                          ? read_bulk(bytes, *decoding.documents, decoding.now)
+                                          : read_json_lines(bytes, *decoding.documents, decoding.now));
+  outcomes = documents.outcomes();
+  DocumentNotes notes(collector, documents, outcomes);
+  documents.tell(notes);
+  return {};
+}
+
+Result<void> decode_otlp(BodyFormat format, std::string_view bytes, const PushDecoding& decoding,
+                         Collector& collector) {
+  collector.count_only_streams_with_entries();
+  pipeline::OtlpEntries entries(decoding.rules.otlp(), decoding.now, collector);
+  TRY(format == BodyFormat::kOtlpJson ? pipeline::decode_otlp_json(bytes, entries)
+                                      : pipeline::decode_otlp(bytes, entries));
+  entries.finish();
+  return {};
+}
 
 }  // namespace
 
@@ -165,10 +290,23 @@ Result<DecodedPush> decode_push_request(PushBodyKind kind, std::string_view body
   thread_local pipeline::ByteBuffer buffer;
   TRY_LET(std::string_view bytes, decoded_push_body(kind, body, decoding.max_raw_bytes, buffer));
   Collector collector(decoding, streams, bytes.size());
-  auto decoded = kind.format == BodyFormat::kJson ? pipeline::decode_push_json(bytes, collector)
-                                                  : pipeline::decode_push(bytes, collector);
+  std::vector<DocumentOutcome> outcomes;
+  auto decode = [&]() -> Result<void> {
+    switch (kind.format) {
+      case BodyFormat::kJson: return pipeline::decode_push_json(bytes, collector);
+      case BodyFormat::kLegacyJson: return pipeline::decode_legacy_push_json(bytes, collector);
+      case BodyFormat::kOtlpProtobuf:
+      case BodyFormat::kOtlpJson: return decode_otlp(kind.format, bytes, decoding, collector);
+      case BodyFormat::kBulk:
+      case BodyFormat::kJsonLines: return decode_documents(kind.format, bytes, decoding, collector, outcomes);
+      default: return pipeline::decode_push(bytes, collector);
+    }
+  };
+  auto decoded = decode();
   if (buffer.capacity() > kKeptBufferBytes) buffer = {};
-  return collector.finish(std::move(decoded));
+  TRY_LET(DecodedPush push, collector.finish(std::move(decoded)));
+  push.outcomes = std::move(outcomes);
+  return push;
 }
 
 std::string encode_push(const PushedEntries& entries) {

@@ -5,8 +5,10 @@
 
 #include <string_view>
 
+#include "server/ingest/document_push.h"
 #include "server/ingest/push_body.h"
 #include "server/ingest/pushed_entries.h"
+#include "server/ingest/stream_activity.h"
 #include "server/ingest/stream_table.h"
 #include "server/ingest/validation.h"
 
@@ -17,6 +19,10 @@ struct DecodedPush {
   Rejections rejections;          // of the others
   size_t streams = 0;             // in the request, empty ones too
   uint64_t discovered_bytes = 0;  // of detected_level, which Loki does not count as bytes received
+  bool rewritten = false;         // the entries are not those of the body: a line was cut, a time moved
+
+  // With PushDecoding::documents: the answer to each of them.
+  std::vector<DocumentOutcome> outcomes;
 };
 
 struct PushDecoding {
@@ -24,6 +30,9 @@ struct PushDecoding {
   const PushRules& rules;
   pipeline::UnixNanos now = 0;  // for the limits of age
   uint64_t max_raw_bytes = 100 << 20;
+  const DocumentForm* documents = nullptr;  // of BodyFormat::kBulk and kJsonLines
+  StreamActivity* activity = nullptr;       // for out_of_order_window; null: not checked
+  std::chrono::nanoseconds monotonic{0};
 };
 
 // Errors refuse the request as a whole: kInvalid (malformed body or labels: 400), kOverLimit (413).

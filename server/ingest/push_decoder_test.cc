@@ -310,7 +310,7 @@ TEST_CASE("push: structured metadata is made tidy") {
   CHECK(metadata.find("__keep__") == "4");
   CHECK(metadata.find("v") == "a b");
   CHECK(Decoder().rejection(R"({app="x"})", {{kNow, "x", {{"___", "1"}}}}) ==
-        "structured metadata name '___' has no letter or digit");
+        R"(normalization for label name "___" resulted in invalid name "_")");
 }
 
 TEST_CASE("push: structured metadata limits are Loki's, with its texts") {
@@ -347,7 +347,9 @@ TEST_CASE("push: what was kept of a push refused in part is encoded so that it d
 }
 
 TEST_CASE("push: media types and encodings are negotiated as Loki does") {
-  auto kind = [](std::string_view type, std::string_view encoding = "") { return push_body_kind(type, encoding); };
+  auto kind = [](std::string_view type, std::string_view encoding = "") {
+    return push_body_kind(PushProtocol::kLoki, type, encoding);
+  };
   CHECK(kind("application/json")->format == BodyFormat::kJson);
   CHECK(kind("Application/JSON; charset=utf-8")->format == BodyFormat::kJson);
   CHECK(kind("application/x-protobuf")->format == BodyFormat::kProtobuf);
@@ -362,6 +364,133 @@ TEST_CASE("push: media types and encodings are negotiated as Loki does") {
   CHECK(kind("a/b c").error().message == "mime: unexpected content after media subtype");
   CHECK(kind("application/json", "zstd").error().message == "Content-Encoding \"zstd\" not supported");
   CHECK(kind("application/json", "GZIP").error().message == "Content-Encoding \"GZIP\" not supported");
+}
+
+TEST_CASE("push: long lines are cut where the limits say so, and the cut form is what is kept") {
+  Decoder decoder;
+  decoder.limits.max_line_size = 5;
+  decoder.limits.max_line_size_truncate = true;
+  decoder.limits.max_line_size_truncate_identifier = "..";
+  auto decoded = decoder.push({{R"({a="b"})", {{kNow, "12345", {}}, {kNow, "123456", {}}}}});
+  REQUIRE(decoded);
+  CHECK(decoded->rejections.empty());
+  CHECK(decoded->rewritten);
+  EntrySlice rows = decoded->entries.columns.slice();
+  CHECK(rows.line(0) == "12345");
+  CHECK(rows.line(1) == "123..");
+}
+
+TEST_CASE("push: equal times in one stream of a push are moved apart where the limits say so") {
+  Decoder decoder;
+  decoder.limits.increment_duplicate_timestamp = true;
+  auto decoded = decoder.push({{R"({a="b"})", {{kNow, "1", {}}, {kNow, "2", {}}, {kNow, "3", {}}, {kNow + 9, "4", {}}}},
+                               {R"({a="c"})", {{kNow, "5", {}}}}});
+  REQUIRE(decoded);
+  CHECK(decoded->rewritten);
+  auto times = decoded->entries.columns.slice().times;
+  CHECK(std::vector<pipeline::UnixNanos>(times.begin(), times.end()) ==
+        std::vector<pipeline::UnixNanos>{kNow, kNow + 1, kNow + 2, kNow + 9, kNow});
+}
+
+TEST_CASE("push: streams without the labels that are demanded are refused") {
+  Decoder decoder;
+  decoder.limits.enforced_labels = {"a", "env", "team"};
+  CHECK(decoder.rejection(R"({a="b"})") ==
+        R"(missing required labels 'env,team' for user 'fake' for stream '{a="b"}' (policy: ''))");
+  CHECK(decoder.rejection(R"({a="b", env="x", team="y"})") == "");
+}
+
+TEST_CASE("push: entries too far behind the newest one of their stream are refused with Loki's text") {
+  TenantLimits limits = without_discovery();
+  limits.out_of_order_window = std::chrono::hours(1);
+  PushRules rules(std::make_shared<const TenantLimits>(limits));
+  StreamTable streams;
+  StreamActivity activity;
+  constexpr pipeline::UnixNanos kHour = 3'600'000'000'000;
+  auto push = [&](std::vector<TestEntry> entries) {
+    PushDecoding decoding{"fake", rules, kNow, 100 << 20, nullptr, &activity};
+    return decode_push_request({BodyFormat::kProtobuf, BodyEncoding::kSnappy},
+                               pipeline::snappy_compress(protobuf({{R"({a="b"})", std::move(entries)}})), decoding,
+                               streams);
+  };
+  CHECK(push({{kNow, "x", {}}, {kNow - kHour, "y", {}}})->rejections.empty());
+  auto late = push({{kNow - kHour - 1, "z", {}}, {kNow - 1, "kept", {}}});
+  REQUIRE(late);
+  CHECK(late->entries.columns.size() == 1);
+  CHECK(late->rejections.status() == 400);
+  CHECK(late->rejections.entries(RejectReason::kTooFarBehind) == 1);
+  std::string text = late->rejections.text();
+  CHECK(text.starts_with("entry with timestamp "));
+  CHECK(text.find(" +0000 UTC ignored, reason: 'entry too far behind, entry timestamp is: ") != text.npos);
+  CHECK(text.ends_with(",\nuser 'fake', total ignored: 1 out of 2 for stream: {a=\"b\"}"));
+}
+
+TEST_CASE("push: an OTLP export becomes streams by its resources, as the limits of the tenant say") {
+  TenantLimits limits;
+  limits.otlp_config.resource_attributes = {{"index_label", {"team"}, ""}, {"drop", {}, "secret.*"}};
+  PushRules rules(std::make_shared<const TenantLimits>(limits));
+  StreamTable streams;
+  auto decode = [&](std::string_view body) {
+    return decode_push_request({BodyFormat::kOtlpJson, BodyEncoding::kNone}, body, {"fake", rules, kNow}, streams);
+  };
+  auto decoded = decode(
+      R"({"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"s"}},
+      {"key":"team","value":{"stringValue":"t"}},{"key":"secret.key","value":{"stringValue":"x"}}]},
+      "scopeLogs":[{"logRecords":[{"body":{"stringValue":"hello"},"severityNumber":17}]}]}]})");
+  REQUIRE(decoded);
+  REQUIRE(decoded->entries.parts.size() == 1);
+  CHECK(decoded->entries.parts[0].stream->text == R"({service_name="s", team="t"})");
+  EntrySlice rows = decoded->entries.columns.slice();
+  CHECK(rows.line(0) == "hello");
+  CHECK(rows.time(0) == kNow);
+  CHECK(rows.metadata(0).find("detected_level") == "error");
+  CHECK_FALSE(rows.metadata(0).find("secret_key"));
+  CHECK(decode(R"({"resourceLogs":[{"scopeLogs":[]}]})")->streams == 0);
+  CHECK_FALSE(decode("x"));
+}
+
+TEST_CASE("push: what the headers of other protocols say") {
+  auto kind = [](PushProtocol protocol, std::string_view type, std::string_view encoding = "") {
+    return push_body_kind(protocol, type, encoding);
+  };
+  CHECK(kind(PushProtocol::kLokiOtlp, "application/json")->format == BodyFormat::kOtlpJson);
+  CHECK(kind(PushProtocol::kLokiOtlp, "application/x-protobuf", "zstd")->encoding == BodyEncoding::kZstd);
+  CHECK(kind(PushProtocol::kLokiOtlp, "application/json; charset=utf-8").error().message ==
+        "content type: application/json; charset=utf-8 is not supported");
+  CHECK(kind(PushProtocol::kOtlp, "application/json; charset=utf-8"));
+  CHECK(kind(PushProtocol::kOtlp, "application/json", "br").error().message ==
+        "unsupported content encoding br: only gzip, lz4 and zstd are supported");
+  CHECK(kind(PushProtocol::kElasticsearch, "application/x-ndjson", "gzip")->encoding == BodyEncoding::kGzip);
+  CHECK(kind(PushProtocol::kJsonLines, "")->format == BodyFormat::kJsonLines);
+  CHECK_FALSE(kind(PushProtocol::kJsonLines, "", "br"));
+  CHECK(kind(PushProtocol::kLegacyLoki, "application/json")->format == BodyFormat::kLegacyJson);
+  CHECK(kind(PushProtocol::kLoki, "application/json;;").error().message == "mime: invalid media parameter");
+  CHECK(kind(PushProtocol::kLoki, "application/json; a=\"b;c\"; d=e;"));
+}
+
+TEST_CASE("push: each protocol is answered in its words") {
+  auto body = [](PushProtocol protocol, bool json, const PushAnswer& answer) {
+    auto response = push_response(protocol, json, answer);
+    return pipeline::concat(response.status, " ", response.body);
+  };
+  const PushAnswer partly{400, "bad", true, 2}, refused{400, "bad", false, 2}, full{503, "full"};
+  CHECK(body(PushProtocol::kLoki, false, {}) == "204 ");
+  CHECK(body(PushProtocol::kLoki, false, partly) == "400 bad\n");
+  CHECK(body(PushProtocol::kLokiOtlp, true, {}) == "204 ");
+  CHECK(body(PushProtocol::kLokiOtlp, true, partly) ==
+        "400 \x12\x03"
+        "bad");
+  CHECK(body(PushProtocol::kOtlp, true, {}) == R"(200 {"partialSuccess":{}})");
+  CHECK(body(PushProtocol::kOtlp, false, {}) == "200 ");
+  CHECK(body(PushProtocol::kOtlp, true, partly) ==
+        R"(200 {"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"bad"}})");
+  CHECK(body(PushProtocol::kOtlp, false, partly) ==
+        "200 \x0a\x07\x08\x02\x12\x03"
+        "bad");
+  CHECK(body(PushProtocol::kOtlp, true, refused) == R"(400 {"message":"bad"})");
+  CHECK(body(PushProtocol::kElasticsearch, false, full) ==
+        R"(429 {"error":{"type":"es_rejected_execution_exception","reason":"full"},"status":429})");
+  CHECK(push_response(PushProtocol::kLoki, false, full).headers.get("Retry-After") == "1");
 }
 
 TEST_CASE("stream table: one stream for one text, and it survives being forgotten") {

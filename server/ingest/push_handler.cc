@@ -2,6 +2,7 @@
 
 #include "pipeline/base/checksum.h"
 #include "pipeline/base/log.h"
+#include "pipeline/http/http_form.h"
 
 namespace server {
 
@@ -27,21 +28,57 @@ int status_of(const Error& error) {
   }
 }
 
-PushAnswer refusal(const Error& error) { return {status_of(error), error.message, false}; }
-PushAnswer unavailable(std::string text) { return {503, std::move(text), false}; }
+PushAnswer refusal(const Error& error) { return {status_of(error), error.message}; }
+PushAnswer unavailable(std::string text) { return {503, std::move(text)}; }
+
+// ?message_field=a,b&time_field=c&stream_fields=d.e,f take the place of the fields otherwise looked for.
+Result<DocumentForm> document_form_of(const HttpRequest& request) {
+  DocumentForm form;
+  form.index = request.path_value("index");
+  TRY_LET(auto parameters, pipeline::HttpForm::parse(request.query));
+  auto read = [&](std::string_view name, std::vector<std::string>& fields) {
+    auto given = parameters.find(name);
+    if (!given) return;
+    fields.clear();
+    for (std::string_view rest = *given; !rest.empty();) {
+      size_t comma = rest.find(',');
+      if (comma != 0) fields.emplace_back(rest.substr(0, comma));
+      rest.remove_prefix(comma == rest.npos ? rest.size() : comma + 1);
+    }
+  };
+  read("message_field", form.line_fields);
+  read("time_field", form.time_fields);
+  read("stream_fields", form.stream_fields);
+  return form;
+}
+
+uint64_t bytes_of(const EntrySlice& slice) { return slice.line_bytes() + slice.metadata_bytes(); }
+
+// Of JSON lines: which of them are wrong, and why.
+void add_faulty_lines(std::string& text, const std::vector<DocumentOutcome>& outcomes) {
+  constexpr size_t kTold = 10;
+  size_t faulty = 0;
+  for (const DocumentOutcome& one : outcomes) {
+    if (one.status == 201 || ++faulty > kTold) continue;
+    text += concat(text.empty() ? "" : "; ", "line ", one.line, ": ", one.text);
+  }
+  if (faulty > kTold) text += concat("; and ", faulty - kTold, " further lines");
+}
 
 }  // namespace
 
 struct PushHandler::Push {
+  HttpResponder responder;
+  PushProtocol protocol;
   std::string tenant;
-  std::string body;
-  PushBodyKind kind;
-  std::optional<BatchNumber> number;
   pipeline::UnixNanos received = 0;
+  std::string body = {};
+  PushBodyKind kind = {};
+  DocumentForm documents = {};  // of a push that consists of documents
+  std::optional<BatchNumber> number = std::nullopt;
   uint64_t cost = 0;     // counted in on_their_way_
   bool claimed = false;  // of the number
   std::chrono::nanoseconds deadline{0};
-  HttpResponder responder;
   std::atomic<bool> answered{false};
 };
 
@@ -65,20 +102,26 @@ PushHandler::PushHandler(pipeline::Loop& loop, pipeline::WorkerPool& workers, Co
 
 PushHandler::~PushHandler() = default;
 
-void PushHandler::handle(std::string tenant, HttpRequest request, HttpResponder responder) {
-  auto refuse = [&](const Error& error) { send(responder, refusal(error)); };
-  auto kind = push_body_kind(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"));
+void PushHandler::handle(PushProtocol protocol, std::string tenant, HttpRequest request, HttpResponder responder) {
+  auto push = std::make_shared<Push>(std::move(responder), protocol, std::move(tenant), clock_.wall());
+  push->deadline = clock_.monotonic() + options_.hold;
+  auto refuse = [&](const Error& error) { reply(*push, refusal(error)); };
+  auto kind = push_body_kind(protocol, request.headers.get("Content-Type"), request.headers.get("Content-Encoding"));
   if (!kind) return refuse(kind.error());
-  std::optional<BatchNumber> number;
+  push->kind = *kind;
   if (auto header = request.headers.get("X-Skidway-Batch"); !header.empty()) {
     auto parsed = parse_batch_number(header);
     if (!parsed) return refuse(parsed.error());
-    number = *parsed;
+    push->number = *parsed;
+  }
+  if (protocol == PushProtocol::kElasticsearch || protocol == PushProtocol::kJsonLines) {
+    auto form = document_form_of(request);
+    if (!form) return refuse(form.error());
+    push->documents = *std::move(form);
   }
   metrics_.on_body(request.body.size());
-  auto push = std::make_shared<Push>(std::move(tenant), std::move(request.body), *kind, number, clock_.wall(), 0ul,
-                                     false, clock_.monotonic() + options_.hold, std::move(responder));
-  if (stopping_) return send(push->responder, unavailable("the server is stopping"));
+  push->body = std::move(request.body);
+  if (stopping_) return reply(*push, unavailable("the server is stopping"));
   if (!held_.empty() || !has_room()) return hold_back(std::move(push));
   begin(std::move(push));
 }
@@ -173,15 +216,80 @@ void PushHandler::stop() {
 // Thread: worker.
 void PushHandler::work(const PushPtr& push) {
   auto rules = rules_.of(push->tenant);
-  PushDecoding decoding{push->tenant, *rules, push->received, options_.max_raw_bytes};
+  PushDecoding decoding{push->tenant,     *rules,     push->received,    options_.max_raw_bytes,
+                        &push->documents, &activity_, clock_.monotonic()};
   auto decoded = decode_push_request(push->kind, push->body, decoding, streams_);
-  if (!decoded) return answer(push, refusal(decoded.error()));
+  if (!decoded) {
+    if (decoded.error().code == Errc::kOverLimit) metrics_.on_too_large(push->tenant, push->body.size());
+    return answer(push, refusal(decoded.error()));
+  }
+  if (blocked(push, rules->limits(), *decoded)) return;
+  admit(*push, rules->limits(), *decoded);
   metrics_.on_refused(push->tenant, decoded->rejections);
-  if (!decoded->entries.empty()) return commit(push, *std::move(decoded));
-  if (!decoded->rejections.empty()) return answer(push, {400, decoded->rejections.text(), false});
-  if (decoded->streams == 0)
-    return answer(push, {422, "error at least one valid stream is required for ingestion", false});
-  answer(push, PushAnswer{});
+  if (!decoded->entries.parts.empty()) return commit(push, *std::move(decoded));
+  PushAnswer outcome = answer_of(*push, *decoded);
+  if (outcome.status == 204 && decoded->streams == 0 && decoded->outcomes.empty())
+    outcome = {422, "error at least one valid stream is required for ingestion"};
+  answer(push, std::move(outcome));
+}
+
+// What a push is told once its accepted entries are durable.
+PushAnswer PushHandler::answer_of(const Push& push, const DecodedPush& decoded) {
+  PushAnswer answer;
+  for (size_t i = 0; i < static_cast<size_t>(RejectReason::kCount); ++i)
+    answer.refused += decoded.rejections.entries(static_cast<RejectReason>(i));
+  if (!decoded.rejections.empty()) answer.status = decoded.rejections.status(), answer.text = decoded.rejections.text();
+  if (push.protocol == PushProtocol::kElasticsearch && answer.status != 429)
+    answer.document = bulk_answer(decoded.outcomes);
+  if (push.protocol == PushProtocol::kJsonLines && answer.status != 429) {
+    answer.text.clear();
+    add_faulty_lines(answer.text, decoded.outcomes);
+    if (!answer.text.empty()) answer.status = 400;
+  }
+  return answer;
+}
+
+// block_ingestion_until. True: answered.
+bool PushHandler::blocked(const PushPtr& push, const TenantLimits& limits, const DecodedPush& decoded) {
+  if (push->received >= limits.block_ingestion_until) return false;
+  Rejections refused;
+  auto status = static_cast<int>(limits.block_ingestion_status_code);
+  std::string text = blocked_text(push->tenant, limits.block_ingestion_until, limits.block_ingestion_status_code);
+  refused.add_last(RejectReason::kBlocked, status, text, decoded.entries.columns.size(), decoded.entries.raw_bytes());
+  metrics_.on_refused(push->tenant, refused);
+  answer(push, status == 200 ? PushAnswer{} : PushAnswer{status, std::move(text)});
+  return true;
+}
+
+// The limits that look at more than this push: what they refuse is taken out of `decoded`.
+void PushHandler::admit(const Push& push, const TenantLimits& limits, DecodedPush& decoded) {
+  auto& [parts, columns] = decoded.entries;
+  if (parts.empty()) return;
+  const auto now = clock_.monotonic();
+  if (uint64_t bytes = decoded.entries.raw_bytes() - decoded.discovered_bytes;
+      !activity_.take_bytes(push.tenant, limits, bytes, now)) {
+    auto limit = static_cast<uint64_t>(limits.ingestion_rate_mb * 1024 * 1024);
+    decoded.rejections.add_last(RejectReason::kRateLimited, 429,
+                                rate_limited_text(push.tenant, limit, columns.size(), bytes), columns.size(), bytes);
+    return parts.clear();
+  }
+  std::erase_if(parts, [&](const PushedEntries::Part& part) {
+    EntrySlice slice = columns.slice(part.begin, part.end);
+    const uint64_t bytes = bytes_of(slice);
+    switch (activity_.admit(push.tenant, part.stream->id, limits, bytes, now)) {
+      case StreamActivity::Admission::kYes: return false;
+      case StreamActivity::Admission::kTooManyStreams:
+        decoded.rejections.add_last(RejectReason::kStreamLimit, 429, stream_limit_text(push.tenant, part.stream->text),
+                                    slice.size(), bytes);
+        break;
+      case StreamActivity::Admission::kTooFast:
+        decoded.rejections.add_last(RejectReason::kPerStreamRateLimit, 429,
+                                    per_stream_rate_text(part.stream->text, limits.per_stream_rate_limit, bytes),
+                                    slice.size(), bytes);
+        break;
+    }
+    return true;
+  });
 }
 
 // Thread: worker.
@@ -190,18 +298,24 @@ void PushHandler::commit(const PushPtr& push, DecodedPush decoded) {
   frame.received = push->received;
   frame.tenant = push->tenant;
   frame.batch = push->number;
-  PushAnswer success{204, {}, true};
-  if (decoded.rejections.empty()) {
+  PushAnswer success = answer_of(*push, decoded);
+  success.stored = true;
+  bool as_sent = decoded.rejections.empty() && !decoded.rewritten && push->kind.format <= BodyFormat::kJson;
+  if (as_sent) {
     frame.format = push->kind.format;
     frame.encoding = push->kind.encoding;
     frame.body = std::move(push->body);
   } else {
     frame.body = encode_push(decoded.entries);  // what was refused must not come back with the replay
-    success = {400, decoded.rejections.text(), true};
   }
   frame.body_crc = pipeline::crc32c(frame.body);
-  uint64_t bytes = decoded.entries.raw_bytes(), entries = decoded.entries.columns.size();
-  uint64_t received = bytes - decoded.discovered_bytes;
+  uint64_t bytes = decoded.entries.raw_bytes(), entries = 0, received = 0;
+  for (const auto& part : decoded.entries.parts) {
+    EntrySlice slice = decoded.entries.columns.slice(part.begin, part.end);
+    entries += slice.size();
+    received += bytes_of(slice);
+  }
+  received -= std::min(received, decoded.discovered_bytes);
   uint64_t cost = bytes + frame.body.size();
   on_their_way_ += cost - push->cost;  // wraps around where it is less, and comes out right
   push->cost = cost;
@@ -226,16 +340,13 @@ void PushHandler::answer(const PushPtr& push, PushAnswer answer) {
 
 // Thread: any. Only the first answer counts: the loop may have given up meanwhile.
 void PushHandler::reply(Push& push, const PushAnswer& answer) {
-  if (!push.answered.exchange(true)) send(push.responder, answer);
+  if (!push.answered.exchange(true)) send(push, answer);
 }
 
 // Thread: any.
-void PushHandler::send(HttpResponder& responder, const PushAnswer& answer) {
-  if (answer.status == 204) return responder.send(HttpResponse::empty(204));
-  auto response = HttpResponse::text(answer.status, concat(answer.text, "\n"));
-
-  if (answer.status == 503) response.headers.add("Retry-After", "1");
-  responder.send(std::move(response));
+void PushHandler::send(Push& push, const PushAnswer& answer) {
+  bool json = push.kind.format == BodyFormat::kOtlpJson;
+  push.responder.send(push_response(push.protocol, json, answer));
 }
 
 }  // namespace server

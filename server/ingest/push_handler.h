@@ -1,4 +1,4 @@
-// PushHandler: answers pushes (Loki's /loki/api/v1/push).
+// PushHandler: answers pushes of every protocol that comes by HTTP (push_answer.h).
 //
 //   loop: tenant, headers, batch number, room?  ->  worker: decode, check  ->  committer: log, head  ->  204
 //
@@ -43,7 +43,8 @@ class PushHandler {
 
   // `held_bytes`: of acknowledged entries in memory. Thread: loop.
   // `tenant`: already found.
-  void handle(std::string tenant, pipeline::HttpRequest request, pipeline::HttpResponder responder);
+  void handle(PushProtocol protocol, std::string tenant, pipeline::HttpRequest request,
+              pipeline::HttpResponder responder);
 
   void on_room();                            // Thread: any. The head became smaller.
   size_t coming() const { return coming_; }  // Thread: any. Pushes begun and not handed to the committer yet
@@ -64,7 +65,10 @@ class PushHandler {
   void commit(const PushPtr& push, DecodedPush decoded);
   void answer(const PushPtr& push, PushAnswer answer);
   static void reply(Push& push, const PushAnswer& answer);
-  static void send(pipeline::HttpResponder& responder, const PushAnswer& answer);
+  static PushAnswer answer_of(const Push& push, const DecodedPush& decoded);
+  void admit(const Push& push, const TenantLimits& limits, DecodedPush& decoded);
+  bool blocked(const PushPtr& push, const TenantLimits& limits, const DecodedPush& decoded);
+  static void send(Push& push, const PushAnswer& answer);
 
   pipeline::Loop& loop_;
   pipeline::WorkerPool& workers_;
@@ -73,6 +77,7 @@ class PushHandler {
   BatchNumbers& numbers_;
   StreamTable& streams_;
   PushRuleBook rules_;
+  StreamActivity activity_;
   const pipeline::Clock& clock_;
   const PushHandlerOptions options_;
   const std::function<void()> committed_;

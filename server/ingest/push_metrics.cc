@@ -21,6 +21,13 @@ void PushMetrics::on_stored(const std::string& tenant, uint64_t entries, uint64_
   registry_.counter("loki_distributor_bytes_received_total", "Bytes received per tenant", labels).add(bytes);
 }
 
+void PushMetrics::on_too_large(const std::string& tenant, uint64_t bytes) {
+  registry_
+      .counter("loki_discarded_bytes_total", "Bytes of entries refused per tenant",
+               {{"reason", std::string(reject_reason_name(RejectReason::kBodyTooLarge))}, {"tenant", tenant}})
+      .add(bytes);
+}
+
 void PushMetrics::on_refused(const std::string& tenant, const Rejections& rejections) {
   for (size_t i = 0; i < static_cast<size_t>(RejectReason::kCount); ++i) {
     auto reason = static_cast<RejectReason>(i);

@@ -100,6 +100,11 @@ Result<StreamVerdict> StreamTable::judge(std::string_view tenant, std::string_vi
       return refused(RejectReason::kLabelValueTooLong,
                      concat("stream '", text, "' has label value too long: '", value, "'"));
   }
+  std::string missing;
+  for (const std::string& name : limits.enforced_labels)
+    if (!labels.get(name)) missing += concat(missing.empty() ? "" : ",", name);
+  if (!missing.empty())
+    return refused(RejectReason::kMissingEnforcedLabels, missing_labels_text(tenant, text, missing));
   StreamVerdict verdict;
   if (auto level = rules.levels().of_labels(labels)) verdict.level = *level;
   auto id = pipeline::stream_id(tenant, labels);

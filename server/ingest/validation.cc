@@ -16,6 +16,14 @@ std::string whole_seconds(UnixNanos time) {
   return pipeline::format_rfc3339(time - (rest < 0 ? rest + kSecond : rest));
 }
 
+// Loki's: 3MB are 3 * 1024 * 1024 bytes; rounded down.
+std::string size_text(uint64_t bytes) {
+  static constexpr std::string_view kUnits[] = {"B", "KB", "MB", "GB", "TB"};
+  size_t unit = 0;
+  for (; unit + 1 < std::size(kUnits) && bytes >= 1024; ++unit) bytes /= 1024;
+  return concat(bytes, kUnits[unit]);
+}
+
 std::string contact(std::string_view setting, std::string_view verb) {
   return concat(". Please see `limits_config.", setting, "` or contact your Loki administrator to ", verb, " it");
 }
@@ -37,6 +45,13 @@ std::string_view reject_reason_name(RejectReason reason) {
       "structured_metadata_too_large",
       "structured_metadata_too_many",
       "invalid_structured_metadata",
+      "missing_enforced_labels",
+      "too_far_behind",
+      "rate_limited",
+      "stream_limit",
+      "per_stream_rate_limit",
+      "blocked_ingestion",
+      "request_body_too_large",
   };
   static_assert(std::size(kNames) == static_cast<size_t>(RejectReason::kCount));
   return kNames[static_cast<size_t>(reason)];
@@ -56,7 +71,16 @@ void Rejections::add(RejectReason reason, std::string text, uint64_t entries, ui
   }
 }
 
+void Rejections::add_last(RejectReason reason, int status, std::string text, uint64_t entries, uint64_t bytes) {
+  ++errors_;
+  entries_[static_cast<size_t>(reason)] += entries;
+  bytes_[static_cast<size_t>(reason)] += bytes;
+  status_ = status;
+  last_ = std::move(text);
+}
+
 std::string Rejections::text() const {
+  if (!last_.empty()) return last_;
   if (errors_ == 1) return texts_.front().first;
   std::string out;
   for (const auto& [text, errors] : texts_) out += concat(out.empty() ? "" : "; ", errors, " errors like: ", text);
@@ -71,6 +95,15 @@ std::string too_old_text(std::string_view stream, UnixNanos time, UnixNanos olde
 
 std::string too_new_text(std::string_view stream, UnixNanos time) {
   return concat("entry for stream '", stream, "' has timestamp too new: ", whole_seconds(time));
+}
+
+std::string too_far_behind_text(UnixNanos time, UnixNanos oldest) {
+  std::string go_form = pipeline::format_rfc3339(time);  // 2026-11-01T09:59:59.999Z -> 2026-11-01 09:59:59.999
+  go_form.pop_back();
+  if (size_t at = go_form.find('T'); at != go_form.npos) go_form[at] = ' ';
+  return concat("entry with timestamp ", go_form,
+                " +0000 UTC ignored, reason: 'entry too far behind, entry timestamp is: ", whole_seconds(time),
+                ", oldest acceptable timestamp is: ", whole_seconds(oldest), "',\n");
 }
 
 std::string line_too_long_text(std::string_view stream, uint64_t limit, uint64_t size) {
@@ -91,6 +124,35 @@ std::string metadata_too_large_text(std::string_view stream, uint64_t limit, uin
 std::string metadata_too_many_text(std::string_view stream, uint64_t limit, uint64_t count) {
   return concat("stream '", stream, "' has too many structured metadata labels: '", count, "', limit: '", limit, "'",
                 contact("max_structured_metadata_entries_count", "increase"));
+}
+
+std::string rate_limited_text(std::string_view tenant, uint64_t limit, uint64_t entries, uint64_t bytes) {
+  return concat("ingestion rate limit exceeded for user ", tenant, " (limit: ", limit,
+                " bytes/sec) while attempting to ingest '", entries, "' lines totaling '", bytes,
+                "' bytes, reduce log volume or contact your Loki administrator to see if the limit can be increased");
+}
+
+std::string stream_limit_text(std::string_view tenant, std::string_view stream) {
+  return concat("maximum active stream limit exceeded when trying to create stream ", stream,
+                ", reduce the number of active streams (reduce labels or reduce label values), or contact your Loki "
+                "administrator to see if the limit can be increased, user: '",
+                tenant, "'");
+}
+
+std::string per_stream_rate_text(std::string_view stream, uint64_t limit, uint64_t bytes) {
+  return concat("Per stream rate limit exceeded (limit: ", size_text(limit),
+                "/sec) while attempting to ingest for stream '", stream, "' totaling ", size_text(bytes),
+                ", consider splitting a stream via additional labels or contact your Loki administrator to see if the "
+                "limit can be increased");
+}
+
+std::string blocked_text(std::string_view tenant, UnixNanos until, uint64_t status) {
+  return concat("ingestion blocked for user '", tenant, "' until '", pipeline::format_rfc3339(until),
+                "' with status code '", status, "'");
+}
+
+std::string missing_labels_text(std::string_view tenant, std::string_view stream, std::string_view names) {
+  return concat("missing required labels '", names, "' for user '", tenant, "' for stream '", stream, "' (policy: '')");
 }
 
 }  // namespace server

@@ -34,6 +34,7 @@ std::optional<uint64_t> parse_wal_segment_header(std::string_view bytes) {
 }
 
 void append_wal_frame_header(std::string& out, const WalFrame& frame, uint64_t salt) {
+  INVARIANT(frame.format <= BodyFormat::kJson && frame.encoding <= BodyEncoding::kDeflateSnappy);
   INVARIANT(frame.tenant.size() <= UINT16_MAX && frame.body.size() <= UINT32_MAX);
   size_t start = out.size();
   out += kFrameMagic;

@@ -35,7 +35,16 @@
 
 namespace server {
 
-enum class BodyFormat : uint8_t { kProtobuf = 1, kJson = 2 };
+enum class BodyFormat : uint8_t {
+  kProtobuf = 1,
+  kJson = 2,
+  // Never in the log: what comes in these forms is logged as kProtobuf.
+  kLegacyJson = 128,
+  kOtlpProtobuf,
+  kOtlpJson,
+  kBulk,
+  kJsonLines,
+};
 enum class BodyEncoding : uint8_t {
   kNone = 0,
   kSnappy = 1,
@@ -43,6 +52,7 @@ enum class BodyEncoding : uint8_t {
   kDeflate = 3,
   kGzipSnappy = 4,
   kDeflateSnappy = 5,
+  kZstd = 128,  // never in the log
 };
 
 // One accepted push, whole and checked: a replay stores every entry of it without checking again.

@@ -20,6 +20,7 @@ std::span<const LimitKey> limit_keys() {
       {"reject_old_samples", &L::reject_old_samples},
       {"reject_old_samples_max_age", &L::reject_old_samples_max_age},
       {"creation_grace_period", &L::creation_grace_period},
+      {"out_of_order_window", &L::out_of_order_window},
       {"increment_duplicate_timestamp", &L::increment_duplicate_timestamp},
       {"allow_structured_metadata", &L::allow_structured_metadata},
       {"max_structured_metadata_size", SizeLimit{&L::max_structured_metadata_size}},

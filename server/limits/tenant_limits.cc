@@ -21,6 +21,8 @@ TenantLimits TenantLimits::lifted() const {
   limits.creation_grace_period = {};
   limits.reject_old_samples = false;
   limits.enforced_labels.clear();
+  limits.out_of_order_window = {};
+  limits.increment_duplicate_timestamp = limits.max_line_size_truncate = false;  // done before it was logged
   limits.discover_log_levels = discover_log_levels && allow_structured_metadata;
   limits.allow_structured_metadata = true;
   return limits;

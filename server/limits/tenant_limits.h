@@ -58,6 +58,8 @@ struct TenantLimits {
   bool reject_old_samples = false;
   std::chrono::nanoseconds reject_old_samples_max_age = std::chrono::hours(7 * 24);
   std::chrono::nanoseconds creation_grace_period = std::chrono::minutes(10);
+  // How far an entry may lie behind the newest one of its stream. Loki's is half of ingester.max_chunk_age: 1 h.
+  std::chrono::nanoseconds out_of_order_window{0};
   bool increment_duplicate_timestamp = false;
   bool allow_structured_metadata = true;
   uint64_t max_structured_metadata_size = 64 << 10;

@@ -132,13 +132,16 @@ class LogRun {
       ResultStream*& stream = known[entry.labels];
       const ResultLabels& labels = *entry.labels;
       if (stream == nullptr) {
-        LabelSet key = options_.categorize_labels ? labels.stream : labels.all();
+        // Loki counts __error__ as parsed also where the stream was pushed with it.
+        LabelSet key = options_.categorize_labels ? labels.stream.without(kErrorLabel) : labels.all();
         stream = &streams[key];
         stream->labels = std::move(key);
       }
       ResultEntry out{entry.time, std::move(entry.line), {}, {}};
-      if (options_.categorize_labels)
+      if (options_.categorize_labels) {
         out.structured_metadata = labels.metadata.labels(), out.parsed = labels.parsed.labels();
+        if (auto error = labels.stream.get(kErrorLabel)) out.parsed.emplace_back(kErrorLabel, *error);
+      }
       stream->entries.push_back(std::move(out));
       ++context_.stats.entries_returned;
     }

@@ -23,6 +23,9 @@ listen = "127.0.0.1:{port}"
 
 [retention]
 period = "0"
+
+[limits]
+out_of_order_window = "1h"
 """, port)
         try:
             server.start()
