@@ -47,6 +47,7 @@ class AwaitedStore final : public ObjectStore {
   Result<void> remove(const std::string& key) override;
   Result<std::vector<std::string>> list(const std::string& folder) override;
   Result<uint64_t> remove_unfinished(const std::string& folder) override;
+  uint64_t request_worth_bytes() const override { return store_->request_worth_bytes(); }
   void give_up_after(std::chrono::milliseconds delay) override;
 
  private:
