@@ -8,6 +8,7 @@
 #include "pipeline/base/process_usage.h"
 #include "pipeline/base/version.h"
 #include "pipeline/loop/signal_watcher.h"
+#include "server/catalog_command.h"
 #include "server/server.h"
 
 namespace {
@@ -25,6 +26,7 @@ constexpr const char* kExample = R"(Examples:
   skidway-server                                  one machine, data in ./skidway-data, listens on 127.0.0.1:3100
   skidway-server --config /etc/skidway/server.toml
   skidway-server check --config server.toml       says every error of the file, exit status 2 if there is one
+  skidway-server catalog rebuild --config FILE    the catalogue is lost or damaged: makes it anew from the store
 
 Push and query:
   curl -H 'Content-Type: application/json' 127.0.0.1:3100/loki/api/v1/push \
@@ -36,7 +38,7 @@ struct CommandLine {
   std::string config;
   std::string role = "all";
   std::string log_level = "info";
-  bool check = false;
+  bool force = false;
 };
 
 pipeline::Result<Settings> settings_of(const CommandLine& line) {
@@ -59,6 +61,15 @@ int check(const CommandLine& line) {
   }
   std::printf("%s: ok\n", line.config.c_str());
   return 0;
+}
+
+int on_catalog(const CommandLine& line, bool rebuild) {
+  auto settings = settings_of(line);
+  if (!settings) {
+    std::fprintf(stderr, "%s\n", settings.error().message.c_str());
+    return kWrongUsage;
+  }
+  return rebuild ? server::rebuild_catalog(*settings, line.force) : server::check_catalog(*settings);
 }
 
 int run(const CommandLine& line) {
@@ -122,11 +133,21 @@ int main(int argc, char** argv) {
   app.add_subcommand("run", "Runs the server (the default)")->fallthrough();
   auto* check_command = app.add_subcommand("check", "Reads the configuration and says every error in it");
   check_command->fallthrough();
+  auto* catalog_command = app.add_subcommand("catalog", "Looks after the catalogue, while no server runs");
+  catalog_command->fallthrough();
+  catalog_command->require_subcommand(1);
+  auto* rebuild_command = catalog_command->add_subcommand("rebuild", "Makes the catalogue anew from the store");
+  rebuild_command->fallthrough();
+  rebuild_command->add_flag("--force", line.force, "Also where there is a sound one, which is moved away");
+  auto* check_catalog_command =
+      catalog_command->add_subcommand("check", "Says whether the catalogue is sound and its objects are there");
+  check_catalog_command->fallthrough();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {  // CLI11 speaks by throwing; also for --help and --version
     return app.exit(error) == 0 ? 0 : kWrongUsage;
   }
   pipeline::set_log_level(*pipeline::parse_log_level(line.log_level));
+  if (catalog_command->parsed()) return on_catalog(line, rebuild_command->parsed());
   return check_command->parsed() ? check(line) : run(line);
 }

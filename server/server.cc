@@ -1,13 +1,11 @@
 #include "server/server.h"
 
-#include <filesystem>
-
 #include "pipeline/base/concat.h"
-#include "pipeline/base/folder_lock.h"
 #include "pipeline/base/log.h"
 #include "pipeline/http/http_router.h"
 #include "pipeline/loop/timer.h"
 #include "server/admin_routes.h"
+#include "server/api/delete_routes.h"
 #include "server/api/detected_routes.h"
 #include "server/api/label_routes.h"
 #include "server/api/pattern_routes.h"
@@ -17,7 +15,9 @@
 #include "server/api/volume_routes.h"
 #include "server/cache/caches.h"
 #include "server/compact/compactor.h"
+#include "server/erase/tenant_retention.h"
 #include "server/limits/limit_reloader.h"
+#include "server/open_store.h"
 #include "server/push_routes.h"
 #include "server/s3/s3_store.h"
 #include "server/settings_text.h"
@@ -40,15 +40,6 @@ namespace {
 
 constexpr std::chrono::seconds kAnswerDeadline{10};  // for requests that run when the server is told to stop
 
-std::string folder_of(const std::string& path) { return std::filesystem::path(path).parent_path().string(); }
-
-Result<pipeline::FolderLock> lock_folder(FileSystem& files, const std::string& folder) {
-  TRY(files.make_folders(folder));
-  auto lock = pipeline::FolderLock::acquire(folder);
-  if (!lock) return pipeline::fail(lock.error().within(concat("lock ", folder, "/LOCK")));
-  return lock;
-}
-
 // The first start of a catalogue needs its store: a typing error should be seen at once. Later ones do not: there are
 // entries to be served and taken.
 Result<bool> was_used(FileSystem& files, Catalog& catalog, const std::string& wal_folder) {
@@ -58,8 +49,8 @@ Result<bool> was_used(FileSystem& files, Catalog& catalog, const std::string& wa
   return log && !log->empty();
 }
 
-Result<std::unique_ptr<AwaitedStore>> open_store(const Settings& settings, FileSystem& files, Catalog& catalog,
-                                                 const pipeline::Clock& clock, pipeline::Registry& registry) {
+Result<std::unique_ptr<AwaitedStore>> await_store(const Settings& settings, FileSystem& files, Catalog& catalog,
+                                                  const pipeline::Clock& clock, pipeline::Registry& registry) {
   AwaitedStoreOptions options;
   options.cluster = catalog.cluster();
   options.place = settings.store.place();
@@ -99,6 +90,7 @@ struct Server::Graph {
   pipeline::FolderLock lock;
   LimitTable limits = LimitTable();
   std::unique_ptr<LimitReloader> limit_reloader = nullptr;
+  TenantRetention retention{limits};
   std::unique_ptr<Catalog> catalog = nullptr;
   std::unique_ptr<AwaitedStore> store = nullptr;
   std::unique_ptr<Caches> caches = nullptr;
@@ -134,17 +126,28 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
             TRY_LET(Settings again, load_settings(s.config_file));
             return std::move(again.limits);
           }));
-  if (auto folder = folder_of(s.catalog_file); !folder.empty()) TRY(files.make_folders(folder));
-  TRY_LET(g.catalog, open_sqlite_catalog({s.catalog_file}, clock));
-  TRY_LET(g.store, open_store(s, files, *g.catalog, clock, registry));
+  TRY_LET(g.catalog, open_catalog(s, files, clock));
+  auto store = await_store(s, files, *g.catalog, clock, registry);
+  if (!store) return pipeline::fail(with_remedy(store.error(), s, *g.catalog));
+  g.store = *std::move(store);
   if (s.store.s3) add_storage_cost(registry, *g.catalog, s.store.s3->prices);
   TRY_LET(g.caches, Caches::open(s.cache, *g.store, files, clock, registry));
   ObjectStore& written = g.caches->for_writers();
-  TRY_LET(g.compactor, Compactor::open(written, *g.catalog, clock, registry, s.compaction));
+  CompactorOptions compaction = s.compaction;
+  compaction.retention = [&g](std::string_view tenant) { return g.retention.of(tenant); };
+  TRY_LET(g.compactor, Compactor::open(written, *g.catalog, clock, registry, std::move(compaction)));
   TRY_LET(g.ingest, Ingest::open({loop, files, written, *g.catalog, clock, registry, g.limits}, s.ingest));
 
-  g.queries = std::make_unique<QueryEngine>([&g](std::string_view tenant) { return g.ingest->view(tenant); },
-                                            g.caches->for_queries(), g.limits, s.queries);
+  g.queries = std::make_unique<QueryEngine>(
+      [&g, &clock](std::string_view tenant) -> Result<ReadView> {
+        TRY_LET(ReadView view, g.ingest->view(tenant));
+        const Erasures erasures(
+            view.objects->deletes, view.objects->last_delete, [&g](std::string_view id) { return g.retention.of(id); },
+            clock.wall());
+        view.erasures = erasures.of(tenant);
+        return view;
+      },
+      g.caches->for_queries(), g.limits, s.queries);
   if (ResultCache* results = g.caches->results()) g.queries->use_results(*results);
   g.scheduler = std::make_unique<QueryScheduler>(s.query_threads);
   g.scheduler_metrics = export_metrics(*g.scheduler, registry);
@@ -169,6 +172,10 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
     return find_tenant(g.settings.tenancy, request, id);
   };
   ReadRoutes routes(router, {*g.scheduler, clock, registry, tenant, g.limits, s.compress_answers});
+  add_delete_routes(router,
+                    {g.compactor->deletes(), *g.catalog, *g.admin_pool, clock, tenant,
+                     [&g](Flusher::Done done) { g.ingest->flush(std::move(done)); }, [&g] { g.ingest->roll_log(); },
+                     [&g](std::string_view id) { return g.limits.of(id)->deletion_mode != "disabled"; }});
   add_query_routes(routes, *g.queries);
   add_label_routes(routes, *g.queries);
   add_volume_routes(routes, *g.queries);

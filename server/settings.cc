@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "pipeline/base/concat.h"
+#include "server/erase/retention_rules.h"
 
 namespace server {
 
@@ -15,6 +16,7 @@ using pipeline::Result;
 namespace {
 
 constexpr std::chrono::milliseconds kPauseOfPushes{1'000};
+constexpr std::chrono::nanoseconds kDefaultRetention = std::chrono::hours(30 * 24);
 
 std::string without_trailing_slash(std::string path) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
@@ -78,13 +80,27 @@ void read_syslog(ConfigTable table, SyslogOptions& syslog) {
   syslog.max_message_bytes = table.size("max_message_size", syslog.max_message_bytes);
 }
 
-void read_compaction(ConfigTable table, CompactorOptions& compaction) {
+void read_compaction(ConfigTable table, Settings& settings) {
+  CompactorOptions& compaction = settings.compaction;
+  auto seconds = [&](std::string_view key, std::chrono::seconds otherwise) {
+    return std::chrono::duration_cast<std::chrono::seconds>(table.duration(key, otherwise));
+  };
   compaction.background = table.boolean("background", compaction.background);
   compaction.interval =
       std::chrono::duration_cast<std::chrono::milliseconds>(table.duration("interval", compaction.interval));
   if (compaction.interval < std::chrono::milliseconds(10)) table.error_at("interval", "interval must be at least 10ms");
   compaction.merge.with_filter = table.boolean("substring_filter", compaction.merge.with_filter);
-  compaction.grace = std::chrono::duration_cast<std::chrono::seconds>(table.duration("grace", compaction.grace));
+  compaction.garbage.grace = seconds("grace", compaction.garbage.grace);
+  compaction.garbage.orphan_age = seconds("orphan_age", compaction.garbage.orphan_age);
+  if (compaction.garbage.orphan_age < std::chrono::minutes(1))
+    table.error_at("orphan_age", "orphan_age must be at least 1m", "younger objects may be about to be committed");
+  compaction.orphan_interval = std::min(compaction.orphan_interval, compaction.garbage.orphan_age);
+  compaction.deletes.keep_request = compaction.garbage.orphan_age + compaction.orphan_interval;
+  compaction.collect_interval = seconds("collect_interval", compaction.collect_interval);
+  settings.compaction_share = table.number("cpu_share", settings.compaction_share);
+  if (settings.compaction_share <= 0 || settings.compaction_share > 1)
+    table.error_at("cpu_share", "cpu_share must be above 0 and at most 1", "1 is all processors");
+  compaction.processors = settings.compaction_share * static_cast<double>(usable_processors());
 }
 
 void read_query(ConfigTable table, Settings& settings) {
@@ -100,12 +116,25 @@ void read_query(ConfigTable table, Settings& settings) {
       count("max_outstanding_per_tenant", threads.max_waiting_per_tenant, std::numeric_limits<int32_t>::max());
 }
 
-void read_retention(ConfigTable table) {
-  if (table.duration("period", std::chrono::nanoseconds(0)).count() != 0)
-    table.error_at("period", "retention is not supported yet", "write period = \"0\": keep for ever");
-  if (table.size("max_bytes", 0) != 0)
-    table.error_at("max_bytes", "retention is not supported yet", "write max_bytes = \"0\": no cap");
-  table.duration("min_age", std::chrono::hours(1));
+// Returns the period of tenants of which the limits say nothing else.
+std::chrono::nanoseconds read_retention(ConfigTable table, CompactorOptions& compaction) {
+  compaction.expiry.max_bytes = table.size("max_bytes", compaction.expiry.max_bytes);
+  compaction.expiry.min_age = table.duration("min_age", compaction.expiry.min_age);
+  compaction.deletes.cancel_period = table.duration("delete_cancel_period", compaction.deletes.cancel_period);
+  return table.duration("period", kDefaultRetention);
+}
+
+// Selectors are LogQL, which the limits' room does not know.
+Result<void> check_retention(const LimitSettings& limits) {
+  auto check = [](const TenantLimits& of, std::string_view where) -> Result<void> {
+    auto rules = RetentionRules::compile({of.retention_period, of.retention_stream});
+    if (rules) return {};
+    return pipeline::fail(pipeline::Errc::kInvalid, concat(where, ".retention_stream: ", rules.error().message,
+                                                           "; write a selector like {app=\"x\"}"));
+  };
+  TRY(check(limits.set.defaults, "limits"));
+  for (const auto& [tenant, of] : limits.set.tenants) TRY(check(of, concat("limits.tenant.", tenant)));
+  return {};
 }
 
 Settings read_settings(ConfigTable root) {
@@ -126,16 +155,18 @@ Settings read_settings(ConfigTable root) {
   // While a push waits for the store, the store is asked often enough to hear that it is well again.
   if (settings.ingest.ack == AckMode::kStore && settings.store.s3) settings.store.s3->longest_pause = kPauseOfPushes;
   read_syslog(root.table("syslog"), settings.syslog);
-  read_compaction(root.table("compaction"), settings.compaction);
-  settings.limits = read_limit_settings(root.table("limits"));
+  read_compaction(root.table("compaction"), settings);
+  TenantLimits defaults;
+  defaults.retention_period = read_retention(root.table("retention"), settings.compaction);
+  settings.limits = read_limit_settings(root.table("limits"), std::move(defaults));
   read_query(root.table("query"), settings);
-  read_retention(root.table("retention"));
   return settings;
 }
 
 Result<Settings> checked(ConfigDocument document) {
   Settings settings = read_settings(document.root());
   TRY(document.finish());
+  TRY(check_retention(settings.limits));
   return settings;
 }
 

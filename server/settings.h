@@ -29,6 +29,7 @@ struct Settings {
   IngestOptions ingest;
   SyslogOptions syslog;
   CompactorOptions compaction;
+  double compaction_share = 0.25;  // of all processors
   LimitSettings limits;
   QueryEngineOptions queries;
   QueryScheduler::Options query_threads;

@@ -114,7 +114,6 @@ min_age = "1h"
 
 TEST_CASE("settings: what is not built yet says so") {
   CHECK(says("[catalog]\nurl = \"postgres://db\"", "postgres://... is not supported yet"));
-  CHECK(says("[retention]\nperiod = \"30d\"", "retention is not supported yet"));
 }
 
 TEST_CASE("settings: wrong values are named with place and remedy") {
@@ -125,6 +124,39 @@ TEST_CASE("settings: wrong values are named with place and remedy") {
   CHECK(says("[store]\nurl = \"/srv\"", "is neither a file:// nor an s3:// URL"));
   CHECK(says("[ingest]\nflush_bytes = \"64MiB\"", "memory_limit"));
   CHECK(says("[tenancy]\nmode = \"many\"", "header"));
+  CHECK(says("[compaction]\ncpu_share = 2.0", "cpu_share must be above 0 and at most 1"));
+  CHECK(says("[compaction]\norphan_age = \"1s\"", "orphan_age must be at least 1m"));
+  CHECK(says("[limits]\ndeletion_mode = \"whole\"", "is not supported"));
+  CHECK(
+      says("[[limits.retention_stream]]\nselector = '{a=\"b\"}'\nperiod = \"1h\"", "retention period must be >= 24h"));
+  CHECK(says("[[limits.retention_stream]]\nselector = 'app'\nperiod = \"24h\"", "invalid labels matchers: "));
+}
+
+TEST_CASE("settings: what is kept is 30 days without a word, and what [retention], limits and tenants say otherwise") {
+  CHECK(default_settings().limits.set.defaults.retention_period == std::chrono::hours(720));
+  auto settings = parse_settings(R"(
+[limits.tenant.short]
+retention_period = "48h"
+[[limits.retention_stream]]
+selector = '{app="x"}'
+priority = 3
+period = "24h"
+[retention]
+period = "10d"
+max_bytes = "1GB"
+min_age = "2h"
+delete_cancel_period = "5m"
+)",
+                                 "server.toml");
+  REQUIRE(settings);
+  const LimitSet& limits = settings->limits.set;
+  CHECK(limits.defaults.retention_period == std::chrono::hours(240));
+  CHECK(limits.defaults.retention_stream == std::vector<StreamRetention>{{R"({app="x"})", 3, std::chrono::hours(24)}});
+  CHECK(limits.tenants.at("short").retention_period == std::chrono::hours(48));
+  CHECK(limits.tenants.at("short").retention_stream.size() == 1);
+  CHECK(settings->compaction.expiry.max_bytes == 1'000'000'000);
+  CHECK(settings->compaction.expiry.min_age == std::chrono::hours(2));
+  CHECK(settings->compaction.deletes.cancel_period == std::chrono::minutes(5));
 }
 
 TEST_SUITE_END();

@@ -158,12 +158,18 @@ std::string settings_toml(const Settings& s) {
                 key("max_message_size", s.syslog.max_message_bytes), "\n[compaction]\n",
                 key("background", truth(s.compaction.background)),  //
                 key("interval", duration(s.compaction.interval)),   //
-                key("grace", duration(s.compaction.grace)),         //
+                key("cpu_share", plain(s.compaction_share)),        //
+                key("grace", duration(s.compaction.garbage.grace)),
+                key("collect_interval", duration(s.compaction.collect_interval)),
+                key("orphan_age", duration(s.compaction.garbage.orphan_age)),
                 key("substring_filter", truth(s.compaction.merge.with_filter)), "\n[query]\n",
                 key("memory_limit", s.queries.memory_limit), key("threads", s.query_threads.slots),
                 key("max_running", s.query_threads.max_running),
                 key("max_outstanding_per_tenant", s.query_threads.max_waiting_per_tenant),  //
                 key("compress_responses", truth(s.compress_answers)),                       //
+                "\n[retention]\n", key("period", duration(s.limits.set.defaults.retention_period)),
+                key("max_bytes", s.compaction.expiry.max_bytes), key("min_age", duration(s.compaction.expiry.min_age)),
+                key("delete_cancel_period", duration(s.compaction.deletes.cancel_period)),  //
                 limits_toml(s.limits));
 }
 
@@ -182,7 +188,7 @@ LimitTexts drilldown_limits(const TenantLimits& limits) {
           {"metric_aggregation_enabled", "false"},
           {"pattern_persistence_enabled", "false"},
           {"query_timeout", duration_text(limits.query_timeout)},
-          {"retention_period", "\"0s\""},
+          {"retention_period", duration_text(limits.retention_period)},
           {"volume_enabled", truth(limits.volume_enabled)},
           {"volume_max_series", std::to_string(limits.volume_max_series)}};
 }

@@ -39,11 +39,45 @@ struct DeadObject {
   std::string key;
 };
 
+// A request to delete. It touches entries of its tenant in [begin, end) that the query matches and that are in objects
+// whose deletes_applied is below its number, that is, that were stored before it.
+struct DeleteRequest {
+  uint64_t number = 0;  // rises from request to request, from 1
+  std::string id{};     // what clients see
+  std::string tenant{}, query{};
+  UnixNanos begin = 0, end = 0;
+  UnixNanos created = 0;
+  // The receipt. Processed: every object is rewritten, and no object of before exists any more.
+  UnixNanos processed = 0;  // 0: not yet
+  uint64_t removed_entries = 0, removed_bytes = 0;
+  bool operator==(const DeleteRequest&) const = default;
+};
+
 // The live objects at one moment. Never changes.
 struct CatalogSnapshot {
-  uint64_t version = 0;        // rises with every change of the live set
+  uint64_t version = 0;        // rises with every change of the live set or of the deletes
   uint64_t flushed_frame = 0;  // as the last commit_l0 said: frames of the WAL up to this number are in objects
   std::vector<ObjectRow> objects;
+  std::vector<DeleteRequest> deletes;  // not processed yet, by number
+  uint64_t last_delete = 0;            // the highest number given
+};
+
+// What a merge removed for a request to delete.
+struct ErasedCount {
+  uint64_t request = 0;  // its number
+  uint64_t entries = 0, bytes = 0;
+};
+
+// Who works, and for how long nobody else may. Compared with the catalogue's clock only.
+struct LeaseTerms {
+  std::string owner;
+  std::chrono::seconds length{30};
+};
+
+// What a swap needs to say besides what is swapped.
+struct SwapDetails {
+  uint64_t job = 0;  // 0: none; otherwise the swap fails unless the job is still its owner's
+  std::vector<ErasedCount> erased{};
 };
 
 class Catalog {
@@ -57,9 +91,53 @@ class Catalog {
   virtual Result<void> commit_l0(std::span<const ObjectRow> objects, std::span<const ProducerRange> batches,
                                  uint64_t flushed_frame) = 0;
 
-  // In one transaction: all inputs become dead and all outputs live. kInvalid where an input is not live (any more),
-  // unless exactly this swap was done before. Outputs may be empty.
-  virtual Result<void> swap(std::span<const Ulid> inputs, std::span<const ObjectRow> outputs) = 0;
+  // In one transaction: all inputs become dead and all outputs live, and the job, if there is one, ends. kInvalid where
+  // an input is not live (any more) or the job was taken over, unless exactly this swap was done before. Outputs may be
+  // empty.
+  virtual Result<void> swap(std::span<const Ulid> inputs, std::span<const ObjectRow> outputs,
+                            const SwapDetails& details) = 0;
+  Result<void> swap(std::span<const Ulid> inputs, std::span<const ObjectRow> outputs) {
+    return swap(inputs, outputs, {});
+  }
+
+  // --- Jobs: work on objects that nobody else may work on meanwhile. A job's number is its fence: it is never given
+  // again, and a job whose lease ran out and that was taken over is no more.
+
+  // Claims `inputs` until the lease ends; jobs whose lease ran out lose theirs. kUnavailable: an input is another's.
+  virtual Result<uint64_t> claim_job(std::span<const Ulid> inputs, const LeaseTerms& lease) = 0;
+  virtual Result<void> renew_job(uint64_t job, const LeaseTerms& lease) = 0;  // kInvalid: taken over
+  // Before the object is begun: should the job end otherwise than by a swap, `output` is to be deleted.
+  virtual Result<void> plan_output(uint64_t job, const DeadObject& output) = 0;
+  virtual Result<void> end_job(uint64_t job) = 0;  // without a swap
+  // Planned outputs of jobs that ended without a swap, to be deleted from the store, then forgotten.
+  virtual Result<std::vector<DeadObject>> abandoned_outputs() = 0;
+  virtual Result<void> forget_outputs(std::span<const Ulid> objects) = 0;
+  // Inputs of running jobs, sorted.
+  virtual Result<std::vector<Ulid>> claimed() = 0;
+  // A lease by name, for what only one may do. Its fence rises each time the owner changes; kUnavailable: another has
+  // it.
+  virtual Result<uint64_t> take_lease(std::string_view name, const LeaseTerms& lease) = 0;
+
+  // --- Requests to delete.
+
+  // Gives the request its number: what is live now is touched by it, what is committed by ingest later is not.
+  virtual Result<uint64_t> add_delete(DeleteRequest request) = 0;
+  virtual Result<std::vector<DeleteRequest>> deletes() = 0;  // all that were not cancelled, by number
+  virtual Result<void> cancel_delete(uint64_t number) = 0;   // forgets it. kNotFound: no such; kInvalid: processed
+  virtual Result<bool> is_applied(const DeleteRequest& request) = 0;  // no object of before holds entries of its range
+  virtual Result<void> finish_delete(uint64_t number) = 0;            // processed now
+
+  // For a catalogue that is made anew: everything at once, in one transaction. kInvalid: it is not empty.
+  struct Content {
+    Ulid cluster;
+    uint64_t flushed_frame = 0;
+    uint64_t last_delete = 0;
+    std::vector<ObjectRow> objects{};
+    std::vector<ProducerRange> batches{};
+    std::vector<DeleteRequest> deletes{};
+  };
+  virtual Result<void> restore(const Content& content) = 0;
+  virtual Result<bool> is_empty() = 0;  // nothing was ever stored
 
   // Cheap where nothing has changed since the last call (the same pointer again).
   virtual Result<std::shared_ptr<const CatalogSnapshot>> snapshot() = 0;
@@ -69,7 +147,8 @@ class Catalog {
   // Forgets epochs of producers that stored nothing for `unused`. Returns how many.
   virtual Result<uint64_t> forget_batches(std::chrono::hours unused = std::chrono::hours(35 * 24)) = 0;
 
-  // Objects dead for at least `grace`, to be deleted from the store, then forgotten.
+  // Objects dead for at least `grace`, to be deleted from the store in this order (the longest dead first), then
+  // forgotten.
   virtual Result<std::vector<DeadObject>> dead_objects(std::chrono::seconds grace) = 0;
   // Removes the rows of dead objects whose files are gone.
   virtual Result<void> forget_objects(std::span<const Ulid> objects) = 0;
@@ -77,7 +156,7 @@ class Catalog {
   // May be lost at any time.
   virtual Result<std::optional<std::string>> find_note(const Ulid& object, std::string_view kind) = 0;
   virtual Result<void> keep_note(const Ulid& object, std::string_view kind, std::string_view bytes) = 0;
-  // Of `objects`, those with a row, live or dead.
+  // Of `objects`, those with a row, live or dead, and those that a job plans or planned to write.
   virtual Result<std::vector<Ulid>> known(std::span<const Ulid> objects) = 0;
 };
 

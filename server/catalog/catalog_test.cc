@@ -227,14 +227,192 @@ TEST_SUITE("server/catalog") {
     fixture.catalog.reset();
     {
       auto db = pipeline::Database::open(fixture.folder + "/catalog.db", {});
-      REQUIRE(db->set_schema_version(2));
+      REQUIRE(db->set_schema_version(3));
     }
     auto opened = open_sqlite_catalog({.path = fixture.folder + "/catalog.db"}, fixture.clock);
     REQUIRE_FALSE(opened);
     CHECK(opened.error().code == Errc::kInvalid);
     auto db = pipeline::Database::open(fixture.folder + "/catalog.db", {});
-    REQUIRE(db->set_schema_version(1));
+    REQUIRE(db->set_schema_version(2));
     db = pipeline::fail(Errc::kInvalid, "closed");
+    fixture.reopen();
+  }
+
+  TEST_CASE("catalogue: tables of version 1 are upgraded, and nothing is lost") {
+    CatalogFixture fixture;
+    REQUIRE(fixture.catalog->commit_l0(rows({1, 2}), {}, 17));
+    fixture.catalog.reset();
+    {
+      auto db = pipeline::Database::open(fixture.folder + "/catalog.db", {});
+      REQUIRE(db->execute("ALTER TABLE object DROP COLUMN deletes_applied; "
+                          "ALTER TABLE object DROP COLUMN retention; DROP TABLE job; DROP TABLE delete_request"));
+      REQUIRE(db->set_schema_version(1));
+    }
+    fixture.reopen();
+    CHECK(fixture.live() == std::set<uint64_t>{1, 2});
+    REQUIRE(fixture.catalog->swap(ids({1, 2}), rows({3})));
+    CHECK(fixture.live() == std::set<uint64_t>{3});
+  }
+
+  TEST_CASE("catalogue: an object is an input of one job at a time, until that ends or its lease runs out") {
+    CatalogFixture fixture;
+    Catalog& catalog = *fixture.catalog;
+    REQUIRE(catalog.commit_l0(rows({1, 2, 3}), {}, 1));
+    auto first = catalog.claim_job(ids({1, 2}), {"a"});
+    REQUIRE(first);
+    CHECK(catalog.claim_job(ids({2, 3}), {"b"}).error().code == Errc::kUnavailable);
+    CHECK(*catalog.claimed() == ids({1, 2}));
+    REQUIRE(catalog.end_job(*first));
+    auto second = catalog.claim_job(ids({2, 3}), {"b"});
+    REQUIRE(second);
+    CHECK(*second > *first);
+    fixture.clock.advance(std::chrono::seconds(20));
+    REQUIRE(catalog.renew_job(*second, {"b"}));
+    fixture.clock.advance(std::chrono::seconds(20));
+    CHECK(catalog.claim_job(ids({3}), {"c"}).error().code == Errc::kUnavailable);
+    fixture.clock.advance(std::chrono::seconds(11));
+    CHECK(catalog.claimed()->empty());
+    REQUIRE(catalog.claim_job(ids({3}), {"c"}));
+    CHECK(catalog.renew_job(*second, {"b"}).error().code == Errc::kInvalid);
+  }
+
+  TEST_CASE("catalogue: a zombie whose job was taken over cannot swap; its outputs are to be deleted") {
+    CatalogFixture fixture;
+    Catalog& catalog = *fixture.catalog;
+    REQUIRE(catalog.commit_l0(rows({1, 2}), {}, 1));
+    uint64_t zombie = *catalog.claim_job(ids({1, 2}), {"zombie"});
+    REQUIRE(catalog.plan_output(zombie, {{1, 8}, "c/l2/8"}));
+    CHECK(catalog.abandoned_outputs()->empty());
+    fixture.clock.advance(std::chrono::minutes(10));
+    uint64_t job = *catalog.claim_job(ids({1, 2}), {"successor"});
+    CHECK(catalog.swap(ids({1, 2}), rows({8}), {.job = zombie}).error().code == Errc::kInvalid);
+    CHECK(catalog.plan_output(zombie, {{1, 7}, "c/l2/7"}).error().code == Errc::kInvalid);
+    CHECK(fixture.live() == std::set<uint64_t>{1, 2});
+    REQUIRE(catalog.plan_output(job, {{1, 9}, "c/l2/9"}));
+    REQUIRE(catalog.swap(ids({1, 2}), rows({9}), {.job = job}));
+    REQUIRE(catalog.swap(ids({1, 2}), rows({9}), {.job = job}));  // the answer was lost: asked again
+    CHECK(fixture.live() == std::set<uint64_t>{9});
+    auto abandoned = *catalog.abandoned_outputs();
+    REQUIRE(abandoned.size() == 1);
+    CHECK(abandoned[0].key == "c/l2/8");
+    REQUIRE(catalog.forget_outputs(ids({8})));
+    CHECK(catalog.abandoned_outputs()->empty());
+  }
+
+  TEST_CASE("catalogue: jobs of a program that is gone end when the next one opens the file") {
+    CatalogFixture fixture;
+    REQUIRE(fixture.catalog->commit_l0(rows({1}), {}, 1));
+    uint64_t job = *fixture.catalog->claim_job(ids({1}), {"a", std::chrono::hours(5)});
+    REQUIRE(fixture.catalog->plan_output(job, {{1, 8}, "c/l2/8"}));
+    fixture.reopen();
+    CHECK(fixture.catalog->abandoned_outputs()->size() == 1);
+    CHECK(*fixture.catalog->claim_job(ids({1}), {"b"}) > job);
+  }
+
+  TEST_CASE("catalogue: a lease has one owner at a time, and a new owner a higher fence") {
+    CatalogFixture fixture;
+    Catalog& catalog = *fixture.catalog;
+    CHECK(*catalog.take_lease("janitor", {"a"}) == 1);
+    CHECK(*catalog.take_lease("janitor", {"a"}) == 1);
+    CHECK(catalog.take_lease("janitor", {"b"}).error().code == Errc::kUnavailable);
+    CHECK(*catalog.take_lease("other", {"b"}) == 1);
+    fixture.clock.advance(std::chrono::seconds(30));
+    CHECK(*catalog.take_lease("janitor", {"b"}) == 2);
+    CHECK(catalog.take_lease("janitor", {"a"}).error().code == Errc::kUnavailable);
+  }
+
+  TEST_CASE("catalogue: a request to delete is applied when no object of before has its range any more, dead or live") {
+    CatalogFixture fixture;
+    Catalog& catalog = *fixture.catalog;
+    REQUIRE(catalog.commit_l0(rows({1}), {}, 1));
+    DeleteRequest request{.id = "a1", .tenant = "fake", .query = "{a=\"b\"}", .begin = 0, .end = 10, .created = 5};
+    request.number = *catalog.add_delete(request);
+    CHECK(request.number == 1);
+    CHECK((*catalog.snapshot())->deletes == std::vector{request});
+    CHECK_FALSE(*catalog.is_applied(request));
+    ObjectRow late = row(2), merged = row(3, 2);
+    late.summary.deletes_applied = merged.summary.deletes_applied = 1;
+    REQUIRE(catalog.commit_l0(std::vector{late}, {}, 2));
+    REQUIRE(catalog.swap(ids({1}), std::vector{merged}, {.job = 0, .erased = {{1, 4, 400}}}));
+    CHECK_FALSE(*catalog.is_applied(request));  // the old object is dead and still there
+    REQUIRE(catalog.forget_objects(ids({1})));
+    CHECK(*catalog.is_applied(request));
+    fixture.clock.advance(std::chrono::seconds(1));
+    REQUIRE(catalog.finish_delete(1));
+    CHECK((*catalog.snapshot())->deletes.empty());
+    CHECK(catalog.cancel_delete(1).error().code == Errc::kInvalid);
+    CHECK(catalog.cancel_delete(7).error().code == Errc::kNotFound);
+    fixture.reopen();
+    auto all = *fixture.catalog->deletes();
+    REQUIRE(all.size() == 1);
+    CHECK(all[0].removed_entries == 4);
+    CHECK(all[0].removed_bytes == 400);
+    CHECK(all[0].processed == fixture.clock.wall());
+    CHECK((*fixture.catalog->snapshot())->last_delete == 1);
+    CHECK((*fixture.catalog->snapshot())->objects[0].summary.deletes_applied == 1);
+  }
+
+  TEST_CASE("catalogue: the number of a cancelled request is never given again") {
+    CatalogFixture fixture;
+    CHECK(*fixture.catalog->add_delete({.id = "a"}) == 1);
+    REQUIRE(fixture.catalog->cancel_delete(1));
+    fixture.reopen();
+    CHECK((*fixture.catalog->snapshot())->last_delete == 1);
+    CHECK(*fixture.catalog->add_delete({.id = "b"}) == 2);
+  }
+
+  TEST_CASE("catalogue: an empty one is restored in one step, another is not touched") {
+    CatalogFixture fixture;
+    CHECK(*fixture.catalog->is_empty());
+    Catalog::Content content{.cluster = {7, 7}, .flushed_frame = 12, .last_delete = 5, .objects = rows({1, 2})};
+    content.batches = {{"t", "p", 1, 3, 9}};
+    content.deletes = {{.number = 4, .id = "d", .tenant = "t"}};
+    REQUIRE(fixture.catalog->restore(content));
+    for (bool restart : {false, true}) {
+      if (restart) fixture.reopen();
+      auto snapshot = *fixture.catalog->snapshot();
+      CHECK(fixture.catalog->cluster() == Ulid{7, 7});
+      CHECK(snapshot->objects.size() == 2);
+      CHECK(snapshot->flushed_frame == 12);
+      CHECK(snapshot->last_delete == 5);
+      CHECK(snapshot->deletes.size() == 1);
+      CHECK(*fixture.catalog->batches() == content.batches);
+    }
+    CHECK_FALSE(*fixture.catalog->is_empty());
+    CHECK(fixture.catalog->restore(content).error().code == Errc::kInvalid);
+  }
+
+  TEST_CASE("catalogue: while another program writes to the file a commit fails, and works afterwards") {
+    CatalogFixture fixture;
+    fixture.catalog.reset();
+    auto opened = open_sqlite_catalog(
+        {.path = fixture.folder + "/catalog.db", .busy_timeout = std::chrono::milliseconds(10)}, fixture.clock);
+    REQUIRE(opened);
+    fixture.catalog = *std::move(opened);
+    auto other = pipeline::Database::open(fixture.folder + "/catalog.db", {});
+    {
+      auto transaction = other->begin();
+      REQUIRE(transaction);
+      CHECK(fixture.catalog->commit_l0(rows({1}), {}, 1).error().code == Errc::kUnavailable);
+      CHECK(fixture.live().empty());
+    }
+    REQUIRE(fixture.catalog->commit_l0(rows({1}), {}, 1));
+    CHECK(fixture.live() == std::set<uint64_t>{1});
+  }
+
+  TEST_CASE("catalogue: a file that is no database is refused as corrupt") {
+    CatalogFixture fixture;
+    fixture.catalog.reset();
+    std::filesystem::remove(fixture.folder + "/catalog.db");
+    {
+      std::FILE* file = std::fopen((fixture.folder + "/catalog.db").c_str(), "w");
+      std::fputs(std::string(5000, 'x').c_str(), file);
+      std::fclose(file);
+    }
+    auto opened = open_sqlite_catalog({.path = fixture.folder + "/catalog.db"}, fixture.clock);
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().code == Errc::kCorrupt);
+    std::filesystem::remove(fixture.folder + "/catalog.db");
     fixture.reopen();
   }
 }

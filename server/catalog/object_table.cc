@@ -1,5 +1,7 @@
 #include "server/catalog/object_table.h"
 
+#include <algorithm>
+
 #include "pipeline/base/varint.h"
 
 namespace server {
@@ -37,21 +39,25 @@ Result<Ulid> take_id(std::string_view bytes) {
 
 Result<ObjectTable> ObjectTable::open(pipeline::Database& db) {
   TRY_LET(auto insert,
-          db.prepare("INSERT INTO object VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, NULL)"));
+          db.prepare("INSERT INTO object VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, NULL, ?13, ?14)"));
   TRY_LET(auto state, db.prepare("SELECT dead_at IS NULL FROM object WHERE id = ?1"));
   TRY_LET(auto mark_dead, db.prepare("UPDATE object SET dead_at = ?2 WHERE id = ?1 AND dead_at IS NULL RETURNING 1"));
   TRY_LET(auto forget, db.prepare("DELETE FROM object WHERE id = ?1 AND dead_at IS NOT NULL"));
   TRY_LET(auto live, db.prepare("SELECT id, key, level, min_time, max_time, entries, streams, raw_bytes, size, "
-                                "footer_length, tenants FROM object WHERE dead_at IS NULL"));
-  TRY_LET(auto dead, db.prepare("SELECT id, key FROM object WHERE dead_at <= ?1"));
+                                "footer_length, tenants, deletes_applied, retention FROM object WHERE dead_at IS NULL"));
+  TRY_LET(auto dead, db.prepare("SELECT id, key FROM object WHERE dead_at <= ?1 ORDER BY dead_at"));
+  TRY_LET(auto touched, db.prepare("SELECT tenants FROM object WHERE deletes_applied < ?1 AND max_time >= ?2 AND "
+                                   "min_time < ?3"));
   return ObjectTable(std::move(insert), std::move(state), std::move(mark_dead), std::move(forget), std::move(live),
-                     std::move(dead));
+                     std::move(dead), std::move(touched));
 }
 
 Result<void> ObjectTable::insert(const ObjectRow& row) {
   const ObjectSummary& s = row.summary;
   return insert_.run(Blob{s.object.bytes()}, row.key, s.level, hour_of(s.min_time), s.min_time, s.max_time, s.rows,
-                     s.streams, s.raw_bytes, s.size, s.footer_length, Blob{encode_tenants(s.tenants)});
+                     s.streams, s.raw_bytes, s.size, s.footer_length, Blob{encode_tenants(s.tenants)},
+                     s.deletes_applied,
+                     s.retention_seconds);
 }
 
 Result<std::optional<ObjectTable::State>> ObjectTable::state(const Ulid& object) {
@@ -92,6 +98,8 @@ Result<std::vector<ObjectRow>> ObjectTable::live() {
     row.summary.size = static_cast<uint64_t>(live_.integer(8));
     row.summary.footer_length = static_cast<uint32_t>(live_.integer(9));
     row.summary.tenants = decode_tenants(live_.blob(10));
+    row.summary.deletes_applied = static_cast<uint64_t>(live_.integer(11));
+    row.summary.retention_seconds = static_cast<uint64_t>(live_.integer(12));
     out.push_back(std::move(row));
   }
 }
@@ -105,6 +113,19 @@ Result<std::vector<DeadObject>> ObjectTable::dead_since(UnixNanos time) {
     if (step == Step::kDone) return out;
     TRY_LET(Ulid id, take_id(dead_.blob(0)));
     out.push_back({id, std::string(dead_.text(1))});
+  }
+}
+
+Result<bool> ObjectTable::holds_entries_of(const DeleteRequest& request) {
+  touched_.reset();
+  TRY(touched_.bind_all(request.number, request.begin, request.end));
+  for (;;) {
+    TRY_LET(Step step, touched_.step());
+    if (step == Step::kDone) return false;
+    auto tenants = decode_tenants(touched_.blob(0));
+    if (!std::binary_search(tenants.begin(), tenants.end(), request.tenant)) continue;
+    touched_.reset();
+    return true;
   }
 }
 

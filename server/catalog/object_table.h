@@ -27,11 +27,18 @@ CREATE TABLE object (
   size INTEGER NOT NULL,
   footer_length INTEGER NOT NULL,
   tenants BLOB NOT NULL,           -- (varint length, name)*, sorted
-  dead_at INTEGER                  -- ns since 1970; NULL: live
+  dead_at INTEGER,                 -- ns since 1970; NULL: live
+  deletes_applied INTEGER NOT NULL DEFAULT 0,
+  retention INTEGER NOT NULL DEFAULT 0 -- seconds
 ) WITHOUT ROWID, STRICT;
 CREATE INDEX object_by_hour ON object (hour) WHERE dead_at IS NULL;
 CREATE INDEX object_by_death ON object (dead_at) WHERE dead_at IS NOT NULL;
 )";
+
+  // From version 1 of the tables.
+  static constexpr std::string_view kUpgrade =
+      "ALTER TABLE object ADD COLUMN deletes_applied INTEGER NOT NULL DEFAULT 0;"
+      "ALTER TABLE object ADD COLUMN retention INTEGER NOT NULL DEFAULT 0";
 
   static Result<ObjectTable> open(pipeline::Database& db);
 
@@ -40,19 +47,23 @@ CREATE INDEX object_by_death ON object (dead_at) WHERE dead_at IS NOT NULL;
   Result<bool> mark_dead(const Ulid& object, UnixNanos now);  // false: was not live
   Result<void> forget(const Ulid& object);                    // if it is dead
   Result<std::vector<ObjectRow>> live();
-  Result<std::vector<DeadObject>> dead_since(UnixNanos time);
+  Result<std::vector<DeadObject>> dead_since(UnixNanos time);  // the longest dead first
+  // Some object, live or dead, may hold entries that the request touches.
+  Result<bool> holds_entries_of(const DeleteRequest& request);
 
  private:
   ObjectTable(pipeline::Statement insert, pipeline::Statement state, pipeline::Statement mark_dead,
-              pipeline::Statement forget, pipeline::Statement live, pipeline::Statement dead)
+              pipeline::Statement forget, pipeline::Statement live, pipeline::Statement dead,
+              pipeline::Statement touched)
       : insert_(std::move(insert)),
         state_(std::move(state)),
         mark_dead_(std::move(mark_dead)),
         forget_(std::move(forget)),
         live_(std::move(live)),
-        dead_(std::move(dead)) {}
+        dead_(std::move(dead)),
+        touched_(std::move(touched)) {}
 
-  pipeline::Statement insert_, state_, mark_dead_, forget_, live_, dead_;
+  pipeline::Statement insert_, state_, mark_dead_, forget_, live_, dead_, touched_;
 };
 
 }  // namespace server

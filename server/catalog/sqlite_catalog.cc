@@ -11,6 +11,8 @@
 #include "pipeline/db/database.h"
 #include "server/catalog/batch_table.h"
 #include "server/catalog/catalog.h"
+#include "server/catalog/delete_table.h"
+#include "server/catalog/job_table.h"
 #include "server/catalog/note_table.h"
 #include "server/catalog/object_table.h"
 
@@ -27,7 +29,7 @@ using pipeline::Transaction;
 
 namespace {
 
-constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kSchemaVersion = 2;  // 2: object.deletes_applied, retention
 
 constexpr std::string_view kSchema = R"(
 CREATE TABLE cluster (             -- one row
@@ -45,10 +47,15 @@ class SqliteCatalog final : public Catalog {
         objects_(std::move(objects)),
         batches_(std::move(batches)),
         notes_(std::move(notes)),
+        jobs_(db_),
+        requests_(db_),
         clock_(clock) {}
 
   Result<void> load() {
     std::lock_guard lock(mutex_);
+    TRY_LET(Transaction transaction, db_.begin());
+    TRY(jobs_.end_all());  // one process has the file open: those of before are gone
+    TRY(transaction.commit());
     return reload();
   }
 
@@ -78,7 +85,8 @@ class SqliteCatalog final : public Catalog {
         });
   }
 
-  Result<void> swap(std::span<const Ulid> inputs, std::span<const ObjectRow> outputs) override {
+  Result<void> swap(std::span<const Ulid> inputs, std::span<const ObjectRow> outputs,
+                    const SwapDetails& details) override {
     std::lock_guard lock(mutex_);
     TRY(fresh());
     bool done_before = false;
@@ -86,11 +94,17 @@ class SqliteCatalog final : public Catalog {
         [&]() -> Result<void> {
           TRY_LET(done_before, swapped_before(inputs, outputs));
           if (done_before) return {};
+          if (details.job != 0) TRY(jobs_.check(details.job));
           for (const Ulid& input : inputs) {
             TRY_LET(bool was_live, objects_.mark_dead(input, clock_.wall()));
             if (!was_live) return fail(Errc::kInvalid, concat("swap: object ", input.text(), " is not live"));
           }
-          for (const ObjectRow& row : outputs) TRY(objects_.insert(row));
+          for (const ObjectRow& row : outputs) {
+            TRY(objects_.insert(row));
+            TRY(jobs_.forget_output(row.summary.object));
+          }
+          for (const ErasedCount& erased : details.erased) TRY(requests_.count(erased));
+          if (details.job != 0) TRY(jobs_.end(details.job));
           return set_cluster(version_ + 1, flushed_frame_);
         },
         [&] {
@@ -109,6 +123,8 @@ class SqliteCatalog final : public Catalog {
       made->flushed_frame = flushed_frame_;
       made->objects.reserve(live_.size());
       for (const auto& [id, row] : live_) made->objects.push_back(row);
+      made->deletes = deletes_;
+      made->last_delete = last_delete_;
       snapshot_ = std::move(made);
     }
     return snapshot_;
@@ -154,17 +170,130 @@ class SqliteCatalog final : public Catalog {
     return notes_.keep(object, kind, bytes);
   }
 
+  Result<uint64_t> claim_job(std::span<const Ulid> inputs, const LeaseTerms& lease) override {
+    return in_transaction<uint64_t>([&] { return jobs_.claim(inputs, lease, clock_.wall()); });
+  }
+  Result<void> renew_job(uint64_t job, const LeaseTerms& lease) override {
+    return in_transaction<void>([&] { return jobs_.renew(job, lease, clock_.wall()); });
+  }
+  Result<void> plan_output(uint64_t job, const DeadObject& output) override {
+    return in_transaction<void>([&] { return jobs_.plan_output(job, output); });
+  }
+  Result<void> end_job(uint64_t job) override {
+    return in_transaction<void>([&] { return jobs_.end(job); });
+  }
+  Result<std::vector<DeadObject>> abandoned_outputs() override {
+    std::lock_guard lock(mutex_);
+    return jobs_.abandoned_outputs();
+  }
+  Result<void> forget_outputs(std::span<const Ulid> objects) override {
+    return in_transaction<void>([&]() -> Result<void> {
+      for (const Ulid& object : objects) TRY(jobs_.forget_output(object));
+      return {};
+    });
+  }
+  Result<std::vector<Ulid>> claimed() override {
+    std::lock_guard lock(mutex_);
+    return jobs_.claimed(clock_.wall());
+  }
+  Result<uint64_t> take_lease(std::string_view name, const LeaseTerms& lease) override {
+    return in_transaction<uint64_t>([&] { return jobs_.take_lease(name, lease, clock_.wall()); });
+  }
+
+  Result<uint64_t> add_delete(DeleteRequest request) override {
+    std::lock_guard lock(mutex_);
+    TRY(fresh());
+    TRY(change(
+        [&]() -> Result<void> {
+          TRY_LET(request.number, requests_.add(request));
+          return set_cluster(version_ + 1, flushed_frame_);
+        },
+        [&] {
+          deletes_.push_back(request);
+          last_delete_ = request.number;
+          ++version_;
+        }));
+    return request.number;
+  }
+  Result<std::vector<DeleteRequest>> deletes() override {
+    std::lock_guard lock(mutex_);
+    return requests_.all();
+  }
+  Result<void> cancel_delete(uint64_t number) override {
+    return end_delete(number, [&] { return requests_.remove(number); });
+  }
+  Result<bool> is_applied(const DeleteRequest& request) override {
+    std::lock_guard lock(mutex_);
+    TRY_LET(bool held, objects_.holds_entries_of(request));
+    return !held;
+  }
+  Result<void> finish_delete(uint64_t number) override {
+    return end_delete(number, [&] { return requests_.finish(number, clock_.wall()); });
+  }
+
+  Result<bool> is_empty() override {
+    std::lock_guard lock(mutex_);
+    TRY_LET(Statement any, db_.prepare("SELECT EXISTS (SELECT 1 FROM object) OR EXISTS (SELECT 1 FROM producer) OR "
+                                       "EXISTS (SELECT 1 FROM delete_request)"));
+    TRY_LET(Step step, any.step());
+    return step == Step::kRow && any.integer(0) == 0;
+  }
+  Result<void> restore(const Content& content) override {
+    TRY_LET(bool empty, is_empty());
+    if (!empty) return fail(Errc::kInvalid, "restore: the catalogue is not empty");
+    TRY(in_transaction<void>([&]() -> Result<void> {
+      for (const ObjectRow& row : content.objects) TRY(objects_.insert(row));
+      for (const ProducerRange& range : content.batches) TRY(batches_.add(range, clock_.wall()));
+      for (const DeleteRequest& request : content.deletes) TRY(requests_.add(request));
+      TRY(requests_.raise_last_number(content.last_delete));
+      TRY_LET(Statement update, db_.prepare("UPDATE cluster SET id = ?1, version = 1, flushed_frame = ?2"));
+      return update.run(Blob{content.cluster.bytes()}, content.flushed_frame);
+    }));
+    std::lock_guard lock(mutex_);
+    return reload();
+  }
+
   Result<std::vector<Ulid>> known(std::span<const Ulid> objects) override {
     std::lock_guard lock(mutex_);
     std::vector<Ulid> out;
     for (const Ulid& object : objects) {
       TRY_LET(auto state, objects_.state(object));
-      if (state) out.push_back(object);
+      if (!state) {
+        TRY_LET(bool planned, jobs_.plans(object));
+        if (!planned) continue;
+      }
+      out.push_back(object);
     }
     return out;
   }
 
  private:
+  template <class Value, class Work>
+  Result<Value> in_transaction(Work work) {
+    std::lock_guard lock(mutex_);
+    TRY_LET(Transaction transaction, db_.begin());
+    Result<Value> outcome = work();
+    TRY(outcome);
+    TRY(transaction.commit());
+    return outcome;
+  }
+
+  // A request that readers need not look at any more.
+  template <class Write>
+  Result<void> end_delete(uint64_t number, Write write) {
+    std::lock_guard lock(mutex_);
+    TRY(fresh());
+    return change(
+        [&]() -> Result<void> {
+          TRY(write());
+          return set_cluster(version_ + 1, flushed_frame_);
+        },
+        [&] {
+          std::erase_if(deletes_, [&](const DeleteRequest& request) { return request.number == number; });
+          ++version_;
+        });
+  }
+
   // Runs `write` in a transaction, then `apply` on what is in memory. Where the outcome of the commit is unknown,
   // memory is read anew before the next change.
   template <class Write, class Apply>
@@ -193,8 +322,13 @@ class SqliteCatalog final : public Catalog {
     TRY_LET(Step step, row.step());
     auto id = Ulid::from_bytes(step == Step::kRow ? row.blob(0) : std::string_view());
     if (!id) return fail(Errc::kCorrupt, "the catalogue names no cluster");
+    TRY_LET(auto requests, requests_.all());
+    std::erase_if(requests, [](const DeleteRequest& request) { return request.processed != 0; });
+    TRY_LET(uint64_t last_delete, requests_.last_number());
     std::lock_guard lock(live_mutex_);
     cluster_ = *id;
+    deletes_ = std::move(requests);
+    last_delete_ = last_delete;
     version_ = static_cast<uint64_t>(row.integer(1));
     flushed_frame_ = static_cast<uint64_t>(row.integer(2));
     live_.clear();
@@ -227,6 +361,8 @@ class SqliteCatalog final : public Catalog {
   ObjectTable objects_;
   BatchTable batches_;
   NoteTable notes_;
+  JobTable jobs_;
+  DeleteTable requests_;
   const pipeline::Clock& clock_;
   bool stale_ = false;
 
@@ -234,6 +370,8 @@ class SqliteCatalog final : public Catalog {
   Ulid cluster_;
   uint64_t version_ = 0, flushed_frame_ = 0;
   std::map<Ulid, ObjectRow> live_;
+  std::vector<DeleteRequest> deletes_;  // not processed
+  uint64_t last_delete_ = 0;
   std::shared_ptr<const CatalogSnapshot> snapshot_;
 };
 
@@ -246,6 +384,13 @@ Result<void> make_tables(Database& db) {
   TRY(db.execute(BatchTable::kSchema));
   TRY_LET(Statement insert, db.prepare("INSERT INTO cluster VALUES (?1, 1, 0, 0)"));
   TRY(insert.run(Blob{Ulid{random(), random()}.bytes()}));
+  TRY(db.set_schema_version(kSchemaVersion));
+  return transaction.commit();
+}
+
+Result<void> upgrade_tables(Database& db) {
+  TRY_LET(Transaction transaction, db.begin());
+  TRY(db.execute(ObjectTable::kUpgrade));
   TRY(db.set_schema_version(kSchemaVersion));
   return transaction.commit();
 }
@@ -263,6 +408,9 @@ Result<std::unique_ptr<Catalog>> open_sqlite_catalog(CatalogOptions options, con
   TRY(pipeline::failpoint("catalog.opened"));
   if (version == 0) TRY(make_tables(db));
   TRY(pipeline::failpoint("catalog.has_tables"));
+  if (version == 1) TRY(upgrade_tables(db));
+  TRY(db.execute(JobTable::kSchema));
+  TRY(db.execute(DeleteTable::kSchema));
   TRY_LET(ObjectTable objects, ObjectTable::open(db));
   TRY_LET(BatchTable batches, BatchTable::open(db));
   TRY_LET(NoteTable notes, NoteTable::open(db));

@@ -17,14 +17,27 @@ using pipeline::log_warn;
 
 namespace {
 
-constexpr int kLevels[] = {0, 2};  // those that are written
+constexpr std::string_view kDebtBytes = "skidway_server_compaction_debt_bytes",
+                           kDebtObjects = "skidway_server_compaction_debt_objects",
+                           kDebtAge = "skidway_server_compaction_debt_age_seconds";
 
-// "<cluster>/l0/<ulid>.lseg"
-std::optional<Ulid> id_of_key(std::string_view key) {
-  constexpr std::string_view kSuffix = ".lseg";
-  if (!key.ends_with(kSuffix)) return std::nullopt;
-  key.remove_suffix(kSuffix.size());
-  return Ulid::parse(key.substr(key.rfind('/') + 1));
+bool holds_range_of(const ObjectSummary& summary, const DeleteRequest& request) {
+  return summary.max_time >= request.begin && summary.min_time < request.end &&
+         std::binary_search(summary.tenants.begin(), summary.tenants.end(), request.tenant);
+}
+
+// Objects that a ripe request has still to be applied to, oldest first.
+std::vector<ObjectRow> touched_by_deletes(const CatalogSnapshot& snapshot, uint64_t ripe) {
+  std::vector<ObjectRow> out;
+  for (const ObjectRow& row : snapshot.objects) {
+    const bool touched =
+        std::any_of(snapshot.deletes.begin(), snapshot.deletes.end(), [&](const DeleteRequest& request) {
+          return request.number <= ripe && request.number > row.summary.deletes_applied &&
+                 holds_range_of(row.summary, request);
+        });
+    if (touched) out.push_back(row);
+  }
+  return out;
 }
 
 }  // namespace
@@ -37,11 +50,15 @@ struct Compactor::Metrics {
         output_bytes(registry.counter("skidway_server_compaction_written_bytes_total", "Stored size of new objects.")),
         repeated(registry.counter("skidway_server_compaction_repeated_entries_total",
                                   "Entries found in several objects, and kept once.")),
-        deleted(registry.counter("skidway_server_objects_deleted_total", "Dead objects deleted from the store.")),
-        orphans(registry.counter("skidway_server_orphans_deleted_total", "Objects without a row deleted at start.")),
+        expired(registry.counter("skidway_server_expired_entries_total", "Entries dropped for their age.")),
+        dropped_expired(registry.counter("skidway_server_expired_bytes_total", "Stored size of objects dropped whole.",
+                                         {{"reason", "retention"}})),
+        dropped_for_room(registry.counter("skidway_server_expired_bytes_total", "Stored size of objects dropped whole.",
+                                          {{"reason", "max_bytes"}})),
         damaged(registry.gauge("skidway_server_damaged_objects", "Objects left alone for a corrupt page.")) {}
 
-  pipeline::Counter &merges, &failures, &input_bytes, &output_bytes, &repeated, &deleted, &orphans;
+  pipeline::Counter &merges, &failures, &input_bytes, &output_bytes, &repeated, &expired, &dropped_expired,
+      &dropped_for_room;
   pipeline::Gauge& damaged;
 };
 
@@ -50,21 +67,53 @@ Compactor::Compactor(ObjectStore& store, Catalog& catalog, const pipeline::Clock
     : store_(store),
       catalog_(catalog),
       clock_(clock),
-      options_(options),
+      registry_(registry),
+      options_(std::move(options)),
       ulids_(clock),
-      metrics_(std::make_unique<Metrics>(registry)) {}
+      lease_{ulids_.make().text(), options_.lease},
+      metrics_(std::make_unique<Metrics>(registry)),
+      garbage_(store, catalog, clock, registry, options_.garbage),
+      expiry_(store, options_.expiry),
+      deletes_(store, catalog, clock, registry, options_.deletes) {
+  auto gauge = [&](std::string_view name, std::string_view help, double (*part)(const CompactionDebt&, UnixNanos)) {
+    registry_.gauge_callback(name, help, [this, part] { return debt(part); });
+  };
+  gauge(kDebtBytes, "Stored size of objects that wait to be merged",
+        [](const CompactionDebt& d, UnixNanos) { return static_cast<double>(d.bytes); });
+  gauge(kDebtObjects, "Objects that wait to be merged",
+        [](const CompactionDebt& d, UnixNanos) { return static_cast<double>(d.objects); });
+  gauge(kDebtAge, "Age of the oldest object that waits to be merged", [](const CompactionDebt& d, UnixNanos now) {
+    return d.oldest == 0 ? 0 : static_cast<double>(now - d.oldest) / 1e9;
+  });
+}
 
 Result<std::unique_ptr<Compactor>> Compactor::open(ObjectStore& store, Catalog& catalog, const pipeline::Clock& clock,
                                                    pipeline::Registry& registry, CompactorOptions options) {
-  std::unique_ptr<Compactor> compactor(new Compactor(store, catalog, clock, registry, options));
-  // A store that is away has its orphans until a later start.
-  if (auto removed = compactor->remove_orphans(); !removed && removed.error().code != Errc::kUnavailable)
-    return fail(removed.error());
+  std::unique_ptr<Compactor> compactor(new Compactor(store, catalog, clock, registry, std::move(options)));
+  // A store that is away has its orphans until later.
+  auto clean = [&]() -> Result<void> {
+    TRY(compactor->garbage_.remove_unfinished());
+    TRY(compactor->garbage_.collect_abandoned(compactor->cancelled_));
+    TRY(compactor->remove_orphans());
+    return {};
+  };
+  if (auto cleaned = clean(); !cleaned && cleaned.error().code != Errc::kUnavailable) return fail(cleaned.error());
+  compactor->next_orphans_ = clock.monotonic() + compactor->options_.orphan_interval;
   compactor->thread_ = std::thread([c = compactor.get()] { c->run(); });
   return compactor;
 }
 
-Compactor::~Compactor() { stop(); }
+Compactor::~Compactor() {
+  stop();
+  for (std::string_view name : {kDebtBytes, kDebtObjects, kDebtAge}) registry_.remove(name, {});
+}
+
+double Compactor::debt(double (*part)(const CompactionDebt&, UnixNanos)) const {
+  auto snapshot = catalog_.snapshot();
+  if (!snapshot) return 0;
+  const UnixNanos now = clock_.wall();
+  return part(compaction_debt(**snapshot, now, options_.plan), now);
+}
 
 void Compactor::stop() {
   {
@@ -97,7 +146,9 @@ void Compactor::run() {
     bool stopping = stopping_;
     lock.unlock();
     if (!requests.empty()) {
+      full_speed_ = true;
       auto outcome = run_full();
+      full_speed_ = false;
       for (Done& done : requests) done(outcome);
     } else if (!stopping) {
       run_background();
@@ -108,38 +159,113 @@ void Compactor::run() {
 }
 
 void Compactor::run_background() {
+  if (auto kept = keep_promises(); !kept && kept.error().code != Errc::kCancelled)
+    log_warn("retention and deletes: will be tried again", {{"error", kept.error()}});
   while (options_.background && !cancelled_) {
-    auto snapshot = catalog_.snapshot();
-    if (!snapshot) break;
-    auto inputs = plan_merge(**snapshot, clock_.wall(), options_.plan, damaged_);
-    if (inputs.empty()) break;
-    auto outcome = merge_once(inputs);
-    if (!outcome && outcome.error().code != Errc::kCorrupt) break;
+    {
+      std::lock_guard lock(mutex_);
+      if (!requests_.empty()) break;
+    }
+    auto merged = merge_planned(false);
+    if (!merged || !*merged) break;
   }
   if (clock_.monotonic() < next_collection_) return;
   next_collection_ = clock_.monotonic() + options_.collect_interval;
-  if (auto outcome = collect_garbage(); !outcome) {
-    log_warn("collecting dead objects failed", {{"error", outcome.error()}});
+  run_chores();
+}
+
+void Compactor::run_chores() {
+  auto report = [](std::string_view what, const auto& outcome) {
+    if (!outcome) log_warn(what, {{"error", outcome.error()}});
+  };
+  auto lease = catalog_.take_lease("janitor", {lease_.owner, options_.collect_interval * 3});
+  if (!lease) {
+    if (lease.error().code != Errc::kUnavailable) report("taking the janitor's lease failed", lease);
+    return;
   }
-  if (auto outcome = catalog_.forget_batches(); !outcome) {
-    log_warn("forgetting old batch numbers failed", {{"error", outcome.error()}});
-  }
+  report("collecting dead objects failed", collect_garbage());
+  report("finishing requests to delete failed", finish_deletes());
+  report("forgetting old batch numbers failed", catalog_.forget_batches());
+  if (clock_.monotonic() < next_orphans_) return;
+  next_orphans_ = clock_.monotonic() + options_.orphan_interval;
+  report("collecting orphans failed", remove_orphans());
 }
 
 Result<void> Compactor::run_full() {
+  TRY(keep_promises());
   for (;;) {
-    TRY_LET(auto snapshot, catalog_.snapshot());
-    auto inputs = plan_full_merge(*snapshot, options_.plan, damaged_);
-    if (inputs.empty()) return {};
-    auto outcome = merge_once(inputs);
+    TRY_LET(bool merged, merge_planned(true));
+    if (!merged) return {};
+  }
+}
+
+// Damaged ones, and what somebody else works on.
+Result<std::set<Ulid>> Compactor::excluded() {
+  std::set<Ulid> out = damaged_;
+  TRY_LET(auto claimed, catalog_.claimed());
+  out.insert(claimed.begin(), claimed.end());
+  return out;
+}
+
+// False: there was nothing to do.
+Result<bool> Compactor::merge_planned(bool everything) {
+  TRY_LET(auto snapshot, catalog_.snapshot());
+  TRY_LET(auto left_alone, excluded());
+  const uint64_t ripe = deletes_.ripe(*snapshot);
+  auto inputs = everything ? plan_full_merge(*snapshot, options_.plan, left_alone, ripe)
+                           : plan_merge(*snapshot, clock_.wall(), options_.plan, left_alone, ripe);
+  if (inputs.empty()) return false;
+  auto outcome = merge_once(inputs);
+  if (!outcome && outcome.error().code != Errc::kCorrupt) return fail(outcome.error());
+  return true;
+}
+
+Result<void> Compactor::keep_promises() {
+  TRY_LET(auto snapshot, catalog_.snapshot());
+  const UnixNanos now = clock_.wall();
+  const uint64_t ripe = deletes_.ripe(*snapshot);
+  Erasures erasures({}, 0, options_.retention, now);
+  ExpiryPlan plan = expiry_.plan(*snapshot, erasures, now);
+  auto drop = [&](const std::vector<ObjectRow>& rows, pipeline::Counter& bytes, std::string_view why) -> Result<void> {
+    for (const ObjectRow& row : rows) {
+      TRY(catalog_.swap(std::vector{row.summary.object}, {}));
+      metrics_->expired.add(row.summary.rows);
+      bytes.add(row.summary.size);
+      log_info("object dropped", {{"object", row.key}, {"reason", why}, {"entries", row.summary.rows}});
+    }
+    return {};
+  };
+  TRY(drop(plan.drop_expired, metrics_->dropped_expired, "retention"));
+  TRY(drop(plan.drop_for_room, metrics_->dropped_for_room, "max_bytes"));
+
+  std::vector<ObjectRow> rewrite = touched_by_deletes(*snapshot, ripe);
+  for (const ObjectRow& row : plan.rewrite) {
+    if (std::find(rewrite.begin(), rewrite.end(), row) == rewrite.end()) rewrite.push_back(row);
+  }
+  TRY_LET(auto left_alone, excluded());
+  std::set<Ulid> gone;
+  for (const auto* dropped : {&plan.drop_expired, &plan.drop_for_room}) {
+    for (const ObjectRow& row : *dropped) gone.insert(row.summary.object);
+  }
+  for (const ObjectRow& row : rewrite) {
+    if (left_alone.contains(row.summary.object) || gone.contains(row.summary.object)) continue;
+    auto outcome = merge_once({row});
     if (!outcome && outcome.error().code != Errc::kCorrupt) return outcome;
   }
+  return {};
 }
 
 Result<void> Compactor::merge_once(const std::vector<ObjectRow>& inputs) {
   if (inputs.empty()) return fail(Errc::kNotFound, "nothing to merge");
   auto begin = clock_.monotonic();
-  auto outcome = merge_objects(store_, catalog_.cluster(), ulids_, inputs, options_.merge, cancelled_);
+  TRY_LET(auto snapshot, catalog_.snapshot());
+  // Inputs of one merge are touched by the same requests (merge_plan.h).
+  uint64_t applied = deletes_.ripe(*snapshot);
+  for (const ObjectRow& row : inputs) applied = std::max(applied, row.summary.deletes_applied);
+  Erasures erasures(snapshot->deletes, applied, options_.retention, clock_.wall());
+  CpuShare share(full_speed_ ? 1 : options_.processors);
+  const MergeDoors doors{store_, catalog_, clock_, ulids_, lease_, options_.merge, cancelled_};
+  auto outcome = run_merge_job(doors, {inputs, erasures, applied}, share);
   if (!outcome) {
     if (outcome.error().code == Errc::kCancelled) return fail(outcome.error());
     metrics_->failures.add();
@@ -147,30 +273,20 @@ Result<void> Compactor::merge_once(const std::vector<ObjectRow>& inputs) {
     if (outcome.error().code == Errc::kCorrupt) set_aside(outcome.error(), inputs);
     return fail(outcome.error());
   }
-  std::vector<Ulid> ids;
   uint64_t input_bytes = 0, output_bytes = 0;
-  for (const ObjectRow& row : inputs) ids.push_back(row.summary.object), input_bytes += row.summary.size;
+  for (const ObjectRow& row : inputs) input_bytes += row.summary.size;
   for (const ObjectRow& row : outcome->outputs) output_bytes += row.summary.size;
-
-  auto swapped = catalog_.swap(ids, outcome->outputs);
-  if (!swapped) {
-    metrics_->failures.add();
-    log_warn("swap after a merge failed", {{"objects", inputs.size()}, {"error", swapped.error()}});
-    // kInvalid: certainly not swapped. Otherwise nobody knows, and the files must stay.
-    if (swapped.error().code == Errc::kInvalid) {
-      for (const ObjectRow& row : outcome->outputs) (void)store_.remove(row.key);
-    }
-    return swapped;
-  }
   metrics_->merges.add();
   metrics_->input_bytes.add(input_bytes);
   metrics_->output_bytes.add(output_bytes);
   metrics_->repeated.add(outcome->repeated);
+  metrics_->expired.add(outcome->expired);
   auto took = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.monotonic() - begin);
   log_info("objects merged", {{"inputs", inputs.size()},
                               {"outputs", outcome->outputs.size()},
                               {"entries", outcome->entries},
                               {"repeated", outcome->repeated},
+                              {"expired", outcome->expired},
                               {"read_bytes", input_bytes},
                               {"written_bytes", output_bytes},
                               {"took_ms", took.count()}});
@@ -193,49 +309,13 @@ void Compactor::set_aside(const pipeline::Error& error, const std::vector<Object
 }
 
 Result<uint64_t> Compactor::collect_garbage() {
-  TRY_LET(auto dead, catalog_.dead_objects(options_.grace));
-  std::vector<Ulid> gone;
-  Result<void> trouble;
-  for (const DeadObject& object : dead) {
-    if (cancelled_) break;
-    auto removed = store_.remove(object.key);
-    if (removed) {
-      gone.push_back(object.object);
-    } else {
-      trouble = std::move(removed);
-    }
-  }
-  if (!gone.empty()) TRY(catalog_.forget_objects(gone));
-  metrics_->deleted.add(gone.size());
-  TRY(trouble);
-  return gone.size();
+  TRY_LET(uint64_t dead, garbage_.collect_dead(cancelled_));
+  TRY_LET(uint64_t abandoned, garbage_.collect_abandoned(cancelled_));
+  return dead + abandoned;
 }
 
-Result<uint64_t> Compactor::remove_orphans() {
-  UnixNanos newest = clock_.wall() - std::chrono::nanoseconds(options_.orphan_age).count();
-  uint64_t removed = 0;
-  for (int level : kLevels) {
-    std::string folder = object_folder(catalog_.cluster(), level);
-    TRY_LET(uint64_t unfinished, store_.remove_unfinished(folder));
-    if (unfinished > 0) log_info("unfinished objects removed", {{"folder", folder}, {"objects", unfinished}});
-    TRY_LET(auto keys, store_.list(folder));
-    std::vector<Ulid> old;
-    for (const std::string& key : keys) {
-      auto id = id_of_key(key);
-      if (id && id->time() <= newest) old.push_back(*id);
-    }
-    TRY_LET(auto known, catalog_.known(old));
-    std::sort(known.begin(), known.end());
-    for (const Ulid& id : old) {
-      if (std::binary_search(known.begin(), known.end(), id)) continue;
-      std::string key = object_key(catalog_.cluster(), level, id);
-      TRY(store_.remove(key));
-      log_info("orphaned object removed", {{"object", key}});
-      ++removed;
-    }
-  }
-  metrics_->orphans.add(removed);
-  return removed;
-}
+Result<uint64_t> Compactor::remove_orphans() { return garbage_.collect_orphans(cancelled_); }
+
+Result<void> Compactor::finish_deletes() { return deletes_.finish(); }
 
 }  // namespace server

@@ -1,17 +1,20 @@
-// Compactor: keeps objects few and large, and the store free of what nobody can see.
+// Compactor: keeps objects few and large, and the store free of what nobody may see.
 //
-// One thread of its own: every Options::interval, and when asked, it looks for a merge (merge_plan.h), makes it
-// (object_merger.h) and swaps inputs for outputs in one transaction of the catalogue. Before the swap the outputs are
-// invisible, after it the inputs are; a crash at any moment leaves at worst files without a row. Dead objects are
-// deleted Options::grace after their death: queries that began before still read them. Files without a row are deleted
-// at the start once they are Options::orphan_age old.
+// One thread of its own: every Options::interval, and when asked, it
+//   1. drops objects whose entries are all past their retention, and the oldest ones beyond max_bytes (expiry.h),
+//   2. rewrites objects that hold entries of requests to delete, or many expired ones, without them,
+//   3. looks for a merge (merge_plan.h) and makes it,
+//   4. deletes what is dead (garbage_collector.h) and says which requests to delete are done (delete_keeper.h).
+// Merging and rewriting are the same (object_merger.h), each a job of the catalogue (merge_job.h) that swaps inputs for
+// outputs in one transaction. Before the swap the outputs are invisible, after it the inputs are; a crash at any moment
+// leaves at worst files without a row.
 //
 // Life:    open() before anything else writes to the store (it removes what was left unfinished). stop() (or the
-//          destructor) ends a running merge at its next page and joins the thread.
+//          destructor) ends a running merge within some thousand entries and joins the thread.
 // Thread:  compact_all(): any.
+// Limits:  memory: that of one merge (object_merger.h). Processor: Options::processors, but for compact_all().
 // Errors:  logged and counted; a failed merge is tried again at the next interval; an object with a corrupt page is
-// left
-//          alone from then on, its other pages stay readable.
+//          left alone from then on, its other pages stay readable.
 #pragma once
 
 #include <atomic>
@@ -26,20 +29,28 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/metrics.h"
 #include "pipeline/base/unique_function.h"
+#include "server/compact/delete_keeper.h"
+#include "server/compact/expiry.h"
+#include "server/compact/garbage_collector.h"
+#include "server/compact/merge_job.h"
 #include "server/compact/merge_plan.h"
-#include "server/compact/object_merger.h"
 #include "server/store/ulid.h"
 
 namespace server {
 
 struct CompactorOptions {
-  bool background = true;  // false: only compact_all() merges; garbage is collected all the same
+  bool background = true;  // false: only compact_all() merges; all else is done all the same
   std::chrono::milliseconds interval{5000};
-  std::chrono::seconds grace{3600};
-  std::chrono::hours orphan_age{24};
-  std::chrono::minutes collect_interval{1};
+  std::chrono::seconds collect_interval{60};
+  std::chrono::seconds orphan_interval{3600};
+  std::chrono::seconds lease{120};
+  double processors = 1;  // how much of one the thread may use
+  GarbageOptions garbage;
   PlanOptions plan;
   MergeOptions merge;
+  ExpiryOptions expiry;
+  DeleteKeeperOptions deletes;
+  RetentionSource retention;  // null: everything is kept
 };
 
 class Compactor {
@@ -58,11 +69,15 @@ class Compactor {
 
   void stop();  // may be called twice
 
+  DeleteKeeper& deletes() { return deletes_; }  // Thread: any
+
   // --- The steps, for tests and tools; not while the thread runs a merge.
   // Makes one merge and its swap. kNotFound: there was nothing to do.
   Result<void> merge_once(const std::vector<ObjectRow>& inputs);
-  Result<uint64_t> collect_garbage();  // dead objects deleted
+  Result<void> keep_promises();        // expiry and rewriting, once through
+  Result<uint64_t> collect_garbage();  // dead and abandoned objects deleted
   Result<uint64_t> remove_orphans();
+  Result<void> finish_deletes();
 
  private:
   struct Metrics;
@@ -70,17 +85,27 @@ class Compactor {
             CompactorOptions options);
   void run();
   void run_background();
+  void run_chores();
   Result<void> run_full();
+  Result<bool> merge_planned(bool everything);
+  Result<std::set<Ulid>> excluded();
   void set_aside(const pipeline::Error& error, const std::vector<ObjectRow>& inputs);
+  double debt(double (*part)(const CompactionDebt&, UnixNanos)) const;
 
   ObjectStore& store_;
   Catalog& catalog_;
   const pipeline::Clock& clock_;
+  pipeline::Registry& registry_;
   const CompactorOptions options_;
   UlidMaker ulids_;
+  const LeaseTerms lease_;
   std::unique_ptr<Metrics> metrics_;
+  GarbageCollector garbage_;
+  Expiry expiry_;
+  DeleteKeeper deletes_;
   std::set<Ulid> damaged_;
-  std::chrono::nanoseconds next_collection_{0};
+  bool full_speed_ = false;
+  std::chrono::nanoseconds next_collection_{0}, next_orphans_{0};
   std::atomic<bool> cancelled_{false};
 
   std::mutex mutex_;

@@ -8,6 +8,7 @@
 
 #include "pipeline/base/log.h"
 #include "pipeline/base/testing/forgetful_files.h"
+#include "server/compact/catalog_rebuild.h"
 #include "server/store/testing/object_builder.h"
 
 using namespace server;
@@ -25,16 +26,19 @@ class UnsureCatalog final : public Catalog {
   explicit UnsureCatalog(std::unique_ptr<Catalog> inner) : inner_(std::move(inner)) {}
   enum class Next { kFine, kNotDone, kAnswerLost };
   Next next = Next::kFine;
-  std::function<void()> on_swap = [] {};  // on the compactor's thread
+  std::function<void()> on_swap = [] {};      // on the compactor's thread
+  std::function<void()> before_swap = [] {};  // likewise
 
   Ulid cluster() const override { return inner_->cluster(); }
   Result<void> commit_l0(std::span<const ObjectRow> objects, std::span<const ProducerRange> batches,
                          uint64_t flushed_frame) override {
     return inner_->commit_l0(objects, batches, flushed_frame);
   }
-  Result<void> swap(std::span<const Ulid> inputs, std::span<const ObjectRow> outputs) override {
+  Result<void> swap(std::span<const Ulid> inputs, std::span<const ObjectRow> outputs,
+                    const SwapDetails& details) override {
+    before_swap();
     Next now = std::exchange(next, Next::kFine);
-    if (now != Next::kNotDone) TRY(inner_->swap(inputs, outputs));
+    if (now != Next::kNotDone) TRY(inner_->swap(inputs, outputs, details));
     on_swap();
     if (now == Next::kFine) return {};
     return fail(Errc::kIo, "commit: input/output error");
@@ -53,6 +57,26 @@ class UnsureCatalog final : public Catalog {
   Result<void> keep_note(const Ulid& object, std::string_view kind, std::string_view bytes) override {
     return inner_->keep_note(object, kind, bytes);
   }
+
+  Result<uint64_t> claim_job(std::span<const Ulid> inputs, const LeaseTerms& lease) override {
+    return inner_->claim_job(inputs, lease);
+  }
+  Result<void> renew_job(uint64_t job, const LeaseTerms& lease) override { return inner_->renew_job(job, lease); }
+  Result<void> plan_output(uint64_t job, const DeadObject& output) override { return inner_->plan_output(job, output); }
+  Result<void> end_job(uint64_t job) override { return inner_->end_job(job); }
+  Result<std::vector<DeadObject>> abandoned_outputs() override { return inner_->abandoned_outputs(); }
+  Result<void> forget_outputs(std::span<const Ulid> objects) override { return inner_->forget_outputs(objects); }
+  Result<std::vector<Ulid>> claimed() override { return inner_->claimed(); }
+  Result<uint64_t> take_lease(std::string_view name, const LeaseTerms& lease) override {
+    return inner_->take_lease(name, lease);
+  }
+  Result<uint64_t> add_delete(DeleteRequest request) override { return inner_->add_delete(std::move(request)); }
+  Result<std::vector<DeleteRequest>> deletes() override { return inner_->deletes(); }
+  Result<void> cancel_delete(uint64_t number) override { return inner_->cancel_delete(number); }
+  Result<bool> is_applied(const DeleteRequest& request) override { return inner_->is_applied(request); }
+  Result<void> finish_delete(uint64_t number) override { return inner_->finish_delete(number); }
+  Result<void> restore(const Content& content) override { return inner_->restore(content); }
+  Result<bool> is_empty() override { return inner_->is_empty(); }
 
  private:
   std::unique_ptr<Catalog> inner_;
@@ -122,6 +146,40 @@ struct CompactFixture {
       found.insert(entries->begin(), entries->end());
     }
     CHECK(std::vector(found.begin(), found.end()) == std::vector(promised.begin(), promised.end()));
+  }
+
+  // Everything that is gone for good when it was promised to be.
+  void finish() {
+    REQUIRE(compactor->keep_promises());
+    clock.advance(std::chrono::hours(2));
+    REQUIRE(compactor->collect_garbage());
+    REQUIRE(compactor->finish_deletes());
+  }
+
+  DeleteRequest remove(std::string query) {
+    DeleteRequest request;
+    request.id = "r1", request.tenant = "t", request.query = std::move(query);
+    request.begin = 0, request.end = INT64_MAX;
+    auto accepted = compactor->deletes().accept(request);
+    REQUIRE_MESSAGE(accepted, accepted.error().message);
+    return *accepted;
+  }
+
+  // A catalogue that was lost and made anew holds exactly what was promised.
+  void check_rebuild() {
+    RebuildReport report;
+    auto content = read_catalog_content(*store, catalog->cluster(), report);
+    REQUIRE_MESSAGE(content, content.error().message);
+    CHECK(report.unreadable.empty());
+    std::set<PlainEntry> found;  // what was written and never committed may be there twice
+    for (const ObjectRow& row : content->objects) {
+      auto object = ObjectReader::open(*store, row.key, row.summary.size, row.summary.footer_length);
+      REQUIRE_MESSAGE(object, object.error().message);
+      auto entries = read_entries(*object);
+      REQUIRE_MESSAGE(entries, entries.error().message);
+      found.insert(entries->begin(), entries->end());
+    }
+    for (const PlainEntry& entry : promised) CHECK(found.contains(entry));
   }
 
   size_t stored() {
@@ -206,7 +264,7 @@ TEST_SUITE("server/compact") {
       fixture.restart();
       fixture.check_promises();
     }
-    CHECK(fixture.compactor->merge_once({fixture.live()[0], fixture.live()[0]}).error().code == Errc::kInvalid);
+    CHECK(fixture.compactor->merge_once({fixture.live()[0], fixture.live()[0]}).error().code == Errc::kUnavailable);
     fixture.check_promises();
   }
 
@@ -225,6 +283,7 @@ TEST_SUITE("server/compact") {
       fixture.restart();
       REQUIRE(fixture.compactor);
       fixture.check_promises();
+      fixture.check_rebuild();
       // A day later nothing is left that is not live.
       fixture.clock.advance(std::chrono::hours(25));
       fixture.restart();
@@ -267,5 +326,213 @@ TEST_SUITE("server/compact") {
     CHECK_FALSE(fixture.store->size(orphan));
     CHECK(fixture.store->size(object_folder(cluster, 2) + "/readme"));
     fixture.check_promises();
+  }
+
+  TEST_CASE("compactor: a request to delete is carried out after its cancel period, and has a receipt") {
+    CompactFixture fixture;
+    REQUIRE(fixture.ingest(0, 30));
+    REQUIRE(fixture.ingest(30, 60));
+    auto request = fixture.remove(R"({pod="1"} |= "line")");
+    REQUIRE(fixture.compactor->keep_promises());
+    fixture.check_promises();  // it may still be cancelled
+    CHECK((*fixture.catalog->snapshot())->deletes.size() == 1);
+    fixture.clock.advance(std::chrono::hours(1));
+    std::erase_if(fixture.promised, [](const PlainEntry& entry) { return *entry.labels.get("pod") == "1"; });
+    REQUIRE(fixture.compactor->keep_promises());
+    fixture.check_promises();
+    REQUIRE(fixture.compactor->finish_deletes());
+    CHECK((*fixture.catalog->deletes())[0].processed == 0);  // the old objects are there still
+    fixture.finish();
+    auto all = *fixture.catalog->deletes();
+    CHECK(all[0].processed != 0);
+    CHECK(all[0].removed_entries == 20);
+    CHECK((*fixture.catalog->snapshot())->deletes.empty());
+    CHECK(fixture.store->size(fixture.catalog->cluster().text() + "/deletes/00000000000000000001.receipt"));
+    auto kept = read_kept_deletes(*fixture.store, fixture.catalog->cluster());
+    REQUIRE(kept);
+    REQUIRE(kept->requests.size() == 1);
+    CHECK(kept->requests[0].query == all[0].query);
+    CHECK(kept->requests[0].processed == 0);  // in force again: the store may have copies that nobody knows
+    CHECK(kept->requests[0].removed_entries == 20);
+    fixture.clock.advance(std::chrono::hours(26));
+    REQUIRE(fixture.compactor->finish_deletes());
+    kept = read_kept_deletes(*fixture.store, fixture.catalog->cluster());
+    CHECK(kept->requests[0].query == R"({pod="1"})");  // what was searched for is gone, too
+    CHECK(kept->last_number == 1);
+    fixture.check_rebuild();
+  }
+
+  TEST_CASE("compactor: what comes after a request to delete stays, whatever is merged with whatever") {
+    CompactFixture fixture;
+    REQUIRE(fixture.ingest(0, 10));
+    auto request = fixture.remove(R"({pod="1"})");
+    std::erase_if(fixture.promised, [](const PlainEntry& entry) { return *entry.labels.get("pod") == "1"; });
+    ObjectBuilder builder;
+    PlainEntry late{"t", LabelSet::from({{"pod", "1"}}), 1'700'001'000'000'000'000, "line 1", {}};
+    builder.add(late);
+    ObjectWriterOptions writer{.cluster = fixture.catalog->cluster(), .object = fixture.ulids.make(), .level = 0};
+    writer.deletes_applied = request.number;
+    ObjectRow row{object_key(writer.cluster, 0, writer.object), {}};
+    row.summary = *builder.write(*fixture.store, row.key, writer);
+    REQUIRE(fixture.catalog->commit_l0(std::vector{row}, {}, 0));
+    fixture.promised.insert(late);
+    REQUIRE(compact_all(*fixture.compactor));
+    CHECK(fixture.live().size() > 1);  // the two kinds are not mixed while the request may be cancelled
+    fixture.clock.advance(std::chrono::hours(1));
+    REQUIRE(compact_all(*fixture.compactor));
+    fixture.check_promises();
+    fixture.finish();
+    CHECK((*fixture.catalog->deletes())[0].processed != 0);
+    fixture.check_promises();
+    fixture.check_rebuild();
+  }
+
+  TEST_CASE("compactor: a cancelled request is carried out never, and a rebuilt catalogue does not know it") {
+    CompactFixture fixture;
+    REQUIRE(fixture.ingest(0, 10));
+    auto request = fixture.remove(R"({pod="1"})");
+    REQUIRE(fixture.compactor->deletes().cancel(request));
+    fixture.clock.advance(std::chrono::hours(3));
+    REQUIRE(compact_all(*fixture.compactor));
+    fixture.check_promises();
+    REQUIRE(fixture.compactor->finish_deletes());
+    auto kept = *read_kept_deletes(*fixture.store, fixture.catalog->cluster());
+    CHECK(kept.requests.empty());
+    CHECK(kept.last_number == 1);
+  }
+
+  TEST_CASE("compactor: a request to delete that arrives while its objects are merged applies to what comes out") {
+    CompactFixture fixture;
+    REQUIRE(fixture.ingest(0, 10));
+    REQUIRE(fixture.ingest(10, 20));
+    bool arrived = false;
+    fixture.catalog->before_swap = [&] {
+      if (!std::exchange(arrived, true)) fixture.remove(R"({pod="1"})");
+    };
+    REQUIRE(fixture.compactor->merge_once(fixture.live()));
+    fixture.check_promises();
+    fixture.clock.advance(std::chrono::hours(1));
+    std::erase_if(fixture.promised, [](const PlainEntry& entry) { return *entry.labels.get("pod") == "1"; });
+    REQUIRE(fixture.compactor->keep_promises());
+    fixture.check_promises();
+  }
+
+  TEST_CASE(
+      "compactor: one that was paused until its lease ran out cannot swap any more, and what it wrote is deleted") {
+    CompactFixture fixture;
+    REQUIRE(fixture.ingest(0, 10));
+    REQUIRE(fixture.ingest(5, 20));
+    auto inputs = fixture.live();
+    std::vector<Ulid> ids{inputs[0].summary.object, inputs[1].summary.object};
+    uint64_t successor = 0;
+    fixture.catalog->before_swap = [&] {
+      if (successor != 0) return;
+      fixture.clock.advance(std::chrono::minutes(10));
+      auto claimed = fixture.catalog->claim_job(ids, {"another"});
+      REQUIRE(claimed);
+      successor = *claimed;
+    };
+    auto merged = fixture.compactor->merge_once(inputs);
+    REQUIRE_FALSE(merged);
+    CHECK(merged.error().code == Errc::kInvalid);
+    CHECK(fixture.stored() == 2);
+    fixture.check_promises();
+    REQUIRE(fixture.catalog->end_job(successor));
+    REQUIRE(fixture.compactor->merge_once(inputs));
+    fixture.check_promises();
+  }
+
+  TEST_CASE(
+      "compactor: objects past their retention are dropped, and the oldest ones beyond max_bytes but for young ones") {
+    CompactFixture fixture;
+    fixture.compactor.reset();
+    auto rules = std::make_shared<const RetentionRules>(*RetentionRules::compile({std::chrono::hours(24), {}}));
+    fixture.options.retention = [rules](std::string_view) { return rules; };
+    fixture.restart();
+    REQUIRE(fixture.ingest(0, 1));    // at the clock's present, a quarter of an hour apart
+    REQUIRE(fixture.ingest(80, 81));  // 22 hours later
+    fixture.clock.advance(std::chrono::hours(24) + std::chrono::minutes(1));
+    REQUIRE(fixture.compactor->keep_promises());
+    CHECK(fixture.live().size() == 1);
+    fixture.compactor.reset();
+    fixture.options.expiry.max_bytes = 1;
+    fixture.options.expiry.min_age = std::chrono::hours(3);
+    fixture.restart();
+    REQUIRE(fixture.compactor->keep_promises());
+    CHECK(fixture.live().size() == 1);
+    fixture.clock.advance(std::chrono::hours(2));
+    REQUIRE(fixture.compactor->keep_promises());
+    CHECK(fixture.live().empty());
+  }
+
+  TEST_CASE("compactor: outputs of a merge that a crash cut off are deleted at the next start") {
+    CompactFixture fixture;
+    REQUIRE(fixture.ingest(0, 4));
+    auto row = fixture.live()[0];
+    uint64_t job = *fixture.catalog->claim_job(std::vector{row.summary.object}, {"before the crash"});
+    Ulid output = fixture.ulids.make();
+    std::string key = object_key(fixture.catalog->cluster(), 2, output);
+    REQUIRE(fixture.catalog->plan_output(job, {output, key}));
+    REQUIRE(fixture.store->put(key, "half a merge"));
+    fixture.restart();
+    CHECK_FALSE(fixture.store->size(key));
+    fixture.check_promises();
+  }
+
+  TEST_CASE("compactor: what waits to be merged is a metric") {
+    CompactFixture fixture;
+    CHECK(fixture.registry.render().find("skidway_server_compaction_debt_objects 0") != std::string::npos);
+    REQUIRE(fixture.ingest(0, 4));
+    fixture.clock.advance(std::chrono::seconds(90));
+    std::string text = fixture.registry.render();
+    CHECK(text.find("skidway_server_compaction_debt_objects 1") != std::string::npos);
+    CHECK(text.find("skidway_server_compaction_debt_age_seconds 90") != std::string::npos);
+  }
+
+  TEST_CASE("rebuild: of a merge whose last output is missing the inputs count, of a whole one the outputs") {
+    CompactFixture fixture;
+    REQUIRE(fixture.ingest(0, 20));  // several hours, so several outputs
+    REQUIRE(fixture.ingest(20, 40));
+    REQUIRE(fixture.compactor->merge_once(fixture.live()));
+    auto outputs = fixture.live();
+    REQUIRE(outputs.size() > 2);
+    fixture.check_rebuild();
+    auto seal = (*ObjectReader::open(*fixture.store, outputs[0].key))->seal();
+    RebuildReport whole, cut;
+    CHECK(read_catalog_content(*fixture.store, fixture.catalog->cluster(), whole)->objects.size() == outputs.size());
+    CHECK(whole.superseded == 2);
+    REQUIRE(fixture.store->remove(object_key(fixture.catalog->cluster(), 2, seal)));
+    CHECK(read_catalog_content(*fixture.store, fixture.catalog->cluster(), cut)->objects.size() == 2);
+    CHECK(cut.unfinished == outputs.size() - 1);
+    // Once the inputs are gone, the merge was whole.
+    fixture.clock.advance(std::chrono::hours(2));
+    REQUIRE(fixture.compactor->collect_garbage());
+    RebuildReport later;
+    CHECK(read_catalog_content(*fixture.store, fixture.catalog->cluster(), later)->objects.size() ==
+          outputs.size() - 1);
+  }
+
+  TEST_CASE("rebuild: an object that cannot be read is named, the others are found") {
+    CompactFixture fixture;
+    REQUIRE(fixture.ingest(0, 4));
+    std::string bad = object_key(fixture.catalog->cluster(), 0, fixture.ulids.make());
+    REQUIRE(fixture.store->put(bad, std::string(500, 'x')));
+    RebuildReport report;
+    auto content = read_catalog_content(*fixture.store, fixture.catalog->cluster(), report);
+    REQUIRE(content);
+    CHECK(content->objects.size() == 1);
+    REQUIRE(report.unreadable.size() == 1);
+    CHECK(report.unreadable[0].starts_with(bad));
+  }
+
+  TEST_CASE("deletes: what is kept in the store is read back, and what is cut off is refused") {
+    DeleteRequest request{.number = 7, .id = "x", .tenant = "a\nb", .query = "{a=\"b\"} |= `\\\r\n`"};
+    request.begin = -5, request.end = 9, request.created = 11, request.processed = 12, request.removed_entries = 3;
+    auto read = decode_delete(encode_delete(request));
+    REQUIRE(read);
+    CHECK(*read == request);
+    CHECK_FALSE(decode_delete(""));
+    CHECK_FALSE(decode_delete("number 7\nid x"));
+    CHECK_FALSE(decode_delete("number seven\n"));
   }
 }

@@ -12,27 +12,45 @@ namespace {
 
 using Rows = std::vector<ObjectRow>;
 
-struct Candidates {
-  Rows l0;                    // oldest first, as all below
-  std::map<Period, Rows> l2;  // below the target
+// What may be merged with each other.
+struct Group {
+  Period period;
+  uint64_t retention_seconds = 0;
+  uint64_t deletes_applied = 0;
+  auto operator<=>(const Group&) const = default;
 };
 
-Candidates candidates(const CatalogSnapshot& snapshot, const PlanOptions& options, const std::set<Ulid>& excluded) {
+struct Candidates {
+  std::map<uint64_t, Rows> l0;  // by the requests to delete that are applied; oldest first, as all below
+  std::map<Group, Rows> l2;     // below the target; the oldest period first
+};
+
+Candidates candidates(const CatalogSnapshot& snapshot, const PlanOptions& options, const std::set<Ulid>& excluded,
+                      uint64_t ripe) {
   Candidates out;
   for (const ObjectRow& row : snapshot.objects) {  // in order of their ids
-    if (excluded.contains(row.summary.object)) continue;
-    if (row.summary.level == 0) {
-      out.l0.push_back(row);
-    } else if (row.summary.size < options.target_bytes) {
-      out.l2[common_period(row.summary.min_time, row.summary.max_time)].push_back(row);
+    const ObjectSummary& summary = row.summary;
+    if (excluded.contains(summary.object)) continue;
+    const uint64_t applied = std::max(summary.deletes_applied, ripe);
+    if (summary.level == 0) {
+      out.l0[applied].push_back(row);
+    } else if (summary.size < options.target_bytes) {
+      const Period period = common_period(summary.min_time, summary.max_time);
+      out.l2[{period, summary.retention_seconds, applied}].push_back(row);
     }
   }
   return out;
 }
 
-Rows oldest(Rows rows, const PlanOptions& options) {
-  if (rows.size() > options.most_inputs) rows.resize(options.most_inputs);
-  return rows;
+Rows oldest(const Rows& rows, const PlanOptions& options) {
+  Rows out;
+  uint64_t directories = 0;
+  for (const ObjectRow& row : rows) {
+    directories += row.summary.footer_length;
+    if (out.size() >= options.most_inputs || (out.size() >= 2 && directories > options.most_directory_bytes)) break;
+    out.push_back(row);
+  }
+  return out;
 }
 
 UnixNanos nanos(std::chrono::nanoseconds duration) { return duration.count(); }
@@ -58,7 +76,7 @@ Rows plan_period(const Period& period, const Rows& rows, UnixNanos now, const Pl
   std::map<int, Rows> by_size;
   for (const ObjectRow& row : rows) by_size[size_class(row)].push_back(row);
   for (auto& [size, alike] : by_size) {
-    if (alike.size() >= options.l0_trigger) return oldest(std::move(alike), options);
+    if (alike.size() >= options.l0_trigger) return oldest(alike, options);
   }
   bool quiet = rows.back().summary.object.time() <= now - nanos(options.settle);  // no late entries are coming in
   if (rows.size() >= 2 && is_over(period, now, options) && (rows.size() >= 4 || quiet)) return oldest(rows, options);
@@ -68,24 +86,44 @@ Rows plan_period(const Period& period, const Rows& rows, UnixNanos now, const Pl
 }  // namespace
 
 std::vector<ObjectRow> plan_merge(const CatalogSnapshot& snapshot, UnixNanos now, const PlanOptions& options,
-                                  const std::set<Ulid>& excluded) {
-  Candidates found = candidates(snapshot, options, excluded);
-  if (is_worth_a_merge(found.l0, now, options)) return oldest(std::move(found.l0), options);
-  for (const auto& [period, rows] : found.l2) {
-    Rows plan = plan_period(period, rows, now, options);
+                                  const std::set<Ulid>& excluded, uint64_t ripe) {
+  Candidates found = candidates(snapshot, options, excluded, ripe);
+  for (const auto& [applied, rows] : found.l0) {
+    if (is_worth_a_merge(rows, now, options)) return oldest(rows, options);
+  }
+  for (const auto& [group, rows] : found.l2) {
+    Rows plan = plan_period(group.period, rows, now, options);
     if (!plan.empty()) return plan;
   }
   return {};
 }
 
 std::vector<ObjectRow> plan_full_merge(const CatalogSnapshot& snapshot, const PlanOptions& options,
-                                       const std::set<Ulid>& excluded) {
-  Candidates found = candidates(snapshot, options, excluded);
-  if (!found.l0.empty()) return oldest(std::move(found.l0), options);
-  for (auto& [period, rows] : found.l2) {
-    if (rows.size() >= 2) return oldest(std::move(rows), options);
+                                       const std::set<Ulid>& excluded, uint64_t ripe) {
+  Candidates found = candidates(snapshot, options, excluded, ripe);
+  if (!found.l0.empty()) return oldest(found.l0.begin()->second, options);
+  for (const auto& [group, rows] : found.l2) {
+    if (rows.size() >= 2) return oldest(rows, options);
   }
   return {};
+}
+
+CompactionDebt compaction_debt(const CatalogSnapshot& snapshot, UnixNanos now, const PlanOptions& options) {
+  CompactionDebt debt;
+  Candidates found = candidates(snapshot, options, {}, snapshot.last_delete);
+  auto add = [&debt](const Rows& rows) {
+    for (const ObjectRow& row : rows) {
+      ++debt.objects;
+      debt.bytes += row.summary.size;
+      const UnixNanos made = row.summary.object.time();
+      debt.oldest = debt.oldest == 0 ? made : std::min(debt.oldest, made);
+    }
+  };
+  for (const auto& [applied, rows] : found.l0) add(rows);
+  for (const auto& [group, rows] : found.l2) {
+    if (rows.size() >= 2 && is_over(group.period, now, options)) add(rows);
+  }
+  return debt;
 }
 
 }  // namespace server

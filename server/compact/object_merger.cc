@@ -1,13 +1,14 @@
 #include "server/compact/object_merger.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <set>
 #include <unordered_set>
 
 #include "pipeline/base/hash.h"
 #include "server/compact/merge_input.h"
-#include "server/compact/period.h"
+#include "server/compact/merge_periods.h"
 #include "server/store/object_writer.h"
 
 namespace server {
@@ -20,68 +21,46 @@ namespace {
 
 constexpr size_t kManyBuckets = 1024;  // clearing costs as much as there are buckets
 constexpr int64_t kHourNanos = 3'600'000'000'000;
+constexpr uint64_t kEntriesBetweenLooks = 4096;
 
-// The hours in which an object has entries; stops beyond `most`. Times are decoded only where a run crosses an hour.
-Result<void> add_hours(ObjectStore& store, const ObjectRow& row, size_t most, std::set<int64_t>& hours) {
-  TRY_LET(auto object, ObjectReader::open(store, row.key, row.summary.size, row.summary.footer_length));
-  std::vector<uint32_t> crossing;
-  for (uint32_t page = 0; page < object->pages().size(); ++page) {
-    bool crosses = false;
-    for (const PageRun& run : object->runs(page)) {
-      hours.insert(hour_of(run.min_time));
-      crosses |= hour_of(run.min_time) != hour_of(run.max_time);
-    }
-    if (crosses) crossing.push_back(page);
-  }
-  PageCursor cursor(object, std::move(crossing));
-  while (hours.size() <= most && cursor.next()) {
-    TRY_LET(auto times, cursor.times());
-    for (UnixNanos time : times) hours.insert(hours.end(), hour_of(time));
-  }
-  return {};
-}
-
-// The shortest kind of period of which the inputs touch at most `most`.
-Result<int64_t> choose_period_hours(ObjectStore& store, std::span<const ObjectRow> inputs, size_t most) {
-  std::set<int64_t> hours;
-  for (const ObjectRow& row : inputs) {
-    TRY(add_hours(store, row, most, hours));
-    if (hours.size() > most) break;
-  }
-  if (hours.size() <= most) return 1;
-  // Too many hours to know them all: count longer periods by the span.
-  int64_t first = kEverything, last = -kEverything;
-  for (const ObjectRow& row : inputs) {
-    first = std::min(first, hour_of(row.summary.min_time));
-    last = std::max(last, hour_of(row.summary.max_time));
-  }
-  for (int64_t period_hours : kPeriodHours) {
-    if (period_hours == 1) continue;
-    int64_t periods = period_of_hour(last, period_hours).number - period_of_hour(first, period_hours).number + 1;
-    if (static_cast<uint64_t>(periods) <= most) return period_hours;
-  }
-  return kEverything;
+// Saturated.
+UnixNanos nanos_of_hour(int64_t hour) {
+  constexpr int64_t kLast = std::numeric_limits<UnixNanos>::max() / kHourNanos;
+  if (hour > kLast) return std::numeric_limits<UnixNanos>::max();
+  return hour < -kLast ? std::numeric_limits<UnixNanos>::min() : hour * kHourNanos;
 }
 
 class Merger {
  public:
-  Merger(ObjectStore& store, const Ulid& cluster, UlidMaker& ulids, const MergeOptions& options,
-         const std::atomic<bool>& cancelled)
-      : store_(store), cluster_(cluster), ulids_(ulids), options_(options), cancelled_(cancelled) {}
+  Merger(ObjectStore& store, const Ulid& cluster, UlidMaker& ulids, const MergeJob& job, const MergeOptions& options,
+         const std::atomic<bool>& cancelled, MergeWatch& watch)
+      : store_(store),
+        cluster_(cluster),
+        ulids_(ulids),
+        job_(job),
+        options_(options),
+        cancelled_(cancelled),
+        watch_(watch) {}
 
-  Result<MergeOutcome> merge(std::span<const ObjectRow> rows) {
-    TRY_LET(period_hours_, choose_period_hours(store_, rows, options_.most_periods));
-    for (const ObjectRow& row : rows) {
+  Result<MergeOutcome> merge() {
+    for (const ObjectRow& row : job_.inputs) {
       lineage_.push_back(row.summary.object);
-      TRY_LET(MergeInput input, MergeInput::open(store_, row));
-      inputs_.push_back(std::move(input));
+      TRY_LET(auto object, ObjectReader::open(store_, row.key, row.summary.size, row.summary.footer_length));
+      last_frame_ = std::max(last_frame_, object->last_frame());
+      objects_.push_back(std::move(object));
     }
-    for (;;) {
-      choose_stream();
-      if (chosen_.empty()) break;
-      TRY(merge_stream());
+    TRY_LET(auto periods, choose_periods(objects_, options_.most_periods));
+    if (!periods.empty()) period_hours_ = periods[0].hours;
+    const size_t at_once = std::max<size_t>(1, options_.most_outputs / classes());
+    for (size_t i = 0; i < periods.size(); i += at_once) {
+      const bool last = i + at_once >= periods.size();
+      TRY(merge_pass(
+          i == 0 ? kNoTime : nanos_of_hour(periods[i].begin_hour()),
+          last ? std::numeric_limits<UnixNanos>::max() : nanos_of_hour(periods[i + at_once].begin_hour()) - 1));
     }
-    while (!outputs_.empty()) TRY(finish(outputs_.begin()));
+    if (seal_) TRY(finish(*seal_));
+    outcome_.expired = erased_.expired;
+    for (const auto& [number, count] : erased_.by_request) outcome_.erased.push_back(count);
     return std::move(outcome_);
   }
 
@@ -91,11 +70,48 @@ class Merger {
 
  private:
   struct Output {
+    Ulid object;
     std::string key;
     std::unique_ptr<ObjectUpload> upload;
     std::unique_ptr<ObjectWriter> writer;
   };
-  using Outputs = std::map<Period, Output>;
+  using Place = std::pair<Period, int64_t>;  // and the retention period of what is in it, in nanoseconds
+  using Outputs = std::map<Place, Output>;
+
+  // Into how many retention periods the streams fall.
+  size_t classes() const {
+    std::set<int64_t> found;
+    for (const auto& object : objects_) {
+      std::shared_ptr<const TenantErasures> erasures;
+      uint32_t tenant = 0;
+      for (const StreamInfo& stream : object->streams()) {
+        if (!erasures || tenant != stream.tenant) {
+          tenant = stream.tenant;
+          erasures = job_.erasures.of(object->tenants()[tenant]);
+          if (!erasures->by_stream()) found.insert(erasures->period_of({}).count());
+        }
+        if (erasures->by_stream()) found.insert(erasures->period_of(object->labels(stream)).count());
+      }
+    }
+    return std::max<size_t>(1, found.size());
+  }
+
+  // All entries with first <= time <= last.
+  Result<void> merge_pass(UnixNanos first, UnixNanos last) {
+    inputs_.clear();
+    inputs_.reserve(objects_.size());
+    for (const auto& object : objects_) {
+      TRY_LET(MergeInput input, MergeInput::open(object, first, last, job_.erasures, erased_));
+      inputs_.push_back(std::move(input));
+    }
+    for (;;) {
+      choose_stream();
+      if (chosen_.empty()) break;
+      TRY(merge_stream());
+    }
+    while (!outputs_.empty()) TRY(close(outputs_.begin()));
+    return {};
+  }
 
   // Fills chosen_ with the inputs that have the smallest stream.
   void choose_stream() {
@@ -113,19 +129,32 @@ class Merger {
   }
 
   Result<void> merge_stream() {
-    tenant_ = chosen_[0]->tenant();
+    if (tenant_ != chosen_[0]->tenant()) TRY(begin_tenant(chosen_[0]->tenant()));
     labels_ = chosen_[0]->labels();
+    class_ = job_.erasures.of(tenant_)->period_of(labels_).count();
     std::vector<MergeInput*> all = chosen_;
     for (;;) {
       std::erase_if(chosen_, [](MergeInput* input) { return input->rows().empty(); });
       if (chosen_.empty()) break;
-      if (cancelled_.load(std::memory_order_relaxed)) return fail(Errc::kCancelled, "merge objects: stopping");
+      TRY(look_around());
       TRY(merge_step());
     }
     for (MergeInput* input : all) TRY(input->next_stream());
+    return {};
+  }
+
+  Result<void> look_around() {
+    if (cancelled_.load(std::memory_order_relaxed)) return fail(Errc::kCancelled, "merge objects: stopping");
+    if (outcome_.entries + outcome_.repeated < next_look_) return {};
+    next_look_ = outcome_.entries + outcome_.repeated + kEntriesBetweenLooks;
+    return watch_.on_progress();
+  }
+
+  Result<void> begin_tenant(const std::string& tenant) {
+    tenant_ = tenant;
     for (auto it = outputs_.begin(); it != outputs_.end();) {
       auto next = std::next(it);
-      if (it->second.writer->stored_bytes() >= options_.target_bytes) TRY(finish(it));
+      if (it->second.writer->stored_bytes() >= options_.target_bytes / 2) TRY(close(it));
       it = next;
     }
     return {};
@@ -186,30 +215,45 @@ class Merger {
       if (period_of_hour(hour_of(rows.times.back()), period_hours_) != period) {
         end = rows.lower_bound(period.end_hour() * kHourNanos);
       }
-      TRY_LET(Output * output, output_of(period));
-      TRY(output->writer->append(tenant_, labels_, rows.slice(0, end)));
+      TRY_LET(auto it, output_of({period, class_}));
+      TRY(it->second.writer->append(tenant_, labels_, rows.slice(0, end)));
+      if (it->second.writer->stored_bytes() >= options_.target_bytes) TRY(close(it));
       rows = rows.slice(end, rows.size());
     }
     return {};
   }
 
-  Result<Output*> output_of(Period period) {
-    auto it = outputs_.find(period);
-    if (it != outputs_.end()) return &it->second;
+  Result<Outputs::iterator> output_of(const Place& place) {
+    auto it = outputs_.find(place);
+    if (it != outputs_.end()) return it;
     constexpr int kLevel = 2;
     ObjectWriterOptions options{.cluster = cluster_, .object = ulids_.make(), .level = kLevel, .inputs = lineage_};
     options.zstd_level = options_.zstd_level;
     options.with_filter = options_.with_filter;
+    options.deletes_applied = job_.deletes_applied;
+    options.retention_seconds = static_cast<uint64_t>(place.second / 1'000'000'000);
+    options.last_frame = last_frame_;
+    if (seal_object_ == Ulid{}) seal_object_ = options.object;
+    options.seal = seal_object_;
     Output output;
+    output.object = options.object;
     output.key = object_key(cluster_, kLevel, options.object);
+    TRY(watch_.on_output(output.object, output.key));
     TRY_LET(output.upload, store_.create(output.key));
     output.writer = std::make_unique<ObjectWriter>(std::move(options), *output.upload);
-    return &outputs_.emplace(period, std::move(output)).first->second;
+    return outputs_.emplace(place, std::move(output)).first;
   }
 
-  Result<void> finish(Outputs::iterator it) {
+  // The seal, which is the first that was begun, waits until all others are in the store.
+  Result<void> close(Outputs::iterator it) {
     Output output = std::move(it->second);
     outputs_.erase(it);
+    if (output.object != seal_object_) return finish(output);
+    seal_ = std::move(output);
+    return {};
+  }
+
+  Result<void> finish(Output& output) {
     TRY_LET(ObjectSummary summary, output.writer->finish());
     outcome_.outputs.push_back({output.key, std::move(summary)});  // before commit: its outcome may be unknown
     return output.upload->commit();
@@ -218,26 +262,34 @@ class Merger {
   ObjectStore& store_;
   const Ulid cluster_;
   UlidMaker& ulids_;
+  const MergeJob& job_;
   const MergeOptions& options_;
   const std::atomic<bool>& cancelled_;
+  MergeWatch& watch_;
   int64_t period_hours_ = 1;
+  uint64_t last_frame_ = 0;
+  uint64_t next_look_ = 0;
   std::vector<Ulid> lineage_;
+  std::vector<std::shared_ptr<const ObjectReader>> objects_;
+  MergeErased erased_;
   std::vector<MergeInput> inputs_;
   std::vector<MergeInput*> chosen_;  // of the stream being merged, those with entries left; in order of inputs_
   std::string tenant_;
   pipeline::LabelSet labels_;
+  int64_t class_ = 0;  // retention period of the stream
   std::unordered_set<Hash128> seen_;
   Outputs outputs_;
+  Ulid seal_object_;
+  std::optional<Output> seal_;  // complete but for its footer
   MergeOutcome outcome_;
 };
 
 }  // namespace
 
-Result<MergeOutcome> merge_objects(ObjectStore& store, const Ulid& cluster, UlidMaker& ulids,
-                                   std::span<const ObjectRow> inputs, const MergeOptions& options,
-                                   const std::atomic<bool>& cancelled) {
-  Merger merger(store, cluster, ulids, options, cancelled);
-  auto outcome = merger.merge(inputs);
+Result<MergeOutcome> merge_objects(ObjectStore& store, const Ulid& cluster, UlidMaker& ulids, const MergeJob& job,
+                                   const MergeOptions& options, const std::atomic<bool>& cancelled, MergeWatch& watch) {
+  Merger merger(store, cluster, ulids, job, options, cancelled, watch);
+  auto outcome = merger.merge();
   if (!outcome) merger.remove_outputs();
   return outcome;
 }

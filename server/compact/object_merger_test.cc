@@ -21,6 +21,12 @@ namespace {
 constexpr UnixNanos kHour = 3'600'000'000'000;
 constexpr UnixNanos kStart = 472'000 * kHour;
 
+struct CountingWatch final : MergeWatch {
+  Result<void> on_output(const Ulid&, const std::string&) override { return ++outputs, Result<void>(); }
+  Result<void> on_progress() override { return ++looks, Result<void>(); }
+  size_t outputs = 0, looks = 0;
+};
+
 struct MergeFixture {
   ForgetfulFiles files;
   std::unique_ptr<ObjectStore> store = *open_local_store(files, "/data");
@@ -29,6 +35,9 @@ struct MergeFixture {
   Ulid cluster{7, 7};
   MergeOptions options;
   std::atomic<bool> cancelled{false};
+  std::unique_ptr<Erasures> erasures = std::make_unique<Erasures>(std::vector<DeleteRequest>(), 0, nullptr, 0);
+  uint64_t deletes_applied = 0;
+  CountingWatch watch;
 
   ObjectRow write(const std::vector<PlainEntry>& entries) {
     ObjectBuilder builder;
@@ -42,7 +51,7 @@ struct MergeFixture {
     return row;
   }
   Result<MergeOutcome> merge(const std::vector<ObjectRow>& rows) {
-    return merge_objects(*store, cluster, ulids, rows, options, cancelled);
+    return merge_objects(*store, cluster, ulids, {rows, *erasures, deletes_applied}, options, cancelled, watch);
   }
   std::vector<PlainEntry> read(const ObjectRow& row) {
     auto object = ObjectReader::open(*store, row.key, row.summary.size, row.summary.footer_length);
@@ -196,6 +205,128 @@ TEST_SUITE("server/compact") {
       }
       CHECK(failures > 5);
     }
+    CHECK(fixture.stored_l2() == 0);
+  }
+  TEST_CASE("merge: more hours than may be open at once are merged in several passes, and nothing is lost") {
+    for (size_t most_outputs : {1, 2, 3, 50}) {
+      CAPTURE(most_outputs);
+      MergeFixture fixture;
+      fixture.options.most_outputs = most_outputs;
+      std::vector<PlainEntry> all;
+      std::vector<ObjectRow> rows;
+      for (int object = 0; object < 3; ++object) {
+        std::vector<PlainEntry> entries;
+        for (int i = 0; i < 300; ++i)
+          entries.push_back(
+              entry("p" + std::to_string(i % 3), kStart + (i * 7 + object) * (kHour / 100), "l" + std::to_string(i)));
+        all.insert(all.end(), entries.begin(), entries.end());
+        rows.push_back(fixture.write(entries));
+      }
+      auto merged = fixture.merge(rows);
+      REQUIRE_MESSAGE(merged, merged.error().message);
+      CHECK(fixture.watch.outputs == merged->outputs.size());
+      CHECK(merged->outputs.size() == 21);
+      std::multiset<PlainEntry> found;
+      for (const ObjectRow& row : merged->outputs) {
+        CHECK(hour_of(row.summary.min_time) == hour_of(row.summary.max_time));
+        for (PlainEntry& one : fixture.read(row)) found.insert(std::move(one));
+      }
+      CHECK(found == std::multiset<PlainEntry>(all.begin(), all.end()));
+    }
+  }
+
+  TEST_CASE("merge: the seal that all outputs name is one of them, and written last") {
+    MergeFixture fixture;
+    auto rows = std::vector{
+        fixture.write({entry("a", kStart, "1"), entry("a", kStart + kHour, "2"), entry("a", kStart + 5 * kHour, "3")})};
+    auto merged = fixture.merge(rows);
+    REQUIRE(merged);
+    REQUIRE(merged->outputs.size() == 3);
+    for (const ObjectRow& row : merged->outputs) {
+      auto object = *ObjectReader::open(*fixture.store, row.key);
+      CHECK(object->seal() == merged->outputs.back().summary.object);
+      CHECK(object->inputs() == std::vector{rows[0].summary.object});
+    }
+  }
+
+  TEST_CASE("merge: entries of requests to delete are left out and counted, of objects that they touch only") {
+    MergeFixture fixture;
+    auto before = fixture.write({entry("a", kStart, "secret 1"), entry("a", kStart + 1, "plain"),
+                                 entry("a", kStart + 2, "secret 2"), entry("b", kStart, "secret 3"),
+                                 entry("a", kStart, "secret", "other tenant")});
+    auto after = fixture.write({entry("a", kStart, "secret 1"), entry("a", kStart + 3, "secret 4")});
+    after.summary.deletes_applied = 1;
+    std::vector<DeleteRequest> requests(1);
+    requests[0] = {.number = 1, .tenant = "t", .query = R"({pod="a"} |= "secret")"};
+    requests[0].begin = kStart, requests[0].end = kStart + kHour;
+    fixture.erasures = std::make_unique<Erasures>(requests, 1, nullptr, 0);
+    fixture.deletes_applied = 1;
+    auto merged = fixture.merge({before});
+    REQUIRE(merged);
+    REQUIRE(merged->outputs.size() == 1);
+    CHECK(merged->outputs[0].summary.deletes_applied == 1);
+    CHECK(fixture.read(merged->outputs[0]) == std::vector{entry("a", kStart, "secret", "other tenant"),
+                                                          entry("a", kStart + 1, "plain"),
+                                                          entry("b", kStart, "secret 3")});
+    REQUIRE(merged->erased.size() == 1);
+    CHECK(merged->erased[0].entries == 2);
+    CHECK(merged->erased[0].bytes == 16);
+    // What came after the request stays: also the entry that was deleted.
+    auto reread = ObjectReader::open(*fixture.store, after.key);
+    REQUIRE(reread);
+  }
+
+  TEST_CASE("merge: what is past its retention is left out, and each output has one retention") {
+    MergeFixture fixture;
+    RetentionSettings settings{std::chrono::hours(10),
+                               {{R"({pod="long"})", 1, std::chrono::hours(1000)}, {R"({pod="ever"})", 1, {}}}};
+    auto rules = std::make_shared<const RetentionRules>(*RetentionRules::compile(settings));
+    fixture.erasures = std::make_unique<Erasures>(
+        std::vector<DeleteRequest>(), 0, [rules](std::string_view) { return rules; }, kStart + 11 * kHour);
+    auto row = fixture.write({entry("ever", kStart, "1"), entry("long", kStart, "2"), entry("short", kStart, "3"),
+                              entry("short", kStart + 2 * kHour, "4"), entry("long", kStart + 2 * kHour, "5")});
+    auto merged = fixture.merge({row});
+    REQUIRE(merged);
+    CHECK(merged->expired == 1);
+    std::multiset<std::pair<uint64_t, std::string>> found;
+    for (const ObjectRow& output : merged->outputs)
+      for (const PlainEntry& one : fixture.read(output))
+        found.insert({output.summary.retention_seconds / 3600, one.line});
+    CHECK(found == std::multiset<std::pair<uint64_t, std::string>>{{0, "1"}, {1000, "2"}, {10, "4"}, {1000, "5"}});
+    CHECK(merged->outputs.size() == 4);
+  }
+
+  TEST_CASE("merge: an object of which nothing is left has no output") {
+    MergeFixture fixture;
+    std::vector<DeleteRequest> requests(1);
+    requests[0] = {.number = 1, .tenant = "t", .query = R"({pod="a"})"};
+    requests[0].begin = kStart, requests[0].end = kStart + kHour;
+    fixture.erasures = std::make_unique<Erasures>(requests, 1, nullptr, 0);
+    auto merged = fixture.merge({fixture.write({entry("a", kStart, "1"), entry("a", kStart + 1, "2")})});
+    REQUIRE(merged);
+    CHECK(merged->outputs.empty());
+    CHECK(merged->entries == 0);
+    CHECK(fixture.stored_l2() == 0);
+  }
+
+  TEST_CASE("merge: an entry at the last moment there is stays") {
+    MergeFixture fixture;
+    auto merged = fixture.merge({fixture.write({entry("a", INT64_MAX, "last"), entry("a", INT64_MIN, "first")})});
+    REQUIRE(merged);
+    CHECK(merged->entries == 2);
+  }
+
+  TEST_CASE("merge: whoever watches may end it, and nothing of it stays") {
+    struct Refusing final : MergeWatch {
+      Result<void> on_output(const Ulid&, const std::string&) override { return {}; }
+      Result<void> on_progress() override { return pipeline::fail(Errc::kInvalid, "the lease was lost"); }
+    } watch;
+    MergeFixture fixture;
+    auto row = fixture.write({entry("a", kStart, "1")});
+    auto merged = merge_objects(*fixture.store, fixture.cluster, fixture.ulids,
+                                {std::span(&row, 1), *fixture.erasures, 0}, fixture.options, fixture.cancelled, watch);
+    REQUIRE_FALSE(merged);
+    CHECK(merged.error().message == "the lease was lost");
     CHECK(fixture.stored_l2() == 0);
   }
 }

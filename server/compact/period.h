@@ -18,6 +18,7 @@ struct Period {
   int64_t number = 0;  // since 1970
   auto operator<=>(const Period&) const = default;
   // Hours since 1970; saturated.
+  int64_t begin_hour() const { return hours == kEverything ? -kEverything : number * hours; }
   int64_t end_hour() const { return hours == kEverything ? kEverything : (number + 1) * hours; }
 };
 

@@ -29,6 +29,9 @@ class Committer {
 
   virtual void stop() = 0;  // commits what waits; may be called twice
 
+  // Lets go of what the log's segment holds as soon as all of it is released (Wal::roll), soon.
+  virtual void roll() {}
+
   // Why nothing could be made durable lately, or nothing.
   virtual std::optional<std::string> trouble() const = 0;
 };

@@ -68,6 +68,9 @@ class Ingest {
   // catalogue.
   void flush(Flusher::Done done);
 
+  // What was flushed leaves the log, too, soon. Thread: any.
+  void roll_log() { committer_->roll(); }
+
   // Thread: any, but a worker: reads the catalogue.
   pipeline::Result<ReadView> view(std::string_view tenant) const;
 

@@ -54,6 +54,9 @@ Result<ObjectRow> L0Writer::write(const SealedHead& head) {
   options.cluster = catalog_.cluster();
   options.object = ulids_.make();
   options.producers = ranges_of(head);
+  options.last_frame = head.last_frame;
+  TRY_LET(auto snapshot, catalog_.snapshot());
+  options.deletes_applied = snapshot->last_delete;  // what is in the head came after all requests to delete
   ObjectRow row{object_key(options.cluster, 0, options.object), {}};
   TRY(failpoint("l0.before_create"));
   TRY_LET(auto upload, store_.create(row.key));

@@ -29,6 +29,12 @@ void LogCommitter::commit(WalFrame frame, PushedEntries entries, Done done) {
   done(fail(Errc::kCancelled, "the server is stopping"));
 }
 
+void LogCommitter::roll() {
+  std::lock_guard lock(mutex_);
+  roll_ = true;
+  wake_.notify_one();
+}
+
 void LogCommitter::stop() {
   {
     std::lock_guard lock(mutex_);
@@ -41,11 +47,13 @@ void LogCommitter::stop() {
 void LogCommitter::run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
-    if (waiting_.empty()) return;
+    wake_.wait(lock, [&] { return stopping_ || roll_ || !waiting_.empty(); });
+    const bool roll = std::exchange(roll_, false);
+    if (waiting_.empty() && !roll) return;
     std::vector<Waiting> group = std::exchange(waiting_, {});
     lock.unlock();
-    commit_group(std::move(group));
+    if (!group.empty()) commit_group(std::move(group));
+    if (roll) wal_.roll();
     lock.lock();
   }
 }

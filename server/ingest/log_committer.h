@@ -25,6 +25,7 @@ class LogCommitter final : public Committer {
 
   void commit(WalFrame frame, PushedEntries entries, Done done) override;
   void stop() override;
+  void roll() override;
   std::optional<std::string> trouble() const override { return trouble_.text(); }
 
  private:
@@ -44,6 +45,7 @@ class LogCommitter final : public Committer {
   std::condition_variable wake_;
   std::vector<Waiting> waiting_;  // under mutex_
   bool stopping_ = false;         // under mutex_
+  bool roll_ = false;             // under mutex_
   std::thread thread_;
 };
 

@@ -37,8 +37,8 @@ class Collector final : public pipeline::PushVisitor {
         streams_(streams),
         activity_(decoding.activity),
         monotonic_(decoding.monotonic) {
-    constexpr UnixNanos kMin = std::numeric_limits<UnixNanos>::min(), kMax = std::numeric_limits<UnixNanos>::max();
-    oldest_ = limits_.reject_old_samples ? decoding.now - limits_.reject_old_samples_max_age.count() : kMin;
+    constexpr UnixNanos kMax = std::numeric_limits<UnixNanos>::max();
+    oldest_ = limits_.oldest_accepted(decoding.now);
     newest_ = limits_.creation_grace_period.count() > 0 ? decoding.now + limits_.creation_grace_period.count() : kMax;
     detects_levels_ = limits_.discover_log_levels && limits_.allow_structured_metadata;
     watches_order_ = activity_ != nullptr && limits_.out_of_order_window.count() > 0;

@@ -12,10 +12,13 @@
 
 namespace server {
 
+class TenantErasures;
+
 struct ReadView {
-  HeadSnapshot head;                               // streams of the tenant only
-  std::shared_ptr<const CatalogSnapshot> objects;  // objects of every tenant
-  std::string incomplete = {};                     // what the answer lacks, for a warning; empty: nothing
+  HeadSnapshot head;                                    // streams of the tenant only
+  std::shared_ptr<const CatalogSnapshot> objects;       // objects of every tenant
+  std::string incomplete = {};                          // what the answer lacks, for a warning; empty: nothing
+  std::shared_ptr<const TenantErasures> erasures = {};  // what of these exists no more (server/erase); null: all does
 
   // What the tenant pushed in WAL frames up to this number is visible, and nothing of a later one.
   uint64_t last_frame() const { return head.pieces.empty() ? objects->flushed_frame : head.pieces.back().last_frame; }

@@ -175,6 +175,12 @@ Result<void> Wal::append(std::span<WalFrame* const> group) {
 }
 
 // So that the log of a quiet server becomes empty.
+void Wal::roll() {
+  if (!file_) return;
+  seal();
+  release_through(0);
+}
+
 void Wal::seal_if_released() {
   if (!file_) return;
   {

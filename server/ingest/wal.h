@@ -51,6 +51,9 @@ class Wal {
   // Appends the frames, numbers them, syncs once. After success all of them survive a power cut.
   pipeline::Result<void> append(std::span<WalFrame* const> group);
 
+  // The next append starts a new segment: what is in this one goes as soon as it is released. Thread: of append().
+  void roll();
+
   // Frames up to this number are safe elsewhere. Deletes the sealed segments that hold nothing else.
   void release_through(uint64_t number);
 

@@ -48,6 +48,8 @@ std::span<const LimitKey> limit_keys() {
       {"volume_max_series", CountLimit{&L::volume_max_series}},
       {"max_concurrent_tail_requests", CountLimit{&L::max_concurrent_tail_requests}},
       {"tail_max_duration", &L::tail_max_duration},
+      {"retention_period", &L::retention_period},
+      {"deletion_mode", &L::deletion_mode},
   };
   return kKeys;
 }

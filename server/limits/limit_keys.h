@@ -29,7 +29,7 @@ struct LimitKey {
   LimitMember member;
 };
 
-// All but `otlp_config`, in the order of TenantLimits.
+// All but `otlp_config` and `retention_stream`, in the order of TenantLimits.
 std::span<const LimitKey> limit_keys();
 
 }  // namespace server

@@ -114,6 +114,20 @@ struct KeyReader {
   }
 };
 
+void read_retention_stream(ConfigTable table, TenantLimits& limits) {
+  if (!table.has("retention_stream")) return;
+  limits.retention_stream.clear();
+  for (ConfigTable rule : table.tables("retention_stream")) {
+    StreamRetention stream;
+    stream.selector = rule.required_string("selector");
+    stream.priority = rule.integer("priority", 0);
+    stream.period = rule.duration("period", stream.period);
+    if (stream.period.count() != 0 && stream.period < std::chrono::hours(24))
+      rule.error_at("period", "retention period must be >= 24h", "write 24h or more, or 0: for ever");
+    limits.retention_stream.push_back(std::move(stream));
+  }
+}
+
 TenantLimits read_limits(ConfigTable table, TenantLimits limits) {
   for (const LimitKey& key : limit_keys()) std::visit(KeyReader{table, key.name, limits}, key.member);
   read_otlp(table.table("otlp_config"), limits.otlp_config);
@@ -121,6 +135,10 @@ TenantLimits read_limits(ConfigTable table, TenantLimits limits) {
     limits.blocked_queries.clear();
     for (ConfigTable one : table.tables("blocked_queries")) limits.blocked_queries.push_back(read_blocked_query(one));
   }
+  read_retention_stream(table, limits);
+  if (limits.deletion_mode != "filter-and-delete" && limits.deletion_mode != "disabled")
+    table.error_at("deletion_mode", concat("\"", limits.deletion_mode, "\" is not supported"),
+                   "write filter-and-delete or disabled");
   if (uint64_t code = limits.block_ingestion_status_code; code < 200 || code > 599)
     table.error_at("block_ingestion_status_code", concat(code, " is no HTTP status"), "write 200 to 599");
   return limits;
@@ -137,9 +155,9 @@ void read_tenants(ConfigTable limits, LimitSet& set) {
 
 }  // namespace
 
-LimitSettings read_limit_settings(ConfigTable table) {
+LimitSettings read_limit_settings(ConfigTable table, TenantLimits defaults) {
   LimitSettings settings;
-  settings.set.defaults = read_limits(table, settings.set.defaults);
+  settings.set.defaults = read_limits(table, std::move(defaults));
   read_tenants(table, settings.set);
   settings.overrides_file = table.string("overrides_file");
   settings.overrides_period = table.duration("overrides_period", settings.overrides_period);

@@ -34,8 +34,8 @@ struct LimitSettings {
   std::chrono::nanoseconds overrides_period = std::chrono::seconds(10);
 };
 
-// Of the table [limits].
-LimitSettings read_limit_settings(pipeline::ConfigTable table);
+// Of the table [limits]; `defaults` are those of what it does not say.
+LimitSettings read_limit_settings(pipeline::ConfigTable table, TenantLimits defaults = {});
 
 // The limits with the overrides of the file, if one is named. kNotFound, kIo: the file. kInvalid: every error of it,
 // one a line.

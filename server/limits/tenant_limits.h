@@ -39,6 +39,14 @@ struct BlockedQuery {
   bool operator==(const BlockedQuery&) const = default;
 };
 
+// How long the streams that `selector` matches are kept.
+struct StreamRetention {
+  std::string selector;
+  int64_t priority = 0;
+  std::chrono::nanoseconds period{0};  // 0: for ever
+  bool operator==(const StreamRetention&) const = default;
+};
+
 std::vector<std::string> default_log_level_fields();  // Loki's
 
 struct TenantLimits {
@@ -95,7 +103,16 @@ struct TenantLimits {
   uint64_t max_concurrent_tail_requests = 10;
   std::chrono::nanoseconds tail_max_duration = std::chrono::hours(1);  // ours; then clients come again
 
+  // --- what is kept
+  std::chrono::nanoseconds retention_period{0};        // 0: for ever; [retention] period where nothing else is said
+  std::vector<StreamRetention> retention_stream = {};  // the highest priority wins, then the shortest period
+  std::string deletion_mode = "filter-and-delete";     // or "disabled"
+
   bool operator==(const TenantLimits&) const = default;
+
+  // Entries older than that are refused: by reject_old_samples, or because nothing of the tenant is kept for so long.
+  // The lowest time there is: none are.
+  pipeline::UnixNanos oldest_accepted(pipeline::UnixNanos now) const;
 
   // Without limits of what may be pushed; what is discovered stays. For what was checked before it was acknowledged:
   // the replay of the write-ahead log.

@@ -6,6 +6,8 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "server/query/hidden_rows.h"
+
 namespace server {
 
 using pipeline::Hash128;
@@ -21,6 +23,7 @@ struct Piece {
   uint32_t page = 0;  // in_head: unused
   uint32_t first_row = 0, rows = 0;
   UnixNanos min_time = 0, max_time = 0;
+  uint32_t stream = 0;  // of the object
   bool same_place(const Piece& o) const { return in_head == o.in_head && part == o.part; }
 };
 
@@ -34,7 +37,7 @@ struct TimedRow {
 // Looks at streams, one after the other; one for each thread.
 class DuplicateFinder {
  public:
-  explicit DuplicateFinder(const Selection& selection) : selection_(selection) {}
+  explicit DuplicateFinder(const Selection& selection) : selection_(selection), hidden_(selection) {}
 
   // Finds groups of pieces that overlap in time and come from different places.
   Result<void> look_at_stream(std::vector<Piece>& pieces, QueryTurn& turn) {
@@ -149,7 +152,7 @@ class DuplicateFinder {
     const EntryColumns& page = page_entries(piece.part, piece.page);
     if (page.size() <= piece.first_row + row) return false;
     out.append(page.slice(piece.first_row + row, piece.first_row + row + 1));
-    return true;
+    return !hidden_.hides(piece.part, piece.stream, out);
   }
 
   using Place = std::pair<size_t, uint32_t>;  // part, page
@@ -190,6 +193,7 @@ class DuplicateFinder {
 
   const Selection& selection_;
   QueryStats stats_;
+  HiddenRows hidden_;  // an entry that exists no more is no duplicate of one that does
   std::map<Place, std::vector<UnixNanos>> times_;
   std::map<Place, EntryColumns> entries_;
   DuplicateRows found_;
@@ -209,14 +213,15 @@ std::vector<std::vector<Piece>> pieces_by_stream(const Selection& selection) {
       for (const PageRun& run : stored.object->runs(page)) {
         if (!stored.streams.contains(run.stream) || run.max_time < selection.begin || run.min_time >= selection.end)
           continue;
-        pieces[ids[run.stream]].push_back({false, part, page, run.first_row, run.rows, run.min_time, run.max_time});
+        pieces[ids[run.stream]].push_back(
+            {false, part, page, run.first_row, run.rows, run.min_time, run.max_time, run.stream});
       }
     }
   }
   for (size_t part = 0; part < selection.head.size(); ++part) {
     const HeadPart& head = selection.head[part];
     pieces[head.stream->labels.hash()].push_back({true, part, 0, 0, static_cast<uint32_t>(head.entries.size()),
-                                                  head.entries.times.front(), head.entries.times.back()});
+                                                  head.entries.times.front(), head.entries.times.back(), 0});
   }
   std::vector<std::vector<Piece>> out;
   for (auto& [stream, several] : pieces)

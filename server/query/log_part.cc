@@ -22,7 +22,10 @@ Hash128 entry_id(std::string_view stream, const EntrySlice& entries, size_t row)
 }  // namespace
 
 LogPart::LogPart(const LogSearch& search)
-    : search_(search), run_(search.pipeline, labels_, LeadingFilters::kDone), page_search_(search.pipeline) {}
+    : search_(search),
+      hidden_(search.selection),
+      run_(search.pipeline, labels_, LeadingFilters::kDone),
+      page_search_(search.pipeline) {}
 
 // Over the pages of `part` among `pieces`, in their order.
 PageCursor& LogPart::cursor_of(uint32_t part, std::span<const LogPiece> pieces) {
@@ -91,6 +94,7 @@ Result<void> LogPart::look_at_page(const LogPiece& piece, PageCursor& cursor, co
   TRY_LET(auto times, cursor.times());
   EntrySlice entries;
   bool has_metadata = false;
+  TRY_LET(hidden_now_, hidden_.of_page(piece.part, cursor));
   for (const PageRun& run : stored.object->runs(piece.page)) {
     if (!stored.streams.contains(run.stream)) continue;
     RowRange range = rows_between(times, run, search_.selection.begin, search_.selection.end);
@@ -118,6 +122,7 @@ void LogPart::look_at_head(const LogPiece& piece, const Offers& offers) {
   const HeadPart& part = search_.selection.head[piece.part];
   stats.head_lines += part.entries.size();
   stats.head_bytes += part.entries.line_bytes();
+  hidden_now_ = {};
   page_search_.begin_object(nullptr);
   const Run rows{part.stream->labels,
                  part.stream->text,
@@ -136,6 +141,7 @@ void LogPart::offer_run(const Run& run, const EntrySlice& entries, bool whole, c
     const size_t row = whole ? run.range.first + at : rows_[at];
     const UnixNanos time = entries.time(row);
     if (!offers.wanted(time)) break;
+    if (!hidden_now_.empty() && std::binary_search(hidden_now_.begin(), hidden_now_.end(), row)) continue;
     if (!run_.process(time, entries.line(row), entries.metadata(row))) continue;
     ++stats.lines_after_filters;
     const ResultLabels& result = labels_.at(run_.labels());

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "server/query/entry_collector.h"
+#include "server/query/hidden_rows.h"
 #include "server/query/page_search.h"
 #include "server/query/query_context.h"
 #include "server/query/selection.h"
@@ -76,6 +77,8 @@ class LogPart {
   const StreamText& text_of(uint32_t part, uint32_t ordinal);
 
   const LogSearch& search_;
+  HiddenRows hidden_;
+  std::span<const uint32_t> hidden_now_;  // of the page being looked at
   LabelResults labels_;
   PipelineRun run_;
   PageSearch page_search_;

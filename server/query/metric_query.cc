@@ -6,6 +6,7 @@
 #include "server/logql/range_values.h"
 #include "server/query/duplicate_rows.h"
 #include "server/query/group_tally.h"
+#include "server/query/hidden_rows.h"
 #include "server/query/page_conditions.h"
 #include "server/query/page_search.h"
 #include "server/query/query_plan.h"
@@ -41,6 +42,7 @@ class RangeScan final : public ScanPart {
         run_(job.pipeline, labels_, LeadingFilters::kDone),
         memory_(job.memory, std::string(range_op_text(job.aggregation.op))),
         tally_(run_, values_),
+        hidden_(job.selection),
         search_(job.pipeline) {
     if (const auto* names = pipeline_.metadata_names()) {
       names_ = *names;
@@ -101,7 +103,7 @@ class RangeScan final : public ScanPart {
   // Counts a page of which the directory alone says enough: which streams, how many rows, and that their times fall
   // into one bucket each. False: its times have to be read.
   bool count_unread(size_t part, const PageCursor& cursor) {
-    if (!job_.duplicates.of_page(part, cursor.page()).empty()) return false;
+    if (!job_.duplicates.of_page(part, cursor.page()).empty() || hidden_.may_hide(part, cursor.page())) return false;
     const StoredPart& stored = job_.selection.stored[part];
     const auto runs = stored.object->runs(cursor.page());
     const Selection& selection = job_.selection;
@@ -145,13 +147,14 @@ class RangeScan final : public ScanPart {
     }
     // Where lines are read, metadata are when a line is left.
     bool lacks_metadata = has_metadata && pipeline_.reads_lines() && pipeline_.reads_metadata();
+    TRY_LET(auto left_out, left_out_of(part, cursor));
     for (const PageRun& run : stored.object->runs(cursor.page())) {
       if (!stored.streams.contains(run.stream)) continue;
       RowRange rows = rows_between(entries.times, run, job_.selection.begin, job_.selection.end);
       if (rows.empty()) continue;
       stats.store_lines += rows.last - rows.first;
       const LabelSet& stream = labels_of(*stored.object, run.stream);
-      const bool whole = begin_run(stream, entries, rows, job_.duplicates.of_page(part, cursor.page()));
+      const bool whole = begin_run(stream, entries, rows, left_out);
       if (lacks_metadata && !rows_.empty()) {
         TRY(cursor.add_metadata(entries));
         lacks_metadata = false;
@@ -159,6 +162,16 @@ class RangeScan final : public ScanPart {
       add_run(entries, rows, whole);
     }
     return {};
+  }
+
+  // Rows of the page that are counted elsewhere, or exist no more.
+  Result<std::span<const uint32_t>> left_out_of(size_t part, PageCursor& cursor) {
+    const std::span<const uint32_t> duplicates = job_.duplicates.of_page(part, cursor.page());
+    TRY_LET(auto hidden, hidden_.of_page(part, cursor));
+    if (hidden.empty()) return duplicates;
+    left_out_.clear();
+    std::set_union(duplicates.begin(), duplicates.end(), hidden.begin(), hidden.end(), std::back_inserter(left_out_));
+    return std::span<const uint32_t>(left_out_);
   }
 
   // The columns that are needed. Metadata come by groups, if lines are not read besides and the groups are few.
@@ -281,6 +294,8 @@ class RangeScan final : public ScanPart {
   PipelineRun run_;
   MemoryUse memory_;
   GroupTally tally_;
+  HiddenRows hidden_;
+  std::vector<uint32_t> left_out_;
   MetadataGroups groups_;                          // of the page being scanned, where they are used
   std::optional<std::vector<std::string>> names_;  // of metadata that matter; none: all do
   PageSearch search_;

@@ -8,6 +8,7 @@
 #include "server/logql/log_pipeline.h"
 #include "server/logql/parser.h"
 #include "server/patterns/pattern_codec.h"
+#include "server/query/hidden_rows.h"
 #include "server/query/page_conditions.h"
 #include "server/query/scan.h"
 
@@ -45,7 +46,8 @@ class PatternPart final : public ScanPart {
         selection_(selection),
         has_stages_(has_stages),
         weight_(weight),
-        run_(pipeline, labels_, LeadingFilters::kDone) {}
+        run_(pipeline, labels_, LeadingFilters::kDone),
+        hidden_(selection) {}
 
   Result<void> page(size_t part, PageCursor& cursor) override {
     const StoredPart& stored = selection_.stored[part];
@@ -54,25 +56,29 @@ class PatternPart final : public ScanPart {
       if (!pipeline_.leading().may_match(text)) return {};
     }
     TRY_LET(EntrySlice entries, cursor.entries());
+    TRY_LET(hidden_now_, hidden_.of_page(part, cursor));
     for (const PageRun& run : stored.object->runs(cursor.page())) {
       if (!stored.streams.contains(run.stream)) continue;
       stats.store_lines += run.rows;
       add_run(stored.object->labels(stored.object->streams()[run.stream]),
-              entries.slice(run.first_row, run.first_row + run.rows));
+              entries.slice(run.first_row, run.first_row + run.rows), run.first_row);
     }
     return {};
   }
   void head(size_t part) override {
     const HeadPart& head = selection_.head[part];
     stats.head_lines += head.entries.size();
-    add_run(head.stream->labels, head.entries);
+    hidden_now_ = {};
+    add_run(head.stream->labels, head.entries, 0);
   }
   Result<void> check() override { return {}; }
 
   const Miners& miners() const { return miners_; }
 
  private:
-  void add_run(const LabelSet& labels, const EntrySlice& entries) {
+  // `first_row`: that of the page with which `entries` begin.
+  void add_run(const LabelSet& labels, const EntrySlice& entries, uint32_t first_row) {
+    first_row_ = first_row;
     run_.begin_stream(labels);
     stream_level_ = labels.get("detected_level").value_or(labels.get("level").value_or(kUnknown));
     if (pipeline_.leading().empty()) {
@@ -86,6 +92,7 @@ class PatternPart final : public ScanPart {
   }
 
   void add_entry(const EntrySlice& entries, size_t i) {
+    if (!hidden_now_.empty() && std::binary_search(hidden_now_.begin(), hidden_now_.end(), first_row_ + i)) return;
     std::string_view line = entries.line(i);
     const MetadataView metadata = entries.metadata(i);
     if (has_stages_) {
@@ -106,6 +113,9 @@ class PatternPart final : public ScanPart {
   const uint64_t weight_;
   LabelResults labels_;
   PipelineRun run_;
+  HiddenRows hidden_;
+  std::span<const uint32_t> hidden_now_;  // of the page
+  uint32_t first_row_ = 0;
   Miners miners_;
   TemplateMiner* miner_ = nullptr;  // of level_
   std::string level_;
@@ -138,6 +148,7 @@ class PatternRun {
       : expr_(expr), pipeline_(pipeline), window_(window), notes_(notes), context_(context), kind_(kind()) {}
 
   Result<std::vector<PatternSeries>> run(Selection selection) {
+    erasures_ = selection.erasures;
     for (StoredPart& part : selection.stored) {
       TRY_LET(MinedLevels levels, of_object(std::move(part)));
       take(levels);
@@ -160,17 +171,19 @@ class PatternRun {
 
   Result<MinedLevels> of_object(StoredPart part) {
     const Ulid object = part.object->summary().object;
-    if (auto note = notes_.find(object, kind_)) {
+    const bool hides = part.hides;  // a note would tell of what exists no more
+    if (auto note = hides ? std::nullopt : notes_.find(object, kind_)) {
       if (auto levels = decode_patterns(*note)) return *std::move(levels);
     }
     const size_t warnings = context_.warnings.size();
-    Selection whole{INT64_MIN, INT64_MAX, {}, {}};
+    Selection whole{INT64_MIN, INT64_MAX, erasures_, {}, {}};
     part.pages = part.object->pages_of(part.streams, INT64_MIN, INT64_MAX);
     const uint64_t weight = thin_out(part);
     whole.stored.push_back(std::move(part));
     TRY_LET(MinedLevels levels, mine(whole, weight));
     std::string bytes = encode_patterns(levels);
-    if (bytes.size() <= kMaxNoteBytes && context_.warnings.size() == warnings) notes_.keep(object, kind_, bytes);
+    if (!hides && bytes.size() <= kMaxNoteBytes && context_.warnings.size() == warnings)
+      notes_.keep(object, kind_, bytes);
     return levels;
   }
 
@@ -233,6 +246,7 @@ class PatternRun {
   QueryContext& context_;
   const std::string kind_;
   Miners all_;
+  std::shared_ptr<const TenantErasures> erasures_;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pipeline/base/concat.h"
+#include "server/erase/erasures.h"
 #include "server/logql/metric.h"
 #include "server/query/selection.h"
 
@@ -54,6 +55,8 @@ std::optional<ResultKey> result_key(const ResultQuestion& question, const ReadVi
   if (range_aggregations(question.expr).empty()) return std::nullopt;
   const StepGrid& grid = question.grid;
   const Window window = window_of(question.expr, grid);
+  // What is past its retention is out of the answer from one moment to the next.
+  if (view.erasures != nullptr && window.first < view.erasures->newest()) return std::nullopt;
   std::vector<std::string_view> objects;
   for (const ObjectRow& row : view.objects->objects) {
     if (window.touches(row.summary.min_time, row.summary.max_time) && holds_tenant(row.summary, question.tenant))
@@ -66,6 +69,8 @@ std::optional<ResultKey> result_key(const ResultQuestion& question, const ReadVi
   add(all, question.text);
   all += concat(grid.start, " ", grid.step_ns, " ", grid.count, "\n");
   for (std::string_view object : objects) add(all, object);
+  if (view.erasures != nullptr)
+    for (const DeleteRule& rule : view.erasures->deletes()) all += concat("without ", rule.number, "\n");
   if (head) all += concat("head ", view.last_frame(), "\n");
   return ResultKey{pipeline::hash128(all), !head};
 }

@@ -1,7 +1,7 @@
 // What the answer of a metric query depends on, as a key for the results cache: tenant, query, instants, the objects
-// that hold entries of the tenant in the windows of the query, and, where entries of the head lie in them, how far the
-// head goes. Another object, a merge, a late push: another key. So a cached answer is as exact as a new one, and needs
-// no expiry.
+// that hold entries of the tenant in the windows of the query, requests to delete that are in force, and, where entries
+// of the head lie in them, how far the head goes. Another object, a merge, a late push: another key. So a cached answer
+// is as exact as a new one, and needs no expiry.
 //
 // Thread: any.
 #pragma once

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "server/erase/erasures.h"
+
 namespace server {
 
 using pipeline::Errc;
@@ -15,7 +17,8 @@ bool strictly_rising(std::span<const UnixNanos> times) {
 }
 
 // The part of `run` in [begin, end), in order of time.
-void add_head_run(Selection& selection, const std::shared_ptr<const Stream>& stream, const HeadRun& run) {
+void add_head_run(Selection& selection, const std::shared_ptr<const Stream>& stream, const HeadRun& run,
+                  UnixNanos begin) {
   HeadPart part{stream, run.owner, run.entries};
   if (!strictly_rising(run.entries.times)) {
     auto sorted = std::make_shared<EntryColumns>();
@@ -24,7 +27,7 @@ void add_head_run(Selection& selection, const std::shared_ptr<const Stream>& str
     part.entries = sorted->slice();
     part.owner = std::move(sorted);
   }
-  part.entries = part.entries.slice(part.entries.lower_bound(selection.begin), part.entries.lower_bound(selection.end));
+  part.entries = part.entries.slice(part.entries.lower_bound(begin), part.entries.lower_bound(selection.end));
   if (!part.entries.empty()) selection.head.push_back(std::move(part));
 }
 
@@ -32,14 +35,38 @@ void select_head(Selection& selection, const HeadSnapshot& head, std::span<const
   for (const HeadPiece& piece : head.pieces) {
     for (const HeadStream& stream : piece.streams) {
       if (!pipeline::matches_all(matchers, stream.stream->labels)) continue;
+      const UnixNanos begin = selection.erasures == nullptr
+                                  ? selection.begin
+                                  : std::max(selection.begin, selection.erasures->cutoff(stream.stream->labels));
       ++stats.head_streams;
       ++stats.streams;
       for (const HeadRun& run : stream.runs) {
-        if (run.max_time >= selection.begin && run.min_time < selection.end)
-          add_head_run(selection, stream.stream, run);
+        if (run.max_time >= begin && run.min_time < selection.end) add_head_run(selection, stream.stream, run, begin);
       }
     }
   }
+}
+
+// Leaves out streams of which nothing exists any more, and notes whether others have lost some.
+void leave_out_erased(const Selection& selection, StoredPart& part) {
+  if (selection.erasures == nullptr) return;
+  const ObjectReader& object = *part.object;
+  if (selection.erasures->deletes().empty() && object.summary().min_time >= selection.erasures->newest()) return;
+  Eraser eraser(selection.erasures, object.summary().deletes_applied);
+  std::erase_if(part.streams.ordinals, [&](uint32_t ordinal) {
+    const StreamInfo& stream = object.streams()[ordinal];
+    const UnixNanos min = std::max(stream.min_time, selection.begin),
+                    max = std::min(stream.max_time, selection.end - 1);
+    if (min > max) return false;
+    const LabelSet labels = object.labels(stream);
+    eraser.begin_stream(labels);
+    if (eraser.takes_all(min, max)) {
+      part.streams.chosen[ordinal] = false;
+      return true;
+    }
+    part.hides = part.hides || eraser.touches(min, max);
+    return false;
+  });
 }
 
 void filter_pages(StoredPart& part, std::span<const PageCondition> conditions, QueryStats& stats) {
@@ -63,6 +90,7 @@ void select_object(Selection& selection, const ObjectRow& row, QueryContext& con
   }
   QueryStats& stats = context.stats;
   StoredPart part{*reader, (*reader)->select(context.tenant, tests), {}};
+  leave_out_erased(selection, part);
   if (part.streams.empty()) return;
   part.pages = (*reader)->pages_of(part.streams, selection.begin, selection.end);
   stats.streams += part.streams.ordinals.size();
@@ -101,6 +129,10 @@ Selection select_parts(QueryContext& context, std::span<const Matcher> matchers,
                        std::span<const PageCondition> conditions) {
   Selection selection;
   selection.begin = begin, selection.end = end;
+  if (context.view.erasures != nullptr && !context.view.erasures->empty()) {
+    selection.erasures = context.view.erasures;
+    selection.begin = begin = std::max(begin, selection.erasures->oldest());
+  }
   if (begin >= end) return selection;
   std::vector<LabelTest> tests = label_tests(matchers);
   for (const ObjectRow& row : context.view.objects->objects) {

@@ -19,6 +19,7 @@ struct StoredPart {
   std::shared_ptr<const ObjectReader> object;
   StreamSet streams;
   std::vector<uint32_t> pages;  // rising
+  bool hides = false;           // some entries of these streams may exist no more (hidden_rows.h)
 };
 
 // Entries of one stream of the head: sorted by time, equal ones once.
@@ -29,9 +30,10 @@ struct HeadPart {
 };
 
 struct Selection {
-  pipeline::UnixNanos begin = 0, end = 0;  // entries with begin <= time < end
-  std::vector<StoredPart> stored;
-  std::vector<HeadPart> head;
+  pipeline::UnixNanos begin = 0, end = 0;                    // entries with begin <= time < end
+  std::shared_ptr<const TenantErasures> erasures = nullptr;  // where a part hides entries
+  std::vector<StoredPart> stored = {};
+  std::vector<HeadPart> head = {};
 };
 
 // `matchers` are all to be met. Counts what was considered, opened and selected in the context's stats; objects that

@@ -1,5 +1,6 @@
 #include "server/query/stream_labels.h"
 
+#include "server/erase/erasures.h"
 #include "server/logql/parser.h"
 #include "server/query/selection.h"
 
@@ -30,10 +31,19 @@ Result<Outcome> visit_objects(const StreamQuery& query, const ReadView& view, Re
       outcome.warnings.push_back(unreadable_object(reader.error()));
       continue;
     }
+    std::optional<Eraser> eraser;
+    if (view.erasures != nullptr && (!view.erasures->deletes().empty() || summary.min_time < view.erasures->newest()))
+      eraser.emplace(view.erasures, summary.deletes_applied);
     for (const std::vector<Matcher>& matchers : selectors) {
       for (uint32_t ordinal : (*reader)->select(query.tenant, label_tests(matchers)).ordinals) {
         const StreamInfo& stream = (*reader)->streams()[ordinal];
-        if (stream.max_time >= query.start && stream.min_time <= query.end) visit.stored(**reader, stream);
+        if (stream.max_time < query.start || stream.min_time > query.end) continue;
+        if (eraser) {
+          const pipeline::LabelSet labels = (*reader)->labels(stream);
+          eraser->begin_stream(labels);
+          if (eraser->takes_all(stream.min_time, stream.max_time)) continue;
+        }
+        visit.stored(**reader, stream);
       }
     }
   }

@@ -4,6 +4,7 @@
 #include <map>
 #include <unordered_set>
 
+#include "server/erase/erasures.h"
 #include "server/logql/parser.h"
 #include "server/query/selection.h"
 #include "server/store/volume_counter.h"
@@ -36,14 +37,22 @@ class Walk {
   Walk(const VolumeSelection& selection, std::span<const Matcher> matchers, Visitor& visitor)
       : selection_(selection), edges_(selection.edges), matchers_(matchers), visitor_(visitor) {}
 
-  Result<void> objects(const CatalogSnapshot& snapshot, ReaderCache& readers, QueryTurn& turn) {
+  Result<void> objects(const ReadView& view, ReaderCache& readers, QueryTurn& turn) {
+    const CatalogSnapshot& snapshot = *view.objects;
     std::vector<LabelTest> tests = label_tests(matchers_);
     for (const ObjectRow& row : snapshot.objects) {
       if (row.summary.max_time < edges_.front() || row.summary.min_time >= edges_.back()) continue;
       if (!holds_tenant(row.summary, selection_.tenant)) continue;
       TRY(turn.breathe());
       if (auto object = readers.open(row)) {
-        for (uint32_t ordinal : (*object)->select(selection_.tenant, tests).ordinals) stored_stream(**object, ordinal);
+        std::optional<Eraser> eraser;
+        if (view.erasures != nullptr &&
+            (!view.erasures->deletes().empty() || row.summary.min_time < view.erasures->newest()))
+          eraser.emplace(view.erasures, row.summary.deletes_applied);
+        for (uint32_t ordinal : (*object)->select(selection_.tenant, tests).ordinals) {
+          if (eraser && is_erased(**object, ordinal, *eraser)) continue;
+          stored_stream(**object, ordinal);
+        }
       } else {
         objects_missing_ = objects_missing_ || object.error().code == Errc::kNotFound;
         warnings_.push_back(unreadable_object(object.error()));
@@ -64,6 +73,13 @@ class Walk {
   }
 
  private:
+  // Nothing of the stream exists any more.
+  static bool is_erased(const ObjectReader& object, uint32_t ordinal, Eraser& eraser) {
+    const StreamInfo& stream = object.streams()[ordinal];
+    const LabelSet labels = object.labels(stream);
+    eraser.begin_stream(labels);
+    return eraser.takes_all(stream.min_time, stream.max_time);
+  }
   // Of a time within the edges.
   size_t bucket_of(UnixNanos time) const {
     return static_cast<size_t>(std::upper_bound(edges_.begin(), edges_.end(), time) - edges_.begin()) - 1;
@@ -149,7 +165,7 @@ auto walk(const VolumeSelection& selection, const ReadViewSource& views, ReaderC
     auto visitor = make();
     Walk walk(selection, matchers, visitor);
     TRY_LET(ReadView view, views(selection.tenant));
-    TRY(walk.objects(*view.objects, readers, turn));
+    TRY(walk.objects(view, readers, turn));
     if (walk.objects_missing() && !fresh) continue;
     walk.head(view.head);
     auto warnings = walk.take_warnings();

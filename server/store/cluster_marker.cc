@@ -16,8 +16,9 @@ constexpr uint64_t kSize = kBegin.size() + 26 + kEnd.size();
 
 std::string marker_of(const Ulid& cluster) { return concat(kBegin, cluster.text(), kEnd); }
 
-// The cluster that the store names; kNotFound: none yet.
-Result<Ulid> read_marker(ObjectStore& store, std::string_view place) {
+}  // namespace
+
+Result<Ulid> store_owner(ObjectStore& store, std::string_view place) {
   TRY_LET(uint64_t size, store.size(kKey));
   std::string text;
   if (size == kSize) TRY(store.get_range(kKey, 0, size, text));
@@ -27,17 +28,15 @@ Result<Ulid> read_marker(ObjectStore& store, std::string_view place) {
                                      " that is not of this program; use another prefix or folder"));
 }
 
-}  // namespace
-
 Result<void> claim_store(ObjectStore& store, const Ulid& cluster, std::string_view place) {
-  auto found = read_marker(store, place);
+  auto found = store_owner(store, place);
   if (!found && found.error().code == Errc::kNotFound) {
     TRY(store.remove_unfinished(""));  // of a program that died here
     TRY(pipeline::failpoint("marker.before_put"));
     auto made = store.put(kKey, marker_of(cluster));
     if (!made && made.error().code != Errc::kInvalid) return made;  // kInvalid: another was quicker
     TRY(pipeline::failpoint("marker.after_put"));
-    found = read_marker(store, place);
+    found = store_owner(store, place);
   }
   TRY(found);
   if (*found == cluster) return {};

@@ -13,4 +13,7 @@ namespace server {
 // kInvalid: the store belongs to another cluster; `place` names the store. kCorrupt: the object is not ours.
 Result<void> claim_store(ObjectStore& store, const Ulid& cluster, std::string_view place);
 
+// The cluster that the store names. kNotFound: none yet. kCorrupt: the object is not ours.
+Result<Ulid> store_owner(ObjectStore& store, std::string_view place);
+
 }  // namespace server

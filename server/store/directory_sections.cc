@@ -339,6 +339,22 @@ bool decode_lineage(std::string_view raw, ObjectDirectory& directory) {
   return reader.ok() && reader.at_end();
 }
 
+std::string encode_origin(const ObjectDirectory& directory) {
+  std::string out;
+  append_varint(out, directory.summary.deletes_applied);
+  append_varint(out, directory.summary.retention_seconds);
+  append_varint(out, directory.last_frame);
+  return out + directory.seal.bytes();
+}
+
+bool decode_origin(std::string_view raw, ObjectDirectory& directory) {
+  ByteReader reader(raw);
+  directory.summary.deletes_applied = reader.varint();
+  directory.summary.retention_seconds = reader.varint();
+  directory.last_frame = reader.varint();
+  return take_ulid(reader, directory.seal) && reader.ok() && reader.at_end();
+}
+
 namespace {
 
 // Names and values are numbered in their order, so numbers compare as the labels do.

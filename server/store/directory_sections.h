@@ -15,9 +15,11 @@ std::string encode_volumes(const ObjectDirectory& directory);
 std::string encode_pages(const ObjectDirectory& directory);
 std::string encode_metadata_keys(const ObjectDirectory& directory);
 std::string encode_lineage(const ObjectDirectory& directory);
+std::string encode_origin(const ObjectDirectory& directory);
 
 // LINEAGE first: the others count from its smallest time. STRINGS before STREAMS before VOLUMES.
 bool decode_lineage(std::string_view raw, ObjectDirectory& directory);
+bool decode_origin(std::string_view raw, ObjectDirectory& directory);
 bool decode_metadata_keys(std::string_view raw, ObjectDirectory& directory);
 bool decode_strings(std::string_view raw, ObjectDirectory& directory);
 bool decode_streams(std::string_view raw, ObjectDirectory& directory);

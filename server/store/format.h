@@ -47,6 +47,10 @@
 //   7 FILTER         optional: where the grids of the substring filter are (page_filter.h)
 //   8 FIELDS         reserved, optional
 //   9 VOLUMES        optional, absent where no entry has metadata: varint volume bytes of each stream
+//   10 ORIGIN        optional, absent where all is zero: varint deletes applied | varint retention, seconds |
+//                    varint last frame | seal (16).
+//                    Seal: the ulid of the object that the merge which made this one wrote last. So a catalogue that is
+//                    made anew can tell the outputs of a whole merge from those of one that was cut off.
 #pragma once
 
 #include <cstddef>
@@ -81,6 +85,7 @@ enum class SectionType : uint64_t {
   kFilter = 7,
   kFields = 8,
   kVolumes = 9,
+  kOrigin = 10,
 };
 inline constexpr uint8_t kSectionCritical = 1;
 

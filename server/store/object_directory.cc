@@ -47,11 +47,14 @@ std::string_view section_name(SectionType type) {
     case SectionType::kFilter: return "FILTER";
     case SectionType::kFields: return "FIELDS";
     case SectionType::kVolumes: return "VOLUMES";
+    case SectionType::kOrigin: return "ORIGIN";
   }
   return "unknown";
 }
 
-bool is_optional(SectionType type) { return type == SectionType::kVolumes || type == SectionType::kFilter; }
+bool is_optional(SectionType type) {
+  return type == SectionType::kVolumes || type == SectionType::kFilter || type == SectionType::kOrigin;
+}
 
 void append_section(std::string& footer, std::string& table, uint64_t offset, SectionType type, std::string_view raw) {
   Section section;
@@ -141,7 +144,8 @@ bool is_known(const Section& section) {
     case SectionType::kMetadataKeys:
     case SectionType::kLineage:
     case SectionType::kVolumes:
-    case SectionType::kFilter: return section.version == 1;
+    case SectionType::kFilter:
+    case SectionType::kOrigin: return section.version == 1;
     default: return false;
   }
 }
@@ -166,7 +170,9 @@ std::string encode_footer(ObjectDirectory& directory, uint64_t offset) {
   std::string footer, table;
   const bool has_volumes = std::any_of(directory.streams.begin(), directory.streams.end(),
                                        [](const StreamInfo& s) { return s.volume_bytes != s.raw_bytes; });
-  append_varint(table, 5U + has_volumes + !directory.filter.empty());
+  const bool has_origin = directory.summary.deletes_applied != 0 || directory.summary.retention_seconds != 0 ||
+                          directory.last_frame != 0 || directory.seal != Ulid{};
+  append_varint(table, 5U + has_volumes + has_origin + !directory.filter.empty());
   append_section(footer, table, offset, SectionType::kStrings, encode_strings(directory));
   append_section(footer, table, offset, SectionType::kStreams, encode_streams(directory));
   append_section(footer, table, offset, SectionType::kPages, encode_pages(directory));
@@ -175,6 +181,7 @@ std::string encode_footer(ObjectDirectory& directory, uint64_t offset) {
   if (has_volumes) append_section(footer, table, offset, SectionType::kVolumes, encode_volumes(directory));
   if (!directory.filter.empty())
     append_section(footer, table, offset, SectionType::kFilter, encode_filter(directory.filter));
+  if (has_origin) append_section(footer, table, offset, SectionType::kOrigin, encode_origin(directory));
   uint64_t table_offset = offset + footer.size();
   footer += table;
   append_fixed<uint64_t>(footer, table_offset);
@@ -233,6 +240,7 @@ Result<ObjectDirectory> decode_footer(std::string_view footer, uint64_t size) {
     if (!decode_filter(filter->second, directory.pages.size(), size - footer.size(), directory.filter))
       directory.filter.clear(), directory.filter_damaged = true;
   }
+  if (raw.contains(SectionType::kOrigin)) TRY(decode(SectionType::kOrigin, decode_origin));
   if (!is_consistent(directory, size)) return fail(Errc::kCorrupt, "sections contradict one another");
   directory.summary.size = size;
   directory.summary.footer_length = static_cast<uint32_t>(footer.size());

@@ -33,6 +33,9 @@ struct ObjectSummary {
   uint64_t raw_bytes = 0;      // of lines and metadata
   uint64_t size = 0;           // of the object
   uint32_t footer_length = 0;  // its last bytes, read in one piece to open it
+  // Requests to delete with numbers up to this do not touch it: they were applied, or came before its entries.
+  uint64_t deletes_applied = 0;
+  uint64_t retention_seconds = 0;  // of its streams when it was written, all of them alike; 0: for ever, or unknown
   bool operator==(const ObjectSummary&) const = default;
 };
 
@@ -89,6 +92,8 @@ struct ObjectDirectory {
   ObjectSummary summary;
   std::vector<Ulid> inputs;
   std::vector<ProducerRange> producers;
+  uint64_t last_frame = 0;  // of the write-ahead log: frames up to this are in this object or in older ones; 0: unknown
+  Ulid seal;                // the last written output of the merge that made this one; zero: see format.h
   std::vector<std::string> metadata_names;
   std::string text;                                   // of label names and values, back to back
   std::vector<Name> names;                            // sorted

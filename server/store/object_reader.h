@@ -56,6 +56,8 @@ class ObjectReader {
   Ulid cluster() const { return directory_.cluster; }
   const std::vector<Ulid>& inputs() const { return directory_.inputs; }
   const std::vector<ProducerRange>& producers() const { return directory_.producers; }
+  uint64_t last_frame() const { return directory_.last_frame; }
+  Ulid seal() const { return directory_.seal; }
   const std::vector<std::string>& tenants() const { return directory_.summary.tenants; }
   const std::vector<std::string>& metadata_names() const { return directory_.metadata_names; }  // that occur at all
 

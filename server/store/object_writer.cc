@@ -69,6 +69,10 @@ struct ObjectWriter::State {
     directory.summary.level = options.level;
     directory.inputs = std::move(options.inputs);
     directory.producers = std::move(options.producers);
+    directory.summary.deletes_applied = options.deletes_applied;
+    directory.summary.retention_seconds = options.retention_seconds;
+    directory.last_frame = options.last_frame;
+    directory.seal = options.seal;
   }
 
   const ObjectWriterOptions options;

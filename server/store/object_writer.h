@@ -33,6 +33,10 @@ struct ObjectWriterOptions {
   // Lineage, written into the object so that the catalogue can be rebuilt from the bucket alone.
   std::vector<Ulid> inputs{};
   std::vector<ProducerRange> producers{};
+  uint64_t deletes_applied = 0;  // see ObjectSummary, as the next
+  uint64_t retention_seconds = 0;
+  uint64_t last_frame = 0;       // see ObjectDirectory, as the next
+  Ulid seal{};
 };
 
 class ObjectWriter {

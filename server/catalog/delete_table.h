@@ -1,0 +1,44 @@
+// The catalogue's table of requests to delete. Called within the transactions of its owner.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "pipeline/db/database.h"
+#include "server/catalog/catalog.h"
+
+namespace server {
+
+class DeleteTable {
+ public:
+  // Made where it is missing (files of before), as NoteTable's is.
+  static constexpr std::string_view kSchema = R"(
+CREATE TABLE IF NOT EXISTS delete_request (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL,
+  tenant TEXT NOT NULL,
+  query TEXT NOT NULL,
+  begin_time INTEGER NOT NULL,
+  end_time INTEGER NOT NULL,       -- excluded
+  created INTEGER NOT NULL,        -- ns since 1970, as all times
+  processed INTEGER NOT NULL,      -- 0: not yet
+  removed_entries INTEGER NOT NULL,
+  removed_bytes INTEGER NOT NULL
+) STRICT;
+)";
+
+  explicit DeleteTable(pipeline::Database& db) : db_(db) {}  // the table is there
+
+  Result<uint64_t> add(const DeleteRequest& request);  // number 0: the next
+  Result<std::vector<DeleteRequest>> all();            // by number
+  Result<void> remove(uint64_t number);                // kNotFound, kInvalid: processed
+  Result<void> finish(uint64_t number, UnixNanos now);
+  Result<void> count(const ErasedCount& erased);
+  Result<uint64_t> last_number();  // the highest given, also to one that was cancelled
+  Result<void> raise_last_number(uint64_t number);
+
+ private:
+  pipeline::Database& db_;  // statements are few and rare: prepared when used
+};
+
+}  // namespace server

@@ -1,0 +1,107 @@
+#include "server/compact/garbage_collector.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "pipeline/base/log.h"
+
+namespace server {
+
+using pipeline::log_info;
+
+namespace {
+
+constexpr int kLevels[] = {0, 2};  // those that are written
+
+// "<cluster>/l0/<ulid>.lseg"
+std::optional<Ulid> id_of_key(std::string_view key) {
+  constexpr std::string_view kSuffix = ".lseg";
+  if (!key.ends_with(kSuffix)) return std::nullopt;
+  key.remove_suffix(kSuffix.size());
+  return Ulid::parse(key.substr(key.rfind('/') + 1));
+}
+
+}  // namespace
+
+GarbageCollector::GarbageCollector(ObjectStore& store, Catalog& catalog, const pipeline::Clock& clock,
+                                   pipeline::Registry& registry, GarbageOptions options)
+    : store_(store),
+      catalog_(catalog),
+      clock_(clock),
+      options_(options),
+      deleted_(registry.counter("skidway_server_objects_deleted_total", "Dead objects deleted from the store.")),
+      abandoned_(registry.counter("skidway_server_abandoned_objects_deleted_total",
+                                  "Outputs of merges that were cut off, deleted from the store.")),
+      orphans_(registry.counter("skidway_server_orphans_deleted_total", "Objects without a row, deleted.")) {}
+
+Result<uint64_t> GarbageCollector::collect_dead(const std::atomic<bool>& cancelled) {
+  TRY_LET(auto dead, catalog_.dead_objects(options_.grace));
+  std::vector<Ulid> gone;
+  Result<void> trouble;
+  for (const DeadObject& object : dead) {
+    if (cancelled) break;
+    trouble = store_.remove(object.key);
+    if (!trouble) break;
+    gone.push_back(object.object);
+  }
+  if (!gone.empty()) TRY(catalog_.forget_objects(gone));
+  deleted_.add(gone.size());
+  TRY(trouble);
+  return gone.size();
+}
+
+Result<uint64_t> GarbageCollector::collect_abandoned(const std::atomic<bool>& cancelled) {
+  TRY_LET(auto outputs, catalog_.abandoned_outputs());
+  std::vector<Ulid> gone;
+  for (const DeadObject& output : outputs) {
+    if (cancelled) break;
+    TRY(store_.remove(output.key));
+    gone.push_back(output.object);
+  }
+  if (!gone.empty()) TRY(catalog_.forget_outputs(gone));
+  abandoned_.add(gone.size());
+  return gone.size();
+}
+
+Result<uint64_t> GarbageCollector::collect_orphans(const std::atomic<bool>& cancelled) {
+  const UnixNanos newest = clock_.wall() - std::chrono::nanoseconds(options_.orphan_age).count();
+  uint64_t removed = 0;
+  for (int level : kLevels) {
+    TRY_LET(uint64_t of_level, remove_unknown(level, newest, cancelled));
+    removed += of_level;
+  }
+  orphans_.add(removed);
+  return removed;
+}
+
+Result<uint64_t> GarbageCollector::remove_unknown(int level, UnixNanos newest, const std::atomic<bool>& cancelled) {
+  TRY_LET(auto keys, store_.list(object_folder(catalog_.cluster(), level)));
+  std::vector<Ulid> old;
+  for (const std::string& key : keys) {
+    auto id = id_of_key(key);
+    if (id && id->time() <= newest) old.push_back(*id);
+  }
+  TRY_LET(auto known, catalog_.known(old));
+  std::sort(known.begin(), known.end());
+  uint64_t removed = 0;
+  for (const Ulid& id : old) {
+    if (cancelled) break;
+    if (std::binary_search(known.begin(), known.end(), id)) continue;
+    std::string key = object_key(catalog_.cluster(), level, id);
+    TRY(store_.remove(key));
+    log_info("orphaned object removed", {{"object", key}});
+    ++removed;
+  }
+  return removed;
+}
+
+Result<void> GarbageCollector::remove_unfinished() {
+  for (int level : kLevels) {
+    const std::string folder = object_folder(catalog_.cluster(), level);
+    TRY_LET(uint64_t unfinished, store_.remove_unfinished(folder));
+    if (unfinished > 0) log_info("unfinished objects removed", {{"folder", folder}, {"objects", unfinished}});
+  }
+  return {};
+}
+
+}  // namespace server

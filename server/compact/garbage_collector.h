@@ -1,0 +1,52 @@
+// GarbageCollector: deletes from the store what no catalogue will ever want again.
+//
+//   dead        objects that were swapped out, Options::grace after that: queries that began before still read them.
+//   The
+//               longest dead goes first, and nothing younger before it: so the inputs of a merge are gone before any of
+//               its outputs is, which is what a catalogue that is made anew relies on
+//   abandoned   planned outputs of jobs that ended without a swap
+//   orphans     objects in the store without a row, Options::orphan_age after their making (by the time in their id)
+//
+// Only keys below this cluster's own folders are ever touched.
+// Thread: one at a time; blocks. Errors: of the store and the catalogue; what was not deleted is tried again next time.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+
+#include "pipeline/base/clock.h"
+#include "pipeline/base/metrics.h"
+#include "server/catalog/catalog.h"
+#include "server/store/object_store.h"
+
+namespace server {
+
+struct GarbageOptions {
+  std::chrono::seconds grace{3600};
+  std::chrono::seconds orphan_age{24 * 3600};
+};
+
+class GarbageCollector {
+ public:
+  // What it is given outlives it.
+  GarbageCollector(ObjectStore& store, Catalog& catalog, const pipeline::Clock& clock, pipeline::Registry& registry,
+                   GarbageOptions options);
+
+  // How many were deleted; all stop at the next object once `cancelled`.
+  Result<uint64_t> collect_dead(const std::atomic<bool>& cancelled);
+  Result<uint64_t> collect_abandoned(const std::atomic<bool>& cancelled);
+  Result<uint64_t> collect_orphans(const std::atomic<bool>& cancelled);
+  // What programs that died left unfinished in the store. Before anything is written.
+  Result<void> remove_unfinished();
+
+ private:
+  Result<uint64_t> remove_unknown(int level, UnixNanos newest, const std::atomic<bool>& cancelled);
+
+  ObjectStore& store_;
+  Catalog& catalog_;
+  const pipeline::Clock& clock_;
+  const GarbageOptions options_;
+  pipeline::Counter &deleted_, &abandoned_, &orphans_;
+};
+
+}  // namespace server

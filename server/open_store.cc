@@ -1,0 +1,61 @@
+#include "server/open_store.h"
+
+#include <filesystem>
+
+#include "pipeline/base/concat.h"
+#include "server/s3/s3_store.h"
+
+namespace server {
+
+using pipeline::concat;
+using pipeline::Errc;
+using pipeline::fail;
+using pipeline::FileSystem;
+using pipeline::Result;
+
+namespace {
+
+std::string rebuild_command(const Settings& settings) {
+  return concat("`skidway-server catalog rebuild",
+                settings.config_file.empty() ? std::string() : concat(" --config ", settings.config_file), "`");
+}
+
+}  // namespace
+
+Result<pipeline::FolderLock> lock_folder(FileSystem& files, const std::string& folder) {
+  TRY(files.make_folders(folder));
+  auto lock = pipeline::FolderLock::acquire(folder);
+  if (!lock) return fail(lock.error().within(concat("lock ", folder, "/LOCK")));
+  return lock;
+}
+
+Result<std::unique_ptr<ObjectStore>> open_store(const StoreSettings& settings, FileSystem& files,
+                                                const pipeline::Clock& clock, pipeline::Registry& registry) {
+  if (settings.s3) return open_s3_store(*settings.s3, {files, clock, registry, system_environment()});
+  TRY(files.make_folders(settings.folder));
+  return open_local_store(files, settings.folder);
+}
+
+Result<std::unique_ptr<Catalog>> open_catalog(const Settings& settings, FileSystem& files,
+                                              const pipeline::Clock& clock) {
+  const std::string& path = settings.catalog_file;
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  if (!folder.empty()) TRY(files.make_folders(folder));
+  auto catalog = open_sqlite_catalog({path}, clock);
+  if (!catalog && catalog.error().code == Errc::kCorrupt) {
+    return fail(Errc::kCorrupt, concat("the catalogue is damaged: ", catalog.error().message, "; ",
+                                       rebuild_command(settings), " makes it anew from the store"));
+  }
+  return catalog;
+}
+
+pipeline::Error with_remedy(const pipeline::Error& error, const Settings& settings, Catalog& catalog) {
+  if (error.code != Errc::kInvalid) return error;
+  auto empty = catalog.is_empty();
+  if (!empty || !*empty) return error;
+  return {Errc::kInvalid, concat("the catalogue ", settings.catalog_file, " is empty, but the store ",
+                                 settings.store.place(), " is not; ", rebuild_command(settings),
+                                 " makes it anew from the store (or name another store): ", error.message)};
+}
+
+}  // namespace server

@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+"""The catalogue is lost, damaged or busy: nothing that was acknowledged is."""
+import glob
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+
+import programs
+
+SECOND = 10**9
+BEGIN = int(time.time()) - 7200
+QUICK = """
+[compaction]
+interval = "100ms"
+grace = "1s"
+collect_interval = "0s"
+
+[ingest]
+flush_interval = "200ms"
+"""
+
+
+def server(folder, extra=""):
+    return programs.server(folder, extra=extra + QUICK)
+
+
+def push(server, begin, count, app="x"):
+    values = [[str((BEGIN * 1000 + i) * 10**6), f"line {i} of {app}"] for i in range(begin, begin + count)]
+    body = json.dumps({"streams": [{"stream": {"app": app}, "values": values}]}).encode()
+    status, text = programs.http(server.url("/loki/api/v1/push"), body, {"Content-Type": "application/json"})
+    assert status == 204, text
+
+
+def ask(server, path, **parameters):
+    status, text = programs.http(server.url(path + "?" + urllib.parse.urlencode(parameters)))
+    assert status == 200, text
+    return json.loads(text)
+
+
+def lines(server):
+    answer = ask(server, "/loki/api/v1/query_range", query='{app=~".+"}', start=(BEGIN - 60) * SECOND, end=(BEGIN + 7200) * SECOND, limit=5000)
+    return sorted(line for stream in answer["data"]["result"] for _, line in stream["values"])
+
+
+def count(server):
+    answer = ask(server, "/loki/api/v1/query", query='sum(count_over_time({app=~".+"}[4h]))', time=(BEGIN + 7200) * SECOND)
+    return int(answer["data"]["result"][0]["value"][1])
+
+
+def catalog_files(folder):
+    return glob.glob(os.path.join(folder, "server/catalog.db*"))
+
+
+def command(server, *arguments, expect=0):
+    done = subprocess.run([programs.SERVER, "catalog", *arguments, "--config", server.config], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == expect, f"{done.returncode}: {done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def refuses_to_start(server):
+    server.start(ready=False)
+    assert server.process.wait(30) == 1
+    return server.log_tail()
+
+
+def lose(folder):
+    for path in catalog_files(folder):
+        os.remove(path)
+
+
+def every_line_comes_back(folder):
+    """A lost catalogue: the server refuses to start and names the command, the command restores every line, once."""
+    s = server(folder).start()
+    expected = []
+    try:
+        for i in range(12):
+            push(s, i * 100, 100)
+            expected += [f"line {j} of x" for j in range(i * 100, i * 100 + 100)]
+            programs.http(s.url("/flush"), b"")
+            if i % 4 == 3:
+                programs.http(s.url("/compact"), b"")
+        push(s, 0, 50, app="late")
+        expected += [f"line {j} of late" for j in range(50)]
+    finally:
+        s.kill()  # the log still holds what was pushed last
+    expected.sort()
+    lose(folder)
+    said = refuses_to_start(s)
+    assert "is empty, but the store" in said and "catalog rebuild --config " in said, said
+    said = command(s, "rebuild")
+    assert "visible" in said, said
+    assert "sound" in command(s, "check")
+    s.start()
+    try:
+        assert lines(s) == expected
+        assert count(s) == len(expected)
+        push(s, 5000, 10)
+        programs.http(s.url("/flush"), b"")
+        programs.http(s.url("/compact"), b"")
+        assert count(s) == len(expected) + 10
+    finally:
+        s.stop()
+    assert "is sound; it is left alone" in command(s, "rebuild", expect=1)
+    command(s, "rebuild", "--force")
+    s.start()
+    try:
+        assert count(s) == len(expected) + 10
+    finally:
+        s.stop()
+
+
+def damaged(folder):
+    """A damaged catalogue is refused with the command, and made anew from the store."""
+    s = server(folder).start()
+    try:
+        push(s, 0, 300)
+        programs.http(s.url("/flush"), b"")
+    finally:
+        s.stop()
+    with open(os.path.join(folder, "server/catalog.db"), "r+b") as f:
+        f.write(b"this is no database" * 100)
+    said = refuses_to_start(s)
+    assert "the catalogue is damaged" in said and "catalog rebuild" in said, said
+    command(s, "rebuild")
+    s.start()
+    try:
+        assert count(s) == 300
+    finally:
+        s.stop()
+
+
+def merges_cut_off(folder):
+    """Killed in the middle of merges, then without a catalogue: each line is there once."""
+    s = server(folder).start()
+    total = 0
+    try:
+        for round_ in range(6):
+            for _ in range(4):
+                push(s, total, 100)
+                total += 100
+                programs.http(s.url("/flush"), b"")
+            asked = threading.Thread(target=lambda: ignore(lambda: programs.http(s.url("/compact"), b"")))
+            asked.start()
+            time.sleep(0.004 * round_)
+            s.kill()
+            asked.join()
+            lose(folder)
+            command(s, "rebuild")
+            s.start()
+            assert count(s) == total, f"round {round_}: {count(s)} of {total}"
+    finally:
+        s.stop()
+
+
+def ignore(call):
+    try:
+        call()
+    except OSError:
+        pass
+
+
+def requests_to_delete_survive(folder):
+    """A request to delete is in force after a rebuild, whether it was carried out or not."""
+    s = programs.server(folder, extra=QUICK)
+    with open(s.config, encoding="utf-8") as f:
+        text = f.read().replace('period = "0"', 'period = "0"\ndelete_cancel_period = "1h"', 1)
+    with open(s.config, "w", encoding="utf-8") as f:
+        f.write(text)
+    s.start()
+    try:
+        push(s, 0, 100)
+        push(s, 0, 100, app="gone")
+        query = urllib.parse.urlencode({"query": '{app="gone"}', "start": BEGIN - 60, "end": BEGIN + 3600})
+        status, text = programs.http(s.url("/loki/api/v1/delete?" + query), b"")
+        assert status == 204, text
+        assert count(s) == 100, count(s)
+    finally:
+        s.kill()
+    for _ in range(2):
+        lose(folder)
+        command(s, "rebuild")
+        s.start()
+        try:
+            assert count(s) == 100, (count(s), ask(s, "/loki/api/v1/delete"))
+            assert [one["query"] for one in ask(s, "/loki/api/v1/delete")] == ['{app="gone"}']
+            programs.http(s.url("/compact"), b"")
+        finally:
+            s.stop()
+    with open(s.config, encoding="utf-8") as f:
+        text = f.read().replace('delete_cancel_period = "1h"', 'delete_cancel_period = "0s"', 1)
+    with open(s.config, "w", encoding="utf-8") as f:
+        f.write(text)
+    s.start()
+    try:
+        end = time.monotonic() + 30
+        while ask(s, "/loki/api/v1/delete")[0]["status"] != "processed":
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        removed = ask(s, "/loki/api/v1/delete")[0]["removed_entries"]
+    finally:
+        s.stop()
+    time.sleep(0.1)
+    lose(folder)
+    command(s, "rebuild")
+    s.start()
+    try:
+        assert count(s) == 100, count(s)
+        end = time.monotonic() + 30
+        while ask(s, "/loki/api/v1/delete")[0]["status"] != "processed":
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        assert count(s) == 100, count(s)
+        assert ask(s, "/loki/api/v1/delete")[0]["removed_entries"] == removed
+    finally:
+        s.stop()
+
+
+def busy(folder):
+    """Another program holds the catalogue's lock for a while: pushes are taken, and nothing is lost or doubled."""
+    s = server(folder).start()
+    try:
+        push(s, 0, 100)
+        other = sqlite3.connect(os.path.join(folder, "server/catalog.db"), isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        for i in range(1, 10):
+            push(s, i * 100, 100)
+            time.sleep(0.1)
+        assert count(s) == 1000
+        other.execute("ROLLBACK")
+        other.close()
+        programs.http(s.url("/flush"), b"")
+        assert count(s) == 1000
+        s.kill()
+        s.start()
+        assert count(s) == 1000
+    finally:
+        s.stop()
+
+
+def in_folder(test):
+    def run():
+        with programs.folder() as folder:
+            test(folder)
+    run.__doc__ = test.__doc__
+    return run
+
+
+TESTS = [every_line_comes_back, damaged, merges_cut_off, requests_to_delete_survive, busy]
+
+if __name__ == "__main__":
+    sys.exit(programs.run_cases([in_folder(test) for test in TESTS]))
