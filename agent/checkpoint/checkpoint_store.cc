@@ -26,6 +26,7 @@ namespace {
 constexpr std::chrono::seconds kRetryAfter{1};
 constexpr std::chrono::seconds kPatience{5};
 constexpr size_t kMostWaiting = 4096;  // operations; they take some hundred bytes each
+constexpr size_t kMostKept = 256;      // room for them, when there are none
 
 struct Opened {
   CheckpointTables tables;
@@ -175,7 +176,7 @@ class CheckpointStore::Worker {
     for (auto& operation : waiting_) group_.push_back(std::move(operation));
     for (auto& done : dones_) group_dones_.push_back(std::move(done));
     waiting_.clear(), dones_.clear();
-    if (waiting_.capacity() > kMostWaiting) waiting_ = {};
+    if (waiting_.capacity() > kMostKept) waiting_ = {};
     at_once_ = false;
     return !group_.empty() || !group_dones_.empty();
   }
@@ -196,7 +197,7 @@ class CheckpointStore::Worker {
     seconds_.observe(std::chrono::duration<double>(Steady::now() - start).count());
     records_.set(static_cast<int64_t>(tables_.live_records()));
     group_.clear();
-    if (group_.capacity() > kMostWaiting) group_ = {};
+    if (group_.capacity() > kMostKept) group_ = {};
     for (Done& done : std::exchange(group_dones_, {})) done({});
   }
 

@@ -33,8 +33,8 @@ void LiveRecords::forget(FileId file) {
 bool LiveRecords::passed(const Live& live) const {
   return std::all_of(live.ends.begin(), live.ends.end(), [&](auto& end) {
     if (forgotten_.contains(end.first)) return true;
-    auto at = positions_.find(end.first);
-    return at != positions_.end() && at->second >= end.second;
+    const uint64_t* position = positions_.find(end.first);
+    return position != nullptr && *position >= end.second;
   });
 }
 

@@ -6,11 +6,11 @@
 
 #include <cstdint>
 #include <map>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "agent/checkpoint/id_map.h"
 #include "agent/checkpoint/records.h"
 
 namespace agent {
@@ -36,7 +36,7 @@ class LiveRecords {
   bool passed(const Live& live) const;
 
   std::map<BatchNumber, Live> records_;
-  std::unordered_map<FileId, uint64_t> positions_;
+  IdMap<FileId, uint64_t> positions_;
   std::unordered_set<FileId> forgotten_;  // only files that a record still names
 };
 

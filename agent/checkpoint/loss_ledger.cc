@@ -11,7 +11,7 @@ LossLedger::LossLedger(const Resume& resume) {
 void LossLedger::add_sink(const std::string& sink, const SinkResume& resume) {
   std::lock_guard lock(mutex_);
   for (const DroppedBytes& dropped : resume.dropped)
-    add(sinks_[sink][dropped.file], {reason_text(dropped.reason), dropped.detail, dropped.bytes, 0});
+    add(sinks_[sink].sums[dropped.file], {reason_text(dropped.reason), dropped.detail, dropped.bytes, 0});
   faults_[sink] = resume.fault;
 }
 
@@ -23,7 +23,7 @@ void LossLedger::note(const std::string& sink, FileId file, std::string_view rea
                       std::string_view detail) {
   if (bytes == 0 || !file || is_stream(file)) return;
   std::lock_guard lock(mutex_);
-  std::vector<Pending>& pending = sinks_[sink][file].pending;
+  std::vector<Pending>& pending = sinks_[sink].pending[file];
   if (pending.size() >= kMostPending && pending.front().reason == pending[1].reason) {
     pending[1].bytes += pending.front().bytes;
     pending[1].end = std::max(pending[1].end, pending.front().end);
@@ -34,55 +34,61 @@ void LossLedger::note(const std::string& sink, FileId file, std::string_view rea
 
 void LossLedger::forget(FileId file) {
   std::lock_guard lock(mutex_);
-  for (auto& [sink, files] : sinks_) files.erase(file);
-}
-
-void LossLedger::add(Account& account, const Pending& pending) {
-  auto sum = std::lower_bound(account.sums.begin(), account.sums.end(), pending.reason,
-                              [](const Sum& s, const pipeline::SharedText& reason) { return s.reason < reason; });
-  if (sum == account.sums.end() || sum->reason != pending.reason) {
-    const auto at = sum - account.sums.begin();
-    account.sums.reserve(account.sums.size() + 1);
-    sum = account.sums.insert(account.sums.begin() + at, {pending.reason, {}, 0});
+  for (auto& [sink, accounts] : sinks_) {
+    accounts.sums.erase(file);
+    accounts.pending.erase(file);
   }
-  sum->bytes += pending.bytes;
-  if (!pending.detail.empty()) sum->detail = pending.detail;
 }
 
-void LossLedger::append(const Account& account, FileId file, std::vector<DroppedBytes>& out) {
-  for (const Sum& sum : account.sums) out.push_back({file, sum.reason, sum.bytes, sum.detail});
+void LossLedger::add(std::unique_ptr<Sum>& sums, const Pending& pending) {
+  std::unique_ptr<Sum>* at = &sums;
+  while (*at && (*at)->reason < pending.reason) at = &(*at)->next;
+  if (!*at || (*at)->reason != pending.reason)
+    *at = std::make_unique<Sum>(Sum{.reason = pending.reason, .detail = {}, .next = std::move(*at)});
+  Sum& sum = **at;
+  sum.bytes += pending.bytes;
+  if (!pending.detail.empty()) sum.detail = pending.detail;
+}
+
+void LossLedger::append(const Sum* sums, FileId file, std::vector<DroppedBytes>& out) {
+  for (const Sum* sum = sums; sum != nullptr; sum = sum->next.get())
+    out.push_back({file, sum->reason, sum->bytes, sum->detail});
 }
 
 std::vector<DroppedBytes> LossLedger::below(const std::string& sink, FileId file, uint64_t position) const {
   std::lock_guard lock(mutex_);
-  auto files = sinks_.find(sink);
-  if (files == sinks_.end()) return {};
-  auto found = files->second.find(file);
-  if (found == files->second.end()) return {};
-  Account account = found->second;
-  for (const Pending& pending : account.pending)
-    if (pending.end <= position) add(account, pending);
+  auto accounts = sinks_.find(sink);
+  if (accounts == sinks_.end()) return {};
+  std::unique_ptr<Sum> sums;
+  if (const auto* saved = accounts->second.sums.find(file))
+    for (const Sum* sum = saved->get(); sum != nullptr; sum = sum->next.get())
+      add(sums, {sum->reason, sum->detail, sum->bytes, 0});
+  if (auto found = accounts->second.pending.find(file); found != accounts->second.pending.end())
+    for (const Pending& pending : found->second)
+      if (pending.end <= position) add(sums, pending);
   std::vector<DroppedBytes> all;
-  append(account, file, all);
+  append(sums.get(), file, all);
   return all;
 }
 
 std::vector<DroppedBytes> LossLedger::pass(const std::string& sink, const std::vector<FilePosition>& positions) {
   std::lock_guard lock(mutex_);
   std::vector<DroppedBytes> changed;
-  auto files = sinks_.find(sink);
-  if (files == sinks_.end()) return changed;
+  auto accounts = sinks_.find(sink);
+  if (accounts == sinks_.end()) return changed;
+  auto& [all_sums, all_pending] = accounts->second;
   for (const FilePosition& p : positions) {
-    auto found = files->second.find(p.file);
-    if (found == files->second.end()) continue;
-    Account& account = found->second;
-    auto above = std::stable_partition(account.pending.begin(), account.pending.end(),
-                                       [&](const Pending& pending) { return pending.end <= p.position; });
-    if (above == account.pending.begin()) continue;
-    for (auto it = account.pending.begin(); it != above; ++it) add(account, *it);
-    account.pending.erase(account.pending.begin(), above);
-    if (account.pending.empty()) account.pending = {};
-    append(account, p.file, changed);
+    auto found = all_pending.find(p.file);
+    if (found == all_pending.end()) continue;
+    std::vector<Pending>& pending = found->second;
+    auto above = std::stable_partition(pending.begin(), pending.end(),
+                                       [&](const Pending& one) { return one.end <= p.position; });
+    if (above == pending.begin()) continue;
+    std::unique_ptr<Sum>& sums = all_sums[p.file];
+    for (auto it = pending.begin(); it != above; ++it) add(sums, *it);
+    pending.erase(pending.begin(), above);
+    append(sums.get(), p.file, changed);
+    if (pending.empty()) all_pending.erase(found);
   }
   return changed;
 }

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -17,6 +18,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "agent/checkpoint/id_map.h"
 #include "agent/checkpoint/records.h"
 #include "pipeline/base/shared_text.h"
 
@@ -50,20 +52,22 @@ class LossLedger {
     pipeline::SharedText reason, detail;
     uint64_t bytes = 0, end = 0;
   };
+  // A list by reason, often of one: there may be one for each of very many files.
   struct Sum {
     pipeline::SharedText reason, detail;
     uint64_t bytes = 0;
+    std::unique_ptr<Sum> next = {};
   };
-  struct Account {  // there may be one for each of many files
-    std::vector<Sum> sums;
-    std::vector<Pending> pending;
+  struct Accounts {  // of one sink
+    IdMap<FileId, std::unique_ptr<Sum>> sums;
+    std::unordered_map<FileId, std::vector<Pending>> pending;
   };
-  static void add(Account& account, const Pending& pending);
-  static void append(const Account& account, FileId file, std::vector<DroppedBytes>& out);
+  static void add(std::unique_ptr<Sum>& sums, const Pending& pending);
+  static void append(const Sum* sums, FileId file, std::vector<DroppedBytes>& out);
   pipeline::SharedText reason_text(std::string_view reason);
 
   mutable std::mutex mutex_;
-  std::map<std::string, std::unordered_map<FileId, Account>> sinks_;     // under mutex_
+  std::map<std::string, Accounts> sinks_;                                // under mutex_
   std::map<std::string, SinkFault> faults_;                              // under mutex_
   std::set<pipeline::SharedText, pipeline::SharedText::Order> reasons_;  // under mutex_: one copy of each
 };

@@ -4,24 +4,26 @@
 
 namespace agent {
 
+namespace {
+constexpr size_t kMostKept = 1024;  // of the room for changed files, when all are taken
+}
+
 Progress::Progress(const std::map<FileId, FilePosition>& known, std::function<void(FilePosition)> first_seen)
     : first_seen_(std::move(first_seen)) {
   for (auto& [id, position] : known)
-    files_[id] = {.passed = position.position,
-                  .last_read_time = position.last_read_time,
-                  .holds = {},
-                  .taken = position.position};
+    files_[id] = {.passed = position.position, .last_read_time = position.last_read_time, .taken = position.position};
 }
 
-FilePosition Progress::File::position(FileId id) const {
-  uint64_t lowest = passed;
-  for (auto& [batch, begin] : holds) lowest = std::min(lowest, begin);
-  return {id, lowest, last_read_time};
+FilePosition Progress::position_of(FileId id, const File& f) const {
+  uint64_t lowest = f.passed;
+  if (auto holds = holds_.find(id); holds != holds_.end())
+    for (auto& [batch, begin] : holds->second) lowest = std::min(lowest, begin);
+  return {id, lowest, f.last_read_time};
 }
 
 Progress::File& Progress::file(FileId id, uint64_t first_position) {
   auto [at, is_new] = files_.try_emplace(id);
-  File& f = at->second;
+  File& f = *at;
   if (is_new) {
     f.passed = f.taken = first_position;
     if (!is_stream(id)) first_seen_({id, first_position, 0});
@@ -43,10 +45,11 @@ Progress::Hold Progress::new_hold() {
 
 void Progress::hold(Hold batch, FileId id, uint64_t begin) {
   std::lock_guard lock(mutex_);
-  File& f = file(id, begin);
-  auto at = std::find_if(f.holds.begin(), f.holds.end(), [&](auto& h) { return h.first == batch; });
-  if (at == f.holds.end())
-    f.holds.emplace_back(batch, begin);
+  file(id, begin);
+  Holds& holds = holds_[id];
+  auto at = std::find_if(holds.begin(), holds.end(), [&](auto& h) { return h.first == batch; });
+  if (at == holds.end())
+    holds.emplace_back(batch, begin);
   else
     at->second = std::min(at->second, begin);
 }
@@ -61,44 +64,48 @@ void Progress::pass(const FilePosition& passed) {
 void Progress::release(Hold batch, const std::vector<FileId>& files) {
   std::lock_guard lock(mutex_);
   for (FileId id : files) {
-    auto at = files_.find(id);
-    if (at == files_.end()) continue;
-    std::erase_if(at->second.holds, [&](auto& h) { return h.first == batch; });
-    note_change(id, at->second);
+    File* f = files_.find(id);
+    if (f == nullptr) continue;
+    if (auto holds = holds_.find(id); holds != holds_.end()) {
+      std::erase_if(holds->second, [&](auto& h) { return h.first == batch; });
+      if (holds->second.empty()) holds_.erase(holds);
+    }
+    note_change(id, *f);
   }
 }
 
 void Progress::forget(FileId id) {
   std::lock_guard lock(mutex_);
   files_.erase(id);
+  holds_.erase(id);
 }
 
 std::optional<FilePosition> Progress::position(FileId id) const {
   std::lock_guard lock(mutex_);
-  auto at = files_.find(id);
-  if (at == files_.end()) return std::nullopt;
-  return at->second.position(id);
+  const File* f = files_.find(id);
+  if (f == nullptr) return std::nullopt;
+  return position_of(id, *f);
 }
 
 bool Progress::holds(FileId file) const {
   std::lock_guard lock(mutex_);
-  auto found = files_.find(file);
-  return found != files_.end() && !found->second.holds.empty();
+  return holds_.contains(file);
 }
 
 std::vector<FilePosition> Progress::take_changed() {
   std::lock_guard lock(mutex_);
   std::vector<FilePosition> changed;
   for (FileId id : changed_) {
-    auto at = files_.find(id);
-    if (at == files_.end() || !at->second.changed) continue;
-    at->second.changed = false;
-    FilePosition position = at->second.position(id);
-    if (position.position == at->second.taken) continue;
-    at->second.taken = position.position;
+    File* f = files_.find(id);
+    if (f == nullptr || !f->changed) continue;
+    f->changed = false;
+    FilePosition position = position_of(id, *f);
+    if (position.position == f->taken) continue;
+    f->taken = position.position;
     changed.push_back(position);
   }
   changed_.clear();
+  if (changed_.capacity() > kMostKept) changed_ = {};
   return changed;
 }
 

@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "agent/checkpoint/id_map.h"
 #include "agent/checkpoint/records.h"
 
 namespace agent {
@@ -39,20 +40,20 @@ class Progress {
   struct File {
     uint64_t passed = 0;
     pipeline::UnixNanos last_read_time = 0;
-    std::vector<std::pair<Hold, uint64_t>> holds;
-    bool changed = false;  // perhaps
     uint64_t taken = 0;    // what take_changed() said last
-
-    FilePosition position(FileId id) const;
+    bool changed = false;  // perhaps
   };
+  using Holds = std::vector<std::pair<Hold, uint64_t>>;  // and where each begins
+  FilePosition position_of(FileId id, const File& f) const;
   File& file(FileId id, uint64_t first_position);
   void note_change(FileId id, File& f);
 
   const std::function<void(FilePosition)> first_seen_;
   mutable std::mutex mutex_;
-  std::unordered_map<FileId, File> files_;  // under mutex_
-  std::vector<FileId> changed_;             // under mutex_: files whose `changed` is set
-  Hold last_hold_ = 0;                      // under mutex_
+  IdMap<FileId, File> files_;                // under mutex_
+  std::unordered_map<FileId, Holds> holds_;  // under mutex_: of few files
+  std::vector<FileId> changed_;              // under mutex_: files whose `changed` is set
+  Hold last_hold_ = 0;                       // under mutex_
 };
 
 }  // namespace agent

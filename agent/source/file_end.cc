@@ -14,6 +14,7 @@ constexpr std::chrono::nanoseconds kWriterEvery = 1s;  // a deleted file whose w
 
 void FileShard::rotated(InodeKey key) {
   nanoseconds now = clock_.monotonic();
+  wake_at(key, now);
   for (auto [it, last] = by_inode_.equal_range(key); it != last; ++it) {
     TailedFile& tailed = *it->second;
     if (!tailed.at_rest) metrics_[tailed.file.source]->rotations.add();
@@ -26,6 +27,7 @@ void FileShard::rotated(InodeKey key) {
 
 void FileShard::gone(InodeKey key) {
   nanoseconds now = clock_.monotonic();
+  wake_at(key, now);
   for (auto [it, last] = by_inode_.equal_range(key); it != last; ++it) {
     TailedFile& tailed = *it->second;
     tailed.at_rest = tailed.gone = true;
@@ -111,7 +113,9 @@ std::vector<std::unique_ptr<TailedFile>> FileShard::find_copies(const TailedFile
   Successors search([&](InodeKey key) {
     for (auto [it, last] = by_inode_.equal_range(key); it != last; ++it)
       if (it->second->file.source == tailed.file.source) return true;
-    return false;
+    const std::vector<FileId> asleep = sleeping_.at_inode(key);
+    return std::any_of(asleep.begin(), asleep.end(),
+                       [&](FileId id) { return sleeping_.find(id)->source == tailed.file.source; });
   });
   auto found = search.find(tailed.file.path, tailed.file.identity, tailed.cursor.position);
   if (!found) return copies;
@@ -288,15 +292,7 @@ void FileShard::drop(TailedFile& tailed) {
   std::erase(active_, &tailed);
   std::erase(dirty_, &tailed);
   std::erase(holding_, &tailed);
-  for (auto [it, last] = by_inode_.equal_range(tailed.file.identity.key); it != last; ++it) {
-    if (it->second != &tailed) continue;
-    by_inode_.erase(it);
-    break;
-  }
-  auto lineage = lineages_.find(tailed.file.lineage.value);
-  std::erase(lineage->second, &tailed);
-  if (lineage->second.empty()) lineages_.erase(lineage);
-  files_.erase(tailed.file.id);
+  take_out(tailed);
 }
 
 }  // namespace agent

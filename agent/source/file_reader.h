@@ -158,7 +158,7 @@ class FileReader final : public FileReceiver {
   struct Progress {
     FileId id;
     InodeKey key;
-    std::string path;
+    pipeline::SharedText path;
     uint64_t size_bytes = 0, read_bytes = 0;
     bool paused = false;  // stands still because a sink is full
   };

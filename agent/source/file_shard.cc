@@ -12,11 +12,10 @@ using pipeline::Clock;
 using pipeline::Registry;
 
 namespace {
-constexpr int kBlocksPerTurn = 4;                         // 1 MiB: a backlog does not starve its neighbours
-constexpr std::chrono::nanoseconds kGather = 50ms;        // between a quiet file's first write and our look
-constexpr int kCheckShare = 1000;                         // of the time, quiet files get no more than one part
-constexpr std::chrono::nanoseconds kUnwatchedEvery = 1s;  // quiet files that get no watch
-constexpr int64_t kCatchUp = 100'000'000;  // by which read times come nearer to the clock with each read; ns
+constexpr int kBlocksPerTurn = 4;                   // 1 MiB: a backlog does not starve its neighbours
+constexpr std::chrono::nanoseconds kGather = 50ms;  // between a quiet file's first write and our look
+constexpr int kCheckShare = 1000;                   // of the time, quiet files get no more than one part
+constexpr int64_t kCatchUp = 100'000'000;           // by which read times come nearer to the clock with each read; ns
 // A label set takes some 1.3 KiB, with what the ports remember of it.
 size_t most_label_sets(const MemoryBudget& memory) {
   return std::clamp<size_t>(memory.limit_bytes() / (32 << 10), 1024, 65'536);
@@ -59,12 +58,22 @@ void FileShard::offer(OfferedFile offer) {
     batch_.clear();
     hand_on(tailed);  // the sinks note where reading starts
   }
-  look(tailed, tailed.changed_at);
+  if (look(tailed, tailed.changed_at)) sleep_at_once(tailed, tailed.changed_at);
+}
+
+TailedFile& FileShard::add(std::unique_ptr<TailedFile> owned) {
+  nanoseconds now = clock_.monotonic();
+  if (auto elder = sleeping_.of_lineage(owned->file.lineage)) wake(*elder, now);
+  TailedFile& tailed = insert(std::move(owned));
+  metrics_[tailed.file.source]->open_files.add(1);
+  tailed.path_metrics = path_metrics(tailed);
+  tailed.changed_at = now;
+  activate(tailed, now);
+  return tailed;
 }
 
 // Files of one birth: the last one added comes first (the copy of a truncated file, before what is new in it).
-TailedFile& FileShard::add(std::unique_ptr<TailedFile> owned) {
-  nanoseconds now = clock_.monotonic();
+TailedFile& FileShard::insert(std::unique_ptr<TailedFile> owned) {
   TailedFile& tailed = *owned;
   files_[tailed.file.id] = std::move(owned);
   by_inode_.emplace(tailed.file.identity.key, &tailed);
@@ -73,11 +82,20 @@ TailedFile& FileShard::add(std::unique_ptr<TailedFile> owned) {
     return other->file.birth_order >= tailed.file.birth_order;
   });
   lineage.insert(younger, &tailed);
-  metrics_[tailed.file.source]->open_files.add(1);
-  tailed.path_metrics = path_metrics(tailed);
-  tailed.changed_at = now;
-  activate(tailed, now);
   return tailed;
+}
+
+// It is followed no more, or otherwise.
+std::unique_ptr<TailedFile> FileShard::take_out(TailedFile& tailed) {
+  for (auto [it, last] = by_inode_.equal_range(tailed.file.identity.key); it != last; ++it) {
+    if (it->second != &tailed) continue;
+    by_inode_.erase(it);
+    break;
+  }
+  auto lineage = lineages_.find(tailed.file.lineage.value);
+  std::erase(lineage->second, &tailed);
+  if (lineage->second.empty()) lineages_.erase(lineage);
+  return std::move(files_.extract(tailed.file.id).mapped());
 }
 
 void FileShard::scan_done(std::shared_ptr<const FoundFiles> found) {
@@ -122,7 +140,7 @@ std::optional<std::chrono::nanoseconds> FileShard::turn() {
     if (deadline) until(*deadline);
   }
   if (!active_.empty()) until(next_look_);
-  if (!files_.empty()) until(next_check_);
+  if (!files_.empty() || !sleeping_.empty()) until(next_check_);
   if (!holding_.empty()) until(now + nanoseconds(std::max<int64_t>(next_due_ - clock_.wall(), 0)));
   if (!dirty_.empty() || rebuilder_) until(now + options_.poll_every);  // a port is full; its wake() may come first
   if (more) rest = 0ns;
@@ -155,9 +173,13 @@ void FileShard::take_watch_events(nanoseconds now) {
   bool lost = watch_.take(tokens_);
   for (uint64_t token : tokens_) {
     auto found = files_.find(FileId{token});
-    if (found != files_.end()) activate(*found->second, now);
+    if (found != files_.end())
+      activate(*found->second, now);
+    else
+      wake(FileId{token}, now);
   }
   if (!lost) return;
+  wake_changed(now);
   for (auto& [id, tailed] : files_) activate(*tailed, now);
 }
 
@@ -172,7 +194,7 @@ void FileShard::activate(TailedFile& tailed, nanoseconds now) {
 
 void FileShard::look_at_files(nanoseconds now) {
   next_look_ = now + options_.poll_every;
-  std::vector<TailedFile*> still_active, silent, condemned;
+  std::vector<TailedFile*> still_active, resting, silent, condemned;
   int64_t unwatched = 0;
   for (size_t i = 0; i < active_.size(); ++i) {  // a look at a truncated file may add one
     TailedFile* tailed = active_[i];
@@ -181,6 +203,8 @@ void FileShard::look_at_files(nanoseconds now) {
     if (tailed->dirty || !rest_if_quiet(*tailed, now)) {
       still_active.push_back(tailed);
       if (tailed->next_look > now && !tailed->at_rest) unwatched++;
+    } else if (!tailed->at_rest) {
+      resting.push_back(tailed);
     }
     if (tailed->condemned)
       condemned.push_back(tailed);
@@ -192,15 +216,7 @@ void FileShard::look_at_files(nanoseconds now) {
   unwatched_.set(unwatched);
   for (TailedFile* tailed : silent) finish_if_possible(*tailed, now);
   for (TailedFile* tailed : condemned) give_up(*tailed);
-}
-
-// What the watches should have told, but a network file system may not.
-void FileShard::check_quiet_files(nanoseconds now) {
-  std::vector<TailedFile*> quiet;  // a truncated file changes its place in files_
-  for (auto& [id, tailed] : files_) {
-    if (tailed->watched) quiet.push_back(tailed.get());
-  }
-  for (TailedFile* tailed : quiet) look(*tailed, now);
+  for (TailedFile* tailed : resting) sleep(*tailed);
 }
 
 bool FileShard::look(TailedFile& tailed, nanoseconds now) {
@@ -221,21 +237,6 @@ bool FileShard::look(TailedFile& tailed, nanoseconds now) {
   }
   if (status->links == 0 || tailed.gone) note_deleted(tailed, status->links, now);
   count_lag(tailed);
-  return true;
-}
-
-// A file without writes for a while is watched instead of polled. False: it stays polled.
-bool FileShard::rest_if_quiet(TailedFile& tailed, nanoseconds now) {
-  if (now - tailed.changed_at < options_.quiet_after) return false;
-  if (tailed.at_rest && (tailed.gone || tailed.has_tail())) return false;  // waits to be finished
-  if (!watch_.watch(*tailed.file.handle, tailed.file.id.value)) {
-    tailed.next_look = now + kUnwatchedEvery;
-    return false;
-  }
-  if (!look(tailed, now) || tailed.dirty) return false;  // what was written before the watch was set
-  tailed.watched = true;
-  tailed.active = false;
-  let_labels_go(tailed);
   return true;
 }
 
@@ -455,7 +456,14 @@ void FileShard::let_labels_go(TailedFile& tailed) const {
 
 std::vector<FileReader::Progress> FileShard::progress() const {
   std::vector<FileReader::Progress> all;
-  all.reserve(files_.size());
+  all.reserve(files_.size() + sleeping_.size());
+  sleeping_.for_each([&](FileId id, const SleepingFiles::Sleeper& sleeper) {
+    all.push_back({.id = id,
+                   .key = sleeper.key,
+                   .path = sleeper.path,
+                   .size_bytes = sleeper.position,
+                   .read_bytes = sleeper.position});
+  });
   for (const auto& [id, tailed] : files_) {
     all.push_back({.id = id,
                    .key = tailed->file.identity.key,

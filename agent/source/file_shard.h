@@ -7,7 +7,8 @@
 // read times, so that a rebuild, which goes by those, cuts at the same place.
 //
 // A file that was written to within `quiet_after` is looked at with fstat every `poll_every`: cheaper than one event
-// per write. A quiet one is watched. A file of a lineage waits until its elders are at rest and read to their end.
+// per write. A quiet one is watched, and sleeps if it is read to its end (quiet_files.cc). A file of a lineage waits
+// until its elders are at rest and read to their end.
 //
 // Life:    offers may come before scan_done(); nothing is read until then.
 // Thread:  one.
@@ -28,6 +29,7 @@
 #include "agent/source/patience.h"
 #include "agent/source/quiet_watch.h"
 #include "agent/source/rebuilder.h"
+#include "agent/source/sleeping_files.h"
 #include "agent/source/source_metrics.h"
 #include "agent/source/tailed_file.h"
 #include "pipeline/base/log.h"
@@ -74,6 +76,17 @@ class FileShard final : public FileReceiver {
   void activate(TailedFile& tailed, nanoseconds now);
   [[nodiscard]] bool rest_if_quiet(TailedFile& tailed, nanoseconds now);
   TailedFile& add(std::unique_ptr<TailedFile> owned);
+  TailedFile& insert(std::unique_ptr<TailedFile> owned);
+  std::unique_ptr<TailedFile> take_out(TailedFile& tailed);
+
+  // quiet_files.cc
+  bool watch(TailedFile& tailed, nanoseconds now);
+  [[nodiscard]] bool may_sleep(const TailedFile& tailed) const;
+  void sleep(TailedFile& tailed);
+  void sleep_at_once(TailedFile& tailed, nanoseconds now);
+  TailedFile* wake(FileId id, nanoseconds now);
+  void wake_at(InodeKey key, nanoseconds now);
+  void wake_changed(nanoseconds now);
   void note_deleted(TailedFile& tailed, uint64_t links, nanoseconds now);
   void give_up(TailedFile& tailed);
 
@@ -101,6 +114,7 @@ class FileShard final : public FileReceiver {
   void expire_held();
 
   void close_ports(const std::vector<size_t>& ports);
+  void wake_restaged(const std::vector<size_t>& sources);
   void restage(TailedFile& tailed, const pipeline::StageList* old_stages);
   void read_again(TailedFile& tailed, const std::vector<pipeline::ByteRange>& lines);
   [[nodiscard]] TailedFile* find(InodeKey key, size_t source);
@@ -112,6 +126,7 @@ class FileShard final : public FileReceiver {
 
   // parking.cc
   void close_quiet_files(nanoseconds now);
+  void close_sleeping_files(nanoseconds since);
   void make_room(nanoseconds now, const TailedFile* wanted);
   [[nodiscard]] bool is_read(const TailedFile& tailed) const;
   [[nodiscard]] bool is_owed(const TailedFile& tailed) const;
@@ -182,7 +197,8 @@ class FileShard final : public FileReceiver {
   std::vector<RebuildJob> rebuild_jobs_;
   std::unique_ptr<Rebuilder> rebuilder_;  // until all jobs are done
 
-  std::map<FileId, std::unique_ptr<TailedFile>> files_;
+  std::map<FileId, std::unique_ptr<TailedFile>> files_;  // those awake
+  SleepingFiles sleeping_;
   std::unordered_multimap<InodeKey, TailedFile*> by_inode_;
   std::unordered_map<uint64_t, std::vector<TailedFile*>> lineages_;  // in birth order
   std::vector<TailedFile*> active_;                                  // polled

@@ -28,6 +28,7 @@ bool FileShard::is_owed(const TailedFile& tailed) const {
 void FileShard::close_quiet_files(nanoseconds now) {
   if (options_.open_files == nullptr || !options_.open_files->scarce() || now < next_closing_) return;
   next_closing_ = now + kClosingEvery;
+  close_sleeping_files(now - options_.close_after);
   std::vector<TailedFile*> quiet;
   for (auto& [id, tailed] : files_) {
     if (tailed->file.handle->is_open() && tailed->watched && now - tailed->changed_at >= options_.close_after &&
@@ -42,10 +43,27 @@ void FileShard::close_quiet_files(nanoseconds now) {
   }
 }
 
+// Those that have not changed since then. One that was written to a moment ago stays open: its watch will tell.
+void FileShard::close_sleeping_files(nanoseconds since) {
+  std::vector<std::pair<nanoseconds, FileId>> open;
+  sleeping_.for_each([&](FileId id, const SleepingFiles::Sleeper& sleeper) {
+    if (sleeper.handle->is_open() && sleeper.changed_at() <= since) open.emplace_back(sleeper.changed_at(), id);
+  });
+  std::sort(open.begin(), open.end());
+  for (const auto& [changed_at, id] : open) {
+    if (options_.open_files->too_many() == 0) return;
+    const SleepingFiles::Sleeper& sleeper = *sleeping_.find(id);
+    auto status = sleeper.handle->status();
+    if (status && status->size_bytes == sleeper.position) (void)sleeper.handle->park();
+  }
+}
+
 // No descriptor is left: files that are read to their end are closed however recently they changed, then those of which
 // stages hold lines (that may go on in a file which waits for a descriptor), and, if there are none, those that stand
 // in line last. `wanted` is to be read now.
 void FileShard::make_room(nanoseconds now, const TailedFile* wanted) {
+  close_sleeping_files(now);
+  if (!options_.open_files->full()) return;
   struct Candidate {
     TailedFile* tailed;
     int rank;

@@ -1,5 +1,6 @@
 #include "agent/source/quiet_watch.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -17,11 +18,11 @@ bool QuietWatch::watch(const FileHandle& file, uint64_t token) {
   // An open file is not watched by its name: it may have been renamed or deleted. The watch outlives the descriptor.
   int wd = ::inotify_add_watch(fd_, file.watch_path().c_str(), IN_MODIFY | IN_ONESHOT);
   if (wd < 0) return false;
-  auto [first, last] = tokens_.equal_range(wd);
-  for (auto it = first; it != last; ++it) {
-    if (it->second == token) return true;
-  }
-  tokens_.emplace(wd, token);
+  auto [there, fresh] = tokens_.try_emplace(watch_of(wd));
+  if (fresh) *there = token;
+  if (*there == token) return true;
+  auto [first, last] = others_.equal_range(wd);
+  if (std::none_of(first, last, [&](const auto& other) { return other.second == token; })) others_.emplace(wd, token);
   return true;
 }
 
@@ -36,9 +37,12 @@ bool QuietWatch::take(std::vector<uint64_t>& tokens) {
       const auto* event = reinterpret_cast<const inotify_event*>(at);
       at += sizeof(inotify_event) + event->len;
       if (event->mask & IN_Q_OVERFLOW) lost = true;
-      auto [first, last] = tokens_.equal_range(event->wd);
+      if (event->wd < 0) continue;
+      if (const uint64_t* token = tokens_.find(watch_of(event->wd))) tokens.push_back(*token);
+      tokens_.erase(watch_of(event->wd));
+      auto [first, last] = others_.equal_range(event->wd);
       for (auto it = first; it != last; ++it) tokens.push_back(it->second);
-      tokens_.erase(first, last);
+      others_.erase(first, last);
     }
   }
 }

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "agent/checkpoint/id_map.h"
 #include "agent/source/file_handle.h"
 
 namespace agent {
@@ -30,7 +31,13 @@ class QuietWatch {
 
  private:
   const int fd_;
-  std::unordered_multimap<int, uint64_t> tokens_;  // by watch; two sources may read one file
+  // By watch. Two sources may read one file: further tokens stand in `others_`.
+  struct Watch {
+    uint64_t value;
+  };
+  static Watch watch_of(int wd) { return {static_cast<uint64_t>(wd)}; }
+  IdMap<Watch, uint64_t> tokens_;
+  std::unordered_multimap<int, uint64_t> others_;
 };
 
 }  // namespace agent

@@ -34,6 +34,7 @@ void FileShard::change(ReaderChange change) {
     }
     ports_[port.index] = std::move(port.port);
   }
+  wake_restaged(change.restaged);
   std::vector<std::shared_ptr<const SourceOptions>> before = std::exchange(sources_, std::move(change.sources));
   for (size_t i = metrics_.size(); i < sources_.size(); ++i)
     metrics_.push_back(std::make_unique<SourceMetrics>(registry_, sources_[i]->name));
@@ -49,6 +50,16 @@ void FileShard::change(ReaderChange change) {
     rebuilder_ = std::make_unique<Rebuilder>(sources_, metrics_, lost_bytes_, change.found, block_, labels_);
   else
     rebuilder_->add_files(*change.found);
+}
+
+// Those asleep with a state of the stages.
+void FileShard::wake_restaged(const std::vector<size_t>& sources) {
+  std::vector<FileId> stale;
+  sleeping_.for_each([&](FileId id, const SleepingFiles::Sleeper& sleeper) {
+    if (sleeper.stage_state && std::find(sources.begin(), sources.end(), sleeper.source) != sources.end())
+      stale.push_back(id);
+  });
+  for (FileId id : stale) wake(id, clock_.monotonic());
 }
 
 void FileShard::close_ports(const std::vector<size_t>& ports) {
@@ -101,6 +112,7 @@ void FileShard::read_again(TailedFile& tailed, const std::vector<ByteRange>& lin
 }
 
 TailedFile* FileShard::find(InodeKey key, size_t source) {
+  wake_at(key, clock_.monotonic());
   for (auto [it, last] = by_inode_.equal_range(key); it != last; ++it)
     if (it->second->file.source == source) return it->second;
   return nullptr;
@@ -125,6 +137,9 @@ void FileShard::relabel(InodeKey key, size_t source, pipeline::LabelSet labels) 
 FoundFiles FileShard::found() const {
   FoundFiles found;
   for (const auto& [id, tailed] : files_) found[id] = {tailed->file.handle, tailed->file.source};
+  sleeping_.for_each([&](FileId id, const SleepingFiles::Sleeper& sleeper) {
+    found[id] = {sleeper.handle, sleeper.source};
+  });
   return found;
 }
 

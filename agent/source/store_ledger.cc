@@ -74,7 +74,7 @@ FileRecord StoreLedger::file_record(const Record& record) {
 bool StoreLedger::knows(const SourceOptions& source, InodeKey key) const {
   std::lock_guard lock(mutex_);
   for (auto [it, last] = unclaimed_.equal_range(key); it != last; ++it) {
-    if (records_.at(it->second).source.str() == source.name && !withdrawn_.contains(it->second)) return true;
+    if (record_of(it->second).source.str() == source.name && !withdrawn_.contains(it->second)) return true;
   }
   return false;
 }
@@ -84,13 +84,13 @@ std::optional<KnownFile> StoreLedger::find(const SourceOptions& source, InodeKey
   std::lock_guard lock(mutex_);
   auto best = unclaimed_.end();
   for (auto [it, last] = unclaimed_.equal_range(key); it != last; ++it) {
-    const Record& record = records_.at(it->second);
+    const Record& record = record_of(it->second);
     const FileIdentity& identity = record.identity;
     if (record.source.str() != source.name || !identity.matches(key, head)) continue;
     if (identity.is_weak() && !in_same_folder(record.path.str(), path)) continue;
     if (highest_position(it->second, source) > size_bytes) continue;  // shorter than what was read: another file
     if (is_blank(it->second, source, head) && !is_name_or_rotation(record.path.str(), path)) continue;
-    if (best != unclaimed_.end() && records_.at(best->second).identity.fingerprint_bytes >= identity.fingerprint_bytes)
+    if (best != unclaimed_.end() && record_of(best->second).identity.fingerprint_bytes >= identity.fingerprint_bytes)
       continue;
     best = it;
   }
@@ -107,7 +107,7 @@ std::optional<KnownFile> StoreLedger::find(const SourceOptions& source, InodeKey
 
 // Found: it is nobody's no more.
 void StoreLedger::take(FileId file) {
-  const Record& record = records_.at(file);
+  const Record& record = record_of(file);
   auto [it, last] = unclaimed_.equal_range(record.identity.key);
   it = std::find_if(it, last, [&](const auto& entry) { return entry.second == file; });
   if (it != last) unclaimed_.erase(it);
@@ -119,7 +119,7 @@ std::vector<KnownFile> StoreLedger::missing(const SourceOptions& source) const {
   std::lock_guard lock(mutex_);
   std::vector<KnownFile> all;
   for (const auto& [key, file] : unclaimed_) {
-    if (records_.at(file).source.str() == source.name && !withdrawn_.contains(file))
+    if (record_of(file).source.str() == source.name && !withdrawn_.contains(file))
       all.push_back(known_file(file, source));
   }
   return all;
@@ -132,8 +132,8 @@ void StoreLedger::claim(FileId file) {
 
 bool StoreLedger::begins_like(FileId file, std::string_view head) const {
   std::lock_guard lock(mutex_);
-  auto found = records_.find(file);
-  return found != records_.end() && alike(found->second.identity, head);
+  const Record* found = records_.find(file);
+  return found != nullptr && alike(found->identity, head);
 }
 
 bool StoreLedger::is_copy(const SourceOptions& source, InodeKey key) const {
@@ -142,7 +142,7 @@ bool StoreLedger::is_copy(const SourceOptions& source, InodeKey key) const {
 }
 
 KnownFile StoreLedger::known_file(FileId file, const SourceOptions& source) const {
-  const Record& record = records_.at(file);
+  const Record& record = record_of(file);
   KnownFile known;
   known.id = file;
   known.identity = record.identity;
@@ -172,7 +172,7 @@ uint64_t StoreLedger::highest_position(FileId file, const SourceOptions& source)
 bool StoreLedger::is_blank(FileId file, const SourceOptions& source, std::string_view head) const {
   auto released = released_.find(file);
   const uint64_t read_bytes = released == released_.end() ? highest_position(file, source) : released->second.position;
-  return records_.at(file).identity.is_blank(head, read_bytes);
+  return record_of(file).identity.is_blank(head, read_bytes);
 }
 
 FileId StoreLedger::adopt(const SourceOptions& source, const FileIdentity& identity, const SharedText& path,
@@ -189,11 +189,11 @@ void StoreLedger::set_birth_order(FileId file, uint64_t birth_order) {
   FileRecord record;
   {
     std::lock_guard lock(mutex_);
-    auto found = records_.find(file);
-    if (found == records_.end()) return;
-    found->second.birth_order = birth_order;
-    if (found->second.identity.fingerprint_bytes == 0) return;  // still empty: noted when it has grown
-    record = file_record(found->second);
+    Record* found = records_.find(file);
+    if (found == nullptr) return;
+    found->birth_order = birth_order;
+    if (found->identity.fingerprint_bytes == 0) return;  // still empty: noted when it has grown
+    record = file_record(*found);
   }
   store_.update_file(file, std::move(record));
 }
@@ -202,23 +202,23 @@ void StoreLedger::update(FileId file, const FileIdentity& identity) {
   FileRecord record;
   {
     std::lock_guard lock(mutex_);
-    auto found = records_.find(file);
-    if (found == records_.end()) return;
-    if (identity.key != found->second.identity.key) copies_.emplace(identity.key, found->second.source.str());
-    found->second.identity = identity;
-    record = file_record(found->second);
+    Record* found = records_.find(file);
+    if (found == nullptr) return;
+    if (identity.key != found->identity.key) copies_.emplace(identity.key, found->source.str());
+    found->identity = identity;
+    record = file_record(*found);
   }
   store_.update_file(file, std::move(record));
 }
 
 void StoreLedger::release(FileId file, uint64_t position, std::optional<uint64_t> cut_line_at) {
   std::lock_guard lock(mutex_);
-  auto found = records_.find(file);
-  if (found == records_.end()) return;
-  unclaimed_.emplace(found->second.identity.key, file);
+  const Record* found = records_.find(file);
+  if (found == nullptr) return;
+  unclaimed_.emplace(found->identity.key, file);
   released_[file] = {position, cut_line_at};
   withdrawn_.insert(file);
-  store_.save_cursor(found->second.source, withdrawn_key(file), "1");
+  store_.save_cursor(found->source, withdrawn_key(file), "1");
 }
 
 void StoreLedger::set_sinks(std::vector<Sink*> sinks, std::vector<Sink*> retiring) {
@@ -235,7 +235,7 @@ void StoreLedger::finished(FileId file, uint64_t end) {
 void StoreLedger::first_scan_done(const std::set<std::string>& sources) {
   std::lock_guard lock(mutex_);
   std::erase_if(unclaimed_, [&](const auto& entry) {
-    const Record& record = records_.at(entry.second);
+    const Record& record = record_of(entry.second);
     if (!sources.contains(record.source)) return false;
     // Not wanted at present; one that is there may be again, and must not be read anew then.
     const bool withdrawn = withdrawn_.contains(entry.second);
@@ -248,7 +248,10 @@ void StoreLedger::first_scan_done(const std::set<std::string>& sources) {
   });
 }
 
-void StoreLedger::forget(FileId file, const Record& record) {
+void StoreLedger::forget(FileId file) {
+  const Record* found = records_.find(file);
+  if (found == nullptr) return;
+  const Record record = *found;
   if (withdrawn_.erase(file) > 0) store_.save_cursor(record.source, withdrawn_key(file), "");
   released_.erase(file);
   copies_.erase({record.identity.key, record.source.str()});
@@ -269,18 +272,15 @@ void StoreLedger::dropped_by(size_t sink, FileId file, std::string_view reason, 
 std::map<FileId, FileRecord> StoreLedger::files() const {
   std::lock_guard lock(mutex_);
   std::map<FileId, FileRecord> files;
-  for (const auto& [id, record] : records_) files.emplace(id, file_record(record));
+  records_.for_each([&](FileId id, const Record& record) { files.emplace_hint(files.end(), id, file_record(record)); });
   return files;
 }
 
 std::vector<FileId> StoreLedger::file_ids() const {
+  std::lock_guard lock(mutex_);
   std::vector<FileId> ids;
-  {
-    std::lock_guard lock(mutex_);
-    ids.reserve(records_.size());
-    for (const auto& [id, record] : records_) ids.push_back(id);
-  }
-  std::sort(ids.begin(), ids.end());
+  ids.reserve(records_.size());
+  records_.for_each([&](FileId id, const Record&) { ids.push_back(id); });
   return ids;
 }
 
@@ -288,8 +288,7 @@ std::map<FileId, FileRecord> StoreLedger::files(std::span<const FileId> ids) con
   std::lock_guard lock(mutex_);
   std::map<FileId, FileRecord> files;
   for (FileId id : ids)
-    if (auto found = records_.find(id); found != records_.end())
-      files.emplace_hint(files.end(), id, file_record(found->second));
+    if (const Record* found = records_.find(id)) files.emplace_hint(files.end(), id, file_record(*found));
   return files;
 }
 
@@ -314,7 +313,7 @@ void StoreLedger::sweep() {
     std::erase_if(endings_, [&](const Ending& ending) {
       if (!all_sinks_past(ending)) return false;
       done.push_back(ending.file);
-      if (auto record = records_.find(ending.file); record != records_.end()) forget(ending.file, record->second);
+      forget(ending.file);
       return true;
     });
   }

@@ -12,6 +12,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "agent/checkpoint/id_map.h"
 #include "agent/source/file_ledger.h"
 
 namespace agent {
@@ -68,11 +69,12 @@ class StoreLedger final : public FileLedger {
     FileIdentity identity;
     uint64_t birth_order = 0;
   };
+  const Record& record_of(FileId file) const { return *records_.find(file); }  // which is there
   pipeline::SharedText source_name(const std::string& name);
   static FileRecord file_record(const Record& record);
   void load_withdrawn();
   void take(FileId file);
-  void forget(FileId file, const Record& record);
+  void forget(FileId file);
   KnownFile known_file(FileId file, const SourceOptions& source) const;
   uint64_t highest_position(FileId file, const SourceOptions& source) const;
   bool is_blank(FileId file, const SourceOptions& source, std::string_view head) const;
@@ -87,7 +89,7 @@ class StoreLedger final : public FileLedger {
   std::unordered_set<FileId> withdrawn_;                 // under mutex_: released in any run, unclaimed
   std::set<std::pair<InodeKey, std::string>> copies_;    // under mutex_: and of which source
   std::unordered_multimap<InodeKey, FileId> unclaimed_;  // under mutex_: of former runs, not found yet
-  std::unordered_map<FileId, Record> records_;           // under mutex_: files in use
+  IdMap<FileId, Record> records_;                        // under mutex_: files in use
   std::set<pipeline::SharedText, pipeline::SharedText::Order> source_names_;  // under mutex_: one copy of each
   std::vector<Ending> endings_;                                               // under mutex_
 };
