@@ -18,8 +18,9 @@ void FileTable::sort_out_copies() {
   std::erase_if(fresh_, [&](InodeKey key) {
     auto held = files_.find(key);
     if (held == files_.end()) return true;
+    if (!held->second.fresh) return false;
     auto is_copy = [&](size_t source) { return ledger_.is_copy(*sources_[source].options, key); };
-    std::erase_if(held->second.wanted_by, is_copy);
+    std::erase_if(held->second.fresh->wanted_by, is_copy);
     if (!may_become_copy(held->second)) return false;
     suspects_.push_back(key);
     return true;
@@ -27,16 +28,17 @@ void FileTable::sort_out_copies() {
 }
 
 bool FileTable::may_become_copy(Held& held) {
-  if (!held.offers.empty() || held.only_if_known) return false;
-  if (held.suspected_until && *held.suspected_until <= now_()) return false;
+  Fresh& fresh = *held.fresh;
+  if (!held.offers.empty() || fresh.only_if_known) return false;
+  if (fresh.suspected_until && *fresh.suspected_until <= now_()) return false;
   const std::string head = head_of(held);
   auto is_suspect = [&](size_t source) {
     if (sources_[source].options->type != SourceType::kFile) return false;
     const Offer* live = live_offer_of(held.path, source);
     return live != nullptr && ledger_.begins_like(live->id, head);
   };
-  if (std::none_of(held.wanted_by.begin(), held.wanted_by.end(), is_suspect)) return false;
-  if (!held.suspected_until) held.suspected_until = now_() + kSuspicion;
+  if (std::none_of(fresh.wanted_by.begin(), fresh.wanted_by.end(), is_suspect)) return false;
+  if (!fresh.suspected_until) fresh.suspected_until = now_() + kSuspicion;
   return true;
 }
 

@@ -126,10 +126,9 @@ void FileTable::open(const std::string& path, Wish wish) {
     held.handle = *std::move(handle);
     if (no_descriptors()) (void)held.handle->park();
     held.path = wish.first_path == path ? own : pipeline::SharedText(std::move(wish.first_path));
-    held.modified_nanos = status->modified_nanos;
-    held.size_bytes = status->size_bytes;
-    held.wanted_by = std::move(wish.sources);
-    held.only_if_known = wish.only_if_known;
+    note_fresh(held, *status);
+    held.fresh->wanted_by = std::move(wish.sources);
+    held.fresh->only_if_known = wish.only_if_known;
     fresh_.push_back(status->key);
     held_gauge_.set(static_cast<int64_t>(files_.size()));
   }
@@ -145,7 +144,7 @@ bool FileTable::is_replaced(InodeKey key, const std::string& path) const {
 void FileTable::replace(InodeKey key) {
   auto held = files_.find(key);
   for (const Offer& offer : held->second.offers)
-    if (offer.reader != nullptr) offer.reader->replaced(key, offer.source);
+    if (FileReceiver* reader = reader_of(offer)) reader->replaced(key, offer.source);
   for (const auto& path : held->second.names) names_.erase(path);
   std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.candidate.key == key; });
   std::erase(fresh_, key);
@@ -173,20 +172,6 @@ void FileTable::Name::forget_refused(const std::string& source) {
   if (!refused) return;
   std::erase_if(*refused, [&](const Target& t) { return t.source == source; });
   if (refused->empty()) refused.reset();
-}
-
-bool FileTable::NameSet::contains(const std::string& name) const {
-  return std::any_of(names_.begin(), names_.end(), [&](const auto& other) { return other.str() == name; });
-}
-
-void FileTable::NameSet::insert(const pipeline::SharedText& name) {
-  if (contains(name)) return;
-  names_.reserve(names_.size() + 1);
-  names_.insert(std::upper_bound(names_.begin(), names_.end(), name), name);
-}
-
-void FileTable::NameSet::erase(const std::string& name) {
-  std::erase_if(names_, [&](const auto& other) { return other.str() == name; });
 }
 
 void FileTable::attach(const pipeline::SharedText& path, InodeKey key) {
@@ -265,7 +250,7 @@ void FileTable::change_sources(const std::set<size_t>& changed, const std::set<s
 void FileTable::withdraw_unwanted(InodeKey key, Held& held, const std::set<size_t>& changed) {
   std::erase_if(held.offers, [&](Offer& offer) {
     if (!changed.contains(offer.source) || still_wanted(key, held, offer)) return false;
-    if (offer.reader != nullptr) offer.reader->withdraw(key, offer.source);
+    if (FileReceiver* reader = reader_of(offer)) reader->withdraw(key, offer.source);
     return true;
   });
   if (held.offers.empty() && held.waiting == 0) return;
@@ -276,7 +261,7 @@ void FileTable::withdraw_unwanted(InodeKey key, Held& held, const std::set<size_
 }
 
 // Those of `sources` that have it neither offered nor waiting are to get it with the next offers.
-void FileTable::want(InodeKey key, Held& held, std::vector<size_t> sources) {
+bool FileTable::want(InodeKey key, Held& held, std::vector<size_t> sources) {
   auto has = [&](size_t source) {
     return std::any_of(held.offers.begin(), held.offers.end(), [&](auto& o) { return o.source == source; }) ||
            (held.waiting > 0 && std::any_of(waiting_.begin(), waiting_.end(), [&](const Waiting& w) {
@@ -286,9 +271,13 @@ void FileTable::want(InodeKey key, Held& held, std::vector<size_t> sources) {
   std::erase_if(sources, has);
   std::sort(sources.begin(), sources.end());
   sources.erase(std::unique(sources.begin(), sources.end()), sources.end());
-  held.wanted_by = std::move(sources);
-  held.only_if_known = false;
-  if (!held.wanted_by.empty()) fresh_.push_back(key);
+  if (held.fresh) held.fresh->wanted_by.clear();
+  if (sources.empty()) return false;
+  if (!held.fresh) note_fresh(held, held.handle->status().value_or(FileHandle::Status()));
+  held.fresh->wanted_by = std::move(sources);
+  held.fresh->only_if_known = false;
+  fresh_.push_back(key);
+  return true;
 }
 
 // By its name, or by the one under which it was first seen; then its reader gets its labels.
@@ -301,8 +290,8 @@ bool FileTable::still_wanted(InodeKey key, const Held& held, Offer& offer) {
   Target target = describe(offer.source, offer.path, true);
   if (target.state != "active") return false;
   const uint64_t labels_hash = pipeline::hash64(target.labels.text());
-  if (std::exchange(offer.labels_hash, labels_hash) != labels_hash && offer.reader != nullptr)
-    offer.reader->relabel(key, offer.source, target.labels);
+  if (FileReceiver* reader = reader_of(offer); std::exchange(offer.labels_hash, labels_hash) != labels_hash && reader)
+    reader->relabel(key, offer.source, target.labels);
   offer.target = sources_[offer.source].metadata ? std::make_unique<Target>(std::move(target)) : nullptr;
   return true;
 }
@@ -344,16 +333,17 @@ std::vector<FileTable::Candidate> FileTable::fresh_candidates() {
   std::vector<Candidate> candidates;
   for (InodeKey key : fresh_) {
     const Held& held = files_.at(key);
+    if (!held.fresh) continue;
     const std::string head = head_of(held);
-    for (size_t source : held.wanted_by) {
-      auto known = ledger_.find(*sources_[source].options, key, held.path, head, held.size_bytes);
-      if (!known && held.only_if_known) continue;
+    for (size_t source : held.fresh->wanted_by) {
+      auto known = ledger_.find(*sources_[source].options, key, held.path, head, held.fresh->size_bytes);
+      if (!known && held.fresh->only_if_known) continue;
       pipeline::SharedText path = known ? known->path : held.path;
       const bool rotated =
           sources_[source].rules.is_rotated_name(path.str());  // of equal times the live one is younger
       const bool has_place = known && !known->is_anew;
       auto order =
-          std::tuple(has_place ? 0 : 2, has_place ? known->birth_order : 0, held.modified_nanos, !rotated, path);
+          std::tuple(has_place ? 0 : 2, has_place ? known->birth_order : 0, held.fresh->modified_nanos, !rotated, path);
       const bool there_before = first_scan_ || scanned_first_.contains(source);
       candidates.push_back({key, source, shared(std::move(known)), FileIdentity::of(key, head), held.handle, path,
                             std::move(order), there_before});
@@ -442,8 +432,7 @@ void FileTable::add_heir(size_t source, Heir heir, uint64_t order, std::vector<C
     Held& held = it->second;
     held.handle = heir.handle;
     held.path = heir.live_path;
-    held.modified_nanos = status->modified_nanos;
-    held.size_bytes = status->size_bytes;
+    note_fresh(held, *status);
     fresh_.push_back(status->key);
     attach(heir.path, status->key);
   }
@@ -454,10 +443,21 @@ void FileTable::add_heir(size_t source, Heir heir, uint64_t order, std::vector<C
                         std::move(heir.handle), std::move(heir.live_path), std::move(place), false});
 }
 
+void FileTable::note_fresh(Held& held, const FileHandle::Status& status) {
+  if (!held.fresh) held.fresh = std::make_unique<Fresh>();
+  held.fresh->modified_nanos = status.modified_nanos;
+  held.fresh->size_bytes = status.size_bytes;
+}
+
+void FileTable::let_go_of_fresh(Held& held) {
+  if (held.fresh && held.waiting == 0) held.fresh.reset();
+}
+
 // Nobody wants it after all: its name stays known, so that it is not opened again.
 void FileTable::drop_unwanted(InodeKey key) {
   auto held = files_.find(key);
-  if (held == files_.end() || !held->second.offers.empty() || held->second.waiting > 0) return;
+  if (held == files_.end()) return;
+  if (!held->second.offers.empty() || held->second.waiting > 0) return let_go_of_fresh(held->second);
   for (const auto& path : held->second.names) names_[path].open = false;
   files_.erase(held);
 }
@@ -502,27 +502,36 @@ void FileTable::offer(const Candidate& candidate) {
     file.position = candidate.there_before ? start_position(*options, held) : 0;
     file.id = ledger_.adopt(*options, file.identity, candidate.path, file.birth_order);
   }
-  FileReceiver* reader = readers_.empty() ? nullptr : readers_[file.lineage.value % readers_.size()];
+  const auto reader = static_cast<uint16_t>(readers_.empty() ? 0 : file.lineage.value % readers_.size());
   State state = state_of(held, candidate.source);
   file.rotated = state != State::kLive;
   const uint64_t labels_hash = pipeline::hash64(target.labels.text());
   std::unique_ptr<Target> kept = file.plain_labels ? nullptr : std::make_unique<Target>(std::move(target));
   held.offers.reserve(held.offers.size() + 1);
-  held.offers.push_back({candidate.source, reader, candidate.path, std::move(kept), labels_hash, state, file.id});
+  held.offers.push_back({.path = candidate.path,
+                         .target = std::move(kept),
+                         .labels_hash = labels_hash,
+                         .id = file.id,
+                         .source = static_cast<uint32_t>(candidate.source),
+                         .reader = reader,
+                         .state = state});
   if (found_) (*found_)[file.id] = {file.handle, candidate.source};
-  if (reader != nullptr) reader->offer(std::move(file));
+  if (FileReceiver* receiver = reader_of(held.offers.back())) receiver->offer(std::move(file));
 }
 
 // After the last newline of a file that is there at the first scan and to be read from its end; otherwise 0.
-uint64_t FileTable::start_position(const SourceOptions& options, const Held& held) const {
+uint64_t FileTable::start_position(const SourceOptions& options, const Held& held) {
   if (options.start_at != StartAt::kEnd) return 0;
-  uint64_t from = held.size_bytes - std::min(held.size_bytes, kLineSearchBytes);
-  std::string end(held.size_bytes - from, '\0');
+  const bool open = held.handle->is_open();  // a closed one is closed again after that
+  const uint64_t size_bytes = held.fresh->size_bytes;
+  uint64_t from = size_bytes - std::min(size_bytes, kLineSearchBytes);
+  std::string end(size_bytes - from, '\0');
   auto size = held.handle->read_at(from, end.data(), end.size());
-  if (!size) return held.size_bytes;
+  if (!open) (void)held.handle->park();
+  if (!size) return size_bytes;
   size_t newline = std::string_view(end.data(), *size).rfind('\n');
   if (newline != std::string_view::npos) return from + newline + 1;
-  return from == 0 ? 0 : held.size_bytes;
+  return from == 0 ? 0 : size_bytes;
 }
 
 FileTable::State FileTable::state_of(const Held& held, size_t source) const {
@@ -543,9 +552,10 @@ void FileTable::tell_state(InodeKey key) {
   if (held == files_.end()) return;
   for (Offer& offer : held->second.offers) {
     State state = state_of(held->second, offer.source);
-    if (state == std::exchange(offer.state, state) || offer.reader == nullptr) continue;
-    if (state == State::kGone) offer.reader->gone(key);
-    if (state == State::kRotated) offer.reader->rotated(key);
+    FileReceiver* reader = reader_of(offer);
+    if (state == std::exchange(offer.state, state) || reader == nullptr) continue;
+    if (state == State::kGone) reader->gone(key);
+    if (state == State::kRotated) reader->rotated(key);
   }
 }
 

@@ -27,6 +27,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/discovery/name_set.h"
 #include "agent/discovery/path_rules.h"
 #include "agent/discovery/pod_metadata.h"
 #include "agent/discovery/succession.h"
@@ -95,40 +96,31 @@ class FileTable {
     void forget_refused(const std::string& source);
   };
   using Names = std::map<pipeline::SharedText, Name, pipeline::SharedText::Order>;  // by path
-  enum class State { kLive, kRotated, kGone };
+  enum class State : uint8_t { kLive, kRotated, kGone };
   struct Offer {
-    size_t source = 0;
-    FileReceiver* reader = nullptr;
     pipeline::SharedText path;       // what its labels are made from
     std::unique_ptr<Target> target;  // null: it follows from the path, as nobody is asked about pods
     uint64_t labels_hash = 0;        // of the labels that the reader has
-    State state = State::kLive;      // as the reader was told
     FileId id = {};
+    uint32_t source = 0;
+    uint16_t reader = 0;         // whose lineage it is; none, if there are no readers
+    State state = State::kLive;  // as the reader was told
   };
-  // The names of one file; nearly always one.
-  class NameSet {
-   public:
-    bool empty() const { return names_.empty(); }
-    bool contains(const std::string& name) const;
-    void insert(const pipeline::SharedText& name);
-    void erase(const std::string& name);
-    auto begin() const { return names_.begin(); }
-    auto end() const { return names_.end(); }
-
-   private:
-    std::vector<pipeline::SharedText> names_;
+  // What is asked of a file until all who want it have it.
+  struct Fresh {
+    int64_t modified_nanos = 0;
+    uint64_t size_bytes = 0;
+    std::vector<size_t> wanted_by;  // sources, until it is offered
+    bool only_if_known = false;     // its name matches no source: only a file of a former run is wanted
+    std::optional<std::chrono::milliseconds> suspected_until;  // perhaps a copy of a file that is read (copytruncate)
   };
   struct Held {
     std::shared_ptr<FileHandle> handle;
     pipeline::SharedText path;  // where it was first seen
-    int64_t modified_nanos = 0;
-    uint64_t size_bytes = 0;
     NameSet names;
-    std::vector<size_t> wanted_by;  // sources, until it is offered
-    bool only_if_known = false;     // its name matches no source: only a file of a former run is wanted
+    std::unique_ptr<Fresh> fresh;  // null: there are offers, and nobody waits
     std::vector<Offer> offers;
-    std::optional<std::chrono::milliseconds> suspected_until;  // perhaps a copy of a file that is read (copytruncate)
-    size_t waiting = 0;                                        // sources for which it waits for metadata
+    uint32_t waiting = 0;  // sources for which it waits for metadata
   };
   struct Candidate {
     InodeKey key;
@@ -156,7 +148,7 @@ class FileTable {
   void open(const std::string& path, Wish wish);
   [[nodiscard]] bool still_wanted(InodeKey key, const Held& held, Offer& offer);
   void withdraw_unwanted(InodeKey key, Held& held, const std::set<size_t>& changed);
-  void want(InodeKey key, Held& held, std::vector<size_t> sources);
+  bool want(InodeKey key, Held& held, std::vector<size_t> sources);  // false: it wants no offers
   Target target_of(const Offer& offer) const;
   Target describe(size_t source, const std::string& path, bool begun) const;
   bool is_known(size_t source, const std::string& path) const;
@@ -193,7 +185,10 @@ class FileTable {
   [[nodiscard]] bool is_replaced(InodeKey key, const std::string& path) const;
   void replace(InodeKey key);
   [[nodiscard]] bool no_descriptors() const { return open_files_ != nullptr && open_files_->full(); }
-  uint64_t start_position(const SourceOptions& options, const Held& held) const;
+  static uint64_t start_position(const SourceOptions& options, const Held& held);
+  static void note_fresh(Held& held, const FileHandle::Status& status);
+  void let_go_of_fresh(Held& held);
+  FileReceiver* reader_of(const Offer& offer) const { return readers_.empty() ? nullptr : readers_[offer.reader]; }
 
   const std::vector<SourceRules>& sources_;
   FileLedger& ledger_;

@@ -138,7 +138,7 @@ void FileTable::reconsider(InodeKey key) {
   Held& held = found->second;
   std::erase_if(held.offers, [&](Offer& offer) {
     if (!sources_[offer.source].metadata || still_wanted(key, held, offer)) return false;
-    if (offer.reader != nullptr) offer.reader->withdraw(key, offer.source);
+    if (FileReceiver* reader = reader_of(offer)) reader->withdraw(key, offer.source);
     if (!held.names.empty()) note_refused(*held.names.begin(), describe(offer.source, offer.path, true));
     return true;
   });
@@ -148,8 +148,7 @@ void FileTable::reconsider(InodeKey key) {
       if (sources_[source].metadata && is_known(source, name) && describe(source, name, false).state == "active" &&
           !read_by_other_pipeline(held, source))
         wanting.push_back(source);
-  want(key, held, std::move(wanting));
-  if (held.wanted_by.empty()) drop_unwanted(key);
+  if (!want(key, held, std::move(wanting))) drop_unwanted(key);
 }
 
 // What pipeline a pod chooses counts when the first source begins to read a file: no line goes through two of them.

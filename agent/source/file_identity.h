@@ -42,5 +42,5 @@ struct FileIdentity {
 
 template <>
 struct std::hash<agent::InodeKey> {
-  size_t operator()(const agent::InodeKey& k) const { return k.inode * 0x9e3779b97f4a7c15ULL ^ k.device; }
+  size_t operator()(const agent::InodeKey& k) const noexcept { return k.inode * 0x9e3779b97f4a7c15ULL ^ k.device; }
 };
