@@ -54,16 +54,11 @@ struct SpoolingSink {
     REQUIRE(::mkdtemp(name) != nullptr);
     folder = name;
     std::filesystem::create_directory(spool_folder());  // for its lock
+    pipeline::HttpServerOptions listen;
+    listen.address = "127.0.0.1:0";
     auto listening = pipeline::HttpServer::listen(
-        *loop, far_registry, {.address = "127.0.0.1:0"}, [this](HttpRequest request, HttpResponder responder) {
-          on_request();
-          if (away) return responder.send(HttpResponse::text(503, "away"));
-          const int status = status_for(std::string(request.headers.get("X-Skidway-Batch")));
-          if (status != 204) return responder.send(HttpResponse::text(status, "no"));
-          acked.push_back(std::string(request.headers.get("X-Skidway-Batch")));
-          if (holding) return held.push_back(std::move(responder));
-          responder.send(HttpResponse::empty(204));
-        });
+        *loop, far_registry, listen,
+        [this](HttpRequest request, HttpResponder responder) { answer(request, std::move(responder)); });
     REQUIRE(listening);
     far = std::move(*listening);
     options.name = "hub";
@@ -71,6 +66,15 @@ struct SpoolingSink {
     options.retry.min = 5ms, options.retry.max = 20ms;
     options.max_in_flight = 2;
     start();
+  }
+  void answer(const HttpRequest& request, HttpResponder responder) {
+    on_request();
+    if (away) return responder.send(HttpResponse::text(503, "away"));
+    const int status = status_for(std::string(request.headers.get("X-Skidway-Batch")));
+    if (status != 204) return responder.send(HttpResponse::text(status, "no"));
+    acked.push_back(std::string(request.headers.get("X-Skidway-Batch")));
+    if (holding) return held.push_back(std::move(responder));
+    responder.send(HttpResponse::empty(204));
   }
   ~SpoolingSink() {
     close();
