@@ -4,7 +4,7 @@
 #include <atomic>
 #include <istream>
 
-#include "pipeline/base/file_system.h"
+#include "pipeline/base/concat.h"
 #include "server/api/loki_json.h"
 #include "server/logql/metric.h"
 #include "server/logql/parser.h"
@@ -39,6 +39,24 @@ LabelSet labels_for(const Expr& expr) {
   }
   return LabelSet::from(std::move(labels));
 }
+
+// Never asked: the view has no objects.
+class NoObjects final : public ObjectStore {
+ public:
+  Result<std::unique_ptr<ObjectUpload>> create(const std::string& key) override { return pipeline::fail(none(key)); }
+  Result<void> get_range(const std::string& key, uint64_t, uint64_t, std::string&) override {
+    return pipeline::fail(none(key));
+  }
+  Result<uint64_t> size(const std::string& key) override { return pipeline::fail(none(key)); }
+  Result<void> remove(const std::string&) override { return {}; }
+  Result<std::vector<std::string>> list(const std::string&) override { return std::vector<std::string>(); }
+  Result<uint64_t> remove_unfinished(const std::string&) override { return uint64_t{0}; }
+
+ private:
+  static pipeline::Error none(const std::string& key) {
+    return {pipeline::Errc::kNotFound, pipeline::concat("object ", key, ": standard input has no objects")};
+  }
+};
 
 struct Lines {
   std::shared_ptr<EntryColumns> columns = std::make_shared<EntryColumns>();
@@ -75,13 +93,12 @@ Result<void> run_stdin_query(const std::string& query, std::istream& in, UnixNan
   TRY_LET(const Expr expr, parse_query(text));
   const Lines lines = read_lines(in, now);
   const ReadView view = view_of(lines, labels_for(expr));
-  auto files = pipeline::system_files();
-  TRY_LET(auto no_objects, open_local_store(*files, "/nonexistent"));  // never asked: there are no objects
+  NoObjects no_objects;
   TenantLimits limits;
   limits.max_entries_limit_per_query = limits.max_query_series = 0;
   limits.max_query_length = std::chrono::nanoseconds(0);
   const LimitTable table(LimitSet{limits, {}});
-  QueryEngine engine([&](std::string_view) -> Result<ReadView> { return view; }, *no_objects, table,
+  QueryEngine engine([&](std::string_view) -> Result<ReadView> { return view; }, no_objects, table,
                      QueryEngineOptions{.memory_limit = 0});
   const std::atomic<bool> not_cancelled{false};
   const bool apart = output.style.form == OutputForm::kJsonLines;
