@@ -15,7 +15,7 @@ namespace {
 class CountingPort final : public SinkPort {
  public:
   CountingPort(uint64_t& lines, uint64_t& bytes) : lines_(lines), bytes_(bytes) {}
-  void append(const pipeline::Batch& batch, const FilePosition&) override {
+  void append(const pipeline::Batch& batch, const FilePosition&, const agent::ElderFiles*) override {
     lines_ += batch.size();
     for (std::string_view line : batch.lines) bytes_ += line.size();
   }
