@@ -244,8 +244,9 @@ TEST_SUITE("server/catalog") {
     fixture.catalog.reset();
     {
       auto db = pipeline::Database::open(fixture.folder + "/catalog.db", {});
-      REQUIRE(db->execute("ALTER TABLE object DROP COLUMN deletes_applied; "
-                          "ALTER TABLE object DROP COLUMN retention; DROP TABLE job; DROP TABLE delete_request"));
+      REQUIRE(
+          db->execute("ALTER TABLE object DROP COLUMN deletes_applied; "
+                      "ALTER TABLE object DROP COLUMN retention; DROP TABLE job; DROP TABLE delete_request"));
       REQUIRE(db->set_schema_version(1));
     }
     fixture.reopen();

@@ -43,8 +43,9 @@ Result<ObjectTable> ObjectTable::open(pipeline::Database& db) {
   TRY_LET(auto state, db.prepare("SELECT dead_at IS NULL FROM object WHERE id = ?1"));
   TRY_LET(auto mark_dead, db.prepare("UPDATE object SET dead_at = ?2 WHERE id = ?1 AND dead_at IS NULL RETURNING 1"));
   TRY_LET(auto forget, db.prepare("DELETE FROM object WHERE id = ?1 AND dead_at IS NOT NULL"));
-  TRY_LET(auto live, db.prepare("SELECT id, key, level, min_time, max_time, entries, streams, raw_bytes, size, "
-                                "footer_length, tenants, deletes_applied, retention FROM object WHERE dead_at IS NULL"));
+  TRY_LET(auto live,
+          db.prepare("SELECT id, key, level, min_time, max_time, entries, streams, raw_bytes, size, "
+                     "footer_length, tenants, deletes_applied, retention FROM object WHERE dead_at IS NULL"));
   TRY_LET(auto dead, db.prepare("SELECT id, key FROM object WHERE dead_at <= ?1 ORDER BY dead_at"));
   TRY_LET(auto touched, db.prepare("SELECT tenants FROM object WHERE deletes_applied < ?1 AND max_time >= ?2 AND "
                                    "min_time < ?3"));
@@ -56,8 +57,7 @@ Result<void> ObjectTable::insert(const ObjectRow& row) {
   const ObjectSummary& s = row.summary;
   return insert_.run(Blob{s.object.bytes()}, row.key, s.level, hour_of(s.min_time), s.min_time, s.max_time, s.rows,
                      s.streams, s.raw_bytes, s.size, s.footer_length, Blob{encode_tenants(s.tenants)},
-                     s.deletes_applied,
-                     s.retention_seconds);
+                     s.deletes_applied, s.retention_seconds);
 }
 
 Result<std::optional<ObjectTable::State>> ObjectTable::state(const Ulid& object) {

@@ -35,7 +35,7 @@ struct ObjectWriterOptions {
   std::vector<ProducerRange> producers{};
   uint64_t deletes_applied = 0;  // see ObjectSummary, as the next
   uint64_t retention_seconds = 0;
-  uint64_t last_frame = 0;       // see ObjectDirectory, as the next
+  uint64_t last_frame = 0;  // see ObjectDirectory, as the next
   Ulid seal{};
 };
 
