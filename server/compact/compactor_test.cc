@@ -421,7 +421,7 @@ TEST_SUITE("server/compact") {
       "compactor: one that was paused until its lease ran out cannot swap any more, and what it wrote is deleted") {
     CompactFixture fixture;
     REQUIRE(fixture.ingest(0, 10));
-    REQUIRE(fixture.ingest(5, 20));
+    REQUIRE(fixture.ingest(10, 20));
     auto inputs = fixture.live();
     std::vector<Ulid> ids{inputs[0].summary.object, inputs[1].summary.object};
     uint64_t successor = 0;
