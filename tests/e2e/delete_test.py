@@ -229,15 +229,7 @@ def kills_lose_no_request(folder):
         s.stop()
 
 
-def in_folder(test):
-    def run():
-        with programs.folder() as folder:
-            test(folder)
-    run.__doc__ = test.__doc__
-    return run
-
-
 TESTS = [gone_at_once_and_then_for_good, later_entries_stay, labels_and_volumes_forget, refusals, kills_lose_no_request]
 
 if __name__ == "__main__":
-    sys.exit(programs.run_cases([in_folder(test) for test in TESTS]))
+    sys.exit(programs.run_cases([programs.in_folder(test) for test in TESTS]))

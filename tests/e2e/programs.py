@@ -191,6 +191,15 @@ def folder():
     return tempfile.TemporaryDirectory(prefix="skidway-test-")
 
 
+def in_folder(test):
+    """A case for run_cases of a test that wants a folder of its own."""
+    def run():
+        with folder() as path:
+            test(path)
+    run.__doc__ = test.__doc__
+    return run
+
+
 def run_cases(cases):
     """Runs functions, prints a line each, and the closing line. The exit status for sys.exit."""
     failed = 0

@@ -242,15 +242,7 @@ def busy(folder):
         s.stop()
 
 
-def in_folder(test):
-    def run():
-        with programs.folder() as folder:
-            test(folder)
-    run.__doc__ = test.__doc__
-    return run
-
-
 TESTS = [every_line_comes_back, damaged, merges_cut_off, requests_to_delete_survive, busy]
 
 if __name__ == "__main__":
-    sys.exit(programs.run_cases([in_folder(test) for test in TESTS]))
+    sys.exit(programs.run_cases([programs.in_folder(test) for test in TESTS]))

@@ -173,15 +173,7 @@ def by_bytes(folder):
         s.stop()
 
 
-def in_folder(test):
-    def run():
-        with programs.folder() as folder:
-            test(folder)
-    run.__doc__ = test.__doc__
-    return run
-
-
 TESTS = [thirty_days_by_default, by_stream_and_priority, tenants_differ, by_bytes]
 
 if __name__ == "__main__":
-    sys.exit(programs.run_cases([in_folder(test) for test in TESTS]))
+    sys.exit(programs.run_cases([programs.in_folder(test) for test in TESTS]))
