@@ -118,12 +118,13 @@ def restart(megabytes):
             time.sleep(0.3)
         print(f"     {log.bytes >> 20} MiB of log, ready after {ready:.2f} s, replayed after {replayed:.2f} s, {partial_seen} partial answers, peak {log.peak()} MiB "
               f"(while running {log.running_peak})", flush=True)
+        assert partial_seen, "the replay ended before anybody asked: nothing was seen of it"
         assert not wrong, f"incomplete and not said so: {wrong}"
-        assert ready < 2.5, ready  # 2 s on a machine that does nothing else
+        assert ready < 2, ready
         assert log.count() == (log.pushes * LINES, False), (log.count(), log.pushes * LINES)
         assert set(history.answers()) == {204}, history.answers()
         history.check()
-        assert log.peak() < 350, log.peak()
+        assert log.peak() < min(350, log.running_peak), (log.peak(), log.running_peak)
         assert programs.http(log.server.url("/flush"), b"", timeout=300)[0] == 204
         log.server.kill()
         log.server.start()
@@ -156,7 +157,7 @@ def killed_while_replaying(megabytes):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--megabytes", type=int, default=150)
+    parser.add_argument("--megabytes", type=int, default=500)
     megabytes = parser.parse_args().megabytes
     cases = []
     for case, amount in ((restart, megabytes), (killed_while_replaying, megabytes)):
