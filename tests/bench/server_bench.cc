@@ -66,15 +66,16 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
+// Without the cache of results: queries are asked several times, and the engine is measured.
 class ServerRun {
  public:
   explicit ServerRun(const Options& options)
       : port_(free_port()),
         program_(folder_,
                  {options.server, "--config",
-                  folder_.write("server.toml", concat("data_dir = \"", folder_.path(),
-                                                      "/data\"\n\n[http]\nlisten = \"127.0.0.1:", port_,
-                                                      "\"\n\n[retention]\nperiod = \"0\"\n"))},
+                  folder_.write("server.toml",
+                                concat("data_dir = \"", folder_.path(), "/data\"\n\n[http]\nlisten = \"127.0.0.1:",
+                                       port_, "\"\n\n[retention]\nperiod = \"0\"\n\n[cache]\nresults = \"0\"\n"))},
                  port_) {}
   Program& program() { return program_; }
 
