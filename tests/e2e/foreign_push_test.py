@@ -10,6 +10,7 @@ import sys
 import time
 
 import programs
+from programs import wait
 import services
 
 NOW = time.time_ns() // 10**9 * 10**9
@@ -18,15 +19,6 @@ NOW = time.time_ns() // 10**9 * 10**9
 def expect(got, wanted):
     if got != wanted:
         raise AssertionError(f"{got!r} instead of {wanted!r}")
-
-
-def wait(condition, seconds=30, why=""):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if (got := condition()):
-            return got
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s: {why() if callable(why) else why}")
 
 
 class Site:

@@ -18,19 +18,11 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import programs  # noqa: E402
+from programs import wait  # noqa: E402
 
 LIMIT = 64 << 20  # of the hub's memory
 SPOOL = 512 << 20
 OPTIONS = argparse.Namespace(megabytes=1000, rate=0.0)
-
-
-def wait(what, seconds=30, why="waited in vain"):
-    until = time.monotonic() + seconds
-    while not (value := what()):
-        if time.monotonic() > until:
-            raise AssertionError(why() if callable(why) else why)
-        time.sleep(0.1)
-    return value
 
 
 def certificates(folder, spokes):

@@ -9,21 +9,13 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import programs  # noqa: E402
+from programs import wait  # noqa: E402
 
 HOUR = 3600 * 10**9
 
 
 def cri(second, stream, tag, text):
     return f"2026-11-01T10:00:{second:02d}.5Z {stream} {tag} {text}\n"
-
-
-def wait(what, seconds=15):
-    until = time.monotonic() + seconds
-    while not (value := what()):
-        if time.monotonic() > until:
-            raise AssertionError("waited in vain")
-        time.sleep(0.05)
-    return value
 
 
 class Both(programs.Pair):

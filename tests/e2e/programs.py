@@ -33,6 +33,16 @@ def http(url, data=None, headers=None, timeout=30):
         return e.code, e.read()
 
 
+def wait(what, seconds=30, why="waited in vain"):
+    """What `what` gives once that is something; `why`, a text or what makes one, is said when it does not come in time."""
+    until = time.monotonic() + seconds
+    while not (value := what()):
+        if time.monotonic() > until:
+            raise AssertionError(why() if callable(why) else why)
+        time.sleep(0.05)
+    return value
+
+
 class Program:
     """One of our programs with its configuration file, its log and its port. `start` may be called again after `kill`."""
 

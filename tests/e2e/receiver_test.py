@@ -13,18 +13,10 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import programs  # noqa: E402
+from programs import wait  # noqa: E402
 import services  # noqa: E402
 
 START = 1_700_000_000_000_000_000
-
-
-def wait(what, seconds=20, why="waited in vain"):
-    until = time.monotonic() + seconds
-    while not (value := what()):
-        if time.monotonic() > until:
-            raise AssertionError(why() if callable(why) else why)
-        time.sleep(0.05)
-    return value
 
 
 def expect(got, wanted):

@@ -9,15 +9,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import programs  # noqa: E402
-
-
-def wait(what, seconds=30):
-    until = time.monotonic() + seconds
-    while not (value := what()):
-        if time.monotonic() > until:
-            raise AssertionError("waited in vain")
-        time.sleep(0.05)
-    return value
+from programs import wait  # noqa: E402
 
 
 APP = """

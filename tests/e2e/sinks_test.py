@@ -19,6 +19,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import programs  # noqa: E402
+from programs import wait  # noqa: E402
 
 PUSH = "/loki/api/v1/push"
 SOURCE = """
@@ -29,15 +30,6 @@ path = ["{folder}/logs/*.log"]
 labels = {{ job = "app" }}
 """
 SINK = 'batch_wait = "50ms"\nretry = { min = "20ms", max = "200ms" }\n'
-
-
-def wait(what, seconds=40):
-    until = time.monotonic() + seconds
-    while not (value := what()):
-        if time.monotonic() > until:
-            raise AssertionError("waited in vain")
-        time.sleep(0.05)
-    return value
 
 
 class Front:

@@ -12,6 +12,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import programs  # noqa: E402
+from programs import wait  # noqa: E402
 import services  # noqa: E402
 
 RELABEL = "".join(f"""
@@ -19,15 +20,6 @@ RELABEL = "".join(f"""
 source_labels = ["__syslog_message_{name}"]
 target_label = "{label}"
 """ for name, label in [("hostname", "host"), ("app_name", "app"), ("severity", "level"), ("facility", "facility"), ("proc_id", "pid"), ("msg_id", "msgid")])
-
-
-def wait(what, seconds=30):
-    until = time.monotonic() + seconds
-    while not (value := what()):
-        if time.monotonic() > until:
-            raise AssertionError("waited in vain")
-        time.sleep(0.05)
-    return value
 
 
 class Site(programs.Pair):
