@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
+#include "server/logql/page_conditions.h"
 #include "server/logql/parser.h"
 #include "server/logql/range_values.h"
 #include "server/query/duplicate_rows.h"
 #include "server/query/group_tally.h"
 #include "server/query/hidden_rows.h"
-#include "server/query/page_conditions.h"
 #include "server/query/page_search.h"
 #include "server/query/query_plan.h"
 #include "server/query/scan.h"

@@ -6,10 +6,10 @@
 
 #include "pipeline/base/hash.h"
 #include "server/logql/log_pipeline.h"
+#include "server/logql/page_conditions.h"
 #include "server/logql/parser.h"
 #include "server/patterns/pattern_codec.h"
 #include "server/query/hidden_rows.h"
-#include "server/query/page_conditions.h"
 #include "server/query/scan.h"
 
 namespace server {

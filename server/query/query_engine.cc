@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "server/logql/page_conditions.h"
 #include "server/logql/parser.h"
 #include "server/query/metric_query.h"
-#include "server/query/page_conditions.h"
 #include "server/query/query_admission.h"
 #include "server/query/result_codec.h"
 #include "server/query/result_key.h"

@@ -1,4 +1,4 @@
-#include "server/query/page_conditions.h"
+#include "server/logql/page_conditions.h"
 
 #include <algorithm>
 #include <optional>
