@@ -27,20 +27,26 @@ TEST_CASE("request limit: grows by one a full round, is halved at most once a se
   CHECK(limit.value() == 1);
 }
 
-TEST_CASE("hedge policy: waits longer than nearly all answers took, and is sent for one request in twenty") {
+TEST_CASE("hedge policy: waits longer than nearly all answers took, and is sent for one request in five") {
   HedgePolicy policy(20ms, 200ms);
   CHECK(policy.delay() == 200ms);  // nothing is known yet
   for (int i = 0; i < 128; ++i) policy.on_answer(std::chrono::milliseconds(i < 124 ? 10 : 1'000));
   CHECK(policy.delay() == 20ms);
   for (int i = 0; i < 128; ++i) policy.on_answer(std::chrono::milliseconds(i < 110 ? 10 : 1'000));
-  CHECK(policy.delay() == 1'500ms);
+  CHECK(policy.delay() == 1'000ms);
+  for (int i = 0; i < 128; ++i) policy.on_answer(std::chrono::milliseconds(i % 10 == 0 ? 5'000 : 50));
+  CHECK(policy.delay() == 1'000ms);  // one in ten is late: that is no reason to wait as long as those
+  for (int i = 0; i < 128; ++i) policy.on_answer(std::chrono::milliseconds(i % 10 == 0 ? 5'000 : 500));
+  CHECK(policy.delay() == 4'000ms);  // eight times the middle one
+  for (int i = 0; i < 128; ++i) policy.on_answer(std::chrono::milliseconds(400));
+  CHECK(policy.delay() == 600ms);
   int sent = 0;
   for (int i = 0; i < 1'000; ++i) {
     policy.on_start();
     sent += policy.take();
   }
-  CHECK(sent >= 50);
-  CHECK(sent <= 61);
+  CHECK(sent >= 200);
+  CHECK(sent <= 211);
 }
 
 TEST_CASE("cost meter: a month is made of hours like the last one") {
