@@ -39,6 +39,7 @@ class CachedStore final : public ObjectStore {
   Result<void> get_range(const std::string& key, uint64_t offset, uint64_t length, std::string& out) override;
   Result<uint64_t> size(const std::string& key) override;
   Result<void> remove(const std::string& key) override;
+  Result<void> abandon(const std::string& key) override { return store_.abandon(key); }  // nobody read it
   Result<std::vector<std::string>> list(const std::string& folder) override { return store_.list(folder); }
   Result<uint64_t> remove_unfinished(const std::string& folder) override { return store_.remove_unfinished(folder); }
   void give_up_after(std::chrono::milliseconds delay) override { store_.give_up_after(delay); }
@@ -58,6 +59,7 @@ class CachedStore final : public ObjectStore {
     }
     Result<uint64_t> size(const std::string& key) override { return cached_.store_.size(key); }
     Result<void> remove(const std::string& key) override { return cached_.remove(key); }
+    Result<void> abandon(const std::string& key) override { return cached_.abandon(key); }
     Result<std::vector<std::string>> list(const std::string& folder) override { return cached_.list(folder); }
     Result<uint64_t> remove_unfinished(const std::string& folder) override { return cached_.remove_unfinished(folder); }
     uint64_t request_worth_bytes() const override { return cached_.request_worth_bytes(); }

@@ -41,6 +41,7 @@ class S3Store final : public ObjectStore {
   Result<void> get_range(const std::string& key, uint64_t offset, uint64_t length, std::string& out) override;
   Result<uint64_t> size(const std::string& key) override;
   Result<void> remove(const std::string& key) override;
+  Result<void> abandon(const std::string& key) override;
   Result<std::vector<std::string>> list(const std::string& folder) override;
   Result<uint64_t> remove_unfinished(const std::string& folder) override;
   uint64_t request_worth_bytes() const override { return 256 << 10; }
@@ -53,6 +54,8 @@ class S3Store final : public ObjectStore {
   }
   // What all keys in `folder` begin with.
   std::string below(const std::string& folder) const { return whole(folder.empty() ? "" : concat(folder, "/")); }
+  template <class Wanted>
+  Result<uint64_t> abort_uploads(const std::string& prefix, Wanted wanted);
   // A good answer, or the error with its context.
   Result<HttpClientResponse> call(S3Request request, std::string_view what, std::string_view key);
   Result<XmlElement> call_for_xml(S3Request request, std::string_view what, std::string_view key);
@@ -158,22 +161,36 @@ Result<std::vector<std::string>> S3Store::list(const std::string& folder) {
 }
 
 Result<uint64_t> S3Store::remove_unfinished(const std::string& folder) {
+  const std::string own = below(folder);
+  return abort_uploads(own, [&](std::string_view key, std::optional<pipeline::UnixNanos> begun) {
+    // One that is young may belong to a process that is alive: this one or another.
+    if (!begun || *begun > clock_.wall() - std::chrono::nanoseconds(kAbandonedAfter).count()) return false;
+    // Directly in the folder only: a prefix inside ours may be another cluster's.
+    return key.starts_with(own) && key.find('/', own.size()) == key.npos;
+  });
+}
+
+Result<void> S3Store::abandon(const std::string& key) {
+  const std::string own = whole(key);
+  TRY(abort_uploads(own, [&](std::string_view uploaded, auto) { return uploaded == own; }));
+  return remove(key);
+}
+
+// Those of which the key begins so, and that are `wanted`, given their key and when they were begun.
+template <class Wanted>
+Result<uint64_t> S3Store::abort_uploads(const std::string& prefix, Wanted wanted) {
   uint64_t removed = 0;
   std::string key_marker, id_marker;
   while (true) {
     S3Request request{S3Operation::kList, "GET", ""};
-    request.query = {{"uploads", ""}, {"prefix", below(folder)}};
+    request.query = {{"uploads", ""}, {"prefix", prefix}};
     if (!key_marker.empty())
       request.query.insert(request.query.end(), {{"key-marker", key_marker}, {"upload-id-marker", id_marker}});
-    TRY_LET(auto root, call_for_xml(std::move(request), "list unfinished uploads below", folder));
+    TRY_LET(auto root, call_for_xml(std::move(request), "list unfinished uploads below", prefix));
     for (const XmlElement& upload : root.children) {
       if (upload.name != "Upload") continue;
       const std::string key(upload.text_of("Key"));
-      // One that is young may belong to a process that is alive: this one or another.
-      const auto begun = pipeline::parse_rfc3339(upload.text_of("Initiated"));
-      if (!begun || *begun > clock_.wall() - std::chrono::nanoseconds(kAbandonedAfter).count()) continue;
-      // Directly in the folder only: a prefix inside ours may be another cluster's.
-      if (!key.starts_with(below(folder)) || key.find('/', below(folder).size()) != key.npos) continue;
+      if (!wanted(key, pipeline::parse_rfc3339(upload.text_of("Initiated")))) continue;
       S3Request abort{S3Operation::kMultipart, "DELETE", key};
       abort.query = {{"uploadId", std::string(upload.text_of("UploadId"))}};
       auto outcome = call(std::move(abort), "abort the upload of", key);

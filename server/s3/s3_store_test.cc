@@ -134,6 +134,21 @@ TEST_CASE("s3 store: a read that hangs is asked for a second time and answered")
   CHECK(f.counter("hedges_won_total") == 1);
 }
 
+TEST_CASE("s3 store: where the second request hangs as well a third is sent") {
+  Fixture f;
+  f.options.hedge = true;
+  f.options.hedge_get_after = 20ms;
+  auto& store = f.open();
+  REQUIRE(store.put("c/l0/a", "abc"));
+  f.s3.fail_next("GET", {{Act::kHold, 0, ""}, {Act::kHold, 0, ""}});
+  std::string out;
+  const auto begin = std::chrono::steady_clock::now();
+  REQUIRE(store.get_range("c/l0/a", 0, 3, out));
+  CHECK(std::chrono::steady_clock::now() - begin < 5s);
+  CHECK(out == "abc");
+  CHECK(f.counter("hedges_total") == 2);
+}
+
 TEST_CASE("s3 store: a try without an answer ends by its time-out and is made again") {
   Fixture f;
   f.options.answer_timeout = 100ms;
@@ -208,6 +223,22 @@ TEST_CASE("s3 store: of unfinished uploads only those are removed that nobody ca
   CHECK(store.remove_unfinished("c/l0") == 1);
   CHECK(f.s3.unfinished_uploads() == 0);
   CHECK_FALSE(upload->commit());
+}
+
+TEST_CASE("s3 store: of an object that nobody writes any more neither it nor parts of it stay, however young") {
+  Fixture f;
+  f.options.part_bytes = 5 << 20;
+  auto& store = f.open();
+  auto upload = *store.create("c/l0/cut"), other = *store.create("c/l0/cut2");
+  REQUIRE(upload->append(std::string(6 << 20, 'x')));
+  REQUIRE(other->append(std::string(6 << 20, 'x')));
+  REQUIRE(f.s3.unfinished_uploads() == 2);
+  REQUIRE(store.abandon("c/l0/cut"));
+  CHECK(f.s3.unfinished_uploads() == 1);
+  CHECK_FALSE(upload->commit());
+  REQUIRE(other->commit());
+  REQUIRE(store.abandon("c/l0/cut2"));
+  CHECK(f.s3.objects().empty());
 }
 
 TEST_CASE("s3 store: a missing bucket is not a missing object") {

@@ -111,6 +111,11 @@ Result<void> AwaitedStore::remove(const std::string& key) {
   return store_->remove(key);
 }
 
+Result<void> AwaitedStore::abandon(const std::string& key) {
+  TRY(opened());
+  return store_->abandon(key);
+}
+
 Result<std::vector<std::string>> AwaitedStore::list(const std::string& folder) {
   TRY(opened());
   return store_->list(folder);

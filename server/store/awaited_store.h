@@ -45,6 +45,7 @@ class AwaitedStore final : public ObjectStore {
   Result<void> get_range(const std::string& key, uint64_t offset, uint64_t length, std::string& out) override;
   Result<uint64_t> size(const std::string& key) override;
   Result<void> remove(const std::string& key) override;
+  Result<void> abandon(const std::string& key) override;
   Result<std::vector<std::string>> list(const std::string& folder) override;
   Result<uint64_t> remove_unfinished(const std::string& folder) override;
   uint64_t request_worth_bytes() const override { return store_->request_worth_bytes(); }

@@ -40,6 +40,8 @@ class ObjectStore {
   virtual Result<void> get_range(const std::string& key, uint64_t offset, uint64_t length, std::string& out) = 0;
   virtual Result<uint64_t> size(const std::string& key) = 0;
   virtual Result<void> remove(const std::string& key) = 0;  // absent already: fine
+  // remove(), and with it what an upload of that key left that was cut off: nobody writes it any more.
+  virtual Result<void> abandon(const std::string& key) { return remove(key); }
   // The keys directly below `folder` ("<cluster>/l0"; "": the top), sorted, finished objects only. An absent folder is
   // empty.
   virtual Result<std::vector<std::string>> list(const std::string& folder) = 0;
