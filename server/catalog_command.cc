@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "pipeline/base/concat.h"
+#include "pipeline/base/failpoint.h"
 #include "pipeline/base/time_format.h"
 #include "pipeline/db/database.h"
 #include "server/compact/catalog_rebuild.h"
@@ -14,6 +15,7 @@ namespace server {
 using pipeline::concat;
 using pipeline::Errc;
 using pipeline::fail;
+using pipeline::failpoint;
 using pipeline::Result;
 
 namespace {
@@ -70,6 +72,7 @@ Result<RebuildReport> rebuild(const Settings& settings, bool force, Doors& doors
   TRY(cluster);
   RebuildReport report;
   TRY_LET(auto content, read_catalog_content(*doors.store, *cluster, report));
+  TRY(failpoint("rebuild.read"));
   const std::string unfinished = concat(settings.catalog_file, ".unfinished");
   for (const char* part : {"", "-wal", "-shm"}) {
     auto removed = doors.files->remove(concat(unfinished, part));  // of a rebuild that was cut off
@@ -78,13 +81,17 @@ Result<RebuildReport> rebuild(const Settings& settings, bool force, Doors& doors
   {
     TRY_LET(auto catalog, open_sqlite_catalog({unfinished}, doors.clock));
     TRY(catalog->restore(content));
+    TRY(failpoint("rebuild.restored"));
     TRY(catalog->commit_l0(report.gone, {}, 0));
     std::vector<Ulid> gone;
     for (const ObjectRow& row : report.gone) gone.push_back(row.summary.object);
     if (!gone.empty()) TRY(catalog->swap(gone, {}));
   }
+  TRY(failpoint("rebuild.before_room"));
   TRY(make_room(settings.catalog_file, force, doors));
+  TRY(failpoint("rebuild.has_room"));
   TRY(doors.files->rename(unfinished, settings.catalog_file));
+  TRY(failpoint("rebuild.renamed"));
   uint64_t entries = 0;
   for (const ObjectRow& row : content.objects) entries += row.summary.rows;
   std::printf(

@@ -67,6 +67,12 @@ std::string random_id() {
   return text;
 }
 
+std::string json_texts(const std::vector<std::string>& texts) {
+  std::string out;
+  for (const std::string& text : texts) out += concat(out.empty() ? "[" : ",", json_text(text));
+  return out + "]";
+}
+
 // Seconds with milliseconds where there are any.
 std::string seconds_with_millis(UnixNanos time) {
   const int64_t millis = time / 1'000'000;
@@ -124,6 +130,7 @@ std::string deletes_answer(std::span<const DeleteRequest> requests) {
     if (processed) {
       out += concat(R"(,"processed_at":)", seconds_with_millis(request->processed), R"(,"removed_entries":)",
                     request->removed_entries, R"(,"removed_bytes":)", request->removed_bytes);
+      if (!request->unreadable.empty()) out += concat(R"(,"unreadable_objects":)", json_texts(request->unreadable));
     }
     out += "}";
   }

@@ -50,6 +50,8 @@ struct DeleteRequest {
   // The receipt. Processed: every object is rewritten, and no object of before exists any more.
   UnixNanos processed = 0;  // 0: not yet
   uint64_t removed_entries = 0, removed_bytes = 0;
+  // Objects of which pages could not be read when it was applied: their keys. What is left of them is set aside.
+  std::vector<std::string> unreadable{};
   bool operator==(const DeleteRequest&) const = default;
 };
 
@@ -74,11 +76,21 @@ struct LeaseTerms {
   std::chrono::seconds length{30};
 };
 
+// An object that could not be read wholly when a request was applied to it.
+struct UnreadableObject {
+  uint64_t request = 0;  // its number
+  std::string key;
+};
+
 // What a swap needs to say besides what is swapped.
 struct SwapDetails {
   uint64_t job = 0;  // 0: none; otherwise the swap fails unless the job is still its owner's
   std::vector<ErasedCount> erased{};
+  std::vector<UnreadableObject> unreadable{};
 };
+
+// The job of what ingest writes: it ends with the program, and an output of it with commit_l0.
+inline constexpr uint64_t kIngestJob = 0;
 
 class Catalog {
  public:
@@ -108,6 +120,8 @@ class Catalog {
   virtual Result<void> renew_job(uint64_t job, const LeaseTerms& lease) = 0;  // kInvalid: taken over
   // Before the object is begun: should the job end otherwise than by a swap, `output` is to be deleted.
   virtual Result<void> plan_output(uint64_t job, const DeadObject& output) = 0;
+  // A planned output that nobody will finish, though its job goes on.
+  virtual Result<void> abandon_output(const Ulid& output) = 0;
   virtual Result<void> end_job(uint64_t job) = 0;  // without a swap
   // Planned outputs of jobs that ended without a swap, to be deleted from the store, then forgotten.
   virtual Result<std::vector<DeadObject>> abandoned_outputs() = 0;
@@ -120,10 +134,13 @@ class Catalog {
 
   // --- Requests to delete.
 
-  // Gives the request its number: what is live now is touched by it, what is committed by ingest later is not.
+  // Gives the request its number, unless it has one: what is live now is touched by it, what is committed by ingest
+  // later is not.
   virtual Result<uint64_t> add_delete(DeleteRequest request) = 0;
   virtual Result<std::vector<DeleteRequest>> deletes() = 0;  // all that were not cancelled, by number
-  virtual Result<void> cancel_delete(uint64_t number) = 0;   // forgets it. kNotFound: no such; kInvalid: processed
+  // In one transaction: of the objects that are live, none holds an entry that a request up to `through` touches.
+  virtual Result<void> mark_applied(std::span<const Ulid> objects, uint64_t through) = 0;
+  virtual Result<void> cancel_delete(uint64_t number) = 0;  // forgets it. kNotFound: no such; kInvalid: processed
   virtual Result<bool> is_applied(const DeleteRequest& request) = 0;  // no object of before holds entries of its range
   virtual Result<void> finish_delete(uint64_t number) = 0;            // processed now
 

@@ -310,6 +310,60 @@ TEST_SUITE("server/catalog") {
     CHECK(*fixture.catalog->claim_job(ids({1}), {"b"}) > job);
   }
 
+  TEST_CASE("catalogue: what ingest planned and did not commit is abandoned once its program is gone") {
+    CatalogFixture fixture;
+    for (uint64_t id : {1, 2, 3}) {
+      REQUIRE(fixture.catalog->plan_output(kIngestJob, {{1, id}, "c/l0/" + std::to_string(id)}));
+    }
+    REQUIRE(fixture.catalog->commit_l0(rows({1}), {}, 1));
+    CHECK(fixture.catalog->abandoned_outputs()->empty());
+    CHECK(fixture.catalog->known(ids({1, 2, 3}))->size() == 3);
+    REQUIRE(fixture.catalog->abandon_output({1, 2}));
+    REQUIRE(fixture.catalog->abandon_output({1, 1}));  // it is live
+    CHECK(fixture.catalog->abandoned_outputs()->size() == 1);
+    fixture.reopen();
+    CHECK(fixture.catalog->abandoned_outputs()->size() == 2);
+    REQUIRE(fixture.catalog->commit_l0(rows({3}), {}, 1));  // its outcome was unknown
+    CHECK(fixture.catalog->abandoned_outputs()->size() == 1);
+    REQUIRE(fixture.catalog->forget_outputs(ids({2})));
+    CHECK(fixture.catalog->abandoned_outputs()->empty());
+    CHECK(fixture.live() == std::set<uint64_t>{1, 3});
+  }
+
+  TEST_CASE("catalogue: objects that a request does not touch are marked, all or none, and never back") {
+    CatalogFixture fixture;
+    REQUIRE(fixture.catalog->commit_l0(rows({1, 2, 3}), {}, 1));
+    DeleteRequest request{.id = "a1", .tenant = "fake", .query = "{a=\"b\"}", .begin = 0, .end = 10, .created = 5};
+    request.number = *fixture.catalog->add_delete(request);
+    const uint64_t version = (*fixture.catalog->snapshot())->version;
+    REQUIRE(fixture.catalog->mark_applied(ids({1, 2}), 1));
+    CHECK((*fixture.catalog->snapshot())->version > version);
+    CHECK_FALSE(*fixture.catalog->is_applied(request));
+    REQUIRE(fixture.catalog->mark_applied(ids({3, 7}), 1));  // 7 is not there
+    CHECK(*fixture.catalog->is_applied(request));
+    REQUIRE(fixture.catalog->mark_applied(ids({1}), 0));
+    for (bool restart : {false, true}) {
+      if (restart) fixture.reopen();
+      auto snapshot = *fixture.catalog->snapshot();
+      for (const ObjectRow& row : snapshot->objects) CHECK(row.summary.deletes_applied == 1);
+    }
+  }
+
+  TEST_CASE("catalogue: objects that could not be read for a request are kept with it") {
+    CatalogFixture fixture;
+    REQUIRE(fixture.catalog->commit_l0(rows({1}), {}, 1));
+    REQUIRE(fixture.catalog->add_delete({.id = "a", .tenant = "fake"}));
+    SwapDetails details;
+    details.unreadable = {{1, "c/quarantine/1"}};
+    REQUIRE(fixture.catalog->swap(ids({1}), {}, details));
+    REQUIRE(fixture.catalog->add_delete({.id = "b", .tenant = "fake", .unreadable = {"c/quarantine/9"}}));
+    fixture.reopen();
+    auto all = *fixture.catalog->deletes();
+    REQUIRE(all.size() == 2);
+    CHECK(all[0].unreadable == std::vector<std::string>{"c/quarantine/1"});
+    CHECK(all[1].unreadable == std::vector<std::string>{"c/quarantine/9"});
+  }
+
   TEST_CASE("catalogue: a lease has one owner at a time, and a new owner a higher fence") {
     CatalogFixture fixture;
     Catalog& catalog = *fixture.catalog;

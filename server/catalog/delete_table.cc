@@ -16,6 +16,7 @@ Result<uint64_t> DeleteTable::add(const DeleteRequest& request) {
   TRY_LET(Statement insert, db_.prepare("INSERT INTO delete_request VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"));
   TRY(insert.run(number, request.id, request.tenant, request.query, request.begin, request.end, request.created,
                  request.processed, request.removed_entries, request.removed_bytes));
+  for (const std::string& key : request.unreadable) TRY(note({number, key}));
   return number;
 }
 
@@ -25,7 +26,7 @@ Result<std::vector<DeleteRequest>> DeleteTable::all() {
   std::vector<DeleteRequest> out;
   for (;;) {
     TRY_LET(Step step, rows.step());
-    if (step == Step::kDone) return out;
+    if (step == Step::kDone) break;
     DeleteRequest request;
     request.number = static_cast<uint64_t>(rows.integer(0));
     request.id = rows.text(1), request.tenant = rows.text(2), request.query = rows.text(3);
@@ -34,6 +35,14 @@ Result<std::vector<DeleteRequest>> DeleteTable::all() {
     request.removed_entries = static_cast<uint64_t>(rows.integer(8));
     request.removed_bytes = static_cast<uint64_t>(rows.integer(9));
     out.push_back(std::move(request));
+  }
+  TRY_LET(Statement objects, db_.prepare("SELECT request, key FROM delete_unreadable ORDER BY request, key"));
+  for (;;) {
+    TRY_LET(Step step, objects.step());
+    if (step == Step::kDone) return out;
+    const auto number = static_cast<uint64_t>(objects.integer(0));
+    auto found = std::find_if(out.begin(), out.end(), [&](const auto& request) { return request.number == number; });
+    if (found != out.end()) found->unreadable.emplace_back(objects.text(1));
   }
 }
 
@@ -56,6 +65,11 @@ Result<void> DeleteTable::count(const ErasedCount& erased) {
   TRY_LET(Statement count, db_.prepare("UPDATE delete_request SET removed_entries = removed_entries + ?2, "
                                        "removed_bytes = removed_bytes + ?3 WHERE number = ?1"));
   return count.run(erased.request, erased.entries, erased.bytes);
+}
+
+Result<void> DeleteTable::note(const UnreadableObject& object) {
+  TRY_LET(Statement note, db_.prepare("INSERT OR IGNORE INTO delete_unreadable VALUES (?1, ?2)"));
+  return note.run(object.request, object.key);
 }
 
 // AUTOINCREMENT keeps it, so that a number is never given twice.

@@ -11,7 +11,7 @@ namespace server {
 
 class DeleteTable {
  public:
-  // Made where it is missing (files of before), as NoteTable's is.
+  // Made where they are missing (files of before), as NoteTable's is.
   static constexpr std::string_view kSchema = R"(
 CREATE TABLE IF NOT EXISTS delete_request (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -25,15 +25,21 @@ CREATE TABLE IF NOT EXISTS delete_request (
   removed_entries INTEGER NOT NULL,
   removed_bytes INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS delete_unreadable (
+  request INTEGER NOT NULL,        -- its number
+  key TEXT NOT NULL,
+  PRIMARY KEY (request, key)
+) WITHOUT ROWID, STRICT;
 )";
 
-  explicit DeleteTable(pipeline::Database& db) : db_(db) {}  // the table is there
+  explicit DeleteTable(pipeline::Database& db) : db_(db) {}  // the tables are there
 
   Result<uint64_t> add(const DeleteRequest& request);  // number 0: the next
   Result<std::vector<DeleteRequest>> all();            // by number
   Result<void> remove(uint64_t number);                // kNotFound, kInvalid: processed
   Result<void> finish(uint64_t number, UnixNanos now);
   Result<void> count(const ErasedCount& erased);
+  Result<void> note(const UnreadableObject& object);
   Result<uint64_t> last_number();  // the highest given, also to one that was cancelled
   Result<void> raise_last_number(uint64_t number);
 

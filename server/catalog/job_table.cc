@@ -11,6 +11,8 @@ using pipeline::Step;
 
 namespace {
 
+constexpr int64_t kNoJob = -1;  // numbers begin with 1
+
 int64_t end_of(const LeaseTerms& lease, UnixNanos now) { return now + std::chrono::nanoseconds(lease.length).count(); }
 
 Result<Ulid> take_id(const Statement& row) {
@@ -35,6 +37,7 @@ Result<void> JobTable::end_expired(UnixNanos now) {
 Result<void> JobTable::end_all() {
   TRY(run("DELETE FROM job_input"));
   TRY(run("DELETE FROM lease"));
+  TRY(run("UPDATE job_output SET job = ?2 WHERE job = ?1", kIngestJob, kNoJob));
   return run("DELETE FROM job");
 }
 
@@ -73,13 +76,17 @@ Result<void> JobTable::renew(uint64_t job, const LeaseTerms& lease, UnixNanos no
 }
 
 Result<void> JobTable::plan_output(uint64_t job, const DeadObject& output) {
-  TRY(check(job));
+  if (job != kIngestJob) TRY(check(job));
   return run("INSERT INTO job_output VALUES (?1, ?2, ?3)", Blob{output.object.bytes()}, output.key, job);
 }
 
 Result<void> JobTable::end(uint64_t job) {
   TRY(run("DELETE FROM job_input WHERE job = ?1", job));
   return run("DELETE FROM job WHERE number = ?1", job);
+}
+
+Result<void> JobTable::abandon_output(const Ulid& object) {
+  return run("UPDATE job_output SET job = ?2 WHERE object = ?1", Blob{object.bytes()}, kNoJob);
 }
 
 Result<void> JobTable::forget_output(const Ulid& object) {
@@ -95,8 +102,9 @@ Result<bool> JobTable::plans(const Ulid& object) {
 }
 
 Result<std::vector<DeadObject>> JobTable::abandoned_outputs() {
-  TRY_LET(Statement rows, db_.prepare("SELECT object, key FROM job_output WHERE job NOT IN (SELECT number FROM job) "
-                                      "AND object NOT IN (SELECT id FROM object)"));
+  TRY_LET(Statement rows, db_.prepare("SELECT object, key FROM job_output WHERE job != ?1 AND "
+                                      "job NOT IN (SELECT number FROM job) AND object NOT IN (SELECT id FROM object)"));
+  TRY(rows.bind_all(kIngestJob));
   std::vector<DeadObject> out;
   for (;;) {
     TRY_LET(Step step, rows.step());

@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS job_input (
 CREATE TABLE IF NOT EXISTS job_output (
   object BLOB NOT NULL PRIMARY KEY, -- 16 bytes
   key TEXT NOT NULL,
-  job INTEGER NOT NULL
+  job INTEGER NOT NULL             -- 0: ingest's, -1: of none that runs
 ) WITHOUT ROWID, STRICT;
 )";
 
@@ -44,7 +44,8 @@ CREATE TABLE IF NOT EXISTS job_output (
   Result<void> renew(uint64_t job, const LeaseTerms& lease, UnixNanos now);
   Result<void> check(uint64_t job);  // kInvalid: it is no more
   Result<void> plan_output(uint64_t job, const DeadObject& output);
-  Result<void> end(uint64_t job);                  // its planned outputs stay, to be deleted
+  Result<void> end(uint64_t job);  // its planned outputs stay, to be deleted
+  Result<void> abandon_output(const Ulid& object);
   Result<void> forget_output(const Ulid& object);  // it is live, or gone
   Result<bool> plans(const Ulid& object);          // or planned, and it may still be there
   Result<std::vector<DeadObject>> abandoned_outputs();

@@ -42,6 +42,8 @@ Result<ObjectTable> ObjectTable::open(pipeline::Database& db) {
           db.prepare("INSERT INTO object VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, NULL, ?13, ?14)"));
   TRY_LET(auto state, db.prepare("SELECT dead_at IS NULL FROM object WHERE id = ?1"));
   TRY_LET(auto mark_dead, db.prepare("UPDATE object SET dead_at = ?2 WHERE id = ?1 AND dead_at IS NULL RETURNING 1"));
+  TRY_LET(auto mark_applied,
+          db.prepare("UPDATE object SET deletes_applied = ?2 WHERE id = ?1 AND deletes_applied < ?2"));
   TRY_LET(auto forget, db.prepare("DELETE FROM object WHERE id = ?1 AND dead_at IS NOT NULL"));
   TRY_LET(auto live,
           db.prepare("SELECT id, key, level, min_time, max_time, entries, streams, raw_bytes, size, "
@@ -49,8 +51,8 @@ Result<ObjectTable> ObjectTable::open(pipeline::Database& db) {
   TRY_LET(auto dead, db.prepare("SELECT id, key FROM object WHERE dead_at <= ?1 ORDER BY dead_at"));
   TRY_LET(auto touched, db.prepare("SELECT tenants FROM object WHERE deletes_applied < ?1 AND max_time >= ?2 AND "
                                    "min_time < ?3"));
-  return ObjectTable(std::move(insert), std::move(state), std::move(mark_dead), std::move(forget), std::move(live),
-                     std::move(dead), std::move(touched));
+  return ObjectTable(std::move(insert), std::move(state), std::move(mark_dead), std::move(mark_applied),
+                     std::move(forget), std::move(live), std::move(dead), std::move(touched));
 }
 
 Result<void> ObjectTable::insert(const ObjectRow& row) {
@@ -76,6 +78,10 @@ Result<bool> ObjectTable::mark_dead(const Ulid& object, UnixNanos now) {
   TRY_LET(Step step, mark_dead_.step());
   mark_dead_.reset();
   return step == Step::kRow;
+}
+
+Result<void> ObjectTable::mark_applied(const Ulid& object, uint64_t through) {
+  return mark_applied_.run(Blob{object.bytes()}, through);
 }
 
 Result<void> ObjectTable::forget(const Ulid& object) { return forget_.run(Blob{object.bytes()}); }

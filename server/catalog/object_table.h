@@ -43,9 +43,10 @@ CREATE INDEX object_by_death ON object (dead_at) WHERE dead_at IS NOT NULL;
   static Result<ObjectTable> open(pipeline::Database& db);
 
   Result<void> insert(const ObjectRow& row);
-  Result<std::optional<State>> state(const Ulid& object);     // nothing: no row
-  Result<bool> mark_dead(const Ulid& object, UnixNanos now);  // false: was not live
-  Result<void> forget(const Ulid& object);                    // if it is dead
+  Result<std::optional<State>> state(const Ulid& object);           // nothing: no row
+  Result<bool> mark_dead(const Ulid& object, UnixNanos now);        // false: was not live
+  Result<void> mark_applied(const Ulid& object, uint64_t through);  // never lowered
+  Result<void> forget(const Ulid& object);                          // if it is dead
   Result<std::vector<ObjectRow>> live();
   Result<std::vector<DeadObject>> dead_since(UnixNanos time);  // the longest dead first
   // Some object, live or dead, may hold entries that the request touches.
@@ -53,17 +54,18 @@ CREATE INDEX object_by_death ON object (dead_at) WHERE dead_at IS NOT NULL;
 
  private:
   ObjectTable(pipeline::Statement insert, pipeline::Statement state, pipeline::Statement mark_dead,
-              pipeline::Statement forget, pipeline::Statement live, pipeline::Statement dead,
-              pipeline::Statement touched)
+              pipeline::Statement mark_applied, pipeline::Statement forget, pipeline::Statement live,
+              pipeline::Statement dead, pipeline::Statement touched)
       : insert_(std::move(insert)),
         state_(std::move(state)),
         mark_dead_(std::move(mark_dead)),
+        mark_applied_(std::move(mark_applied)),
         forget_(std::move(forget)),
         live_(std::move(live)),
         dead_(std::move(dead)),
         touched_(std::move(touched)) {}
 
-  pipeline::Statement insert_, state_, mark_dead_, forget_, live_, dead_, touched_;
+  pipeline::Statement insert_, state_, mark_dead_, mark_applied_, forget_, live_, dead_, touched_;
 };
 
 }  // namespace server

@@ -73,6 +73,7 @@ class SqliteCatalog final : public Catalog {
             TRY_LET(auto state, objects_.state(row.summary.object));
             if (state) continue;  // committed before, perhaps compacted since
             TRY(objects_.insert(row));
+            TRY(jobs_.forget_output(row.summary.object));
             added.push_back(&row);
           }
           for (const ProducerRange& range : batches) TRY(batches_.add(range, clock_.wall()));
@@ -104,6 +105,7 @@ class SqliteCatalog final : public Catalog {
             TRY(jobs_.forget_output(row.summary.object));
           }
           for (const ErasedCount& erased : details.erased) TRY(requests_.count(erased));
+          for (const UnreadableObject& object : details.unreadable) TRY(requests_.note(object));
           if (details.job != 0) TRY(jobs_.end(details.job));
           return set_cluster(version_ + 1, flushed_frame_);
         },
@@ -179,6 +181,9 @@ class SqliteCatalog final : public Catalog {
   Result<void> plan_output(uint64_t job, const DeadObject& output) override {
     return in_transaction<void>([&] { return jobs_.plan_output(job, output); });
   }
+  Result<void> abandon_output(const Ulid& output) override {
+    return in_transaction<void>([&] { return jobs_.abandon_output(output); });
+  }
   Result<void> end_job(uint64_t job) override {
     return in_transaction<void>([&] { return jobs_.end(job); });
   }
@@ -209,8 +214,8 @@ class SqliteCatalog final : public Catalog {
           return set_cluster(version_ + 1, flushed_frame_);
         },
         [&] {
-          deletes_.push_back(request);
-          last_delete_ = request.number;
+          if (request.processed == 0) deletes_.push_back(request);
+          last_delete_ = std::max(last_delete_, request.number);
           ++version_;
         }));
     return request.number;
@@ -218,6 +223,24 @@ class SqliteCatalog final : public Catalog {
   Result<std::vector<DeleteRequest>> deletes() override {
     std::lock_guard lock(mutex_);
     return requests_.all();
+  }
+  Result<void> mark_applied(std::span<const Ulid> objects, uint64_t through) override {
+    std::lock_guard lock(mutex_);
+    TRY(fresh());
+    return change(
+        [&]() -> Result<void> {
+          for (const Ulid& object : objects) TRY(objects_.mark_applied(object, through));
+          return set_cluster(version_ + 1, flushed_frame_);
+        },
+        [&] {
+          for (const Ulid& object : objects) {
+            auto row = live_.find(object);
+            if (row == live_.end()) continue;
+            uint64_t& applied = row->second.summary.deletes_applied;
+            applied = std::max(applied, through);
+          }
+          ++version_;
+        });
   }
   Result<void> cancel_delete(uint64_t number) override {
     return end_delete(number, [&] { return requests_.remove(number); });

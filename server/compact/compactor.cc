@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <pthread.h>
 
+#include "pipeline/base/failpoint.h"
 #include "pipeline/base/log.h"
+#include "server/compact/delete_scan.h"
+#include "server/compact/quarantine.h"
 #include "server/store/object_reader.h"
 
 namespace server {
@@ -11,6 +14,7 @@ namespace server {
 using pipeline::concat;
 using pipeline::Errc;
 using pipeline::fail;
+using pipeline::failpoint;
 using pipeline::log_error;
 using pipeline::log_info;
 using pipeline::log_warn;
@@ -26,18 +30,27 @@ bool holds_range_of(const ObjectSummary& summary, const DeleteRequest& request) 
          std::binary_search(summary.tenants.begin(), summary.tenants.end(), request.tenant);
 }
 
-// Objects that a ripe request has still to be applied to, oldest first.
-std::vector<ObjectRow> touched_by_deletes(const CatalogSnapshot& snapshot, uint64_t ripe) {
-  std::vector<ObjectRow> out;
-  for (const ObjectRow& row : snapshot.objects) {
-    const bool touched =
-        std::any_of(snapshot.deletes.begin(), snapshot.deletes.end(), [&](const DeleteRequest& request) {
-          return request.number <= ripe && request.number > row.summary.deletes_applied &&
-                 holds_range_of(row.summary, request);
-        });
-    if (touched) out.push_back(row);
+// The numbers of ripe requests that have still to be applied to the object.
+std::vector<uint64_t> requests_touching(const ObjectRow& row, const CatalogSnapshot& snapshot, uint64_t ripe) {
+  std::vector<uint64_t> out;
+  for (const DeleteRequest& request : snapshot.deletes) {
+    if (request.number <= ripe && request.number > row.summary.deletes_applied && holds_range_of(row.summary, request))
+      out.push_back(request.number);
   }
   return out;
+}
+
+// Objects that have such requests, oldest first.
+std::vector<ObjectRow> touched_by_deletes(const CatalogSnapshot& snapshot, uint64_t ripe) {
+  std::vector<ObjectRow> out;
+  std::copy_if(snapshot.objects.begin(), snapshot.objects.end(), std::back_inserter(out),
+               [&](const ObjectRow& row) { return !requests_touching(row, snapshot, ripe).empty(); });
+  return out;
+}
+
+// The next object would fare no better.
+bool ends_round(const pipeline::Error& error) {
+  return error.code == Errc::kCancelled || error.code == Errc::kUnavailable;
 }
 
 }  // namespace
@@ -55,10 +68,18 @@ struct Compactor::Metrics {
                                          {{"reason", "retention"}})),
         dropped_for_room(registry.counter("skidway_server_expired_bytes_total", "Stored size of objects dropped whole.",
                                           {{"reason", "max_bytes"}})),
+        untouched(registry.counter("skidway_server_delete_untouched_objects_total",
+                                   "Objects in the range of a request to delete that held nothing of it.")),
+        scanned_pages(registry.counter("skidway_server_delete_scanned_pages_total",
+                                       "Pages read to know whether a request to delete touches an object.")),
+        quarantined(registry.counter("skidway_server_quarantined_objects_total",
+                                     "Damaged objects set aside because of a request to delete.")),
+        unreadable(registry.counter("skidway_server_unreadable_entries_total",
+                                    "Entries of damaged objects that are in the quarantine only.")),
         damaged(registry.gauge("skidway_server_damaged_objects", "Objects left alone for a corrupt page.")) {}
 
   pipeline::Counter &merges, &failures, &input_bytes, &output_bytes, &repeated, &expired, &dropped_expired,
-      &dropped_for_room;
+      &dropped_for_room, &untouched, &scanned_pages, &quarantined, &unreadable;
   pipeline::Gauge& damaged;
 };
 
@@ -74,7 +95,8 @@ Compactor::Compactor(ObjectStore& store, Catalog& catalog, const pipeline::Clock
       metrics_(std::make_unique<Metrics>(registry)),
       garbage_(store, catalog, clock, registry, options_.garbage),
       expiry_(store, options_.expiry),
-      deletes_(store, catalog, clock, registry, options_.deletes) {
+      deletes_(store, catalog, clock, registry, options_.deletes),
+      sober_clock_(clock) {
   auto gauge = [&](std::string_view name, std::string_view help, double (*part)(const CompactionDebt&, UnixNanos)) {
     registry_.gauge_callback(name, help, [this, part] { return debt(part); });
   };
@@ -94,6 +116,7 @@ Result<std::unique_ptr<Compactor>> Compactor::open(ObjectStore& store, Catalog& 
   auto clean = [&]() -> Result<void> {
     TRY(compactor->garbage_.remove_unfinished());
     TRY(compactor->garbage_.collect_abandoned(compactor->cancelled_));
+    TRY(compactor->deletes_.adopt());
     TRY(compactor->remove_orphans());
     return {};
   };
@@ -222,13 +245,15 @@ Result<bool> Compactor::merge_planned(bool everything) {
 
 Result<void> Compactor::keep_promises() {
   TRY_LET(auto snapshot, catalog_.snapshot());
-  const UnixNanos now = clock_.wall();
+  const UnixNanos now = sober_clock_.now();
   const uint64_t ripe = deletes_.ripe(*snapshot);
   Erasures erasures({}, 0, options_.retention, now);
   ExpiryPlan plan = expiry_.plan(*snapshot, erasures, now);
   auto drop = [&](const std::vector<ObjectRow>& rows, pipeline::Counter& bytes, std::string_view why) -> Result<void> {
     for (const ObjectRow& row : rows) {
+      TRY(failpoint("expiry.before_drop"));
       TRY(catalog_.swap(std::vector{row.summary.object}, {}));
+      TRY(failpoint("expiry.after_drop"));
       metrics_->expired.add(row.summary.rows);
       bytes.add(row.summary.size);
       log_info("object dropped", {{"object", row.key}, {"reason", why}, {"entries", row.summary.rows}});
@@ -238,34 +263,110 @@ Result<void> Compactor::keep_promises() {
   TRY(drop(plan.drop_expired, metrics_->dropped_expired, "retention"));
   TRY(drop(plan.drop_for_room, metrics_->dropped_for_room, "max_bytes"));
 
-  std::vector<ObjectRow> rewrite = touched_by_deletes(*snapshot, ripe);
-  for (const ObjectRow& row : plan.rewrite) {
-    if (std::find(rewrite.begin(), rewrite.end(), row) == rewrite.end()) rewrite.push_back(row);
-  }
-  TRY_LET(auto left_alone, excluded());
   std::set<Ulid> gone;
   for (const auto* dropped : {&plan.drop_expired, &plan.drop_for_room}) {
     for (const ObjectRow& row : *dropped) gone.insert(row.summary.object);
   }
+  std::vector<ObjectRow> rewrite;
+  Result<void> outcome = apply_deletes(*snapshot, ripe, gone, rewrite);
+  for (const ObjectRow& row : plan.rewrite) {
+    if (std::find(rewrite.begin(), rewrite.end(), row) == rewrite.end()) rewrite.push_back(row);
+  }
+  TRY_LET(auto left_alone, excluded());
   for (const ObjectRow& row : rewrite) {
     if (left_alone.contains(row.summary.object) || gone.contains(row.summary.object)) continue;
-    auto outcome = merge_once({row});
-    if (!outcome && outcome.error().code != Errc::kCorrupt) return outcome;
+    auto rewritten = merge_once({row});
+    if (rewritten || rewritten.error().code == Errc::kCorrupt) continue;
+    if (outcome) outcome = rewritten;
+    if (ends_round(rewritten.error())) break;
   }
+  return outcome;
+}
+
+// Objects in which no ripe request touches anything are marked, all at once; those in which one does are added to
+// `rewrite`; those that cannot be read are salvaged. What fails for one object does not hold up the others.
+Result<void> Compactor::apply_deletes(const CatalogSnapshot& snapshot, uint64_t ripe, const std::set<Ulid>& gone,
+                                      std::vector<ObjectRow>& rewrite) {
+  const auto touched = touched_by_deletes(snapshot, ripe);
+  if (touched.empty()) return {};
+  const Erasures erasures(snapshot.deletes, ripe, nullptr, clock_.wall());
+  CpuShare share(full_speed_ ? 1 : options_.processors);
+  share.begin();
+  DeleteScan scan(store_, erasures, share, cancelled_);
+  TRY_LET(auto claimed, catalog_.claimed());
+  Result<void> outcome;
+  std::vector<Ulid> untouched;
+  std::vector<ObjectRow> damaged;
+  for (const ObjectRow& row : touched) {
+    const Ulid& object = row.summary.object;
+    if (gone.contains(object) || std::binary_search(claimed.begin(), claimed.end(), object)) continue;
+    auto found = scan.look(row);
+    if (!found && found.error().code == Errc::kCorrupt) {
+      set_aside(found.error(), {row});
+      damaged.push_back(row);
+    } else if (!found) {
+      if (outcome) outcome = fail(found.error());
+      if (ends_round(found.error())) break;
+    } else if (*found == DeleteScan::Found::kNothing) {
+      untouched.push_back(object);
+    } else {
+      (damaged_.contains(object) ? damaged : rewrite).push_back(row);
+    }
+  }
+  metrics_->scanned_pages.add(scan.pages_read());
+  if (!untouched.empty()) {
+    TRY(failpoint("delete.before_mark"));
+    TRY(catalog_.mark_applied(untouched, ripe));
+    TRY(failpoint("delete.after_mark"));
+    metrics_->untouched.add(untouched.size());
+  }
+  for (const ObjectRow& row : damaged) {
+    auto salvaged = salvage(row);
+    if (salvaged) continue;
+    if (outcome) outcome = salvaged;
+    if (ends_round(salvaged.error())) break;
+  }
+  return outcome;
+}
+
+// A request must not wait for ever for an object that cannot be read: it is kept in quarantine as it is, and rewritten
+// without what is unreadable. The receipts name it.
+Result<void> Compactor::salvage(const ObjectRow& row) {
+  const std::string kept = quarantine_key(catalog_.cluster(), row.summary.object);
+  TRY(put_in_quarantine(store_, row.key, kept));
+  TRY(failpoint("quarantine.copied"));
+  TRY_LET(MergeOutcome outcome, merge({row}, Damage::kIsLeftOut));
+  damaged_.erase(row.summary.object);
+  metrics_->damaged.set(static_cast<int64_t>(damaged_.size()));
+  if (outcome.unreadable == 0) return store_.remove(kept);  // this time all of it could be read
+  metrics_->quarantined.add();
+  metrics_->unreadable.add(outcome.unreadable);
+  log_error("a damaged object is in quarantine; a request to delete goes on without what cannot be read",
+            {{"object", row.key}, {"quarantine", kept}, {"lost_entries", outcome.unreadable}});
   return {};
 }
 
 Result<void> Compactor::merge_once(const std::vector<ObjectRow>& inputs) {
+  TRY(merge(inputs, Damage::kFails));
+  return {};
+}
+
+Result<MergeOutcome> Compactor::merge(const std::vector<ObjectRow>& inputs, Damage damage) {
   if (inputs.empty()) return fail(Errc::kNotFound, "nothing to merge");
   auto begin = clock_.monotonic();
   TRY_LET(auto snapshot, catalog_.snapshot());
   // Inputs of one merge are touched by the same requests (merge_plan.h).
   uint64_t applied = deletes_.ripe(*snapshot);
   for (const ObjectRow& row : inputs) applied = std::max(applied, row.summary.deletes_applied);
-  Erasures erasures(snapshot->deletes, applied, options_.retention, clock_.wall());
+  Erasures erasures(snapshot->deletes, applied, options_.retention, sober_clock_.now());
+  std::vector<UnreadableObject> unreadable;  // for every request, also one that is not ripe yet
+  for (const ObjectRow& row : inputs) {
+    const std::string kept = quarantine_key(catalog_.cluster(), row.summary.object);
+    for (uint64_t request : requests_touching(row, *snapshot, UINT64_MAX)) unreadable.push_back({request, kept});
+  }
   CpuShare share(full_speed_ ? 1 : options_.processors);
   const MergeDoors doors{store_, catalog_, clock_, ulids_, lease_, options_.merge, cancelled_};
-  auto outcome = run_merge_job(doors, {inputs, erasures, applied}, share);
+  auto outcome = run_merge_job(doors, {inputs, erasures, applied, damage}, share, std::move(unreadable));
   if (!outcome) {
     if (outcome.error().code == Errc::kCancelled) return fail(outcome.error());
     metrics_->failures.add();
@@ -290,7 +391,7 @@ Result<void> Compactor::merge_once(const std::vector<ObjectRow>& inputs) {
                               {"read_bytes", input_bytes},
                               {"written_bytes", output_bytes},
                               {"took_ms", took.count()}});
-  return {};
+  return outcome;
 }
 
 // Errors name the key of the object at fault. Where none is named all are left alone: merging must not spin.

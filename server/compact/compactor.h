@@ -2,7 +2,8 @@
 //
 // One thread of its own: every Options::interval, and when asked, it
 //   1. drops objects whose entries are all past their retention, and the oldest ones beyond max_bytes (expiry.h),
-//   2. rewrites objects that hold entries of requests to delete, or many expired ones, without them,
+//   2. rewrites objects that hold entries of requests to delete, or many expired ones, without them; objects in which a
+//      request finds nothing (delete_scan.h) are marked in one transaction,
 //   3. looks for a merge (merge_plan.h) and makes it,
 //   4. deletes what is dead (garbage_collector.h) and says which requests to delete are done (delete_keeper.h).
 // Merging and rewriting are the same (object_merger.h), each a job of the catalogue (merge_job.h) that swaps inputs for
@@ -14,7 +15,8 @@
 // Thread:  compact_all(): any.
 // Limits:  memory: that of one merge (object_merger.h). Processor: Options::processors, but for compact_all().
 // Errors:  logged and counted; a failed merge is tried again at the next interval; an object with a corrupt page is
-//          left alone from then on, its other pages stay readable.
+//          left alone from then on, its other pages stay readable; when a request to delete touches it, it goes to
+//          the quarantine (quarantine.h), and what is readable of it is rewritten.
 #pragma once
 
 #include <atomic>
@@ -34,6 +36,7 @@
 #include "server/compact/garbage_collector.h"
 #include "server/compact/merge_job.h"
 #include "server/compact/merge_plan.h"
+#include "server/compact/sober_clock.h"
 #include "server/store/ulid.h"
 
 namespace server {
@@ -89,6 +92,10 @@ class Compactor {
   Result<void> run_full();
   Result<bool> merge_planned(bool everything);
   Result<std::set<Ulid>> excluded();
+  Result<void> apply_deletes(const CatalogSnapshot& snapshot, uint64_t ripe, const std::set<Ulid>& gone,
+                             std::vector<ObjectRow>& rewrite);
+  Result<void> salvage(const ObjectRow& row);
+  Result<MergeOutcome> merge(const std::vector<ObjectRow>& inputs, Damage damage);
   void set_aside(const pipeline::Error& error, const std::vector<ObjectRow>& inputs);
   double debt(double (*part)(const CompactionDebt&, UnixNanos)) const;
 
@@ -103,6 +110,7 @@ class Compactor {
   GarbageCollector garbage_;
   Expiry expiry_;
   DeleteKeeper deletes_;
+  SoberClock sober_clock_;  // for retention
   std::set<Ulid> damaged_;
   bool full_speed_ = false;
   std::chrono::nanoseconds next_collection_{0}, next_orphans_{0};

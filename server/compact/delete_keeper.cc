@@ -4,6 +4,7 @@
 #include <charconv>
 #include <map>
 
+#include "pipeline/base/failpoint.h"
 #include "pipeline/base/log.h"
 #include "server/logql/parser.h"
 
@@ -12,6 +13,7 @@ namespace server {
 using pipeline::concat;
 using pipeline::Errc;
 using pipeline::fail;
+using pipeline::failpoint;
 using pipeline::log_info;
 using pipeline::log_warn;
 
@@ -91,9 +93,12 @@ Result<DeleteRequest> read_kept(ObjectStore& store, const std::string& key) {
 }  // namespace
 
 std::string encode_delete(const DeleteRequest& r) {
-  return concat("number ", r.number, "\nid ", escaped(r.id), "\ntenant ", escaped(r.tenant), "\nquery ",
-                escaped(r.query), "\nbegin ", r.begin, "\nend ", r.end, "\ncreated ", r.created, "\nprocessed ",
-                r.processed, "\nremoved_entries ", r.removed_entries, "\nremoved_bytes ", r.removed_bytes, "\n");
+  std::string out =
+      concat("number ", r.number, "\nid ", escaped(r.id), "\ntenant ", escaped(r.tenant), "\nquery ", escaped(r.query),
+             "\nbegin ", r.begin, "\nend ", r.end, "\ncreated ", r.created, "\nprocessed ", r.processed,
+             "\nremoved_entries ", r.removed_entries, "\nremoved_bytes ", r.removed_bytes, "\n");
+  for (const std::string& key : r.unreadable) out += concat("unreadable ", escaped(key), "\n");
+  return out;
 }
 
 Result<DeleteRequest> decode_delete(std::string_view text) {
@@ -120,6 +125,7 @@ Result<DeleteRequest> decode_delete(std::string_view text) {
     if (name == "processed") number(value, request.processed);
     if (name == "removed_entries") number(value, request.removed_entries);
     if (name == "removed_bytes") number(value, request.removed_bytes);
+    if (name == "unreadable") request.unreadable.push_back(unescaped(value));
   }
   if (!good || request.number == 0) return fail(Errc::kCorrupt, "not a request to delete");
   return request;
@@ -149,7 +155,9 @@ Result<DeleteRequest> DeleteKeeper::accept(DeleteRequest request) {
   std::lock_guard lock(mutex_);
   request.created = clock_.wall();
   TRY_LET(request.number, catalog_.add_delete(request));
+  TRY(failpoint("delete.numbered"));
   TRY(keep(request));  // in force all the same: finish() tries again
+  TRY(failpoint("delete.kept"));
   received_.add();
   log_info("request to delete accepted", {{"request", request.id}, {"tenant", request.tenant}});
   return request;
@@ -162,6 +170,7 @@ Result<void> DeleteKeeper::keep(const DeleteRequest& request) {
 Result<void> DeleteKeeper::cancel(const DeleteRequest& request) {
   std::lock_guard lock(mutex_);
   TRY(catalog_.cancel_delete(request.number));
+  TRY(failpoint("delete.cancelled"));
   log_info("request to delete cancelled", {{"request", request.id}, {"tenant", request.tenant}});
   return put_once(store_, key_of(catalog_.cluster(), request.number, kCancelled), "");
 }
@@ -174,15 +183,31 @@ uint64_t DeleteKeeper::ripe(const CatalogSnapshot& snapshot) const {
   return snapshot.last_delete;
 }
 
+Result<void> DeleteKeeper::adopt() {
+  std::lock_guard lock(mutex_);
+  TRY_LET(auto snapshot, catalog_.snapshot());
+  TRY_LET(KeptDeletes kept, read_kept_deletes(store_, catalog_.cluster()));
+  for (DeleteRequest& request : kept.requests) {
+    if (request.number <= snapshot->last_delete) continue;
+    log_warn("the store knows a request to delete that the catalogue does not: it is in force again",
+             {{"request", request.id}, {"tenant", request.tenant}});
+    TRY(catalog_.add_delete(std::move(request)));
+  }
+  return {};
+}
+
 Result<void> DeleteKeeper::finish() {
   std::lock_guard lock(mutex_);
   TRY_LET(auto snapshot, catalog_.snapshot());
+  TRY_LET(auto abandoned, catalog_.abandoned_outputs());  // which may hold what is to be gone
   const uint64_t ripe_now = ripe(*snapshot);
   for (const DeleteRequest& request : snapshot->deletes) {
-    if (request.number > ripe_now) break;
+    if (request.number > ripe_now || !abandoned.empty()) break;
     TRY_LET(bool applied, catalog_.is_applied(request));
     if (!applied) continue;
+    TRY(failpoint("delete.applied"));
     TRY(catalog_.finish_delete(request.number));
+    TRY(failpoint("delete.finished"));
     processed_.add();
   }
   TRY_LET(auto requests, catalog_.deletes());
@@ -200,6 +225,7 @@ Result<void> DeleteKeeper::finish() {
     DeleteRequest receipt = request;
     receipt.query = without_filters(request.query);
     TRY(put_once(store_, key_of(catalog_.cluster(), request.number, kReceipt), encode_delete(receipt)));
+    TRY(failpoint("delete.has_receipt"));
     removed_.add(request.removed_entries);
     log_info("request to delete processed", {{"request", request.id},
                                              {"tenant", request.tenant},
@@ -210,13 +236,14 @@ Result<void> DeleteKeeper::finish() {
     auto parsed = parse_key(key);
     if (!parsed || parsed->second != kRequest) continue;
     auto found = by_number.find(parsed->first);
-    if (found == by_number.end()) {
-      // Cancelled; the mark may be missing after a crash.
-      TRY(put_once(store_, key_of(catalog_.cluster(), parsed->first, kCancelled), ""));
-      TRY(store_.remove(key));
-    } else if (found->second->processed != 0 && now - found->second->processed >= options_.keep_request.count()) {
-      TRY(store_.remove(key));
-    }
+    const bool is_cancelled = found == by_number.end();
+    // The mark may be missing after a crash.
+    if (is_cancelled) TRY(put_once(store_, key_of(catalog_.cluster(), parsed->first, kCancelled), ""));
+    const bool is_over = is_cancelled || (found->second->processed != 0 &&
+                                          now - found->second->processed >= options_.keep_request.count());
+    if (!is_over) continue;
+    TRY(store_.remove(key));
+    TRY(failpoint("delete.request_removed"));
   }
   return {};
 }

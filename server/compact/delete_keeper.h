@@ -2,7 +2,8 @@
 //
 // A request may be cancelled for Options::cancel_period; then it is ripe: every merge applies it, and objects that it
 // touches are rewritten. It is processed once no object of before it with entries of its tenant and time exists any
-// more, neither live nor dead. Each request also lies in the store, so that a catalogue that is made anew knows it:
+// more, neither live nor dead nor forgotten by a job that was cut off. Each request also lies in the store, so that a
+// catalogue that is made anew knows it:
 //
 //   <cluster>/deletes/<number, 20 digits>.request     the request, from its acceptance on; Options::keep_request after
 //   it
@@ -11,6 +12,9 @@
 //   <cluster>/deletes/<number>.receipt                it was processed; what was removed. Of its query only the
 //   selector:
 //                                                     what was searched for is to be gone, too
+//
+// A request that the store knows and the catalogue has never heard of was made after the catalogue was saved that is in
+// use now (an older one was put back): adopt() takes it in again.
 //
 // Their bytes: lines of `name value`, in which \, line feed and carriage return are written \\, \n and \r.
 //
@@ -46,6 +50,8 @@ class DeleteKeeper {
   Result<void> cancel(const DeleteRequest& request);
   // Requests up to this number can be cancelled no more.
   uint64_t ripe(const CatalogSnapshot& snapshot) const;
+  // Before anything is read: requests that only the store knows are in force, too.
+  Result<void> adopt();
   // Notices what is processed, and brings the store up to date.
   Result<void> finish();
 

@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <optional>
 
+#include "pipeline/base/failpoint.h"
 #include "pipeline/base/log.h"
+#include "server/compact/quarantine.h"
 
 namespace server {
 
+using pipeline::failpoint;
 using pipeline::log_info;
+using pipeline::log_warn;
 
 namespace {
 
@@ -32,7 +36,8 @@ GarbageCollector::GarbageCollector(ObjectStore& store, Catalog& catalog, const p
       deleted_(registry.counter("skidway_server_objects_deleted_total", "Dead objects deleted from the store.")),
       abandoned_(registry.counter("skidway_server_abandoned_objects_deleted_total",
                                   "Outputs of merges that were cut off, deleted from the store.")),
-      orphans_(registry.counter("skidway_server_orphans_deleted_total", "Objects without a row, deleted.")) {}
+      orphans_(registry.counter("skidway_server_orphans_deleted_total", "Objects without a row, deleted.")),
+      unknown_(registry.gauge("skidway_server_unknown_objects", "Objects without a row, too young to be deleted.")) {}
 
 Result<uint64_t> GarbageCollector::collect_dead(const std::atomic<bool>& cancelled) {
   TRY_LET(auto dead, catalog_.dead_objects(options_.grace));
@@ -40,11 +45,15 @@ Result<uint64_t> GarbageCollector::collect_dead(const std::atomic<bool>& cancell
   Result<void> trouble;
   for (const DeadObject& object : dead) {
     if (cancelled) break;
-    trouble = store_.remove(object.key);
+    trouble = failpoint("gc.before_remove");
+    if (trouble) trouble = store_.remove(object.key);
     if (!trouble) break;
     gone.push_back(object.object);
   }
-  if (!gone.empty()) TRY(catalog_.forget_objects(gone));
+  if (!gone.empty()) {
+    TRY(failpoint("gc.before_forget"));
+    TRY(catalog_.forget_objects(gone));
+  }
   deleted_.add(gone.size());
   TRY(trouble);
   return gone.size();
@@ -55,7 +64,8 @@ Result<uint64_t> GarbageCollector::collect_abandoned(const std::atomic<bool>& ca
   std::vector<Ulid> gone;
   for (const DeadObject& output : outputs) {
     if (cancelled) break;
-    TRY(store_.remove(output.key));
+    TRY(store_.abandon(output.key));
+    TRY(failpoint("gc.abandoned_removed"));
     gone.push_back(output.object);
   }
   if (!gone.empty()) TRY(catalog_.forget_outputs(gone));
@@ -65,28 +75,39 @@ Result<uint64_t> GarbageCollector::collect_abandoned(const std::atomic<bool>& ca
 
 Result<uint64_t> GarbageCollector::collect_orphans(const std::atomic<bool>& cancelled) {
   const UnixNanos newest = clock_.wall() - std::chrono::nanoseconds(options_.orphan_age).count();
-  uint64_t removed = 0;
+  uint64_t removed = 0, young = 0;
   for (int level : kLevels) {
-    TRY_LET(uint64_t of_level, remove_unknown(level, newest, cancelled));
+    TRY_LET(uint64_t of_level, remove_unknown(level, newest, young, cancelled));
     removed += of_level;
   }
   orphans_.add(removed);
+  if (static_cast<uint64_t>(unknown_.value()) != young && young > 0) {
+    log_warn(
+        "the store holds objects that the catalogue does not know; was an older one put back? `catalog rebuild` "
+        "makes one that knows them; without it they are deleted when they are old",
+        {{"objects", young}});
+  }
+  unknown_.set(static_cast<int64_t>(young));
   return removed;
 }
 
-Result<uint64_t> GarbageCollector::remove_unknown(int level, UnixNanos newest, const std::atomic<bool>& cancelled) {
+Result<uint64_t> GarbageCollector::remove_unknown(int level, UnixNanos newest, uint64_t& young,
+                                                  const std::atomic<bool>& cancelled) {
   TRY_LET(auto keys, store_.list(object_folder(catalog_.cluster(), level)));
-  std::vector<Ulid> old;
+  std::vector<Ulid> ids;
   for (const std::string& key : keys) {
-    auto id = id_of_key(key);
-    if (id && id->time() <= newest) old.push_back(*id);
+    if (auto id = id_of_key(key)) ids.push_back(*id);
   }
-  TRY_LET(auto known, catalog_.known(old));
+  TRY_LET(auto known, catalog_.known(ids));  // after the listing: what came meanwhile was planned before
   std::sort(known.begin(), known.end());
   uint64_t removed = 0;
-  for (const Ulid& id : old) {
+  for (const Ulid& id : ids) {
     if (cancelled) break;
     if (std::binary_search(known.begin(), known.end(), id)) continue;
+    if (id.time() > newest) {
+      ++young;
+      continue;
+    }
     std::string key = object_key(catalog_.cluster(), level, id);
     TRY(store_.remove(key));
     log_info("orphaned object removed", {{"object", key}});
@@ -96,8 +117,9 @@ Result<uint64_t> GarbageCollector::remove_unknown(int level, UnixNanos newest, c
 }
 
 Result<void> GarbageCollector::remove_unfinished() {
-  for (int level : kLevels) {
-    const std::string folder = object_folder(catalog_.cluster(), level);
+  std::vector<std::string> folders = {quarantine_folder(catalog_.cluster())};
+  for (int level : kLevels) folders.push_back(object_folder(catalog_.cluster(), level));
+  for (const std::string& folder : folders) {
     TRY_LET(uint64_t unfinished, store_.remove_unfinished(folder));
     if (unfinished > 0) log_info("unfinished objects removed", {{"folder", folder}, {"objects", unfinished}});
   }

@@ -4,8 +4,11 @@
 //   The
 //               longest dead goes first, and nothing younger before it: so the inputs of a merge are gone before any of
 //               its outputs is, which is what a catalogue that is made anew relies on
-//   abandoned   planned outputs of jobs that ended without a swap
-//   orphans     objects in the store without a row, Options::orphan_age after their making (by the time in their id)
+//   abandoned   planned outputs of jobs that ended without a swap, and of ingest in programs that are no more. Until
+//               they are deleted no request to delete is said to be processed: they may hold what was to be gone
+//   orphans     objects in the store without a row, Options::orphan_age after their making (by the time in their id).
+//               As every object is planned before it is begun, there are none unless an older catalogue was put back
+//               or the store did something long after it was asked to: they are a metric, and a warning
 //
 // Only keys below this cluster's own folders are ever touched.
 // Thread: one at a time; blocks. Errors: of the store and the catalogue; what was not deleted is tried again next time.
@@ -40,13 +43,14 @@ class GarbageCollector {
   Result<void> remove_unfinished();
 
  private:
-  Result<uint64_t> remove_unknown(int level, UnixNanos newest, const std::atomic<bool>& cancelled);
+  Result<uint64_t> remove_unknown(int level, UnixNanos newest, uint64_t& young, const std::atomic<bool>& cancelled);
 
   ObjectStore& store_;
   Catalog& catalog_;
   const pipeline::Clock& clock_;
   const GarbageOptions options_;
   pipeline::Counter &deleted_, &abandoned_, &orphans_;
+  pipeline::Gauge& unknown_;
 };
 
 }  // namespace server

@@ -24,20 +24,21 @@ std::vector<uint32_t> pages_between(const ObjectReader& object, UnixNanos first,
 }  // namespace
 
 MergeInput::MergeInput(std::shared_ptr<const ObjectReader> object, std::vector<uint32_t> pages, UnixNanos first,
-                       UnixNanos last, const Erasures& erasures, MergeErased& erased)
+                       UnixNanos last, const Erasures& erasures, Damage damage, MergeErased& erased)
     : object_(std::move(object)),
       cursor_(object_, std::move(pages), kReadAheadBytes),
       first_time_(first),
       last_time_(last),
       erasures_(&erasures),
+      damage_(damage),
       erased_(&erased),
       run_count_(object_->all_runs().size()),
       labels_(std::make_unique<pipeline::LabelSet>()) {}
 
 Result<MergeInput> MergeInput::open(std::shared_ptr<const ObjectReader> object, UnixNanos first, UnixNanos last,
-                                    const Erasures& erasures, MergeErased& erased) {
+                                    const Erasures& erasures, Damage damage, MergeErased& erased) {
   auto pages = pages_between(*object, first, last);
-  MergeInput input(std::move(object), std::move(pages), first, last, erasures, erased);
+  MergeInput input(std::move(object), std::move(pages), first, last, erasures, damage, erased);
   TRY(input.next_stream());
   return input;
 }
@@ -80,7 +81,11 @@ Result<void> MergeInput::load_run() {
   kept_.clear(), kept_at_ = 0;
   const PageRun& r = run();
   if (r.max_time < first_time_ || r.min_time > last_time_) return {};
-  TRY(load_page());
+  if (auto loaded = load_page(); !loaded) {
+    if (damage_ == Damage::kFails || loaded.error().code != pipeline::Errc::kCorrupt) return loaded;
+    erased_->unreadable += r.rows;  // once for each pass that wants them
+    return {};
+  }
   uint32_t first = r.first_row, last = r.first_row + r.rows;
   const EntrySlice rows = page_.slice(first, last);
   if (r.max_time > last_time_) last = first + static_cast<uint32_t>(rows.lower_bound(last_time_ + 1));
@@ -115,12 +120,16 @@ void MergeInput::keep(uint32_t first, uint32_t last) {
 Result<void> MergeInput::load_page() {
   const auto pages = object_->pages();
   while (run_ >= size_t{pages[page_number_].first_run} + pages[page_number_].runs) ++page_number_;
-  if (cursor_begun_ && cursor_.page() == page_number_) return {};
-  do {
+  const bool is_there = cursor_begun_ && cursor_.page() == page_number_;
+  if (is_there && page_is_read_) return {};
+  while (!is_there) {
     INVARIANT(cursor_.next());
     cursor_begun_ = true;
-  } while (cursor_.page() != page_number_);
+    if (cursor_.page() == page_number_) break;
+  }
+  page_is_read_ = false;
   TRY_LET(page_, cursor_.entries());
+  page_is_read_ = true;
   return {};
 }
 

@@ -11,7 +11,8 @@
 //   }
 //
 // Thread: one. Memory: one page, what its cursor has read ahead (128 KiB, or one page of each column), and the
-// directory. Errors: those of PageCursor.
+// directory. Errors: those of PageCursor, but for
+// pages that Damage::kIsLeftOut leaves out and counts.
 #pragma once
 
 #include <map>
@@ -30,14 +31,17 @@ namespace server {
 // What a merge left out.
 struct MergeErased {
   std::map<uint64_t, ErasedCount> by_request;
-  uint64_t expired = 0;  // entries past their retention
+  uint64_t expired = 0;     // entries past their retention
+  uint64_t unreadable = 0;  // entries of pages that cannot be read
 };
+
+enum class Damage { kFails, kIsLeftOut };  // what becomes of a page that cannot be read
 
 class MergeInput {
  public:
   // Entries with first <= time <= last. `erasures` and `erased` outlive the input.
   static Result<MergeInput> open(std::shared_ptr<const ObjectReader> object, UnixNanos first, UnixNanos last,
-                                 const Erasures& erasures, MergeErased& erased);
+                                 const Erasures& erasures, Damage damage, MergeErased& erased);
 
   bool at_end() const { return run_ == run_count_; }
   const std::string& tenant() const { return object_->tenants()[tenant_]; }
@@ -49,7 +53,7 @@ class MergeInput {
 
  private:
   MergeInput(std::shared_ptr<const ObjectReader> object, std::vector<uint32_t> pages, UnixNanos first, UnixNanos last,
-             const Erasures& erasures, MergeErased& erased);
+             const Erasures& erasures, Damage damage, MergeErased& erased);
   const PageRun& run() const { return object_->all_runs()[run_]; }
   Result<void> next_rows();
   Result<void> load_run();
@@ -60,10 +64,11 @@ class MergeInput {
   PageCursor cursor_;
   const UnixNanos first_time_, last_time_;
   const Erasures* erasures_;
+  Damage damage_;
   MergeErased* erased_;
   size_t run_ = 0, run_count_ = 0;  // over the whole object
   size_t page_number_ = 0;          // that of run_
-  bool cursor_begun_ = false;
+  bool cursor_begun_ = false, page_is_read_ = false;
   uint32_t tenant_ = 0;
   std::optional<Eraser> eraser_;                     // of tenant_
   std::unique_ptr<pipeline::LabelSet> labels_;       // a stable address: the eraser looks at it

@@ -1,12 +1,15 @@
 #include "server/compact/merge_job.h"
 
+#include "pipeline/base/failpoint.h"
 #include "pipeline/base/log.h"
 
 namespace server {
 
 using pipeline::Errc;
 using pipeline::fail;
+using pipeline::failpoint;
 using pipeline::log_warn;
+using pipeline::pass_failpoint;
 
 namespace {
 
@@ -16,7 +19,8 @@ class JobWatch final : public MergeWatch {
       : doors_(doors), job_(job), share_(share), renewed_(doors.clock.monotonic()) {}
 
   Result<void> on_output(const Ulid& object, const std::string& key) override {
-    return doors_.catalog.plan_output(job_, {object, key});
+    TRY(doors_.catalog.plan_output(job_, {object, key}));
+    return failpoint("job.output_planned");
   }
 
   Result<void> on_progress() override {
@@ -49,9 +53,11 @@ void give_up(const MergeDoors& doors, uint64_t job, std::span<const ObjectRow> o
 
 }  // namespace
 
-Result<MergeOutcome> run_merge_job(const MergeDoors& doors, const MergeJob& job, CpuShare& share) {
+Result<MergeOutcome> run_merge_job(const MergeDoors& doors, const MergeJob& job, CpuShare& share,
+                                   std::vector<UnreadableObject> unreadable) {
   const std::vector<Ulid> inputs = ids_of(job.inputs);
   TRY_LET(uint64_t number, doors.catalog.claim_job(inputs, doors.lease));
+  pass_failpoint("job.claimed");
   share.begin();
   JobWatch watch(doors, number, share);
   auto outcome =
@@ -60,7 +66,11 @@ Result<MergeOutcome> run_merge_job(const MergeDoors& doors, const MergeJob& job,
     give_up(doors, number, {});
     return outcome;
   }
-  auto swapped = doors.catalog.swap(inputs, outcome->outputs, {number, outcome->erased});
+  SwapDetails details{number, outcome->erased};
+  if (outcome->unreadable > 0) details.unreadable = std::move(unreadable);
+  auto swapped = failpoint("job.before_swap");
+  if (swapped) swapped = doors.catalog.swap(inputs, outcome->outputs, details);
+  if (swapped) swapped = failpoint("job.after_swap");
   if (swapped) return outcome;
   // kInvalid: certainly not swapped. Otherwise nobody knows yet: the garbage collector asks the catalogue.
   const bool surely = swapped.error().code == Errc::kInvalid;

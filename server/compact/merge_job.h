@@ -26,6 +26,8 @@ struct MergeDoors {
   const std::atomic<bool>& cancelled;
 };
 
-Result<MergeOutcome> run_merge_job(const MergeDoors& doors, const MergeJob& job, CpuShare& share);
+// `unreadable`: to be said in the swap where something could not be read (MergeJob::damage).
+Result<MergeOutcome> run_merge_job(const MergeDoors& doors, const MergeJob& job, CpuShare& share,
+                                   std::vector<UnreadableObject> unreadable = {});
 
 }  // namespace server

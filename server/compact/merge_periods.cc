@@ -10,7 +10,7 @@ namespace {
 using Reader = std::shared_ptr<const ObjectReader>;
 
 // The hours in which an object has entries; stops beyond `most`. Times are decoded only where a run crosses an hour.
-Result<void> add_hours(const Reader& object, size_t most, std::set<int64_t>& hours) {
+Result<void> add_hours(const Reader& object, size_t most, Damage damage, std::set<int64_t>& hours) {
   std::vector<uint32_t> crossing;
   for (uint32_t page = 0; page < object->pages().size(); ++page) {
     bool crosses = false;
@@ -22,18 +22,20 @@ Result<void> add_hours(const Reader& object, size_t most, std::set<int64_t>& hou
   }
   PageCursor cursor(object, std::move(crossing));
   while (hours.size() <= most && cursor.next()) {
-    TRY_LET(auto times, cursor.times());
-    for (UnixNanos time : times) hours.insert(hours.end(), hour_of(time));
+    auto times = cursor.times();
+    if (!times && damage == Damage::kIsLeftOut && times.error().code == pipeline::Errc::kCorrupt) continue;
+    TRY(times);
+    for (UnixNanos time : *times) hours.insert(hours.end(), hour_of(time));
   }
   return {};
 }
 
 }  // namespace
 
-Result<std::vector<Period>> choose_periods(std::span<const Reader> inputs, size_t most) {
+Result<std::vector<Period>> choose_periods(std::span<const Reader> inputs, size_t most, Damage damage) {
   std::set<int64_t> hours;
   for (const Reader& object : inputs) {
-    TRY(add_hours(object, most, hours));
+    TRY(add_hours(object, most, damage, hours));
     if (hours.size() > most) break;
   }
   std::vector<Period> periods;

@@ -45,11 +45,16 @@ class Merger {
   Result<MergeOutcome> merge() {
     for (const ObjectRow& row : job_.inputs) {
       lineage_.push_back(row.summary.object);
-      TRY_LET(auto object, ObjectReader::open(store_, row.key, row.summary.size, row.summary.footer_length));
-      last_frame_ = std::max(last_frame_, object->last_frame());
-      objects_.push_back(std::move(object));
+      auto object = ObjectReader::open(store_, row.key, row.summary.size, row.summary.footer_length);
+      if (!object && job_.damage == Damage::kIsLeftOut && object.error().code == Errc::kCorrupt) {
+        outcome_.unreadable += row.summary.rows;
+        continue;
+      }
+      TRY(object);
+      last_frame_ = std::max(last_frame_, (*object)->last_frame());
+      objects_.push_back(*std::move(object));
     }
-    TRY_LET(auto periods, choose_periods(objects_, options_.most_periods));
+    TRY_LET(auto periods, choose_periods(objects_, options_.most_periods, job_.damage));
     if (!periods.empty()) period_hours_ = periods[0].hours;
     const size_t at_once = std::max<size_t>(1, options_.most_outputs / classes());
     for (size_t i = 0; i < periods.size(); i += at_once) {
@@ -60,6 +65,7 @@ class Merger {
     }
     if (seal_) TRY(finish(*seal_));
     outcome_.expired = erased_.expired;
+    outcome_.unreadable += erased_.unreadable;
     for (const auto& [number, count] : erased_.by_request) outcome_.erased.push_back(count);
     return std::move(outcome_);
   }
@@ -101,7 +107,7 @@ class Merger {
     inputs_.clear();
     inputs_.reserve(objects_.size());
     for (const auto& object : objects_) {
-      TRY_LET(MergeInput input, MergeInput::open(object, first, last, job_.erasures, erased_));
+      TRY_LET(MergeInput input, MergeInput::open(object, first, last, job_.erasures, job_.damage, erased_));
       inputs_.push_back(std::move(input));
     }
     for (;;) {

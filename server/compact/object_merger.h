@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "server/catalog/catalog.h"
+#include "server/compact/merge_input.h"
 #include "server/erase/erasures.h"
 #include "server/store/object_store.h"
 #include "server/store/ulid.h"
@@ -47,6 +48,7 @@ struct MergeJob {
   std::span<const ObjectRow> inputs;  // oldest first
   const Erasures& erasures;           // what exists no more
   uint64_t deletes_applied = 0;  // what the outputs say of themselves: requests up to this number are in `erasures`
+  Damage damage = Damage::kFails;
 };
 
 struct MergeOutcome {
@@ -54,6 +56,7 @@ struct MergeOutcome {
   uint64_t entries = 0;             // written
   uint64_t repeated = 0;            // not written, being in another input too
   uint64_t expired = 0;             // not written, being past their retention
+  uint64_t unreadable = 0;          // not written, being of pages or objects that cannot be read
   std::vector<ErasedCount> erased;  // not written, because of requests to delete
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pipeline/base/log.h"
+#include "server/logql/page_conditions.h"
 #include "server/logql/parser.h"
 
 namespace server {
@@ -16,11 +17,12 @@ Result<DeleteRule> compile_delete(const DeleteRequest& request) {
   auto expr = parse_query(request.query);
   if (!expr || expr->log() == nullptr) return fail(Errc::kInvalid, "invalid query expression");
   const LogExpr& log = *expr->log();
-  DeleteRule rule{request.number, request.begin, request.end, compile_selector(log.selector), nullptr};
+  DeleteRule rule{request.number, request.begin, request.end, compile_selector(log.selector), nullptr, {}};
   if (log.stages.empty()) return rule;
   auto pipeline = LogPipeline::compile(log.stages);
   if (!pipeline) return fail(Errc::kInvalid, "invalid query expression");
   rule.pipeline = std::make_unique<const LogPipeline>(*std::move(pipeline));
+  rule.conditions = page_conditions(log.stages, *rule.pipeline);
   return rule;
 }
 

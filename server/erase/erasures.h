@@ -22,6 +22,7 @@
 #include "server/erase/retention_rules.h"
 #include "server/logql/log_pipeline.h"
 #include "server/store/columns.h"
+#include "server/store/page_condition.h"
 
 namespace server {
 
@@ -31,6 +32,7 @@ struct DeleteRule {
   UnixNanos begin = 0, end = 0;
   std::vector<pipeline::Matcher> matchers;
   std::unique_ptr<const LogPipeline> pipeline;  // null: everything of the streams
+  std::vector<PageCondition> conditions{};      // of pages that hold such an entry
 };
 
 // kInvalid `invalid query expression`: not a log query. `parse_query`'s own text says more.

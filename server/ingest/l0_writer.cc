@@ -50,14 +50,26 @@ L0Writer::L0Writer(ObjectStore& store, Catalog& catalog, const pipeline::Clock& 
                                    {{"reason", "duplicate"}})) {}
 
 Result<ObjectRow> L0Writer::write(const SealedHead& head) {
+  ObjectRow row;
+  row.summary.object = ulids_.make();
+  row.key = object_key(catalog_.cluster(), 0, row.summary.object);
+  TRY(catalog_.plan_output(kIngestJob, {row.summary.object, row.key}));
+  TRY(failpoint("l0.planned"));
+  auto written = write(head, row);
+  if (written) return row;
+  // What there may be of it is deleted. Where even that cannot be noted it goes with this program, or by its age.
+  (void)catalog_.abandon_output(row.summary.object);
+  return pipeline::fail(written.error());
+}
+
+Result<void> L0Writer::write(const SealedHead& head, ObjectRow& row) {
   ObjectWriterOptions options;
   options.cluster = catalog_.cluster();
-  options.object = ulids_.make();
+  options.object = row.summary.object;
   options.producers = ranges_of(head);
   options.last_frame = head.last_frame;
   TRY_LET(auto snapshot, catalog_.snapshot());
   options.deletes_applied = snapshot->last_delete;  // what is in the head came after all requests to delete
-  ObjectRow row{object_key(options.cluster, 0, options.object), {}};
   TRY(failpoint("l0.before_create"));
   TRY_LET(auto upload, store_.create(row.key));
   ObjectWriter writer(std::move(options), *upload);
@@ -71,8 +83,7 @@ Result<ObjectRow> L0Writer::write(const SealedHead& head) {
   TRY_LET(row.summary, writer.finish());
   TRY(failpoint("l0.before_put"));
   TRY(upload->commit());
-  TRY(failpoint("l0.after_put"));
-  return row;
+  return failpoint("l0.after_put");
 }
 
 Result<void> L0Writer::write_stream(ObjectWriter& writer, const HeadStream& stream) {

@@ -1,4 +1,5 @@
-// L0Writer: a sealed head as one L0 object of all its tenants: sorted, equal entries dropped, not yet in the catalogue.
+// L0Writer: a sealed head as one L0 object of all its tenants: sorted, equal entries dropped, not yet in the catalogue,
+// which knows that it is coming: what a program leaves behind that dies before commit_l0 is deleted at the next start.
 //
 // Thread:  one at a time; blocks on the store.
 // Errors:  of the store: whether the object is there is then unknown, and the next try takes another key.
@@ -25,6 +26,7 @@ class L0Writer {
   pipeline::Result<ObjectRow> write(const SealedHead& head);
 
  private:
+  pipeline::Result<void> write(const SealedHead& head, ObjectRow& row);
   pipeline::Result<void> write_stream(ObjectWriter& writer, const HeadStream& stream);
 
   ObjectStore& store_;

@@ -161,6 +161,7 @@ void ObjectCommitter::store(BufferPtr buffer, L0Writer& writer) {
     object_bytes_.add(row->summary.size);
     seconds_.observe(std::chrono::duration<double>(steady_clock::now() - buffer->first).count());
   } else {
+    if (row) (void)doors_.catalog.abandon_output(row->summary.object);  // it may be in the store, and nobody wants it
     failures_.add();
     trouble_.note(outcome.error().message);
     log_warn("pushes are not stored", {{"pushes", buffer->pushes.size()}, {"error", outcome.error()}});
