@@ -11,6 +11,7 @@
 #include "server/logql/testing/naive_query.h"
 #include "server/query/query_scheduler.h"
 #include "server/query/testing/query_fixture.h"
+#include "server/query/testing/random_log.h"
 
 using namespace server;
 using namespace std::chrono_literals;
@@ -19,85 +20,8 @@ using pipeline::UnixNanos;
 
 namespace {
 
-constexpr UnixNanos kStart = 1'700'000'000'000'000'000;
-constexpr int64_t kSecond = 1'000'000'000;
-
-class RandomLog {
- public:
-  explicit RandomLog(uint64_t seed) : random_(seed) {}
-
-  size_t pick(size_t below) { return random_() % below; }
-  const char* one_of(std::initializer_list<const char*> list) { return list.begin()[pick(list.size())]; }
-
-  std::string line() {
-    std::string number = std::to_string(pick(20));
-    switch (pick(4)) {
-      case 0:
-        return pipeline::concat(R"({"level":")", one_of({"info", "error", "warn"}), R"(","num":)", number,
-                                R"(,"user":{"id":"u)", number, R"("},"msg":"timeout after )", number, R"(ms"})");
-      case 1: return pipeline::concat("level=", one_of({"info", "error"}), " num=", number, " msg=\"it is done\"");
-      case 2:
-        return pipeline::concat("GET /path/", number, one_of({" 200 ", " 404 ", " 500 "}), "from 10.0.0.", number);
-      default: return std::string(1 + pick(40), 'x') + number;
-    }
-  }
-
-  PlainEntry entry(bool coarse) {
-    std::vector<pipeline::Label> labels = {{"app", one_of({"a", "b", "c"})}, {"pod", pipeline::concat("p", pick(8))}};
-    UnixNanos time = kStart + static_cast<int64_t>(pick(1000)) * kSecond;
-    if (!coarse) time += static_cast<int64_t>(pick(kSecond));
-    std::string metadata;
-    if (pick(3) == 0) {
-      std::string trace = pipeline::concat("t", pick(4));
-      MetadataPair pair{"trace", trace};
-      if (pick(60) == 0) pair = {"level", "error"};  // as a parsed label
-      append_metadata(metadata, {&pair, 1});
-    }
-    return {"t", LabelSet::from(std::move(labels)), time, line(), std::move(metadata)};
-  }
-
-  std::string selector() {
-    return one_of({R"({app="a"})", R"({app=~"a|b"})", R"({app=~".+", app!="b"})", R"({app=~".+", pod!~"p[0-3]"})",
-                   R"({app="a", pod="p1"})", R"({app="none"})"});
-  }
-  std::string stages() {
-    std::string out;
-    for (size_t i = pick(4); i > 0; --i) {
-      out += one_of({" |= `error`",
-                     " != `info`",
-                     " |~ `num.?.?1`",
-                     " !~ `x{20}`",
-                     " |= `timeout` or `done`",
-                     " |~ `(GET|level)`",
-                     " | json",
-                     " | logfmt",
-                     " | json | level=`error`",
-                     " | logfmt | num > 9",
-                     " | logfmt | level=`error` | num=`7`",
-                     " | json | num=`7`",
-                     " | json | user_id=`u1`",
-                     " | trace=`t1`",
-                     " | trace!=``",
-                     " | line_format `{{.level}} {{.app}}`",
-                     " | drop trace",
-                     " |= `TIMEOUT`",
-                     " |~ `(?i)TIMEOUT after 1`",
-                     " |= `level=error num=3`",
-                     " | json | user_id=`u17`",
-                     " | trace=`t1` or trace=`t9`",
-                     " | json | level=~`err.*`",
-                     " | logfmt | msg=~`.*done`",
-                     " | trace=~`t.*`",
-                     " | json num, id=`user.id`",
-                     " | pattern `<method> <path> <status> <_>`",
-                     " | pod=~`p[12]`"});
-    }
-    return out;
-  }
-
- private:
-  std::mt19937_64 random_;
-};
+constexpr UnixNanos kStart = kLogStart;
+constexpr int64_t kSecond = kLogSecond;
 
 // Random entries in random places, some in several.
 void fill(QueryFixture& data, RandomLog& random) {
@@ -126,10 +50,6 @@ std::vector<NaiveEntry> naive_entries(const QueryFixture& data, const Selector& 
   return out;
 }
 
-using Shown = std::multimap<UnixNanos, std::string>;
-
-std::string shown(const LabelSet& labels, std::string_view line) { return pipeline::concat(labels.text(), " ", line); }
-
 // Runs `query` with the turn of a scheduler.
 pipeline::Result<QueryResult> run_scheduled(QueryScheduler& scheduler, QueryEngine& engine, const RangeQuery& query) {
   std::mutex mutex;
@@ -145,36 +65,6 @@ pipeline::Result<QueryResult> run_scheduled(QueryScheduler& scheduler, QueryEngi
   std::unique_lock lock(mutex);
   ended.wait(lock, [&] { return result.has_value(); });
   return *std::move(result);
-}
-
-// The first `limit` of `all`; where several have the time of the last one, any of them.
-void check_entries(const ResultStreams& streams, const Shown& all, const RangeQuery& query) {
-  const bool backward = query.log.direction == Direction::kBackward;
-  Shown got;
-  for (const ResultStream& stream : streams) {
-    for (size_t i = 0; i < stream.entries.size(); ++i) {
-      got.emplace(stream.entries[i].time, shown(stream.labels, stream.entries[i].line));
-      if (i == 0) continue;
-      UnixNanos before = stream.entries[i - 1].time, time = stream.entries[i].time;
-      CHECK((backward ? before >= time : before <= time));
-    }
-  }
-  REQUIRE(got.size() == std::min<size_t>(all.size(), query.log.limit));
-  if (got.empty()) return;
-  const UnixNanos last = backward ? got.begin()->first : got.rbegin()->first;
-  auto texts = [](const Shown& from, auto&& take) {
-    std::vector<std::pair<UnixNanos, std::string>> out;
-    for (const auto& entry : from) {
-      if (take(entry.first)) out.emplace_back(entry);
-    }
-    std::sort(out.begin(), out.end());
-    return out;
-  };
-  auto better = [&](UnixNanos time) { return backward ? time > last : time < last; };
-  CHECK(texts(got, better) == texts(all, better));
-  auto at_last = texts(all, [&](UnixNanos time) { return time == last; });
-  auto shown_last = texts(got, [&](UnixNanos time) { return time == last; });
-  CHECK(std::includes(at_last.begin(), at_last.end(), shown_last.begin(), shown_last.end()));
 }
 
 }  // namespace
@@ -199,9 +89,9 @@ TEST_SUITE("query") {
         RangeQuery query{"t", text, start, start + static_cast<int64_t>(1 + random.pick(700)) * kSecond, 60s, {}};
         query.log.direction = random.pick(2) ? Direction::kBackward : Direction::kForward;
         query.log.limit = static_cast<uint32_t>(random.pick(3) ? 1 + random.pick(100) : 5000);
-        Shown all;
+        ShownEntries all;
         for (const NaiveResult& kept : naive_log(log, naive_entries(data, log.selector), query.start, query.end))
-          all.emplace(kept.time, shown(kept.all(), kept.line));
+          all.emplace(kept.time, shown_entry(kept.all(), kept.line));
         auto result =
             random.pick(2) ? run_scheduled(scheduler, engine, query) : engine.range(query, std::atomic<bool>{false});
         REQUIRE_MESSAGE(result.has_value(), result.error().message);

@@ -46,7 +46,7 @@ std::vector<PlainEntry> QueryFixture::distinct() const {
 QueryEngine QueryFixture::engine(TenantLimits limits, QueryEngineOptions options) {
   limits_.replace({std::move(limits), {}});
   auto views = [this](std::string_view tenant) -> pipeline::Result<ReadView> {
-    ReadView view{head_, catalog_};
+    ReadView view{head_, catalog_, {}, erasures_};
     for (HeadPiece& piece : view.head.pieces) {
       std::erase_if(piece.streams, [&](const HeadStream& stream) { return stream.stream->tenant != tenant; });
     }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "pipeline/base/testing/forgetful_files.h"
+#include "server/erase/erasures.h"
 #include "server/query/query_engine.h"
 #include "server/store/testing/object_builder.h"
 
@@ -20,7 +21,10 @@ class QueryFixture {
   void add_object(const std::vector<PlainEntry>& entries, const ObjectWriterOptions& options);
   void add_head(const std::vector<PlainEntry>& entries);
 
-  // Every entry once, sorted by (tenant, labels, time).
+  // What exists no more, for engines made before and after.
+  void erase(std::shared_ptr<const TenantErasures> erasures) { erasures_ = std::move(erasures); }
+
+  // Every entry once, erased or not, sorted by (tenant, labels, time).
   std::vector<PlainEntry> distinct() const;
 
   // The engine's limits are the fixture's: an engine made later changes them for all.
@@ -34,6 +38,7 @@ class QueryFixture {
   std::unique_ptr<ObjectStore> store_;
   std::shared_ptr<CatalogSnapshot> catalog_ = std::make_shared<CatalogSnapshot>();
   HeadSnapshot head_;
+  std::shared_ptr<const TenantErasures> erasures_;
   LimitTable limits_;
   std::vector<PlainEntry> entries_;
 };
