@@ -62,6 +62,7 @@ SCRIPTS = [
     ["restart", [sys.executable, f"{HERE}/e2e/restart_test.py"]],
     ["faults", [sys.executable, f"{HERE}/crash/faults_test.py"]],
     ["failpoints", [sys.executable, f"{HERE}/crash/failpoints_test.py"]],
+    ["what is gone", [sys.executable, f"{HERE}/crash/gone_test.py"]],
     ["ack s3", [sys.executable, f"{HERE}/e2e/ack_s3_test.py"]],
     ["full disk", [sys.executable, f"{HERE}/crash/full_disk_test.py"]],
     ["bench", [sys.executable, f"{HERE}/bench/smoke_test.py"]],

@@ -5,7 +5,6 @@ import socket
 import threading
 import time
 
-import programs
 
 MODES = ("pass", "refuse", "cut", "hang", "slow", "429", "500", "503", "lost answer", "slow tail")
 
@@ -19,12 +18,14 @@ class FaultProxy:
     hang         bytes are taken, nothing is forwarded and nothing answered
     slow         some 200 KB/s
     429 ...      requests are answered with that status, nothing is forwarded
-    slow tail    one answer in thirty comes five seconds late
+    slow tail    one answer in ten comes five seconds late (`late` may be changed)
+    spoil        one bit of each large piece on its way to the server is another
     lost answer  the request is forwarded whole, the answer is not: the server has the data, the client does not know
     """
 
     def __init__(self, target, seed=0, port=None):
         self.target, self.mode, self.rng = target, "pass", random.Random(seed)
+        self.late = 0.1  # "spoil" is for those who ask for it: what checks nothing would store it
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", port or 0))
@@ -82,8 +83,10 @@ class FaultProxy:
                     time.sleep(0.1)
                 if source is server and mode == "lost answer":
                     return False
-                if source is server and mode == "slow tail" and self.rng.random() < 0.033:
+                if source is server and mode == "slow tail" and self.rng.random() < self.late:
                     time.sleep(5)
+                if source is client and mode == "spoil" and len(data) > 1000:
+                    data = data[:-500] + bytes([data[-500] ^ 1]) + data[-499:]
                 if left is not None:
                     data, left = data[:left], left - len(data)
                 (server if source is client else client).sendall(data)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Faults of the machine under a running server, judged by a history of pushes: a busy catalogue, a clock that jumps, a torn log, objects that vanish under queries."""
+import glob
 import os
 import random
 import sqlite3
@@ -18,20 +19,11 @@ COMPACTION = '[compaction]\ninterval = "200ms"\n'
 SEED = random.randrange(1 << 30)
 
 
-class Running:
-    def __init__(self, ingest="", extra=COMPACTION, quick=QUICK, limits=""):
+class Running(programs.Alone):
+    def __init__(self, ingest="", extra=COMPACTION, quick=QUICK, limits="", retention="0"):
         self.scratch = programs.folder()
         self.folder = os.path.join(self.scratch.name, "server")
-        self.server = programs.server(self.scratch.name, extra=limits + "[ingest]\n" + quick + ingest + extra)
-
-    def __enter__(self):
-        self.server.start()
-        return self
-
-    def __exit__(self, *_):
-        if self.server.process and self.server.process.poll() is None:
-            self.server.kill()
-        self.scratch.cleanup()
+        self.server = programs.server(self.scratch.name, extra=limits + "[ingest]\n" + quick + ingest + extra, retention=f'period = "{retention}"')
 
     def check(self, history):
         """Before and after a flush, a merge, a kill and a clean restart."""
@@ -74,21 +66,27 @@ def busy_catalogue_s3():
     busy_catalogue("s3")
 
 
+def with_jumping_clock(run):
+    """Stops the server; at its next start its wall clock is what the function says that is returned: seconds ahead."""
+    library, offset = os.path.join(run.scratch.name, "clock.so"), os.path.join(run.scratch.name, "offset")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, os.path.join(HERE, "jumping_clock.c"), "-ldl"], check=True)
+
+    def jump(seconds):
+        with open(offset + ".new", "w", encoding="utf-8") as f:
+            f.write(str(seconds))
+        os.rename(offset + ".new", offset)
+
+    jump(0)
+    run.server.stop()
+    run.server.environment = {"LD_PRELOAD": library, "JUMPING_CLOCK": offset}
+    return jump
+
+
 def jumping_clock():
     """a wall clock that jumps by an hour, a day and back loses and doubles nothing, holds up no answer and deletes no object"""
     # A clock that goes back makes entries of now look as if they came from the future: that is refused, with a limit of its own.
     with Running(extra='[compaction]\ninterval = "200ms"\ngrace = "1h"\n', limits='creation_grace_period = "100h"\n') as run:
-        library, offset = os.path.join(run.scratch.name, "clock.so"), os.path.join(run.scratch.name, "offset")
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, os.path.join(HERE, "jumping_clock.c"), "-ldl"], check=True)
-
-        def jump(seconds):
-            with open(offset + ".new", "w", encoding="utf-8") as f:
-                f.write(str(seconds))
-            os.rename(offset + ".new", offset)
-
-        jump(0)
-        run.server.stop()
-        run.server.environment = {"LD_PRELOAD": library, "JUMPING_CLOCK": offset}
+        jump = with_jumping_clock(run)
         run.server.start()
         with History(run.server, SEED, writers=4) as history:
             for seconds in (3600, -3600, 86400, 0, -7200, 0):
@@ -98,6 +96,55 @@ def jumping_clock():
                 assert history.acknowledged() > pushed, f"nothing was acknowledged for {time.monotonic() - before:.1f} s after a jump to {seconds} s"
         assert set(history.answers()) == {204}, history.answers()
         jump(0)
+        run.check(history)
+
+
+def jump_past_retention():
+    """a wall clock that jumps two days ahead and back drops no entry that the retention keeps"""
+    with Running(extra='[compaction]\ninterval = "100ms"\ngrace = "0s"\ncollect_interval = "0s"\n', retention="24h") as run:
+        jump = with_jumping_clock(run)
+        run.server.start()
+        now = time.time_ns()
+        sent = [[now - 20 * HOUR + i, f"line {i}"] for i in range(1000)]
+        programs.push(run.server, {"job": "kept"}, sent)
+        for path in ("/flush", "/compact"):
+            assert programs.http(run.server.url(path), b"")[0] == 204
+        programs.push(run.server, {"job": "kept"}, [[now - HOUR, "another object"]])
+        assert programs.http(run.server.url("/flush"), b"")[0] == 204
+        jump(2 * 86400)
+        time.sleep(1)
+        assert run.server.lines('{job="kept"}', now - 24 * HOUR, now) == [], "the clock did not jump"
+        assert programs.http(run.server.url("/compact"), b"")[0] == 204
+        jump(0)
+        time.sleep(0.5)
+        found = [line for _, line, _ in run.server.lines('{job="kept"}', now - 24 * HOUR, now)]
+        assert found == [line for _, line in sent] + ["another object"], len(found)
+        assert "the clock jumped ahead" in run.server.log_tail(1000)
+
+
+def spoilt_catalogue():
+    """a catalogue whose file is overwritten under the server: nothing acknowledged is lost, and the command makes it anew"""
+    rng = random.Random(SEED)
+    with Running('wal_segment_bytes = "64KiB"\n') as run:
+        path = os.path.join(run.folder, "catalog.db")
+        with History(run.server, SEED, writers=3, padding=100) as history:
+            time.sleep(1)
+            for path_of in ("/flush", "/compact"):
+                assert programs.http(run.server.url(path_of), b"")[0] == 204
+            sqlite3.connect(path, timeout=10).execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+            with open(path, "r+b") as f:
+                f.seek(0, 2)
+                size = f.tell()
+                f.seek(0)
+                f.write(rng.randbytes(size))
+            time.sleep(1.5)
+        assert history.acknowledged() > 0
+        run.server.kill()
+        run.server.start(ready=False)
+        assert run.server.process.wait(30) == 1 and "catalog rebuild" in run.server.log_tail(), run.server.log_tail()
+        done = subprocess.run([programs.SERVER, "catalog", "rebuild", "--config", run.server.config], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        run.server.start()
         run.check(history)
 
 
@@ -124,6 +171,20 @@ def torn_log():
         for earlier in histories:
             run.check(earlier)
             run.server.start()
+
+
+def compactor_off():
+    """hundreds of small objects that nobody merges are read like few large ones, and merged when somebody asks"""
+    with Running(extra='[compaction]\nbackground = false\ninterval = "200ms"\ngrace = "0s"\ncollect_interval = "0s"\n', quick='flush_interval = "20ms"\n') as run:
+        objects = lambda: len(glob.glob(os.path.join(run.folder, "store/*/l*/*.lseg")))  # noqa: E731
+        with History(run.server, SEED, writers=3) as history:
+            programs.wait(lambda: objects() > 150, 60)
+        before = objects()
+        history.check()
+        assert run.server.metric("skidway_server_compaction_debt_objects") > 100
+        assert programs.http(run.server.url("/compact"), b"", timeout=120)[0] == 204
+        programs.wait(lambda: objects() <= before // 10, why=lambda: f"{objects()} of {before} objects")
+        run.check(history)
 
 
 def objects_vanish():
@@ -157,7 +218,7 @@ def objects_vanish():
 
 def main():
     print(f"seed {SEED}", flush=True)
-    return programs.run_cases([busy_catalogue_disk, busy_catalogue_s3, jumping_clock, torn_log, objects_vanish])
+    return programs.run_cases([busy_catalogue_disk, busy_catalogue_s3, spoilt_catalogue, jumping_clock, jump_past_retention, torn_log, compactor_off, objects_vanish], at_once=3)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 """Requests to delete: gone from every answer at once, and a little later from every byte on the disk."""
 import ctypes
 import glob
-import json
 import os
 import sys
 import time
@@ -10,6 +9,7 @@ import urllib.parse
 import urllib.request
 
 import programs
+from programs import ask
 
 SECOND = 10**9
 BEGIN = int(time.time()) - 3 * 3600
@@ -30,12 +30,7 @@ collect_interval = "0s"
 
 
 def server(folder, cancel="0s", extra=""):
-    made = programs.server(folder, extra=extra + QUICK)
-    with open(made.config, encoding="utf-8") as f:
-        text = f.read().replace('period = "0"', f'period = "0"\ndelete_cancel_period = "{cancel}"', 1)
-    with open(made.config, "w", encoding="utf-8") as f:
-        f.write(text)
-    return made
+    return programs.server(folder, extra=extra + QUICK, retention=f'period = "0"\ndelete_cancel_period = "{cancel}"')
 
 
 def call(server, method, expect, **parameters):
@@ -52,15 +47,7 @@ def call(server, method, expect, **parameters):
 
 def push(server, lines, at=BEGIN, app="shop"):
     values = [[str((at + i) * SECOND), line] for i, line in enumerate(lines)]
-    body = json.dumps({"streams": [{"stream": {"app": app}, "values": values}]}).encode()
-    status, text = programs.http(server.url("/loki/api/v1/push"), body, {"Content-Type": "application/json"})
-    assert status == 204, text
-
-
-def ask(server, path, **parameters):
-    status, text = programs.http(server.url(path + "?" + urllib.parse.urlencode(parameters)))
-    assert status == 200, text
-    return json.loads(text)
+    programs.push(server, {"app": app}, values)
 
 
 def lines(server, query='{app="shop"}'):

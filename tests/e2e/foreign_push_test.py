@@ -21,23 +21,14 @@ def expect(got, wanted):
         raise AssertionError(f"{got!r} instead of {wanted!r}")
 
 
-class Site:
+class Site(programs.Alone):
     """A server, killed at the end."""
 
     def __init__(self, extra=""):
-        self.holder = programs.folder()
-        self.folder = self.holder.name
+        self.scratch = programs.folder()
+        self.folder = self.scratch.name
         self.syslog = programs.free_port()
         self.server = programs.server(self.folder, extra=extra + f'\n[syslog]\nlisten = "127.0.0.1:{self.syslog}"\n')
-
-    def __enter__(self):
-        self.server.start()
-        return self
-
-    def __exit__(self, *_):
-        if self.server.process and self.server.process.poll() is None:
-            self.server.kill()
-        self.holder.cleanup()
 
     def again(self):
         self.server.kill()

@@ -1,4 +1,5 @@
 """The real programs, for tests that drive them: start, stop, kill, ask."""
+import concurrent.futures
 import json
 import os
 import signal
@@ -127,7 +128,7 @@ class Program:
             start = page[-1][0] + 1
 
 
-def server(folder, port=None, extra=""):
+def server(folder, port=None, extra="", retention='period = "0"'):
     port = port or free_port()
     return Program(SERVER, folder, "server", f"""data_dir = "{folder}/server"
 
@@ -135,7 +136,7 @@ def server(folder, port=None, extra=""):
 listen = "127.0.0.1:{port}"
 
 [retention]
-period = "0"
+{retention}
 
 [limits]
 max_query_length = "0s"
@@ -172,6 +173,19 @@ class Pair:
                 program.kill()
 
 
+class Alone:
+    """What has a `server` and in `scratch` its folder: runs inside a `with`; at its end it is killed if it still runs, and the folder goes."""
+
+    def __enter__(self):
+        self.server.start()
+        return self
+
+    def __exit__(self, *_):
+        if self.server.process and self.server.process.poll() is None:
+            self.server.kill()
+        self.scratch.cleanup()
+
+
 class Server:
     """A server with a folder of its own for the time of a `with`."""
 
@@ -197,6 +211,13 @@ def push(to, labels, values, headers=()):
     assert status == 204, (status, text)
 
 
+def ask(to, path, **parameters):
+    """The whole answer, as JSON, of a GET that succeeds."""
+    status, text = http(to.url(path + "?" + urllib.parse.urlencode(parameters)))
+    assert status == 200, text
+    return json.loads(text)
+
+
 def folder():
     return tempfile.TemporaryDirectory(prefix="skidway-test-")
 
@@ -210,17 +231,20 @@ def in_folder(test):
     return run
 
 
-def run_cases(cases):
-    """Runs functions, prints a line each, and the closing line. The exit status for sys.exit."""
-    failed = 0
-    for case in cases:
+def run_cases(cases, at_once=1):
+    """Runs functions, prints a line each, and the closing line. The exit status for sys.exit. `at_once`: for cases that mostly wait."""
+    def passes(case):
         title = (case.__doc__ or case.__name__).strip().splitlines()[0]
         started = time.monotonic()
         try:
             case()
             print(f"ok   {title} ({time.monotonic() - started:.1f} s)", flush=True)
+            return True
         except Exception as e:  # a failing case must not hide the others
-            failed += 1
             print(f"FAIL {title}: {type(e).__name__}: {e}", flush=True)
+            return False
+
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        failed = list(pool.map(passes, cases)).count(False)
     print(f"{len(cases) - failed} passed, {failed} failed")
     return 1 if failed else 0

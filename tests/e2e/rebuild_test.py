@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The catalogue is lost, damaged or busy: nothing that was acknowledged is."""
 import glob
-import json
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -11,8 +11,10 @@ import time
 import urllib.parse
 
 import programs
+from programs import ask
 
 SECOND = 10**9
+SEED = random.randrange(1 << 30)
 BEGIN = int(time.time()) - 7200
 QUICK = """
 [compaction]
@@ -31,15 +33,7 @@ def server(folder, extra=""):
 
 def push(server, begin, count, app="x"):
     values = [[str((BEGIN * 1000 + i) * 10**6), f"line {i} of {app}"] for i in range(begin, begin + count)]
-    body = json.dumps({"streams": [{"stream": {"app": app}, "values": values}]}).encode()
-    status, text = programs.http(server.url("/loki/api/v1/push"), body, {"Content-Type": "application/json"})
-    assert status == 204, text
-
-
-def ask(server, path, **parameters):
-    status, text = programs.http(server.url(path + "?" + urllib.parse.urlencode(parameters)))
-    assert status == 200, text
-    return json.loads(text)
+    programs.push(server, {"app": app}, values)
 
 
 def lines(server):
@@ -47,9 +41,9 @@ def lines(server):
     return sorted(line for stream in answer["data"]["result"] for _, line in stream["values"])
 
 
-def count(server):
-    answer = ask(server, "/loki/api/v1/query", query='sum(count_over_time({app=~".+"}[4h]))', time=(BEGIN + 7200) * SECOND)
-    return int(answer["data"]["result"][0]["value"][1])
+def count(server, selector='{app=~".+"}'):
+    answer = ask(server, "/loki/api/v1/query", query=f"sum(count_over_time({selector}[4h]))", time=(BEGIN + 7200) * SECOND)
+    return int(answer["data"]["result"][0]["value"][1]) if answer["data"]["result"] else 0
 
 
 def catalog_files(folder):
@@ -157,6 +151,47 @@ def merges_cut_off(folder):
         s.stop()
 
 
+def deletes_and_merges_cut_off(folder):
+    """Requests to delete, merges that are cut off and a catalogue that is lost, again and again: what was deleted never comes back, all else is there once."""
+    rng = random.Random(SEED)
+    s = programs.server(folder, extra=QUICK, retention='period = "0"\ndelete_cancel_period = "0s"').start()
+    kept, requests = 0, 0
+    try:
+        for round_ in range(8):
+            for _ in range(3):
+                push(s, kept, 100)
+                push(s, kept, 100, app="gone")
+                kept += 100
+                programs.http(s.url("/flush"), b"")
+            for query in ('{app="gone"}', '{app="x"} |= "no such line"', '{app=~".+"} |= "of gone"'):
+                query = urllib.parse.urlencode({"query": query, "start": BEGIN - 60, "end": BEGIN + 3600})
+                status, text = programs.http(s.url("/loki/api/v1/delete?" + query), b"")
+                assert status == 204, text
+                requests += 1
+            asked = threading.Thread(target=lambda: ignore(lambda: programs.http(s.url("/compact"), b"")))
+            asked.start()
+            time.sleep(rng.uniform(0, 0.15))
+            s.kill()
+            asked.join()
+            lose(folder)
+            command(s, "rebuild")
+            s.start()
+            assert count(s) == kept, f"round {round_}: {count(s)} of {kept}"
+            assert count(s, '{app="gone"}') == 0, round_
+            assert len(ask(s, "/loki/api/v1/delete")) == requests
+        end = time.monotonic() + 30
+        while any(one["status"] != "processed" for one in ask(s, "/loki/api/v1/delete")):
+            assert time.monotonic() < end, ask(s, "/loki/api/v1/delete")
+            time.sleep(0.1)
+        s.stop()
+        lose(folder)
+        command(s, "rebuild")
+        s.start()
+        assert count(s) == kept and count(s, '{app="gone"}') == 0
+    finally:
+        s.stop()
+
+
 def ignore(call):
     try:
         call()
@@ -166,12 +201,7 @@ def ignore(call):
 
 def requests_to_delete_survive(folder):
     """A request to delete is in force after a rebuild, whether it was carried out or not."""
-    s = programs.server(folder, extra=QUICK)
-    with open(s.config, encoding="utf-8") as f:
-        text = f.read().replace('period = "0"', 'period = "0"\ndelete_cancel_period = "1h"', 1)
-    with open(s.config, "w", encoding="utf-8") as f:
-        f.write(text)
-    s.start()
+    s = programs.server(folder, extra=QUICK, retention='period = "0"\ndelete_cancel_period = "1h"').start()
     try:
         push(s, 0, 100)
         push(s, 0, 100, app="gone")
@@ -242,7 +272,8 @@ def busy(folder):
         s.stop()
 
 
-TESTS = [every_line_comes_back, damaged, merges_cut_off, requests_to_delete_survive, busy]
+TESTS = [every_line_comes_back, damaged, merges_cut_off, deletes_and_merges_cut_off, requests_to_delete_survive, busy]
 
 if __name__ == "__main__":
+    print(f"seed {SEED}", flush=True)
     sys.exit(programs.run_cases([programs.in_folder(test) for test in TESTS]))

@@ -8,6 +8,7 @@ import time
 import urllib.parse
 
 import programs
+from programs import ask
 
 SECOND = 10**9
 DAY = 86400 * SECOND
@@ -20,12 +21,7 @@ collect_interval = "0s"
 
 
 def server(folder, retention, limits=""):
-    made = programs.server(folder, extra=limits + QUICK)
-    with open(made.config, encoding="utf-8") as f:
-        text = f.read().replace('period = "0"', retention, 1)
-    with open(made.config, "w", encoding="utf-8") as f:
-        f.write(text)
-    return made
+    return programs.server(folder, extra=limits + QUICK, retention=retention)
 
 
 def push(server, entries, expect=204, **labels):
@@ -33,12 +29,6 @@ def push(server, entries, expect=204, **labels):
     status, text = programs.http(server.url("/loki/api/v1/push"), body, {"Content-Type": "application/json"})
     assert status == expect, f"{status} {text}"
     return text.decode()
-
-
-def ask(server, path, **parameters):
-    status, text = programs.http(server.url(path + "?" + urllib.parse.urlencode(parameters)))
-    assert status == 200, text
-    return json.loads(text)
 
 
 def lines(server, query='{app=~".+"}'):

@@ -24,7 +24,7 @@ IMPATIENT = 'connect_timeout = "500ms"\ntimeout = "1s"\npatience = "2s"\n'
 QUICK_FLUSH = '[ingest]\nflush_interval = "200ms"\n'
 
 
-class Case:
+class Case(programs.Alone):
     """A server whose objects are in the store, below a prefix of its own, and what was acknowledged to us so far."""
 
     def __init__(self, store, prefix, extra="", keys="", port=None):
@@ -32,15 +32,6 @@ class Case:
         self.store, self.prefix, self.sent = store, prefix, []
         settings = store.settings(BUCKET, prefix, port) + keys
         self.server = programs.server(self.scratch.name, extra=settings + extra)
-
-    def __enter__(self):
-        self.server.start()
-        return self
-
-    def __exit__(self, *_):
-        if self.server.process and self.server.process.poll() is None:
-            self.server.kill()
-        self.scratch.cleanup()
 
     def push(self, count, app="s3"):
         """Pushes lines and checks that they are acknowledged."""
