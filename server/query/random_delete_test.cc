@@ -119,6 +119,29 @@ std::vector<Place> spread(RandomLog& random, size_t requests, QueryFixture& data
 }  // namespace
 
 TEST_SUITE("query") {
+  TEST_CASE(
+      "query: of a stream in memory that is kept shorter than others nothing is found before its time, nor after the "
+      "query's") {
+    QueryFixture data;
+    std::vector<PlainEntry> entries;
+    for (int i = 0; i < 10; ++i) {
+      for (const char* app : {"a", "b"})
+        entries.push_back({"t", LabelSet::from({{"app", app}}), kLogStart + i * 100 * kLogSecond, app, {}});
+    }
+    data.add_head(entries);
+    Gone gone;
+    gone.period_of_b = 450s;
+    data.erase(compiled(gone));
+    QueryEngine engine = data.engine();
+    const RangeQuery query{"t", R"({app=~".+"})", kLogStart + 150 * kLogSecond, kLogStart + 350 * kLogSecond, 60s, {}};
+    auto result = engine.range(query, kNotCancelled);
+    REQUIRE(result);
+    const auto& streams = std::get<ResultStreams>(result->data);
+    REQUIRE(streams.size() == 1);
+    CHECK(*streams[0].labels.get("app") == "a");
+    CHECK(streams[0].entries.size() == 2);
+  }
+
   TEST_CASE("query: nothing that was deleted is in any answer, and all else is, of thousands of random requests") {
     const uint64_t seed = std::random_device()();
     INFO("seed ", seed);

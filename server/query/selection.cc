@@ -40,6 +40,7 @@ void select_head(Selection& selection, const HeadSnapshot& head, std::span<const
                                   : std::max(selection.begin, selection.erasures->cutoff(stream.stream->labels));
       ++stats.head_streams;
       ++stats.streams;
+      if (begin >= selection.end) continue;  // all of that time is past the stream's retention
       for (const HeadRun& run : stream.runs) {
         if (run.max_time >= begin && run.min_time < selection.end) add_head_run(selection, stream.stream, run, begin);
       }
