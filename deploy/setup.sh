@@ -12,7 +12,7 @@ build_packages=(
   libsqlite3-dev libmaxminddb-dev libtomlplusplus-dev libcli11-dev libexpected-dev tzdata
   libsystemd-dev doctest-dev libprotobuf-dev protobuf-compiler libmemcached-dev
 )
-test_packages=(clang-format-14 clang-19 libclang-rt-19-dev openssl logrotate curl procps util-linux bsdutils rsyslog mount systemd systemd-journal-remote
+test_packages=(clang-format-14 clang-19 libclang-rt-19-dev mold openssl logrotate curl procps util-linux bsdutils rsyslog mount systemd systemd-journal-remote
   memcached swift-proxy swift-account swift-container swift-object radosgw ceph-mon ceph-osd ceph-mgr)
 
 packages=("${build_packages[@]}")
