@@ -109,7 +109,15 @@ void check_large_objects(ObjectStore& store, const std::string& folder, uint64_t
   REQUIRE(store.remove_unfinished(folder));
   CHECK(store.remove_unfinished(folder) == 0);
   CHECK(store.list(folder) == std::vector<std::string>{key});
-  REQUIRE(store.remove(key));
+  {
+    auto cut_off = *store.create(other);
+    REQUIRE(cut_off->append(content));
+    REQUIRE(store.abandon(other));
+  }
+  CHECK(store.list(folder) == std::vector<std::string>{key});
+  REQUIRE(store.abandon(key));
+  REQUIRE(store.abandon(key));
+  CHECK(store.list(folder)->empty());
 }
 
 void check_many_threads(ObjectStore& store, const std::string& folder, int threads) {
