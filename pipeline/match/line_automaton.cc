@@ -1,111 +1,17 @@
 #include "pipeline/match/line_automaton.h"
 
 #include <algorithm>
-#include <bitset>
 #include <map>
 
-#include "pipeline/match/regex_tree.h"
+#include "pipeline/match/regex_steps.h"
 
 namespace pipeline {
 
 namespace {
 
-using Kind = RegexNode::Kind;
-using Bytes = std::bitset<256>;
-
-// A step of the expression: reads a byte, or none.
-struct Step {
-  enum class Op : uint8_t { kByte, kSplit, kTextBegin, kTextEnd, kMatch };
-  Op op = Op::kMatch;
-  Bytes bytes;  // kByte: one of these
-  uint32_t next = 0, other = 0;
-};
+using Step = RegexStep;
+using Steps = RegexSteps;
 using Op = Step::Op;
-
-// Steps are made from the last to the first.
-class Steps {
- public:
-  // False: refused.
-  bool make(const RegexNode& tree) {
-    begin = emit(tree, add({}));
-    return !failed_;
-  }
-
-  std::vector<Step> steps;
-  uint32_t begin = 0;
-  bool beyond_matters = false;  // characters beyond ASCII may match
-
- private:
-  uint32_t add(Step step) {
-    if (steps.size() >= LineAutomaton::kMaxSteps) failed_ = true;
-    if (failed_) return 0;
-    steps.push_back(step);
-    return static_cast<uint32_t>(steps.size() - 1);
-  }
-
-  uint32_t emit(const RegexNode& node, uint32_t next) {
-    if (failed_) return 0;
-    switch (node.kind) {
-      case Kind::kText: return text(node.text, next);
-      case Kind::kClass: return one_of(node.characters, next);
-      case Kind::kAssertion: return assertion(node.assertion, next);
-      case Kind::kRepeat: return repeat(node, next);
-      case Kind::kChoice: {
-        uint32_t way = emit(node.parts.back(), next);
-        for (size_t i = node.parts.size() - 1; i > 0; --i) way = split(emit(node.parts[i - 1], next), way);
-        return way;
-      }
-      case Kind::kSequence:
-      case Kind::kGroup: break;
-    }
-    for (size_t i = node.parts.size(); i > 0; --i) next = emit(node.parts[i - 1], next);
-    return next;
-  }
-
-  uint32_t split(uint32_t one, uint32_t other) {
-    return add({.op = Op::kSplit, .bytes = {}, .next = one, .other = other});
-  }
-
-  uint32_t text(const std::string& text, uint32_t next) {
-    for (size_t i = text.size(); i > 0; --i) {
-      const auto byte = static_cast<uint8_t>(text[i - 1]);
-      beyond_matters = beyond_matters || byte >= 0x80;
-      next = add({.op = Op::kByte, .bytes = Bytes().set(byte), .next = next});
-    }
-    return next;
-  }
-
-  uint32_t one_of(const CharClass& characters, uint32_t next) {
-    beyond_matters = beyond_matters || characters.beyond != CharClass::Beyond::kNone;
-    Bytes bytes;
-    for (uint8_t c = 0; c < 0x80; ++c) bytes[c] = characters.has(c);
-    return add({.op = Op::kByte, .bytes = bytes, .next = next});
-  }
-
-  uint32_t assertion(Assertion assertion, uint32_t next) {
-    if (assertion == Assertion::kTextBegin) return add({.op = Op::kTextBegin, .bytes = {}, .next = next});
-    if (assertion == Assertion::kTextEnd) return add({.op = Op::kTextEnd, .bytes = {}, .next = next});
-    failed_ = true;
-    return 0;
-  }
-
-  uint32_t repeat(const RegexNode& node, uint32_t next) {
-    const RegexNode& body = node.parts[0];
-    uint32_t way = next;
-    if (node.most == RegexNode::kNoLimit) {
-      way = split(0, next);
-      const uint32_t inner = emit(body, way);
-      if (failed_) return 0;
-      steps[way].next = inner;
-    } else {
-      for (int i = node.most - node.least; i > 0 && !failed_; --i) way = split(emit(body, way), next);
-    }
-    for (int i = node.least; i > 0 && !failed_; --i) way = emit(body, way);
-    return way;
-  }
-
-  bool failed_ = false;
-};
 
 }  // namespace
 
@@ -235,9 +141,11 @@ class AutomatonCompiler {
 std::optional<LineAutomaton> LineAutomaton::compile(std::string_view pattern) {
   auto tree = read_regex(pattern, false);
   if (!tree) return std::nullopt;
-  Steps steps;
-  if (!steps.make(*tree)) return std::nullopt;
-  return AutomatonCompiler(steps).compile();
+  auto steps = Steps::of(*tree);
+  if (!steps) return std::nullopt;
+  auto made = AutomatonCompiler(*steps).compile();
+  if (made) made->needed_ = ClassTriple::of(*steps);
+  return made;
 }
 
 namespace {
@@ -251,24 +159,33 @@ struct Lane {
   size_t row;
 };
 
-// Hands out the lines that are not empty.
+// Hands out the lines that are not empty and have what a match needs; the others are kNo.
 class LineFeed {
  public:
-  LineFeed(std::string_view text, std::span<const uint32_t> ends, uint32_t begin)
-      : text_(text), ends_(ends), at_(begin) {}
+  LineFeed(std::string_view text, std::span<const uint32_t> ends, uint32_t begin,
+           const std::optional<ClassTriple>& needed, std::vector<LineAutomaton::Verdict>& verdicts)
+      : text_(text), ends_(ends), at_(begin), needed_(needed), verdicts_(verdicts) {}
 
   bool next(Lane& lane, uint32_t state) {
-    while (row_ < ends_.size() && ends_[row_] == at_) ++row_;
-    if (row_ == ends_.size()) return false;
-    lane = {text_.data() + at_, text_.data() + ends_[row_], state, row_};
-    at_ = ends_[row_++];
-    return true;
+    for (; row_ < ends_.size(); at_ = ends_[row_++]) {
+      if (ends_[row_] == at_) continue;
+      if (needed_ && !needed_->is_in(text_, at_, ends_[row_])) {
+        verdicts_[row_] = LineAutomaton::Verdict::kNo;
+        continue;
+      }
+      lane = {text_.data() + at_, text_.data() + ends_[row_], state, row_};
+      at_ = ends_[row_++];
+      return true;
+    }
+    return false;
   }
 
  private:
   std::string_view text_;
   std::span<const uint32_t> ends_;
   uint32_t at_;
+  const std::optional<ClassTriple>& needed_;
+  std::vector<LineAutomaton::Verdict>& verdicts_;
   size_t row_ = 0;
 };
 
@@ -278,7 +195,7 @@ void LineAutomaton::judge(std::string_view text, std::span<const uint32_t> ends,
                           std::vector<Verdict>& verdicts) const {
   constexpr size_t kStride = 16;  // bytes between two looks at whether a lane is done
   verdicts.assign(ends.size(), empty_);
-  LineFeed feed(text, ends, begin);
+  LineFeed feed(text, ends, begin, needed_, verdicts);
   const uint8_t* classes = class_of_.data();
   const uint16_t* table = table_.data();
   auto step = [&](Lane& lane, size_t i) { lane.state = table[lane.state + classes[static_cast<uint8_t>(lane.at[i])]]; };
