@@ -239,10 +239,11 @@ std::optional<LooseTexts> LooseTexts::of(std::string_view pattern) {
   return out;
 }
 
-std::vector<std::string> LooseTexts::required() const {
-  std::vector<std::string> out;
+std::vector<RequiredLiteral> LooseTexts::required() const {
+  std::vector<RequiredLiteral> out;
   if (any_ || not_empty_) return out;
-  for (const Text& text : texts_) out.push_back(text.searcher.literal());
+  for (const Text& text : texts_)
+    out.push_back({text.searcher.literal(), text.searcher.letters() == Case::kIgnoreAscii});
   return out;
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "pipeline/match/literal_search.h"
+#include "pipeline/match/regex.h"
 
 namespace pipeline {
 
@@ -22,8 +23,8 @@ class LooseTexts {
   static std::optional<LooseTexts> of(std::string_view pattern);
 
   bool matches(std::string_view value) const;
-  // Every value that matches contains one of these, ASCII letters in whatever case. Empty: unknown.
-  std::vector<std::string> required() const;
+  // Every value that matches contains one of these. Empty: unknown.
+  std::vector<RequiredLiteral> required() const;
 
  private:
   enum class Where : uint8_t { kWhole, kInside };

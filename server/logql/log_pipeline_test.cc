@@ -171,11 +171,33 @@ TEST_SUITE("server/logql") {
                  {{{"app", "foo"}}, {}, R"({"a":"{\"b\":1}","b":2})"}) != "dropped");
   }
 
-  TEST_CASE("pipeline: what an equality behind a parser implies is found in many lines at once") {
+  TEST_CASE("pipeline: an expression behind a parser holds wherever its value comes from") {
+    const Entry plain{{{"app", "foo"}}, {}, R"({"status":"timeout","host":"web-17","level":"Error"})"};
+    for (const char* kept :
+         {R"(| json | status=~"time.*")", R"(| json | status=~"t.meout")", R"(| json | host=~"web-[0-9]+|db-.*")",
+          R"(| json | level=~"(?i)error|fatal")", R"(| json | level=~"(?i)err[a-z]+")",
+          R"(| json | level="fatal" or host=~"web-.*")", R"(| json | app=~"fo+")", R"(| json | nope=~"abc|")",
+          R"(| json | host=~".*17" and status="timeout")", R"(| json | status!~"abc")"})
+      CHECK_MESSAGE(run(kept, plain) != "dropped", kept);
+    for (const char* dropped :
+         {R"(| json | status=~"tome.*")", R"(| json | host=~"db-.*|mail-[0-9]")", R"(| json | level=~"err[a-z]+")",
+          R"(| json | level="fatal" or host=~"db-.*")", R"(| json | host=~".*17" and status="time")"})
+      CHECK_MESSAGE(run(dropped, plain) == "dropped", dropped);
+    const Entry escaped{{{"app", "foo"}}, {}, R"({"status":"tim\u0065out"})"},
+        metadata{{{"app", "foo"}}, {{"sm", "timeout"}}, "{}"};
+    CHECK(run(R"(| json | status=~"timeo.*")", escaped) != "dropped");
+    CHECK(run(R"(| json | sm=~"timeo.*" or status="x1")", metadata) != "dropped");
+    CHECK(run(R"(| json a="list" | a="[1,2]")", {{{"app", "foo"}}, {}, R"({"list":[1, 2]})"}) ==
+          run(R"(| json a="list" | a=~"\\[1,2.")", {{{"app", "foo"}}, {}, R"({"list":[1, 2]})"}));
+  }
+
+  TEST_CASE("pipeline: what a filter behind a parser implies is found in many lines at once") {
     const std::vector<std::string> lines = {
         R"({"s":500})", "",       R"({"s":"5\u00300"})", "15002 500", "50", "0", "x1500",
         "500",          "500500", "a 500 500",           R"(\)",      "5"};
-    for (const char* suffix : {R"(| json | s="500")", R"(| regexp `(?P<s>.+)` | s="500")", R"(| logfmt | s="nope")"}) {
+    for (const char* suffix : {R"(| json | s="500")", R"(| regexp `(?P<s>.+)` | s="500")", R"(| logfmt | s="nope")",
+                               R"(| logfmt | s=~"500.*")", R"(| json | s="15002" or t=~"x1.*|5005.+")",
+                               R"(| json | s="500" and t=~"50.*")"}) {
       CAPTURE(suffix);
       const auto implied = ImpliedText::of(stages(suffix));
       REQUIRE(implied.has_value());

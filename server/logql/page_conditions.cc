@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "pipeline/match/loose_texts.h"
 #include "server/logql/implied_text.h"
 
 namespace server {
@@ -12,22 +11,6 @@ namespace {
 
 // Where labels come from, as far as stages have been looked at.
 enum class Origin { kMetadata, kLineOrMetadata };
-
-// As it stands in a line, so it stands in a label that a parser takes from there, also where that is a list or an
-// object, which may be written anew.
-bool is_plain(const std::string& text) {
-  return stays_as_written(text) && text.find_first_of("[]{},") == std::string::npos;
-}
-
-// Texts of which each value that matches contains one. Nothing: unknown.
-std::vector<std::string> required_texts(const std::string& pattern) {
-  if (auto loose = pipeline::LooseTexts::of(pattern)) return loose->required();
-  std::vector<std::string> out;
-  auto regex = pipeline::Regex::compile(pattern);
-  if (!regex) return out;
-  for (const pipeline::RequiredLiteral& literal : regex->required_literals()) out.push_back(literal.text);
-  return out;
-}
 
 // Set by the pipeline, or made from another label of the entry (name_extracted).
 bool has_other_origin(std::string_view name) { return name.starts_with("__") || name.ends_with("_extracted"); }
@@ -40,7 +23,8 @@ std::optional<PageCondition> condition_of(const LabelMatcher& matcher, Origin or
     out.texts = {matcher.value};
     out.metadata = {{matcher.name, matcher.value}};
   } else if (matcher.op == MatchOp::kRegex) {
-    out.texts = required_texts(matcher.value);
+    for (pipeline::RequiredLiteral& literal : required_in_values(matcher.value))
+      out.texts.push_back(std::move(literal.text));
     out.metadata = {{matcher.name, std::string(kAnyMetadataValue)}};
     const bool any = std::any_of(out.texts.begin(), out.texts.end(), [](const auto& text) { return text.empty(); });
     if (any || out.texts.empty()) return std::nullopt;
@@ -51,7 +35,7 @@ std::optional<PageCondition> condition_of(const LabelMatcher& matcher, Origin or
     out.texts.clear();
     return out;
   }
-  if (!std::all_of(out.texts.begin(), out.texts.end(), is_plain)) return std::nullopt;
+  if (!std::all_of(out.texts.begin(), out.texts.end(), stays_as_written)) return std::nullopt;
   out.or_backslash = true;  // a value may be written with escapes
   return out;
 }

@@ -6,10 +6,10 @@ namespace server {
 
 namespace {
 
-bool has_label(const ObjectReader& object, uint32_t stream, std::string_view name) {
+bool has_any_label(const ObjectReader& object, uint32_t stream, const std::vector<std::string>& names) {
   const StreamInfo& info = object.streams()[stream];
   for (uint32_t i = 0; i < info.label_count; ++i)
-    if (object.label(info, i).first == name) return true;
+    if (std::find(names.begin(), names.end(), object.label(info, i).first) != names.end()) return true;
   return false;
 }
 
@@ -28,7 +28,7 @@ bool PageSearch::may_match(std::string_view text, const StoredPart& stored, uint
   if (!implied_ || implied_->may_keep_any(text)) return true;
   const auto runs = stored.object->runs(page);
   return std::any_of(runs.begin(), runs.end(), [&](const PageRun& run) {
-    return stored.streams.contains(run.stream) && has_label(*stored.object, run.stream, implied_->label());
+    return stored.streams.contains(run.stream) && has_any_label(*stored.object, run.stream, implied_->labels());
   });
 }
 

@@ -1,5 +1,5 @@
 // PageSearch: which lines of a page a pipeline can keep at all, found in one search over the text of the page: by the
-// leading line filters, or by the text that an equality behind a parser implies (implied_text.h), where neither a
+// leading line filters, or by the texts that a label filter behind a parser implies (implied_text.h), where neither a
 // stream nor metadata can hold that label.
 //
 // Life:    refers to the pipeline. Thread: one at a time.
