@@ -70,7 +70,7 @@ LogfmtScanner::Step LogfmtScanner::next(LogfmtPair& pair) {
   bool high = false;
   at_ = token_end(line_, at_, high);
   if (at_ < line_.size() && line_[at_] == '"') return fail(Fault::kUnexpected, at_, '"');
-  pair = {.key = line_.substr(begin, at_ - begin), .value = {}, .escaped = false};
+  pair = {.key = line_.substr(begin, at_ - begin), .value = {}, .escaped = false, .ascii_key = !high};
   if (high && !is_valid_utf8(pair.key)) return fail(Fault::kInvalidKey, at_);
   if (pair.key.empty()) return fail(Fault::kUnexpected, at_, '=');
   if (at_ == line_.size() || line_[at_] != '=') return Step::kPair;

@@ -14,6 +14,7 @@ struct LogfmtPair {
   std::string_view key;
   std::string_view value;  // without quotes, not decoded; empty for `key` and `key=`
   bool escaped = false;    // the value was quoted and has a backslash: decode it with logfmt_text()
+  bool ascii_key = true;
 };
 
 class LogfmtScanner {

@@ -45,27 +45,32 @@ class Search {
 
 namespace {
 
-// Takes the first field of each needed name that no parser has set yet.
-class NeededFields final : public pipeline::JsonFieldChoice {
+// Which of a few needed labels a parser has still to find in this line; cheap to ask.
+class NeededFields {
  public:
-  static constexpr size_t kMostNames = 64;
+  static constexpr size_t kMostNames = 64, kNone = SIZE_MAX;
 
   NeededFields(EntryLabels& labels, const NeededLabels& needed)
       : labels_(labels), needed_(needed), names_(needed.names()) {
     for (size_t i = 0; i < names_.size(); ++i)
       if (labels.was_parsed(names_[i])) found_ |= uint64_t{1} << i;
   }
-  Answer choose(std::string_view field) override {
-    if ((needed_.mask() & EntryLabels::mask_of(field)) == 0) return Answer::kSkip;
+  // The number of the label that a field of this name becomes; kNone: none that is still to be found.
+  size_t wanted(std::string_view field) const {
+    if ((needed_.mask() & EntryLabels::mask_of(field)) == 0) return kNone;
     size_t at = index_of(field);
-    if (at == names_.size()) return Answer::kSkip;
+    if (at == names_.size()) return kNone;
     const std::string_view name = labels_.parsed_name(field);
     if (name.size() != field.size()) at = index_of(name);
-    if (at == names_.size() || (found_ & uint64_t{1} << at) != 0) return Answer::kSkip;
-    found_ |= uint64_t{1} << at;
-    return found_ == ~uint64_t{0} >> (kMostNames - names_.size()) ? Answer::kTakeAndStop : Answer::kTake;
+    return at == names_.size() || (found_ & uint64_t{1} << at) != 0 ? kNone : at;
   }
-  bool wants_inside(std::string_view prefix) override {
+  // True: every one has been found, the rest of the line does not matter.
+  bool take(size_t number) {
+    found_ |= uint64_t{1} << number;
+    return found_ == ~uint64_t{0} >> (kMostNames - names_.size());
+  }
+  const std::string& name(size_t number) const { return names_[number]; }
+  bool any_begins_with(std::string_view prefix) const {
     return std::any_of(names_.begin(), names_.end(), [&](const std::string& n) { return n.starts_with(prefix); });
   }
 
@@ -80,13 +85,28 @@ class NeededFields final : public pipeline::JsonFieldChoice {
   uint64_t found_ = 0;  // a bit per name
 };
 
+// Takes the first field of each needed name that no parser has set yet.
+class NeededMembers final : public pipeline::JsonFieldChoice {
+ public:
+  NeededMembers(EntryLabels& labels, const NeededLabels& needed) : fields_(labels, needed) {}
+  Answer choose(std::string_view field) override {
+    const size_t number = fields_.wanted(field);
+    if (number == NeededFields::kNone) return Answer::kSkip;
+    return fields_.take(number) ? Answer::kTakeAndStop : Answer::kTake;
+  }
+  bool wants_inside(std::string_view prefix) override { return fields_.any_begins_with(prefix); }
+
+ private:
+  NeededFields fields_;
+};
+
 }  // namespace
 
 void JsonExtractor::extract(std::string_view line, EntryLabels& labels, const NeededLabels& needed,
                             ExtractScratch& scratch) const {
   scratch.json_fields.clear();
   if (!needed.all() && needed.names().size() <= NeededFields::kMostNames) {
-    NeededFields choice(labels, needed);
+    NeededMembers choice(labels, needed);
     const auto fault = pipeline::flatten_json(line, scratch.json_fields, labels.arena(), &choice);
     for (const pipeline::JsonField& field : scratch.json_fields)
       labels.set_parsed(labels.parsed_name(field.name), pipeline::logql_text(field.value, labels.arena()));
@@ -132,26 +152,49 @@ void JsonPathExtractor::extract(std::string_view line, EntryLabels& labels, cons
 
 void LogfmtExtractor::extract(std::string_view line, EntryLabels& labels, const NeededLabels& needed,
                               ExtractScratch&) const {
+  if (!needed.all() && needed.names().size() <= NeededFields::kMostNames) return extract_few(line, labels, needed);
   Search search(labels, needed);
+  each_pair(line, labels, needed, [&](const pipeline::LogfmtPair& pair) {
+    const std::string_view key = pipeline::sanitise_label_name(pair.key, labels.arena());
+    if (key.empty() || !needed.has(key)) return true;
+    const std::string_view name = labels.parsed_name(key);
+    if (!search.wants(name)) return true;
+    const std::string_view value = text_of(pair, labels);
+    return (value.empty() && !keep_empty_) || search.offer(name, value);
+  });
+}
+
+void LogfmtExtractor::extract_few(std::string_view line, EntryLabels& labels, const NeededLabels& needed) const {
+  NeededFields fields(labels, needed);
+  each_pair(line, labels, needed, [&](const pipeline::LogfmtPair& pair) {
+    if (pair.ascii_key && !needed.may_become_one(pair.key)) return true;
+    const size_t number = fields.wanted(pipeline::sanitise_label_name(pair.key, labels.arena()));
+    if (number == NeededFields::kNone) return true;
+    const std::string_view value = text_of(pair, labels);
+    if (value.empty() && !keep_empty_) return true;
+    labels.set_parsed(fields.name(number), value);
+    return !fields.take(number);
+  });
+}
+
+// `see` answers false when the rest of the line does not matter.
+template <class See>
+void LogfmtExtractor::each_pair(std::string_view line, EntryLabels& labels, const NeededLabels& needed, See see) const {
   pipeline::LogfmtScanner scanner(line);
   pipeline::LogfmtPair pair;
   for (;;) {
     const auto step = scanner.next(pair);
     if (step == pipeline::LogfmtScanner::Step::kEnd) return;
-    if (step == pipeline::LogfmtScanner::Step::kFault) {
-      if (!strict_) continue;
-      set_parser_error(labels, needed, kLogfmtError, scanner.fault());
-      return;
+    if (step == pipeline::LogfmtScanner::Step::kPair) {
+      if (!see(pair)) return;
+    } else if (strict_) {
+      return set_parser_error(labels, needed, kLogfmtError, scanner.fault());
     }
-    const std::string_view key = pipeline::sanitise_label_name(pair.key, labels.arena());
-    if (key.empty() || !needed.has(key)) continue;
-    const std::string_view name = labels.parsed_name(key);
-    if (!search.wants(name)) continue;
-    const std::string_view value =
-        pipeline::without_bad_characters(pipeline::logfmt_text(pair, labels.arena()), labels.arena());
-    if (value.empty() && !keep_empty_) continue;
-    if (!search.offer(name, value)) return;
   }
+}
+
+std::string_view LogfmtExtractor::text_of(const pipeline::LogfmtPair& pair, EntryLabels& labels) {
+  return pipeline::without_bad_characters(pipeline::logfmt_text(pair, labels.arena()), labels.arena());
 }
 
 namespace {

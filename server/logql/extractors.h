@@ -50,6 +50,11 @@ class LogfmtExtractor {
   void extract(std::string_view line, EntryLabels& labels, const NeededLabels& needed, ExtractScratch& scratch) const;
 
  private:
+  void extract_few(std::string_view line, EntryLabels& labels, const NeededLabels& needed) const;
+  template <class See>
+  void each_pair(std::string_view line, EntryLabels& labels, const NeededLabels& needed, See see) const;
+  static std::string_view text_of(const pipeline::LogfmtPair& pair, EntryLabels& labels);
+
   bool strict_, keep_empty_;
 };
 

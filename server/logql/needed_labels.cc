@@ -46,7 +46,11 @@ NeededLabels::NeededLabels(const LabelDemand& demand, const LabelUse& use) {
     if (names_[i].ends_with(kExtracted)) names_.push_back(names_[i].substr(0, names_[i].size() - kExtracted.size()));
   std::sort(names_.begin(), names_.end());
   names_.erase(std::unique(names_.begin(), names_.end()), names_.end());
-  for (const std::string& name : names_) mask_ |= EntryLabels::mask_of(name);
+  lengths_ = 0;
+  for (const std::string& name : names_) {
+    mask_ |= EntryLabels::mask_of(name);
+    lengths_ |= uint64_t{1} << (name.size() & 63);
+  }
 }
 
 NeededLabels NeededLabels::to_decide(const LabelDemand& demand) {

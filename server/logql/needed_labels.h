@@ -29,6 +29,12 @@ class NeededLabels {
   // Parsers need not run at all.
   bool none() const { return !all_ && names_.empty(); }
   bool has(std::string_view name) const;
+  // False: no field of this ASCII name becomes a needed label, however it has to be written to be one
+  // (sanitise_label_name keeps its length, but for a _ before a digit). Cheaper than has().
+  bool may_become_one(std::string_view field) const {
+    const uint64_t length = uint64_t{1} << (field.size() & 63);
+    return ((length | (length << 1 | length >> 63)) & lengths_) != 0;
+  }
   // Sorted; each name also without _extracted.
   const std::vector<std::string>& names() const { return names_; }
   uint64_t mask() const { return mask_; }  // EntryLabels::mask_of all of them
@@ -40,6 +46,7 @@ class NeededLabels {
   bool preserves_errors_ = false;
   std::vector<std::string> names_;
   uint64_t mask_ = 0;
+  uint64_t lengths_ = ~uint64_t{0};  // a bit for each length of a name, modulo 64
 };
 
 }  // namespace server
