@@ -9,11 +9,10 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <thread>
-#include <unistd.h>
 
 #include "pipeline/base/invariant.h"
+#include "server/query/background_thread.h"
 #include "server/query/query_line.h"
 
 namespace server {
@@ -30,7 +29,6 @@ using Lock = std::unique_lock<std::mutex>;
 // How soon somebody who waits sees that its client went away.
 constexpr std::chrono::milliseconds kLookAround{40};
 constexpr std::chrono::seconds kIdle{10};
-constexpr int kNice = 5;  // of threads whose query has had much: others, and pushes, come first
 // What a query has used is looked at this often at most.
 constexpr std::chrono::microseconds kCharge{200};
 
@@ -63,6 +61,7 @@ struct QueryScheduler::Shared {
   const Options options;
   std::atomic<bool> stopping{false};
   std::atomic<size_t> attention{0};  // how many wait, in line or not begun: for who has a slot
+  std::atomic<int64_t> waited_ns{0};
 
   mutable std::mutex mutex;
   std::condition_variable wake;                // threads without work
@@ -159,14 +158,20 @@ class QueryScheduler::Shared::Seat final : public QueryTurn {
       if (gives_up()) {
         shared_.line.leave(this);
         shared_.count_waiting();
-        waited_ += Clock::now() - waits_since_;
+        count_wait(Clock::now());
         return cancelled();
       }
       shared_.look_around();
     }
     since_ = Clock::now();
-    waited_ += since_ - waits_since_;
+    count_wait(since_);
     return {};
+  }
+
+  void count_wait(Clock::time_point now) {
+    waited_ += now - waits_since_;
+    shared_.waited_ns.fetch_add(std::chrono::nanoseconds(now - waits_since_).count(), std::memory_order_relaxed);
+    waits_since_ = now;
   }
 
   void charge(Clock::time_point now) {
@@ -174,7 +179,7 @@ class QueryScheduler::Shared::Seat final : public QueryTurn {
     since_ = now;
     if (nice_ || query_.share.used_ns < QueryLine::kFreshNs) return;
     nice_ = true;  // for good: a thread may not take it back, so it ends with this query
-    setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
+    run_in_background();
   }
 
   void release() {
@@ -387,12 +392,26 @@ size_t QueryScheduler::waiting() const {
   return shared_->pending.size();
 }
 
+size_t QueryScheduler::in_line() const {
+  Lock lock(shared_->mutex);
+  return shared_->line.size();
+}
+
+double QueryScheduler::waited_seconds() const {
+  return static_cast<double>(shared_->waited_ns.load(std::memory_order_relaxed)) / 1e9;
+}
+
 std::unique_ptr<pipeline::Registry::Collector> export_metrics(const QueryScheduler& scheduler,
                                                               pipeline::Registry& registry) {
   return registry.collect([&scheduler](pipeline::MetricPage& page) {
     using enum pipeline::MetricType;
     page.add("skidway_server_query_running", "Queries that have begun and not ended.", kGauge, {}, scheduler.running());
     page.add("skidway_server_query_waiting", "Queries that have not begun yet.", kGauge, {}, scheduler.waiting());
+    page.add("skidway_server_query_in_line", "Threads of running queries that wait for their turn.", kGauge, {},
+             scheduler.in_line());
+    page.add("skidway_server_query_waited_seconds_total",
+             "Time that queries have waited for others, before they began and at their turns.", kCounter, {},
+             scheduler.waited_seconds());
   });
 }
 

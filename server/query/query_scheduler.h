@@ -8,8 +8,8 @@
 // tenant whose queries have had the least; of one tenant the query that has had the least. So a cheap query waits for a
 // page or two of the heavy ones, however many these are, and a tenant gets its share however many queries others send.
 // In its first 10 ms a query does not even wait for a page to end: there are as many slots again for such beginners,
-// and the threads of queries that have had 50 ms run with a nice value of 5. Every sixteenth slot goes to who waits
-// longest, so that many cheap queries do not stop a heavy one for ever.
+// and the threads of queries that have had 50 ms run in the background (background_thread.h). Every sixteenth slot goes
+// to who waits longest, so that many cheap queries do not stop a heavy one for ever.
 //
 // Life:    stop() (or the destructor) ends running queries with kCancelled, calls those that wait with a turn that says
 //          so, and joins the threads.
@@ -48,15 +48,17 @@ class QueryScheduler {
   pipeline::Result<void> submit(std::string tenant, Flag cancelled, Work work);
   void stop();  // may be called twice
 
-  size_t running() const;  // begun and not ended
-  size_t waiting() const;  // not yet begun
+  size_t running() const;         // begun and not ended
+  size_t waiting() const;         // not yet begun
+  size_t in_line() const;         // threads of those that have begun, waiting for a slot
+  double waited_seconds() const;  // of all queries so far: before they began and in line
 
  private:
   struct Shared;
   std::shared_ptr<Shared> shared_;
 };
 
-// Gauges of how many run and wait.
+// How many run and wait, and how long they have waited.
 std::unique_ptr<pipeline::Registry::Collector> export_metrics(const QueryScheduler& scheduler,
                                                               pipeline::Registry& registry);
 
