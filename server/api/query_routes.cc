@@ -64,7 +64,8 @@ class QueryRoutes {
 
   Result<std::string> instant(const ReadCall& call) {
     TRY_LET(InstantParameters p, parse_instant_parameters(call.form, call.now));
-    InstantQuery query{call.tenant, p.query, p.time, cuts_series(call.request), wants_plan(call), wants_anew(call)};
+    InstantQuery query{call.tenant,      p.query,          p.time,  cuts_series(call.request),
+                       wants_plan(call), wants_anew(call), call.now};
     TRY_LET(QueryResult result,
             counted(call, "instant", [&](const Expr&) { return engine_.instant(query, *call.turn); }));
     return query_answer(result, encoding_flags(call.request));
@@ -91,7 +92,8 @@ class QueryRoutes {
                      {p.direction, p.limit, p.interval, categorize},
                      cuts_series(call.request),
                      wants_plan(call),
-                     wants_anew(call)};
+                     wants_anew(call),
+                     call.now};
     return counted(call, "range", [&](const Expr& expr) -> Result<QueryResult> {
       if (beyond && expr.log() == nullptr)
         return QueryResult{ResultMatrix{{query.start, 1, 1}, {}}, {}, false, {}, 0, {}};

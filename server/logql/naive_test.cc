@@ -8,6 +8,7 @@
 #include "server/logql/testing/list_source.h"
 #include "server/logql/testing/matrix_check.h"
 #include "server/logql/testing/random_metric.h"
+#include "server/logql/testing/random_run.h"
 
 using namespace server;
 
@@ -214,10 +215,10 @@ std::vector<std::string> slow_log(const LogExpr& log, const std::vector<NaiveEnt
 
 TEST_SUITE("server/logql") {
   TEST_CASE("pipeline: agrees with the naive interpreter on random log queries") {
-    const unsigned seed = std::random_device()();
+    const auto seed = static_cast<unsigned>(random_seed());
     INFO("seed ", seed);
     RandomQueries random(seed);
-    for (int round = 0; round < 200; ++round) {
+    for (int round = 0; round < random_rounds(200); ++round) {
       const auto entries = random.entries(true, false);
       for (int i = 0; i < 20; ++i) {
         const std::string query = random.log_query(true);
@@ -230,11 +231,11 @@ TEST_SUITE("server/logql") {
   }
 
   TEST_CASE("metric: agrees with the naive interpreter on random queries") {
-    const unsigned seed = std::random_device()();
+    const auto seed = static_cast<unsigned>(random_seed());
     INFO("seed ", seed);
     RandomQueries random(seed);
     int compared = 0;
-    for (int round = 0; round < 40; ++round) {
+    for (int round = 0; round < random_rounds(40); ++round) {
       const auto entries = random.entries(false, round % 2 == 0);
       ListSource source(entries);
       for (int i = 0; i < 20; ++i) {
@@ -259,11 +260,11 @@ TEST_SUITE("server/logql") {
   }
 
   TEST_CASE("metric: agrees with the naive interpreter on random queries of the whole language") {
-    const unsigned seed = std::random_device()();
+    const auto seed = static_cast<unsigned>(random_seed());
     INFO("seed ", seed);
     RandomMetric random(seed);
     int compared = 0, refused = 0;
-    for (int round = 0; round < 60; ++round) {
+    for (int round = 0; round < random_rounds(60); ++round) {
       const auto entries = random.entries(60, 0, 100'000'000);
       ListSource source(entries, static_cast<size_t>(1 + random.pick(3)));
       for (int i = 0; i < 40; ++i) {

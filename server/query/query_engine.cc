@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "server/logql/metric.h"
 #include "server/logql/page_conditions.h"
 #include "server/logql/parser.h"
-#include "server/query/metric_query.h"
 #include "server/query/query_admission.h"
-#include "server/query/result_codec.h"
-#include "server/query/result_key.h"
 #include "server/query/stream_labels.h"
 
 namespace server {
@@ -102,7 +100,7 @@ Result<QueryResult> QueryEngine::range(const RangeQuery& query, QueryTurn& turn)
   StepGrid grid{query.start, query.step.count(),
                 static_cast<uint32_t>((query.end - query.start) / query.step.count()) + 1};
   const std::string* text = query.anew || query.explain ? nullptr : &query.query;
-  return run_metric({query.tenant, expr, query.explain, query.cuts_series, text}, grid, turn);
+  return run_metric({query.tenant, expr, query.explain, query.cuts_series, text, query.asked_at}, grid, turn);
 }
 
 Result<QueryResult> QueryEngine::instant(const InstantQuery& query, QueryTurn& turn) {
@@ -118,7 +116,7 @@ Result<QueryResult> QueryEngine::instant(const InstantQuery& query, QueryTurn& t
   for (const RangeAggregation* range : range_aggregations(expr))
     TRY(check_length(*limits, query.time - range->range.range_ns, query.time + 1));
   const std::string* text = query.anew || query.explain ? nullptr : &query.query;
-  const Asked asked{query.tenant, expr, query.explain, query.cuts_series, text};
+  const Asked asked{query.tenant, expr, query.explain, query.cuts_series, text, query.asked_at};
   TRY_LET(QueryResult result, run_metric(asked, StepGrid{query.time, 1, 1}, turn));
   Matrix& matrix = std::get<ResultMatrix>(result.data).matrix;
   if (matrix.is_scalar) {
@@ -200,30 +198,13 @@ Result<QueryResult> QueryEngine::run_log(const Expr& expr, const RangeQuery& que
 }
 
 Result<Matrix> QueryEngine::matrix_of(const Asked& asked, const StepGrid& grid, QueryContext& context) {
-  std::optional<ResultKey> key;
-  if (results_ != nullptr && asked.cached_as != nullptr) {
-    key = result_key({asked.tenant, *asked.cached_as, asked.expr, grid}, context.view);
-  }
-  if (key) {
-    ++context.stats.results_asked;
-    if (CachedText text = results_->find(key->hash, key->may_be_shared)) {
-      if (auto matrix = decode_matrix(*text, grid.count)) {
-        ++context.stats.results_found;
-        context.stats.results_bytes += text->size();
-        return *std::move(matrix);
-      }
-    }
-  }
-  StoredRangeSource source(context);
-  TRY_LET(Matrix matrix, evaluate_metric(asked.expr, grid, source));
-  if (grid.count > 1 || !keeps_order(asked.expr)) matrix.sort();
-  const uint64_t most = limits_.of(asked.tenant)->max_query_series;
-  const bool whole = context.warnings.empty() && context.view.incomplete.empty();
-  if (key && whole && (most == 0 || matrix.series.size() <= most)) {
-    results_->put(key->hash, encode_matrix(matrix), key->may_be_shared);
-    ++context.stats.results_kept;
-  }
-  return matrix;
+  if (results_ == nullptr || asked.cached_as == nullptr) return read_metric(asked.expr, grid, context);
+  const auto limits = limits_.of(asked.tenant);
+  CachedMetricOptions options;
+  options.cut = options_.result_cut;
+  options.fresh_from = asked.asked_at - limits->max_cache_freshness_per_query.count();
+  options.max_series = limits->max_query_series;
+  return cached_metric({asked.tenant, *asked.cached_as, asked.expr}, grid, *results_, options, context);
 }
 
 Result<QueryResult> QueryEngine::run_metric(const Asked& asked, const StepGrid& grid, QueryTurn& turn) {

@@ -18,6 +18,7 @@
 #include "server/cache/result_cache.h"
 #include "server/ingest/read_view.h"
 #include "server/limits/limit_table.h"
+#include "server/query/cached_metric.h"
 #include "server/query/log_query.h"
 #include "server/query/pattern_query.h"
 #include "server/query/reader_cache.h"
@@ -29,6 +30,7 @@ namespace server {
 struct QueryEngineOptions {
   uint64_t memory_limit = 256 << 20;  // bytes of one query; 0: off
   uint64_t directory_cache_bytes = 64 << 20;
+  ResultCut result_cut = {};  // of what the results cache keeps
 };
 
 struct RangeQuery {
@@ -38,7 +40,8 @@ struct RangeQuery {
   LogQueryOptions log;
   bool cuts_series = false;  // of more series than max_query_series the first ones are answered, with a warning
   bool explain = false;
-  bool anew = false;  // the results cache is neither asked nor filled
+  bool anew = false;                         // the results cache is neither asked nor filled
+  pipeline::UnixNanos asked_at = INT64_MAX;  // max_cache_freshness_per_query counts from here
 };
 
 struct InstantQuery {
@@ -47,6 +50,7 @@ struct InstantQuery {
   bool cuts_series = false;  // as above
   bool explain = false;
   bool anew = false;  // as above
+  pipeline::UnixNanos asked_at = INT64_MAX;
 };
 
 // Streams with entries in [start, end], the end included; matchers of several selectors are joined by "or". No
@@ -63,7 +67,7 @@ class QueryEngine {
   QueryEngine(ReadViewSource views, ObjectStore& store, const LimitTable& limits, QueryEngineOptions options = {})
       : views_(std::move(views)), readers_(store, options.directory_cache_bytes), limits_(limits), options_(options) {}
 
-  // Before the first query; `results` outlives the engine. Whole answers of metric queries are kept in it.
+  // Before the first query; `results` outlives the engine. Answers of metric queries are kept in it.
   void use_results(ResultCache& results) { results_ = &results; }
 
   pipeline::Result<QueryResult> range(const RangeQuery& query, QueryTurn& turn);
@@ -100,6 +104,7 @@ class QueryEngine {
     const Expr& expr;
     bool explain = false, cuts_series = false;
     const std::string* cached_as = nullptr;  // the query's text; null: the results cache has nothing to do with it
+    pipeline::UnixNanos asked_at = INT64_MAX;
   };
   pipeline::Result<QueryResult> attempt(const Asked& asked, QueryTurn& turn, const Attempt& run);
   pipeline::Result<QueryResult> run_log(const Expr& expr, const RangeQuery& query, QueryTurn& turn);

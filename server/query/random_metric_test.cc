@@ -6,6 +6,7 @@
 
 #include "server/logql/parser.h"
 #include "server/logql/testing/matrix_check.h"
+#include "server/logql/testing/random_run.h"
 #include "server/query/testing/query_fixture.h"
 
 using namespace server;
@@ -41,11 +42,11 @@ void spread(const std::vector<NaiveEntry>& entries, RandomMetric& random, QueryF
 
 TEST_SUITE("server/query") {
   TEST_CASE("query: random metric queries over objects and head agree with the naive interpreter") {
-    const uint64_t seed = std::random_device()();
+    const uint64_t seed = random_seed();
     INFO("seed ", seed);
     RandomMetric random(seed);
     int compared = 0;
-    for (int round = 0; round < 30; ++round) {
+    for (int round = 0; round < random_rounds(30); ++round) {
       const auto entries = random.entries(80, kStart, 100 * kMilli);
       QueryFixture data;
       spread(entries, random, data);

@@ -9,6 +9,7 @@
 
 #include "server/logql/parser.h"
 #include "server/logql/testing/naive_query.h"
+#include "server/logql/testing/random_run.h"
 #include "server/query/query_scheduler.h"
 #include "server/query/testing/query_fixture.h"
 #include "server/query/testing/random_log.h"
@@ -71,11 +72,11 @@ pipeline::Result<QueryResult> run_scheduled(QueryScheduler& scheduler, QueryEngi
 
 TEST_SUITE("query") {
   TEST_CASE("query: a thousand random log queries are answered as an obvious interpreter answers them") {
-    uint64_t seed = std::random_device()();
+    const uint64_t seed = random_seed();
     CAPTURE(seed);
     RandomLog random(seed);
     QueryScheduler scheduler({.slots = 3});
-    for (int round = 0; round < 60; ++round) {
+    for (int round = 0; round < random_rounds(60); ++round) {
       QueryFixture data;
       fill(data, random);
       QueryEngine engine = data.engine({.max_entries_limit_per_query = 0});
@@ -103,7 +104,7 @@ TEST_SUITE("query") {
   }
 
   TEST_CASE("query: with several threads a query over many pages gives what it gives with one") {
-    uint64_t seed = std::random_device()();
+    const uint64_t seed = random_seed();
     CAPTURE(seed);
     RandomLog random(seed);
     QueryFixture data;

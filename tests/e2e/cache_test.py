@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import programs  # noqa: E402
@@ -123,8 +124,8 @@ class Memcached:
             self.process.wait()
 
 
-def count(server, end=END):
-    answer = server.query("query_range", query='sum(count_over_time({app="shop"} |= "needle" [10m]))', start=str(BEGIN), end=str(end), step="10m")
+def count(server, begin=BEGIN):
+    answer = server.query("query_range", query='sum(count_over_time({app="shop"} |= "needle" [10m]))', start=str(begin), end=str(END), step="10m")
     return sum(int(value) for series in answer["result"] for _, value in series["values"]), answer["stats"]["cache"]["result"]
 
 
@@ -155,7 +156,7 @@ def memcached():
                     asked[0] += 1
                     try:
                         # Each time another question: the ends and answers of this one are in no other place yet.
-                        total, _ = count(server, END + asked[0] * 600 * SECOND)
+                        total, _ = count(server, BEGIN - asked[0] * 600 * SECOND)
                         if total != 2000:
                             wrong.append(total)
                     except (AssertionError, OSError) as e:
@@ -205,5 +206,36 @@ def answers_are_never_old():
             server.stop()
 
 
+def moving_range():
+    """a dashboard that moves on, while entries come late, are flushed and merged, shows what an answer without the cache shows, and mostly finds it"""
+    rng = random.Random(int.from_bytes(os.urandom(4), "little"))
+    hours = 6
+    begin = (int(time.time()) - hours * 3600) // 60 * 60
+    with programs.folder() as folder:
+        server = programs.server(folder).start()
+        try:
+            push(server, [((begin + 20 * i) * SECOND, f"needle {i} took={i % 7}ms") for i in range(hours * 180)])
+            found = asked = 0
+            for step in range(60):
+                if step % 5 == 4:
+                    push(server, [((begin + rng.randrange(hours * 3600)) * SECOND, f"late {step} took=3ms")])
+                if rng.randrange(10) == 0:
+                    assert programs.http(server.url("/flush"), b"")[0] == 204
+                if rng.randrange(20) == 0:
+                    assert programs.http(server.url("/compact"), b"")[0] == 204
+                parameters = {"start": begin + 60 * step, "end": begin + 60 * step + 4 * 3600, "step": "60",
+                              "query": 'sum by (app) (sum_over_time({app="shop"} | logfmt | unwrap duration(took) [5m]))'}
+                url = server.url("/loki/api/v1/query_range?" + urllib.parse.urlencode(parameters))
+                kept, anew = (json.loads(programs.http(url, headers=headers)[1])["data"] for headers in ({}, {"Cache-Control": "no-cache"}))
+                for a, b in zip(kept["result"], anew["result"], strict=True):
+                    assert a["metric"] == b["metric"] and [at for at, _ in a["values"]] == [at for at, _ in b["values"]], (step, a, b)
+                    assert all(abs(float(x) - float(y)) < 1e-9 for (_, x), (_, y) in zip(a["values"], b["values"])), (step, a, b)
+                stats = kept["stats"]["cache"]["result"]
+                found, asked = found + stats["entriesFound"], asked + stats["entriesRequested"]
+            assert found > asked // 3, (found, asked)
+        finally:
+            server.stop()
+
+
 if __name__ == "__main__":
-    sys.exit(programs.run_cases([disk_over_restarts, full_disk, memcached, answers_are_never_old]))
+    sys.exit(programs.run_cases([disk_over_restarts, full_disk, memcached, answers_are_never_old, moving_range]))
