@@ -63,6 +63,8 @@ void read_environment(CliOptions& o, const CliWorld& world) {
   take(o.server.client.tls.cert_file, {"LOKI_CLIENT_CERT_PATH"});
   take(o.server.client.tls.key_file, {"LOKI_CLIENT_KEY_PATH"});
   take(o.server.client.proxy_url, {"LOKI_HTTP_PROXY_URL"});
+  take(o.min_backoff, {"LOKI_CLIENT_MIN_BACKOFF"});
+  take(o.max_backoff, {"LOKI_CLIENT_MAX_BACKOFF"});
   o.server.skip_verify = is_true("LOKI_TLS_SKIP_VERIFY");
   o.server.compressed = is_true("LOKI_HTTP_COMPRESSION");
   o.server.no_cache = is_true("LOKI_NO_CACHE");
@@ -73,7 +75,8 @@ void read_environment(CliOptions& o, const CliWorld& world) {
 
 Result<void> finish_server_options(CliOptions& o) {
   auto read = [](const char* name, const std::string& text, milliseconds& into) -> Result<void> {
-    auto duration = pipeline::parse_duration(text);
+    const bool in_seconds = !text.empty() && text.find_first_not_of("0123456789") == text.npos;  // as logcli's
+    auto duration = pipeline::parse_duration(in_seconds ? concat(text, "s") : text);
     if (!duration) return fail(Errc::kInvalid, concat(name, ": ", duration.error().message));
     into = std::chrono::ceil<milliseconds>(*duration);
     return {};

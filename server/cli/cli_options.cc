@@ -36,8 +36,10 @@ void add_server_options(CLI::App& app, CliOptions& o) {
   option("--header", o.headers, "one more header for every request, \"Name: value\"; may be repeated")
       ->allow_extra_args(false);
   option("--query-tags", o.server.query_tags, "sent as X-Query-Tags; environment LOKI_QUERY_TAGS");
-  app.add_flag("--nocache", o.server.no_cache, "asks the server not to use cached results")->group(group);
-  app.add_flag("--compress", o.server.compressed, "asks for compressed answers")->group(group);
+  app.add_flag("--nocache", o.server.no_cache, "asks the server not to use cached results; environment LOKI_NO_CACHE")
+      ->group(group);
+  app.add_flag("--compress", o.server.compressed, "asks for compressed answers; environment LOKI_HTTP_COMPRESSION")
+      ->group(group);
   option("--ca-cert", o.server.client.tls.ca_file,
          "PEM file of the authority that vouches for the server; environment LOKI_CA_CERT_PATH");
   app.add_flag("--tls-skip-verify", o.server.skip_verify, "any certificate will do; environment LOKI_TLS_SKIP_VERIFY")
@@ -50,8 +52,11 @@ void add_server_options(CLI::App& app, CliOptions& o) {
   option("--timeout", o.timeout, "longest time for one request")->capture_default_str();
   option("--retries", o.server.retries, "how often a request is tried again; environment LOKI_CLIENT_RETRIES")
       ->capture_default_str();
-  option("--min-backoff", o.min_backoff, "wait before the first time")->capture_default_str();
-  option("--max-backoff", o.max_backoff, "longest wait; it doubles each time")->capture_default_str();
+  option("--min-backoff", o.min_backoff,
+         "wait before the first time; a plain number is seconds; environment LOKI_CLIENT_MIN_BACKOFF")
+      ->capture_default_str();
+  option("--max-backoff", o.max_backoff, "longest wait; it doubles each time; environment LOKI_CLIENT_MAX_BACKOFF")
+      ->capture_default_str();
 }
 
 void add_output_options(CLI::App& app, CliOptions& o) {

@@ -283,6 +283,20 @@ TEST_CASE("cli: headers, tags, tokens from files and logcli's variables reach th
   CHECK(loki.last_header("X-Query-Tags") == "a=b");
   CHECK(run({"query", "{}"}, {{"LOKI_ADDR", loki.url()}, {"LOKI_BEARER_TOKEN_FILE", file}}).code == 0);
   CHECK(loki.last_header("Authorization") == "Bearer secret");
+  CHECK(run({"query", "{}"}, {{"LOKI_ADDR", loki.url()},
+                              {"LOKI_BEARER_TOKEN", "other"},
+                              {"LOKI_AUTH_HEADER", "X-Auth"},
+                              {"LOKI_HTTP_COMPRESSION", "true"},
+                              {"LOKI_TLS_SKIP_VERIFY", "true"},
+                              {"LOKI_ORG_ID", "shop"}})
+            .code == 0);
+  CHECK(loki.last_header("X-Auth") == "Bearer other");
+  CHECK(loki.last_header("Accept-Encoding").find("gzip") != std::string::npos);
+  CHECK(loki.last_header("X-Scope-OrgID") == "shop");
+  CHECK(run({"query", "{}"}, {{"LOKI_ADDR", "http://nobody.invalid"}, {"LOKI_HTTP_PROXY_URL", loki.url()}}).code == 0);
+  for (const char* name : {"LOKI_CA_CERT_PATH", "LOKI_CLIENT_CERT_PATH", "LOKI_CLIENT_KEY_PATH"})
+    CHECK_MESSAGE(run({"query", "{}"}, {{"LOKI_ADDR", "https://127.0.0.1:1"}, {name, "/nowhere/file.pem"}}).code == 1,
+                  name);
   ::unlink(file.c_str());
   CHECK(run({"query", "--addr", loki.url(), "--bearer-token-file", file, "{}"}).err.find(file) != std::string::npos);
   const Outcome wrong = run({"query", "--addr", loki.url(), "--header", "nothing", "{}"});
@@ -299,6 +313,16 @@ TEST_CASE("cli: a request is tried again as often as asked, what will never work
   loki.status = 400;
   CHECK(run({"labels", "--addr", loki.url()}, {{"LOKI_CLIENT_RETRIES", "3"}}).code == 1);
   CHECK(loki.requests() == 5);
+  loki.status = 503;
+  for (const char* name : {"LOKI_CLIENT_MIN_BACKOFF", "LOKI_CLIENT_MAX_BACKOFF"}) {
+    const Outcome quick =
+        run({"labels", "--addr", loki.url(), "--retries", "1", "--min-backoff", "1ms"}, {{name, "2"}});
+    CHECK_MESSAGE(quick.err.find("503") != std::string::npos, quick.err);
+    CHECK(run({"labels", "--addr", loki.url()}, {{name, "soon"}}).err.find("backoff: invalid duration") !=
+          std::string::npos);
+  }
+  CHECK(loki.requests() == 9);
+  CHECK(run({"labels", "--addr", loki.url(), "--min-backoff", "soon"}).err.find("--min-backoff") != std::string::npos);
 }
 
 TEST_SUITE_END();
