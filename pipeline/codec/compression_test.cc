@@ -180,6 +180,40 @@ TEST_SUITE("codec") {
     CHECK((std::string_view(appended).substr(6) == frame.view()));
   }
 
+  TEST_CASE("codec: pages of either effort come back, whatever was compressed before; the one that stays is smaller") {
+    std::mt19937 random(3);
+    std::string text, noise(10'000, '\0'), fast = "before", small = "before";
+    while (text.size() < 250'000) {
+      text += concat("{\"level\":\"", random() % 3 == 0 ? "warn" : "info", "\",\"took\":", random() % 5000,
+                     ",\"path\":\"/shop/", random() % 40, "\",\"user\":\"user_", random() % 10'000,
+                     "\",\"status\":", 200 + random() % 5, "}");
+    }
+    for (char& byte : noise) byte = static_cast<char>(random());
+    for (int round = 0; round < 2; ++round) {
+      fast.resize(6), small.resize(6);
+      zstd_compress_page(text, fast, ZstdEffort::kFast);
+      zstd_compress_page(text, small, ZstdEffort::kSmall);
+      CHECK(small.size() < fast.size());
+      CHECK(fast.size() < text.size() / 2);
+    }
+    ByteBuffer level_one;
+    zstd_compress(text, level_one);  // with the same context
+    CHECK(level_one.size() < text.size() / 2);
+    ByteBuffer out;
+    for (const std::string* page : {&fast, &small}) {
+      CHECK(page->starts_with("before"));
+      REQUIRE(zstd_decompress_page(std::string_view(*page).substr(6), text.size(), out).has_value());
+      CHECK((out.view() == text));
+    }
+    for (ZstdEffort effort : {ZstdEffort::kFast, ZstdEffort::kSmall})
+      for (const std::string& raw : {std::string(), std::string("x"), noise}) {
+        std::string page;
+        zstd_compress_page(raw, page, effort);
+        REQUIRE(zstd_decompress_page(page, raw.size(), out).has_value());
+        CHECK((out.view() == raw));
+      }
+  }
+
   TEST_CASE("codec: threads compress pages at the same time, each with its own contexts") {
     std::string text = log_text(100'000);
     std::vector<std::thread> threads;

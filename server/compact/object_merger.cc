@@ -234,7 +234,7 @@ class Merger {
     if (it != outputs_.end()) return it;
     constexpr int kLevel = 2;
     ObjectWriterOptions options{.cluster = cluster_, .object = ulids_.make(), .level = kLevel, .inputs = lineage_};
-    options.zstd_level = options_.zstd_level;
+    options.effort = options_.effort;
     options.with_filter = options_.with_filter;
     options.deletes_applied = job_.deletes_applied;
     options.retention_seconds = static_cast<uint64_t>(place.second / 1'000'000'000);

@@ -10,8 +10,8 @@
 //          entries.
 // Memory:  bounded by Options, whatever the inputs hold: for each input about 0.7 MiB (a page, compressed and not) and
 //          its directory; for each of the Options::most_outputs + 1 outputs 1 MiB, its directory, its filter (up to
-//          9 MiB) and what the store's uploads hold (S3: three parts). Inputs with more periods than may be open are
-//          read in several passes, a page once for each pass that needs it.
+//          9 MiB) and what the store's uploads hold (S3: three parts); 2 MiB for compression. Inputs with more periods
+//          than may be open are read in several passes, a page once for each pass that needs it.
 // Errors:  kCancelled; kCorrupt names the input at fault; else those of the store. After an error no output is visible:
 //          those already committed to the store were removed again, as far as the store answered.
 #pragma once
@@ -20,6 +20,7 @@
 #include <span>
 #include <vector>
 
+#include "pipeline/codec/zstd_frame.h"
 #include "server/catalog/catalog.h"
 #include "server/compact/merge_input.h"
 #include "server/erase/erasures.h"
@@ -32,7 +33,7 @@ struct MergeOptions {
   size_t most_periods = 24;
   size_t most_outputs = 4;               // open at once
   uint64_t target_bytes = 256ull << 20;  // stored size
-  int zstd_level = 1;
+  pipeline::ZstdEffort effort = pipeline::ZstdEffort::kSmall;
   bool with_filter = true;  // a substring filter in each output
 };
 

@@ -167,6 +167,33 @@ TEST_SUITE("server/compact") {
     CHECK(outcome->outputs.size() >= 2);
   }
 
+  TEST_CASE("merge: what stays is compressed better than the inputs, lines and their lengths") {
+    MergeFixture fixture;
+    fixture.options.with_filter = false;
+    std::mt19937_64 random(5);
+    std::vector<PlainEntry> entries;
+    for (int i = 0; i < 20'000; ++i) {
+      std::string line = "request " + std::to_string(random() % 100'000) + " answered with " +
+                         std::to_string(200 + random() % 4) + " by node-" + std::to_string(random() % 30);
+      line.resize(line.size() + i % 50, '.');
+      entries.push_back(entry("a", kStart + i, line));
+    }
+    const ObjectRow input = fixture.write(entries);
+    auto outcome = fixture.merge({input});
+    REQUIRE(outcome);
+    REQUIRE(outcome->outputs.size() == 1);
+    CHECK(fixture.read(outcome->outputs[0]) == entries);
+    auto stored = [&](const ObjectRow& row, PageColumn column) {
+      auto object = ObjectReader::open(*fixture.store, row.key, row.summary.size, row.summary.footer_length);
+      REQUIRE(object);
+      size_t bytes = 0;
+      for (const PageInfo& page : (*object)->pages()) bytes += page.column(column).length;
+      return bytes;
+    };
+    for (PageColumn column : {PageColumn::kText, PageColumn::kLengths})
+      CHECK(stored(outcome->outputs[0], column) < stored(input, column));
+  }
+
   TEST_CASE("merge: a corrupt input is named, a stop is obeyed, and neither leaves anything behind") {
     MergeFixture fixture;
     std::vector<PlainEntry> entries;

@@ -19,7 +19,7 @@
 //   u8 encoding | u8 codec (0 raw, 1 zstd) | u16 0 | u32 raw length | u32 rows | stored bytes
 //   text, encoding 0      the lines back to back
 //   times, encoding 1     packed: for each run its rows - 1 steps to the next time; a run begins at its min_time
-//   lengths, encoding 1   packed: the length of each line
+//   lengths, encoding 1   packed: the length of each line; in objects that stay in whole bytes and compressed
 //   metadata, encoding 2  varint bytes of all entries' metadata as MetadataView has it | varint columns |
 //                         for each: varint key (in METADATA_KEYS) | u8 flags (1: in all rows, 2: dictionary) |
 //                         unless in all rows: bitmap of (rows + 7) / 8 bytes, lowest bit first |

@@ -32,16 +32,14 @@ uint64_t load8(const char* at) {
   return out;
 }
 
-// The gram that begins a group of 8 bytes, as a number: little-endian, so on every machine we run on.
-uint64_t gram_of(uint64_t bytes) {
-  constexpr uint64_t kMask4 = 0xffff'ffff, kMask6 = 0xffff'ffff'ffff;
-  return bytes & (are_digits(static_cast<uint32_t>(bytes)) ? kMask6 : kMask4);
-}
+constexpr uint64_t kMask4 = 0xffff'ffff, kMask6 = 0xffff'ffff'ffff;
 
-// Calls `see` with the bucket of every gram of a text in lower case.
+// The gram that begins a group of 8 bytes, as a number: little-endian, so on every machine we run on.
+uint64_t gram_of(uint64_t bytes) { return bytes & (are_digits(static_cast<uint32_t>(bytes)) ? kMask6 : kMask4); }
+
+// Calls `see` with the bucket of every gram, from that at `i` on, of a text in lower case.
 template <class See>
-void each_gram(const char* text, size_t size, See see) {
-  size_t i = 0;
+void each_gram(const char* text, size_t size, size_t i, See see) {
   for (; i + sizeof(uint64_t) <= size; ++i) see(bucket_of(gram_of(load8(text + i))));
   for (; i + kGram <= size; ++i) {
     char bytes[sizeof(uint64_t)] = {};
@@ -57,7 +55,7 @@ std::vector<uint32_t> gram_buckets(std::string_view needle) {
   std::vector<char> folded(needle.size());
   std::transform(needle.begin(), needle.end(), folded.begin(), lower);
   std::vector<uint32_t> out;
-  each_gram(folded.data(), folded.size(), [&](uint32_t bucket) { out.push_back(bucket); });
+  each_gram(folded.data(), folded.size(), 0, [&](uint32_t bucket) { out.push_back(bucket); });
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
@@ -91,13 +89,25 @@ bool is_filter_rows(uint32_t rows) {
   return std::has_single_bit(rows) || (rows % 3 == 0 && std::has_single_bit(rows / 3) && rows / 3 >= kMostStripes);
 }
 
+// Which places begin four digits is found out for many places a step, before the grams are taken one by one.
 void GramSet::add_text(std::string_view text) {
-  folded_.resize(text.size());
+  const size_t size = text.size();
+  folded_.resize(size), digits_.resize(size);
   const char* from = text.data();
   char* to = folded_.data();
-  for (size_t i = 0; i < text.size(); ++i) to[i] = lower(from[i]);
+  int8_t* digits = digits_.data();
+  for (size_t i = 0; i < size; ++i) to[i] = lower(from[i]);
+  for (size_t i = 0; i < size; ++i) digits[i] = static_cast<unsigned char>(from[i] - '0') < 10 ? -1 : 0;
+  for (size_t i = 0; i + kGram <= size; ++i)
+    digits[i] = static_cast<int8_t>(digits[i] & digits[i + 1] & digits[i + 2] & digits[i + 3]);
   uint64_t* words = words_.data();
-  each_gram(to, text.size(), [words](uint32_t bucket) { words[bucket >> 6] |= uint64_t{1} << (bucket & 63); });
+  auto see = [words](uint32_t bucket) { words[bucket >> 6] |= uint64_t{1} << (bucket & 63); };
+  size_t i = 0;
+  for (; i + sizeof(uint64_t) <= size; ++i) {
+    const uint64_t mask = kMask4 | (static_cast<uint64_t>(int64_t{digits[i]}) & kMask6);
+    see(bucket_of(load8(to + i) & mask));
+  }
+  each_gram(to, size, i, see);
 }
 
 void GramSet::add_metadata(std::string_view name, std::string_view value) {

@@ -53,7 +53,8 @@ class GramSet {
   void set(uint32_t bucket) { words_[bucket >> 6] |= uint64_t{1} << (bucket & 63); }
 
   std::vector<uint64_t> words_;
-  std::vector<char> folded_;  // the text in lower case
+  std::vector<char> folded_;    // the text in lower case
+  std::vector<int8_t> digits_;  // -1 where four digits begin
 };
 
 }  // namespace server

@@ -88,7 +88,9 @@ struct HostileFixture {
       builder.add(i % 9 == 0 ? "t" : "u", {{"app", std::to_string(i % 4)}, {"pod", std::to_string(i % 7)}}, i * i,
                   "line " + std::to_string(i), {{"k", "v"}});
     }
-    summary = *builder.write(*store, "original", {.object = {1, 2}, .level = 2, .inputs = {{3, 4}}});
+    ObjectWriterOptions options{.object = {1, 2}, .level = 2, .inputs = {{3, 4}}};
+    options.effort = pipeline::ZstdEffort::kSmall;
+    summary = *builder.write(*store, "original", options);
     std::string bytes;
     REQUIRE(store->get_range("original", 0, summary.size, bytes));
     return bytes;

@@ -28,8 +28,10 @@ void append_sized(std::string& out, std::string_view bytes) {
   out += bytes;
 }
 
+using Packing = void(std::string& out, std::span<const uint64_t> numbers);
+
 void append_values(std::string& raw, const std::vector<std::string_view>& values, bool dictionary,
-                   const std::unordered_map<std::string_view, uint64_t>& indexes) {
+                   const std::unordered_map<std::string_view, uint64_t>& indexes, Packing* packing) {
   std::vector<uint64_t> numbers;
   numbers.reserve(values.size());
   if (dictionary) {
@@ -38,15 +40,15 @@ void append_values(std::string& raw, const std::vector<std::string_view>& values
     pipeline::append_varint(raw, entries.size());
     for (std::string_view value : entries) append_sized(raw, value);
     for (std::string_view value : values) numbers.push_back(indexes.at(value));
-    append_packed(raw, numbers);
+    packing(raw, numbers);
     return;
   }
   for (std::string_view value : values) numbers.push_back(value.size());
-  append_packed(raw, numbers);
+  packing(raw, numbers);
   for (std::string_view value : values) raw += value;
 }
 
-void append_column(std::string& raw, const Column& column, size_t rows) {
+void append_column(std::string& raw, const Column& column, size_t rows, Packing* packing) {
   std::unordered_map<std::string_view, uint64_t> indexes;
   for (std::string_view value : column.values) {
     if (indexes.size() * 2 > column.values.size()) break;  // nearly all differ
@@ -60,7 +62,7 @@ void append_column(std::string& raw, const Column& column, size_t rows) {
     raw.resize(begin + (rows + 7) / 8);
     for (uint32_t row : column.rows) raw[begin + row / 8] = static_cast<char>(raw[begin + row / 8] | 1 << row % 8);
   }
-  append_values(raw, column.values, dictionary, indexes);
+  append_values(raw, column.values, dictionary, indexes, packing);
 }
 
 // A column as decoded: values of the rows that have one, in order.
@@ -111,7 +113,7 @@ bool read_values(ByteReader& reader, uint8_t flags, size_t count, std::vector<st
 }  // namespace
 
 void append_metadata_columns(std::string& raw, std::span<const uint32_t> offsets, std::string_view text,
-                             MetadataKeys& keys) {
+                             MetadataKeys& keys, Packing* packing) {
   size_t rows = offsets.size() - 1;
   std::map<std::string_view, Column> columns;
   for (uint32_t row = 0; row < rows; ++row) {
@@ -125,7 +127,7 @@ void append_metadata_columns(std::string& raw, std::span<const uint32_t> offsets
   pipeline::append_varint(raw, columns.size());
   for (const auto& [name, column] : columns) {
     pipeline::append_varint(raw, keys.key_of(name));
-    append_column(raw, column, rows);
+    append_column(raw, column, rows, packing);
   }
 }
 

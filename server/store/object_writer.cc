@@ -99,10 +99,12 @@ struct ObjectWriter::State {
   // The row group being filled: text pages are written already, the small columns wait.
   size_t group_first_page = 0;
   std::string group[kPageColumns];
-  std::string encoded;  // scratch
-  std::string packed;   // scratch
+  std::string encoded;     // scratch
+  std::string packed;      // scratch
+  std::string compressed;  // scratch
 
   size_t page_rows() const { return lengths.size(); }
+  bool is_for_long() const { return options.effort == pipeline::ZstdEffort::kSmall; }
 
   Result<void> write(std::string_view bytes) {
     TRY(upload.append(bytes));
@@ -223,7 +225,13 @@ struct ObjectWriter::State {
   void encode_packed(PageInfo& page, PageColumn column, std::span<const uint64_t> numbers) {
     encoded.clear(), packed.clear();
     append_packed(packed, numbers);
-    append_page(encoded, PageEncoding::kPacked, packed, page.rows, 0);
+    append_page(encoded, PageEncoding::kPacked, packed, page.rows, std::nullopt);
+    if (column == PageColumn::kLengths && is_for_long()) {
+      packed.clear(), compressed.clear();
+      append_packed_bytes(packed, numbers);
+      append_page(compressed, PageEncoding::kPacked, packed, page.rows, options.effort);
+      if (compressed.size() < encoded.size()) encoded.swap(compressed);
+    }
     add_column(page, column);
   }
 
@@ -240,12 +248,13 @@ struct ObjectWriter::State {
     encode_packed(page, PageColumn::kLengths, lengths);
     if (!metadata_offsets.empty()) {
       encoded.clear(), packed.clear();
-      append_metadata_columns(packed, metadata_offsets, metadata, metadata_keys);
-      append_page(encoded, PageEncoding::kMetadataColumns, packed, page.rows, options.zstd_level);
+      const auto packing = is_for_long() ? append_packed_bytes : append_packed;
+      append_metadata_columns(packed, metadata_offsets, metadata, metadata_keys, packing);
+      append_page(encoded, PageEncoding::kMetadataColumns, packed, page.rows, options.effort);
       add_column(page, PageColumn::kMetadata);
     }
     encoded.clear();
-    append_page(encoded, PageEncoding::kPlain, text, page.rows, options.zstd_level);
+    append_page(encoded, PageEncoding::kPlain, text, page.rows, options.effort);
     add_column(page, PageColumn::kText);
     TRY(write(encoded));
     directory.pages.push_back(page);

@@ -70,14 +70,23 @@ void take_bits(const char* from, uint64_t* out, size_t count, unsigned width) {
   }
 }
 
-void append_block(std::string& out, std::span<const uint64_t> numbers) {
-  uint64_t base = *std::min_element(numbers.begin(), numbers.end());
-  uint8_t scale = common_scale(numbers, base);
-  std::array<uint64_t, kPackedBlock> small;
-  for (size_t i = 0; i < numbers.size(); ++i) small[i] = (numbers[i] - base) / kScales[scale];
-  std::span<const uint64_t> values(small.data(), numbers.size());
-  unsigned width = best_width(values);
+// How a block is written: numbers of `width` bits, those above as exceptions.
+struct BlockForm {
+  uint64_t base = 0;
+  uint8_t scale = 0;
+  unsigned width = 0;
+};
 
+// Those of the block `numbers`, without its base and scale.
+using BlockValues = std::array<uint64_t, kPackedBlock>;
+std::span<const uint64_t> values_of(std::span<const uint64_t> numbers, uint64_t base, uint8_t scale,
+                                    BlockValues& room) {
+  for (size_t i = 0; i < numbers.size(); ++i) room[i] = (numbers[i] - base) / kScales[scale];
+  return {room.data(), numbers.size()};
+}
+
+void append_block(std::string& out, std::span<const uint64_t> values, const BlockForm& form) {
+  const auto [base, scale, width] = form;
   std::string exceptions;
   uint8_t exception_count = 0;
   for (size_t i = 0; width < 64 && i < values.size(); ++i) {
@@ -98,8 +107,31 @@ void append_block(std::string& out, std::span<const uint64_t> numbers) {
 }  // namespace
 
 void append_packed(std::string& out, std::span<const uint64_t> numbers) {
+  BlockValues room;
   for (size_t begin = 0; begin < numbers.size(); begin += kPackedBlock) {
-    append_block(out, numbers.subspan(begin, std::min(kPackedBlock, numbers.size() - begin)));
+    const auto block = numbers.subspan(begin, std::min(kPackedBlock, numbers.size() - begin));
+    BlockForm form;
+    form.base = *std::min_element(block.begin(), block.end());
+    form.scale = common_scale(block, form.base);
+    const auto values = values_of(block, form.base, form.scale, room);
+    form.width = best_width(values);
+    append_block(out, values, form);
+  }
+}
+
+void append_packed_bytes(std::string& out, std::span<const uint64_t> numbers) {
+  if (numbers.empty()) return;
+  BlockForm form;
+  form.base = *std::min_element(numbers.begin(), numbers.end());
+  constexpr size_t kOneIn = 16;  // more exceptions than that cost more than another byte for all
+  auto above = [&](uint64_t v) { return v - form.base > mask_of(form.width); };
+  auto wider = [](unsigned width) { return width == kMaxNarrowWidth ? 64U : width + 8; };
+  for (form.width = 8; form.width < 64; form.width = wider(form.width))
+    if (static_cast<size_t>(std::count_if(numbers.begin(), numbers.end(), above)) <= numbers.size() / kOneIn) break;
+  BlockValues room;
+  for (size_t begin = 0; begin < numbers.size(); begin += kPackedBlock) {
+    const auto block = numbers.subspan(begin, std::min(kPackedBlock, numbers.size() - begin));
+    append_block(out, values_of(block, form.base, 0, room), form);
   }
 }
 

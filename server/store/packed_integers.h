@@ -19,6 +19,9 @@ namespace server {
 inline constexpr size_t kPackedBlock = 128;
 
 void append_packed(std::string& out, std::span<const uint64_t> numbers);
+// The same format in whole bytes, with one base and width for all blocks: larger as it is, often much smaller once
+// compressed (lengths of lines, where one line is like another).
+void append_packed_bytes(std::string& out, std::span<const uint64_t> numbers);
 
 // Reads back what append_packed wrote from bytes that are not trusted.
 class PackedReader {

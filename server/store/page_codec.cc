@@ -1,7 +1,6 @@
 #include "server/store/page_codec.h"
 
 #include "pipeline/base/varint.h"
-#include "pipeline/codec/zstd_frame.h"
 #include "server/store/packed_integers.h"
 
 namespace server {
@@ -27,11 +26,12 @@ tl::unexpected<pipeline::Error> malformed(std::string_view what) {
 
 }  // namespace
 
-void append_page(std::string& out, PageEncoding encoding, std::string_view raw, uint32_t rows, int zstd_level) {
+void append_page(std::string& out, PageEncoding encoding, std::string_view raw, uint32_t rows,
+                 std::optional<pipeline::ZstdEffort> effort) {
   size_t begin = out.size();
-  if (zstd_level > 0) {
+  if (effort) {
     append_page_header(out, encoding, PageCodec::kZstd, raw.size(), rows);
-    pipeline::zstd_compress(raw, out, zstd_level);
+    pipeline::zstd_compress_page(raw, out, *effort);
     if (out.size() - begin - kPageHeaderBytes < raw.size()) return;
     out.resize(begin);
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,8 +11,10 @@
 
 #include "pipeline/base/byte_buffer.h"
 #include "pipeline/base/result.h"
+#include "pipeline/codec/zstd_frame.h"
 #include "server/store/columns.h"
 #include "server/store/format.h"
+#include "server/store/packed_integers.h"
 
 namespace server {
 
@@ -26,8 +29,9 @@ struct RunTimes {
   UnixNanos first, last;
 };
 
-// Appends header and bytes of a page. A page that zstd does not make smaller is stored raw. level 0: always raw.
-void append_page(std::string& out, PageEncoding encoding, std::string_view raw, uint32_t rows, int zstd_level);
+// Appends header and bytes of a page. A page that zstd does not make smaller is stored raw, and one without effort.
+void append_page(std::string& out, PageEncoding encoding, std::string_view raw, uint32_t rows,
+                 std::optional<pipeline::ZstdEffort> effort);
 
 // A page's raw bytes: decompressed into `buffer` with kTextPadding readable bytes behind, or, where stored raw and not
 // `padded`, a view of `stored`.
@@ -50,8 +54,10 @@ class MetadataKeys {
   std::vector<std::string> names_;  // few: found one by one
 };
 
+// `packing` is append_packed, or append_packed_bytes for a page that will be compressed.
 void append_metadata_columns(std::string& raw, std::span<const uint32_t> offsets, std::string_view text,
-                             MetadataKeys& keys);
+                             MetadataKeys& keys,
+                             void (*packing)(std::string& out, std::span<const uint64_t> numbers) = append_packed);
 Result<void> decode_metadata_columns(std::string_view raw, uint32_t rows, const std::vector<std::string>& names,
                                      std::vector<uint32_t>& offsets, std::string& text);
 

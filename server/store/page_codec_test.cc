@@ -32,23 +32,26 @@ TEST_SUITE("server/store") {
     std::string repeated(10'000, 'x'), noise;
     std::mt19937_64 random(1);
     for (int i = 0; i < 1000; ++i) noise += static_cast<char>(random());
-    for (const std::string& raw : {repeated, noise, std::string()}) {
-      std::string stored;
-      append_page(stored, PageEncoding::kPlain, raw, 17, 1);
-      CHECK(stored.size() <= raw.size() + kPageHeaderBytes);
-      ByteBuffer buffer;
-      auto back = decode_page(stored, PageEncoding::kPlain, 17, true, buffer);
-      REQUIRE(back);
-      CHECK(*back == raw);
-      CHECK(buffer.capacity() >= raw.size() + kTextPadding);
-      CHECK(decode_page(stored, PageEncoding::kPlain, 16, true, buffer).error().code == Errc::kCorrupt);
-      CHECK(decode_page(stored, PageEncoding::kPacked, 17, true, buffer).error().code == Errc::kInvalid);
-    }
+    using Effort = std::optional<pipeline::ZstdEffort>;
+    for (Effort effort : {Effort(), Effort(pipeline::ZstdEffort::kFast), Effort(pipeline::ZstdEffort::kSmall)})
+      for (const std::string& raw : {repeated, noise, std::string()}) {
+        std::string stored;
+        append_page(stored, PageEncoding::kPlain, raw, 17, effort);
+        CHECK(stored.size() <= raw.size() + kPageHeaderBytes);
+        if (effort && !raw.empty() && raw.front() == 'x') CHECK(stored.size() < 100);
+        ByteBuffer buffer;
+        auto back = decode_page(stored, PageEncoding::kPlain, 17, true, buffer);
+        REQUIRE(back);
+        CHECK(*back == raw);
+        CHECK(buffer.capacity() >= raw.size() + kTextPadding);
+        CHECK(decode_page(stored, PageEncoding::kPlain, 16, true, buffer).error().code == Errc::kCorrupt);
+        CHECK(decode_page(stored, PageEncoding::kPacked, 17, true, buffer).error().code == Errc::kInvalid);
+      }
   }
 
   TEST_CASE("pages: hostile bytes behind a right checksum are refused or give safe columns") {
     std::string stored;
-    append_page(stored, PageEncoding::kPlain, std::string(500, 'x'), 17, 1);
+    append_page(stored, PageEncoding::kPlain, std::string(500, 'x'), 17, pipeline::ZstdEffort::kFast);
     break_in_many_ways(stored, 1, [](std::string_view bytes) {
       ByteBuffer buffer;
       (void)decode_page(bytes, PageEncoding::kPlain, 17, true, buffer);

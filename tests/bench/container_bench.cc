@@ -186,7 +186,9 @@ class Measurements {
     report(corpus, "read entries", "MB/s", bytes / 1e6, [&] { read(object, &PageCursor::entries); });
 
     std::vector<ObjectRow> parts = write_parts(corpus);
-    report(corpus, "merge", "MB/s", bytes / 1e6, [&] { merge(parts); });
+    std::vector<ObjectRow> merged;
+    report(corpus, "merge", "MB/s", bytes / 1e6, [&] { merged = merge(parts); });
+    tell_bytes(corpus, merged);
   }
   void print_json() const { std::printf("{%s}\n", json_.substr(1).c_str()); }
 
@@ -233,7 +235,35 @@ class Measurements {
     return parts;
   }
 
-  void merge(const std::vector<ObjectRow>& parts) {
+  // Where the bytes of merged objects are.
+  void tell_bytes(const Corpus& corpus, const std::vector<ObjectRow>& rows) {
+    constexpr PageColumn kColumns[] = {PageColumn::kText, PageColumn::kTimes, PageColumn::kLengths,
+                                       PageColumn::kMetadata};
+    constexpr const char* kNames[] = {"lines", "times", "lengths", "metadata", "filter", "directory"};
+    uint64_t bytes[std::size(kNames)] = {}, all = 0;
+    for (const ObjectRow& row : rows) {
+      auto object = must(ObjectReader::open(*store_, row.key, row.summary.size, row.summary.footer_length));
+      uint64_t rest = row.summary.size - row.summary.footer_length - kObjectHeaderBytes;
+      for (const PageInfo& page : object->pages()) {
+        for (size_t i = 0; i < std::size(kColumns); ++i) {
+          bytes[i] += page.column(kColumns[i]).length;
+          rest -= page.column(kColumns[i]).length;
+        }
+      }
+      bytes[4] += rest;
+      bytes[5] += row.summary.footer_length + kObjectHeaderBytes;
+      all += row.summary.size;
+    }
+    auto tell = [&](const char* what, uint64_t n) {
+      const double share = static_cast<double>(n) / static_cast<double>(corpus.raw_bytes);
+      std::printf("  merged: %-26s %10.5f of raw\n", what, share);
+      json_ += concat(",\"", corpus.name, " merged ", what, "\":", std::to_string(share));
+    };
+    for (size_t i = 0; i < std::size(kNames); ++i) tell(kNames[i], bytes[i]);
+    tell("all", all);
+  }
+
+  std::vector<ObjectRow> merge(const std::vector<ObjectRow>& parts) {
     std::atomic<bool> cancelled{false};
     struct Watch final : MergeWatch {
       Result<void> on_output(const Ulid&, const std::string&) override { return {}; }
@@ -242,6 +272,7 @@ class Measurements {
     const Erasures erasures({}, 0, nullptr, 0);
     auto outcome = must(merge_objects(*store_, {}, ulids_, {parts, erasures, 0}, {}, cancelled, watch));
     if (outcome.repeated > 0) std::exit(1);
+    return outcome.outputs;
   }
 
   template <class Column>
