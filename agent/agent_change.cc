@@ -110,7 +110,8 @@ void Agent::change_sources(const Configuration& next, const SinkPlan& plan) {
       for (const BatchRecord& record : sinks_[slot]->unacked()) first.rebuilds.push_back({slot, &record});
   if (!first.rebuilds.empty()) {
     auto found = std::make_shared<FoundFiles>();
-    for (auto& reader : readers_) found->merge(reader->found());
+    for (auto& reader : readers_)
+      reader->found().for_each([&](FileId id, const FoundFile& file) { (*found)[id] = file; });
     first.found = std::move(found);
   }
   for (auto& reader : readers_) reader->hold();

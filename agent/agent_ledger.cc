@@ -25,7 +25,7 @@ void add_series(pipeline::MetricPage& page, const char* state, const char* dropp
   page.add(state, kHelp, MetricType::kGauge, with("state", "waiting"), sink.waiting);
   for (const DroppedBytes& d : sink.dropped)
     page.add(dropped, "Bytes of files that were dropped on their way to a sink, by step and reason.",
-             MetricType::kGauge, with("reason", d.reason), d.bytes);
+             MetricType::kGauge, with("reason", d.reason.str()), d.bytes);
 }
 }  // namespace
 

@@ -76,7 +76,7 @@ std::string targets_table(const std::vector<Target>& targets) {
 
 std::string targets_page(const std::vector<Target>& targets, const std::vector<FileReader::Progress>& progress) {
   std::map<std::string_view, const FileReader::Progress*> by_path;
-  for (const FileReader::Progress& file : progress) by_path[file.path.str()] = &file;
+  for (const FileReader::Progress& file : progress) by_path[file.path.view()] = &file;
   std::string out(kPageHead);
   out += concat("<p>", targets.size(), " targets. The same as JSON: <a href=\"/targets?format=json\">",
                 "/targets?format=json</a></p>\n<table><tr><th>Source</th><th>Path</th><th>State</th>",

@@ -25,7 +25,8 @@ using pipeline::Result;
 namespace {
 constexpr std::chrono::seconds kRetryAfter{1};
 constexpr std::chrono::seconds kPatience{5};
-constexpr size_t kMostWaiting = 4096;  // operations; they take some hundred bytes each
+constexpr size_t kMostWaiting = 4096;  // operations, before they are written at once; some hundred bytes each
+constexpr size_t kMostBehind = 8192;   // before those who ask for more wait: at a start with very many files
 constexpr size_t kMostKept = 256;      // room for them, when there are none
 
 struct Opened {
@@ -141,7 +142,10 @@ class CheckpointStore::Worker {
   void add(std::vector<CheckpointOperation> operations, Done done, When when) {
     bool wake;
     {
-      std::lock_guard lock(mutex_);
+      std::unique_lock lock(mutex_);
+      if (std::this_thread::get_id() != thread_.get_id())
+        stuck_ |=
+            !room_.wait_for(lock, kRetryAfter, [&] { return waiting_.size() < kMostBehind || stuck_ || stopping_; });
       bool idle = waiting_.empty() && dones_.empty();
       if (idle) oldest_ = Steady::now();
       for (auto& operation : operations) waiting_.push_back(std::move(operation));
@@ -178,13 +182,21 @@ class CheckpointStore::Worker {
     waiting_.clear(), dones_.clear();
     if (waiting_.capacity() > kMostKept) waiting_ = {};
     at_once_ = false;
+    room_.notify_all();
     return !group_.empty() || !group_dones_.empty();
+  }
+
+  void set_stuck(bool stuck) {
+    std::lock_guard lock(mutex_);
+    stuck_ = stuck;
+    room_.notify_all();
   }
 
   void write_group() {
     auto start = Steady::now();
     if (Result<void> written = group_.empty() ? Result<void>() : tables_.write(group_); !written) {
       failed_ = true;
+      set_stuck(true);
       failures_.add();
       set_trouble(written.error().message);
       if (auto held = limiter_.allow())
@@ -193,6 +205,7 @@ class CheckpointStore::Worker {
       return;
     }
     if (std::exchange(failed_, false)) set_trouble("");
+    set_stuck(false);
     groups_.add();
     seconds_.observe(std::chrono::duration<double>(Steady::now() - start).count());
     records_.set(static_cast<int64_t>(tables_.live_records()));
@@ -221,7 +234,9 @@ class CheckpointStore::Worker {
 
   std::mutex mutex_;  // everything below
   std::condition_variable wake_;
+  std::condition_variable room_;  // in waiting_
   std::vector<CheckpointOperation> waiting_;
+  bool stuck_ = false;  // the last group failed, or takes very long: nobody waits for room
   std::vector<Done> dones_;
   Steady::time_point oldest_;
   bool at_once_ = false;
@@ -281,7 +296,7 @@ void CheckpointStore::save_positions(const std::string& sink, std::vector<FilePo
 
 void CheckpointStore::save_cursor(const std::string& source, const std::string& key, std::string text) {
   worker_->note_cursor(source, key, text);
-  worker_->add({SaveCursor{source, key, std::move(text)}}, nullptr, Worker::When::kSoon);
+  worker_->add({SaveCursor{source, key, text}}, nullptr, Worker::When::kSoon);
 }
 
 std::map<std::string, std::string> CheckpointStore::cursors(const std::string& source) const {

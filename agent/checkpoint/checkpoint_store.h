@@ -6,6 +6,8 @@
 // Thread:  any, except resume(). All SQLite work runs on the store's own worker, in groups: one transaction (one fsync)
 //          for everything that waits. Acks, positions and files wait up to Options::group_wait for company; a record or
 //          flush() is written at once and takes along what waits.
+//          While some thousand operations wait, who asks for more waits for the worker; not for one that cannot write,
+//          or does not for a second.
 // Order:   operations take effect in the order of the calls; a group is all or nothing.
 // Errors:  open(): a file that is not a database of ours or fails its check is set aside as checkpoints.db.corrupt-N
 // and

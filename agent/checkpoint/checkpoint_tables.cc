@@ -173,16 +173,18 @@ Result<SinkResume> CheckpointTables::add_sink(const std::string& name) {
 
 Result<void> CheckpointTables::load_files(Resume& resume) {
   TRY_LET(Statement all, db_.prepare("SELECT * FROM files"));
+  pipeline::SharedText source;  // files of one source often follow one another
   for (;;) {
     TRY_LET(Step step, all.step());
     if (step == Step::kDone) break;
     FileId id{as_unsigned(all.integer(0))};
-    resume.files[id] = {.source = std::string(all.text(1)),
+    if (source.view() != all.text(1)) source = all.text(1);
+    resume.files[id] = {.source = source,
                         .dev = as_unsigned(all.integer(2)),
                         .inode = as_unsigned(all.integer(3)),
                         .fingerprint = as_unsigned(all.integer(4)),
                         .fingerprint_length = static_cast<uint32_t>(all.integer(5)),
-                        .path = std::string(all.text(6)),
+                        .path = all.text(6),
                         .birth_order = as_unsigned(all.integer(7))};
     first_free_file_id_ = std::max(first_free_file_id_, id.value + 1);
   }
@@ -263,13 +265,12 @@ Result<void> CheckpointTables::load_positions(int64_t id, SinkRows& rows, SinkRe
 Result<void> CheckpointTables::load_drops(int64_t id, SinkResume& resume) {
   TRY_LET(Statement all, db_.prepare("SELECT file, reason, bytes, detail FROM drops WHERE sink = ?"));
   TRY(all.bind_all(id));
+  pipeline::SharedText reason;  // often the same
   for (;;) {
     TRY_LET(Step step, all.step());
     if (step == Step::kDone) break;
-    resume.dropped.push_back({{as_unsigned(all.integer(0))},
-                              std::string(all.text(1)),
-                              as_unsigned(all.integer(2)),
-                              std::string(all.text(3))});
+    if (reason.view() != all.text(1)) reason = all.text(1);
+    resume.dropped.push_back({{as_unsigned(all.integer(0))}, reason, as_unsigned(all.integer(2)), all.text(3)});
   }
   TRY_LET(Statement fault, db_.prepare("SELECT text, since FROM faults WHERE sink = ?"));
   TRY(fault.bind_all(id));

@@ -25,6 +25,7 @@
 #include "agent/checkpoint/live_records.h"
 #include "agent/checkpoint/records.h"
 #include "pipeline/base/result.h"
+#include "pipeline/base/shared_text.h"
 #include "pipeline/db/database.h"
 
 namespace agent {
@@ -49,7 +50,7 @@ struct SavePositions {
   std::vector<FilePosition> positions;
 };
 struct SaveCursor {
-  std::string source, key, text;  // no text: the row goes
+  pipeline::SharedText source, key, text;  // no text: the row goes
 };
 struct SaveDrops {
   std::string sink;

@@ -16,7 +16,8 @@ void LossLedger::add_sink(const std::string& sink, const SinkResume& resume) {
 }
 
 pipeline::SharedText LossLedger::reason_text(std::string_view reason) {
-  return *reasons_.emplace(std::string(reason)).first;
+  auto there = reasons_.find(reason);
+  return there != reasons_.end() ? *there : *reasons_.emplace(reason).first;
 }
 
 void LossLedger::note(const std::string& sink, FileId file, std::string_view reason, uint64_t bytes, uint64_t end,
@@ -29,7 +30,7 @@ void LossLedger::note(const std::string& sink, FileId file, std::string_view rea
     pending[1].end = std::max(pending[1].end, pending.front().end);
     pending.erase(pending.begin());
   }
-  pending.push_back({reason_text(reason), std::string(detail), bytes, end});
+  pending.push_back({reason_text(reason), detail, bytes, end});
 }
 
 void LossLedger::forget(FileId file) {
@@ -40,18 +41,24 @@ void LossLedger::forget(FileId file) {
   }
 }
 
-void LossLedger::add(std::unique_ptr<Sum>& sums, const Pending& pending) {
-  std::unique_ptr<Sum>* at = &sums;
-  while (*at && (*at)->reason < pending.reason) at = &(*at)->next;
-  if (!*at || (*at)->reason != pending.reason)
-    *at = std::make_unique<Sum>(Sum{.reason = pending.reason, .detail = {}, .next = std::move(*at)});
-  Sum& sum = **at;
-  sum.bytes += pending.bytes;
-  if (!pending.detail.empty()) sum.detail = pending.detail;
+void LossLedger::add(Sum& sums, const Pending& pending) {
+  Sum* at = &sums;
+  while (at->reason < pending.reason && at->next) at = at->next.get();
+  if (at->reason < pending.reason && !at->reason.empty()) {  // behind the last one
+    at->next = std::make_unique<Sum>();
+    at = at->next.get();
+  } else if (pending.reason < at->reason) {  // before this one
+    auto behind = std::make_unique<Sum>(std::move(*at));
+    *at = Sum();
+    at->next = std::move(behind);
+  }
+  at->reason = pending.reason;
+  at->bytes += pending.bytes;
+  if (!pending.detail.empty()) at->detail = pending.detail;
 }
 
-void LossLedger::append(const Sum* sums, FileId file, std::vector<DroppedBytes>& out) {
-  for (const Sum* sum = sums; sum != nullptr; sum = sum->next.get())
+void LossLedger::append(const Sum& sums, FileId file, std::vector<DroppedBytes>& out) {
+  for (const Sum* sum = &sums; sum != nullptr && !sum->reason.empty(); sum = sum->next.get())
     out.push_back({file, sum->reason, sum->bytes, sum->detail});
 }
 
@@ -59,15 +66,14 @@ std::vector<DroppedBytes> LossLedger::below(const std::string& sink, FileId file
   std::lock_guard lock(mutex_);
   auto accounts = sinks_.find(sink);
   if (accounts == sinks_.end()) return {};
-  std::unique_ptr<Sum> sums;
-  if (const auto* saved = accounts->second.sums.find(file))
-    for (const Sum* sum = saved->get(); sum != nullptr; sum = sum->next.get())
-      add(sums, {sum->reason, sum->detail, sum->bytes, 0});
+  Sum sums;
+  for (const Sum* sum = accounts->second.sums.find(file); sum != nullptr; sum = sum->next.get())
+    add(sums, {sum->reason, sum->detail, sum->bytes, 0});
   if (auto found = accounts->second.pending.find(file); found != accounts->second.pending.end())
     for (const Pending& pending : found->second)
       if (pending.end <= position) add(sums, pending);
   std::vector<DroppedBytes> all;
-  append(sums.get(), file, all);
+  append(sums, file, all);
   return all;
 }
 
@@ -84,10 +90,10 @@ std::vector<DroppedBytes> LossLedger::pass(const std::string& sink, const std::v
     auto above = std::stable_partition(pending.begin(), pending.end(),
                                        [&](const Pending& one) { return one.end <= p.position; });
     if (above == pending.begin()) continue;
-    std::unique_ptr<Sum>& sums = all_sums[p.file];
+    Sum& sums = all_sums[p.file];
     for (auto it = pending.begin(); it != above; ++it) add(sums, *it);
     pending.erase(pending.begin(), above);
-    append(sums.get(), p.file, changed);
+    append(sums, p.file, changed);
     if (pending.empty()) all_pending.erase(found);
   }
   return changed;

@@ -52,18 +52,18 @@ class LossLedger {
     pipeline::SharedText reason, detail;
     uint64_t bytes = 0, end = 0;
   };
-  // A list by reason, often of one: there may be one for each of very many files.
+  // A list sorted by reason, often of one: there may be one for each of very many files.
   struct Sum {
-    pipeline::SharedText reason, detail;
+    pipeline::SharedText reason, detail;  // no reason: the list is empty
     uint64_t bytes = 0;
     std::unique_ptr<Sum> next = {};
   };
   struct Accounts {  // of one sink
-    IdMap<FileId, std::unique_ptr<Sum>> sums;
+    IdMap<FileId, Sum> sums;
     std::unordered_map<FileId, std::vector<Pending>> pending;
   };
-  static void add(std::unique_ptr<Sum>& sums, const Pending& pending);
-  static void append(const Sum* sums, FileId file, std::vector<DroppedBytes>& out);
+  static void add(Sum& sums, const Pending& pending);
+  static void append(const Sum& sums, FileId file, std::vector<DroppedBytes>& out);
   pipeline::SharedText reason_text(std::string_view reason);
 
   mutable std::mutex mutex_;

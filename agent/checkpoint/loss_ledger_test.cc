@@ -12,7 +12,7 @@ constexpr FileId kFile{7};
 
 std::string text(const std::vector<DroppedBytes>& all) {
   std::string out;
-  for (const DroppedBytes& d : all) out += d.reason + "=" + std::to_string(d.bytes) + " ";
+  for (const DroppedBytes& d : all) out += d.reason.str() + "=" + std::to_string(d.bytes) + " ";
   return out;
 }
 

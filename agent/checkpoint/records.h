@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "pipeline/base/clock.h"
+#include "pipeline/base/shared_text.h"
 
 namespace agent {
 
@@ -30,11 +31,11 @@ constexpr bool is_stream(FileId id) { return id.value >= kFirstStream; }
 
 // How a file is found again after a restart: (dev, inode, fingerprint of its first bytes), never the path.
 struct FileRecord {
-  std::string source;  // name of the source that reads it
+  pipeline::SharedText source;  // name of the source that reads it
   uint64_t dev = 0, inode = 0;
   uint64_t fingerprint = 0;  // hash64 of the first fingerprint_length bytes
   uint32_t fingerprint_length = 0;
-  std::string path;  // where it was seen last: for messages and as the first place to look
+  pipeline::SharedText path;  // where it was seen last: for messages and as the first place to look
   uint64_t birth_order = 0;
   bool operator==(const FileRecord&) const = default;
 };
@@ -86,9 +87,9 @@ struct Producer {
 // Bytes of a file, below a sink's position, that were dropped on their way to it.
 struct DroppedBytes {
   FileId file;
-  std::string reason;
+  pipeline::SharedText reason;
   uint64_t bytes = 0;
-  std::string detail;  // of the last ones: the server's text
+  pipeline::SharedText detail;  // of the last ones: the server's text
   bool operator==(const DroppedBytes&) const = default;
 };
 

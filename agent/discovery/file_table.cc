@@ -15,14 +15,8 @@ using pipeline::Errc;
 using pipeline::Registry;
 
 namespace {
-constexpr uint64_t kLineSearchBytes = 1024 * 1024;  // how far back the start of the last line is looked for
-
 bool is_directly_in(std::string_view path, std::string_view folder) {
   return path.rfind('/') == (folder == "/" ? 0 : folder.size());
-}
-
-std::shared_ptr<const KnownFile> shared(std::optional<KnownFile> known) {
-  return known ? std::make_shared<const KnownFile>(*std::move(known)) : nullptr;
 }
 
 std::string with_slash(const std::string& folder) { return folder.ends_with('/') ? folder : concat(folder, "/"); }
@@ -41,7 +35,7 @@ FileTable::FileTable(const std::vector<SourceRules>& sources, FileLedger& ledger
 
 // --- names
 
-std::vector<size_t> FileTable::sources_wanting(const std::string& path) const {
+std::vector<size_t> FileTable::sources_wanting(std::string_view path) const {
   std::vector<size_t> wanting;
   for (size_t i = 0; i < sources_.size(); ++i) {
     if (sources_[i].rules.matches(path)) wanting.push_back(i);
@@ -58,10 +52,8 @@ std::vector<size_t> FileTable::sources_knowing(InodeKey key) const {
 }
 
 void FileTable::see(const std::string& path, std::optional<InodeKey> listed, const std::string& renamed_from) {
-  auto name = names_.find(path);
-  if (name != names_.end() && listed && name->second.key == *listed && !name->second.failed &&
-      !is_replaced(*listed, path))
-    return;
+  const Name* name = names_.find(path);
+  if (name && listed && name->key == *listed && !name->failed && !is_replaced(*listed, path)) return;
   if (is_gzip_name(path)) return see_gzip(path, listed);
   std::vector<size_t> wanting = sources_wanting(path);
   if (!wanting.empty()) return open(path, {std::move(wanting), path});
@@ -90,14 +82,15 @@ void FileTable::see_gzip(const std::string& path, std::optional<InodeKey> listed
   if (files_.contains(*listed)) return attach(path, *listed);
   std::vector<size_t> wanting = sources_wanting(path);
   if (wanting.empty()) return;
-  Name name{.key = *listed};
+  forget_name(path);
+  Name& name = names_.add(path);
+  name.key = *listed;
   for (size_t source : wanting) {
     Target target = make_target(*sources_[source].options, path);
     target.state = "dropped";
     target.reason = "compressed: read only where it goes on with a file that was read before";
-    name.refuse(std::move(target));
+    note_refused(name.path, std::move(target));
   }
-  names_[path] = std::move(name);
 }
 
 // Opens first and asks later: the name may be gone in a moment.
@@ -106,8 +99,8 @@ void FileTable::open(const std::string& path, Wish wish) {
   auto handle = FileHandle::open(own, open_files_);
   if (!handle) {
     if (handle.error().code == Errc::kNotFound) return vanished_.add();
-    auto name = names_.find(path);
-    bool again = name != names_.end() && name->second.failed;
+    const Name* name = names_.find(path);
+    const bool again = name && name->failed;
     failures_.add();
     for (size_t source : wish.sources) refuse(path, source, handle.error().message);
     if (again) return;
@@ -118,18 +111,14 @@ void FileTable::open(const std::string& path, Wish wish) {
   }
   auto status = (*handle)->status();
   if (!status) return failures_.add();
-  auto there = files_.find(status->key);
-  if (there != files_.end() && !there->second.handle->is_same_file(**handle)) replace(status->key);
-  auto [it, fresh] = files_.try_emplace(status->key);
-  if (fresh) {
-    Held& held = it->second;
-    held.handle = *std::move(handle);
+  const HeldFile* there = files_.find(status->key);
+  const bool replaced = there && !there->handle->is_same_file(**handle);
+  if (replaced) replace(status->key);
+  if (!there || replaced) {
+    HeldFile& held = files_.add(*std::move(handle));
     if (no_descriptors()) (void)held.handle->park();
-    held.path = wish.first_path == path ? own : pipeline::SharedText(std::move(wish.first_path));
-    note_fresh(held, *status);
-    held.fresh->wanted_by = std::move(wish.sources);
-    held.fresh->only_if_known = wish.only_if_known;
-    fresh_.push_back(status->key);
+    held.path = wish.first_path == path ? own : pipeline::SharedText(wish.first_path);
+    add_fresh(held, *status, wish);
     held_gauge_.set(static_cast<int64_t>(files_.size()));
   }
   attach(own, status->key);
@@ -137,86 +126,93 @@ void FileTable::open(const std::string& path, Wish wish) {
 
 // The inode of a closed file may be another file's by now.
 bool FileTable::is_replaced(InodeKey key, const std::string& path) const {
-  auto held = files_.find(key);
-  return held != files_.end() && !held->second.handle->is_same_file(path);
+  const HeldFile* held = files_.find(key);
+  return held && !held->handle->is_same_file(path);
 }
 
 void FileTable::replace(InodeKey key) {
-  auto held = files_.find(key);
-  for (const Offer& offer : held->second.offers)
+  HeldFile& held = files_.at(key);
+  for (const Offer& offer : held.offers())
     if (FileReceiver* reader = reader_of(offer)) reader->replaced(key, offer.source);
-  for (const auto& path : held->second.names) names_.erase(path);
-  std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.candidate.key == key; });
-  std::erase(fresh_, key);
-  changed_.erase(key);
-  files_.erase(held);
+  for (const auto& path : held.names()) forget_name(path);
+  std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.candidate.key() == key; });
+  remove_fresh(held);
+  files_.remove(key);
+}
+
+void FileTable::forget_name(std::string_view path) {
+  names_.remove(path);
+  if (auto refused = refused_.find(path); refused != refused_.end()) refused_.erase(refused);
 }
 
 void FileTable::refuse(const std::string& path, size_t source, std::string reason) {
-  Name& name = names_[path];
+  Name& name = names_.add(path);
   name.failed = true;
   Target target = describe(source, path, false);
   if (target.state == "active") target.state = "failed", target.reason = std::move(reason);
-  note_refused(path, std::move(target));
+  note_refused(name.path, std::move(target));
 }
 
-void FileTable::note_refused(const std::string& path, Target target) { names_[path].refuse(std::move(target)); }
-
-void FileTable::Name::refuse(Target target) {
-  forget_refused(target.source);
-  if (!refused) refused = std::make_unique<std::vector<Target>>();
-  refused->push_back(std::move(target));
+void FileTable::note_refused(const pipeline::SharedText& path, Target target) {
+  forget_refused(path, target.source);
+  refused_[path].push_back(std::move(target));
 }
 
-void FileTable::Name::forget_refused(const std::string& source) {
-  if (!refused) return;
-  std::erase_if(*refused, [&](const Target& t) { return t.source == source; });
-  if (refused->empty()) refused.reset();
+void FileTable::forget_refused(std::string_view path, const std::string& source) {
+  auto refused = refused_.find(path);
+  if (refused == refused_.end()) return;
+  std::erase_if(refused->second, [&](const Target& t) { return t.source == source; });
+  if (refused->second.empty()) refused_.erase(refused);
 }
 
 void FileTable::attach(const pipeline::SharedText& path, InodeKey key) {
-  auto [it, fresh] = names_.try_emplace(path);
-  Name& name = it->second;
-  if (!fresh && name.open && name.key == key) return;
-  if (!fresh) detach(path, name);
-  name = Name{.key = key, .open = true};
-  files_.at(key).names.insert(path);
-  changed_.insert(key);
+  Name* there = names_.find(path);
+  if (there && there->open && there->key == key) return;
+  if (there) {
+    detach(*there);
+    forget_name(path);
+  }
+  Name& name = names_.add(path);
+  name.key = key;
+  name.open = true;
+  HeldFile& held = files_.at(key);
+  held.add_name(path);
+  note_changed(held);
 }
 
-void FileTable::detach(const std::string& path, Name& name) {
+void FileTable::detach(Name& name) {
   if (!name.open) return;
   name.open = false;
-  auto held = files_.find(name.key);
-  if (held == files_.end()) return;
-  held->second.names.erase(path);
-  changed_.insert(name.key);
+  HeldFile* held = files_.find(name.key);
+  if (!held) return;
+  held->remove_name(name.path);
+  note_changed(*held);
+}
+
+void FileTable::note_changed(HeldFile& held) {
+  if (!std::exchange(held.changed, true)) changed_.push_back(held.key());
 }
 
 void FileTable::lose(const std::string& path) {
-  auto name = names_.find(path);
-  if (name == names_.end()) return;
-  detach(path, name->second);
-  names_.erase(name);
+  Name* name = names_.find(path);
+  if (!name) return;
+  detach(*name);
+  forget_name(path);
 }
 
 void FileTable::lose_others(const std::string& folder, const std::set<std::string>& present) {
-  std::string prefix = with_slash(folder);
+  const std::string prefix = with_slash(folder);
   std::vector<std::string> missing;
-  for (auto it = names_.lower_bound(prefix); it != names_.end() && it->first.str().starts_with(prefix); ++it) {
-    if (is_directly_in(it->first.str(), folder) && !present.contains(it->first.str().substr(prefix.size()))) {
-      missing.push_back(it->first);
-    }
-  }
+  names_.for_each_below(prefix, [&](const Name& name) {
+    const std::string path = name.path.str();
+    if (is_directly_in(path, folder) && !present.contains(path.substr(prefix.size()))) missing.push_back(path);
+  });
   for (const std::string& path : missing) lose(path);
 }
 
 void FileTable::lose_below(const std::string& folder) {
-  std::string prefix = with_slash(folder);
   std::vector<std::string> lost;
-  for (auto it = names_.lower_bound(prefix); it != names_.end() && it->first.str().starts_with(prefix); ++it) {
-    lost.push_back(it->first);
-  }
+  names_.for_each_below(with_slash(folder), [&](const Name& name) { lost.push_back(name.path.str()); });
   for (const std::string& path : lost) lose(path);
 }
 
@@ -224,74 +220,95 @@ void FileTable::lose_below(const std::string& folder) {
 
 void FileTable::settle() {
   if (auto deadline = next_deadline(); deadline && *deadline <= now_()) offer_waiting();
-  // Before a successor is offered: what is left in a closed elder is read first.
-  for (InodeKey key : changed_) tell_path(key);
+  std::vector<InodeKey> changed = std::exchange(changed_, {});
+  for (InodeKey key : changed) {  // before a successor is offered: what is left in a closed elder is read first
+    HeldFile* held = files_.find(key);
+    if (!held) continue;
+    held->changed = false;
+    tell_path(*held);
+  }
   offer_fresh();
-  for (InodeKey key : changed_) tell_state(key);
+  changed.insert(changed.end(), changed_.begin(), changed_.end());
   changed_.clear();
+  std::sort(changed.begin(), changed.end());
+  for (InodeKey key : changed) {
+    HeldFile* held = files_.find(key);
+    if (!held) continue;
+    held->changed = false;
+    tell_state(*held);
+  }
 }
 
 void FileTable::change_sources(const std::set<size_t>& changed, const std::set<size_t>& fresh) {
   scanned_first_ = fresh;
   stop_waiting(changed);
-  for (auto it = files_.begin(); it != files_.end();) {
-    auto& [key, held] = *it;
-    withdraw_unwanted(key, held, changed);
-    it = held.offers.empty() && held.waiting == 0 ? files_.erase(it) : std::next(it);
-  }
-  for (auto& [path, name] : names_)
-    for (size_t source : changed) name.forget_refused(sources_[source].options->name);
-  std::erase_if(names_, [&](const auto& entry) {  // what is not read is looked at again
-    return !entry.second.open || !files_.contains(entry.second.key);
+  std::vector<InodeKey> unread;
+  files_.for_each([&](HeldFile& held) {
+    withdraw_unwanted(held, changed);
+    if (held.is_unread()) unread.push_back(held.key());
   });
+  for (InodeKey key : unread) {
+    remove_fresh(files_.at(key));
+    files_.remove(key);
+  }
+  for (auto& [path, refused] : refused_)
+    std::erase_if(refused, [&](const Target& target) {
+      return std::any_of(changed.begin(), changed.end(),
+                         [&](size_t source) { return sources_[source].options->name == target.source; });
+    });
+  // What is not read is looked at again.
+  auto is_unread = [&](const Name& name) { return !name.open || !files_.contains(name.key); };
+  std::erase_if(refused_, [&](const auto& entry) {
+    const Name* name = names_.find(entry.first);
+    return entry.second.empty() || !name || is_unread(*name);
+  });
+  names_.remove_if(is_unread);
   held_gauge_.set(static_cast<int64_t>(files_.size()));
 }
 
-void FileTable::withdraw_unwanted(InodeKey key, Held& held, const std::set<size_t>& changed) {
-  std::erase_if(held.offers, [&](Offer& offer) {
-    if (!changed.contains(offer.source) || still_wanted(key, held, offer)) return false;
-    if (FileReceiver* reader = reader_of(offer)) reader->withdraw(key, offer.source);
+void FileTable::withdraw_unwanted(HeldFile& held, const std::set<size_t>& changed) {
+  held.remove_offers([&](Offer& offer) {
+    if (!changed.contains(offer.source) || still_wanted(held, offer)) return false;
+    if (FileReceiver* reader = reader_of(offer)) reader->withdraw(held.key(), offer.source);
     return true;
   });
-  if (held.offers.empty() && held.waiting == 0) return;
+  if (held.is_unread()) return;
   std::vector<size_t> wanting;
-  for (const std::string& name : held.names)
+  for (const auto& name : held.names())
     for (size_t source : sources_wanting(name)) wanting.push_back(source);
-  want(key, held, std::move(wanting));
+  want(held, std::move(wanting));
 }
 
 // Those of `sources` that have it neither offered nor waiting are to get it with the next offers.
-bool FileTable::want(InodeKey key, Held& held, std::vector<size_t> sources) {
+bool FileTable::want(HeldFile& held, std::vector<size_t> sources) {
   auto has = [&](size_t source) {
-    return std::any_of(held.offers.begin(), held.offers.end(), [&](auto& o) { return o.source == source; }) ||
+    const auto offers = held.offers();
+    return std::any_of(offers.begin(), offers.end(), [&](const Offer& o) { return o.source == source; }) ||
            (held.waiting > 0 && std::any_of(waiting_.begin(), waiting_.end(), [&](const Waiting& w) {
-              return w.candidate.key == key && w.candidate.source == source;
+              return w.candidate.key() == held.key() && w.candidate.source == source;
             }));
   };
   std::erase_if(sources, has);
   std::sort(sources.begin(), sources.end());
   sources.erase(std::unique(sources.begin(), sources.end()), sources.end());
-  if (held.fresh) held.fresh->wanted_by.clear();
+  remove_fresh(held);
   if (sources.empty()) return false;
-  if (!held.fresh) note_fresh(held, held.handle->status().value_or(FileHandle::Status()));
-  held.fresh->wanted_by = std::move(sources);
-  held.fresh->only_if_known = false;
-  fresh_.push_back(key);
+  add_fresh(held, held.handle->status().value_or(FileHandle::Status()), {std::move(sources), {}});
   return true;
 }
 
 // By its name, or by the one under which it was first seen; then its reader gets its labels.
-bool FileTable::still_wanted(InodeKey key, const Held& held, Offer& offer) {
+bool FileTable::still_wanted(const HeldFile& held, Offer& offer) {
   const PathRules& rules = sources_[offer.source].rules;
-  bool matches =
-      rules.matches(held.path.str()) ||
-      std::any_of(held.names.begin(), held.names.end(), [&](const std::string& name) { return rules.matches(name); });
-  if (!matches) return false;
-  Target target = describe(offer.source, offer.path, true);
+  const auto names = held.names();
+  if (!rules.matches(held.path) &&
+      std::none_of(names.begin(), names.end(), [&](const auto& name) { return rules.matches(name); }))
+    return false;
+  Target target = describe(offer.source, offer.path.str(), true);
   if (target.state != "active") return false;
   const uint64_t labels_hash = pipeline::hash64(target.labels.text());
   if (FileReceiver* reader = reader_of(offer); std::exchange(offer.labels_hash, labels_hash) != labels_hash && reader)
-    reader->relabel(key, offer.source, target.labels);
+    reader->relabel(held.key(), offer.source, target.labels);
   offer.target = sources_[offer.source].metadata ? std::make_unique<Target>(std::move(target)) : nullptr;
   return true;
 }
@@ -321,277 +338,58 @@ bool FileTable::is_listed(const SourceRules& source) const {
   });
 }
 
-// A closed file is closed again after that.
-std::string FileTable::head_of(const Held& held) {
-  const bool open = held.handle->is_open();
-  std::string head = held.handle->head().value_or("");
-  if (!open) (void)held.handle->park();
-  return head;
-}
-
-std::vector<FileTable::Candidate> FileTable::fresh_candidates() {
-  std::vector<Candidate> candidates;
-  for (InodeKey key : fresh_) {
-    const Held& held = files_.at(key);
-    if (!held.fresh) continue;
-    const std::string head = head_of(held);
-    for (size_t source : held.fresh->wanted_by) {
-      auto known = ledger_.find(*sources_[source].options, key, held.path, head, held.fresh->size_bytes);
-      if (!known && held.fresh->only_if_known) continue;
-      pipeline::SharedText path = known ? known->path : held.path;
-      const bool rotated =
-          sources_[source].rules.is_rotated_name(path.str());  // of equal times the live one is younger
-      const bool has_place = known && !known->is_anew;
-      auto order =
-          std::tuple(has_place ? 0 : 2, has_place ? known->birth_order : 0, held.fresh->modified_nanos, !rotated, path);
-      const bool there_before = first_scan_ || scanned_first_.contains(source);
-      candidates.push_back({key, source, shared(std::move(known)), FileIdentity::of(key, head), held.handle, path,
-                            std::move(order), there_before});
-    }
-  }
-  return candidates;
-}
-
-void FileTable::offer_fresh() {
-  sort_out_copies();
-  std::vector<Candidate> candidates = fresh_candidates();
-  std::set<std::string> late;  // sources whose folders have come only now
-  for (size_t source = 0; source < sources_.size(); ++source) {
-    const bool again = scanned_first_.contains(source);
-    if ((searched_.contains(source) && !again) || !is_listed(sources_[source])) continue;
-    searched_.insert(source);
-    find_heirs(source, candidates);
-    if (!first_scan_ && !again) late.insert(sources_[source].options->name);
-  }
-  if (!late.empty()) found_ = std::make_shared<FoundFiles>();
-  std::sort(candidates.begin(), candidates.end(),
-            [](const Candidate& a, const Candidate& b) { return a.order < b.order; });
-  for (const Candidate& candidate : candidates)
-    if (!postpone(candidate)) offer(candidate);
-  for (InodeKey key : std::exchange(fresh_, {})) drop_unwanted(key);
-  held_gauge_.set(static_cast<int64_t>(files_.size()));
-  if (late.empty()) return;
-  ledger_.first_scan_done(late);
-  hand_out_found();
-}
-
-// What became of files of former runs that are not at their inodes.
-void FileTable::find_heirs(size_t source, std::vector<Candidate>& candidates) {
-  const auto& options = sources_[source].options;
-  const PathRules& rules = sources_[source].rules;
-  std::vector<MetFile> met;
-  std::set<InodeKey> met_keys, offered;
-  for (Candidate& candidate : candidates) {
-    if (candidate.source != source) continue;
-    offered.insert(candidate.key);
-    if (!candidate.known) continue;
-    const std::string& path = candidate.known->path;
-    const bool live = files_.at(candidate.key).names.contains(path) && !rules.is_rotated_name(path);
-    met.push_back({*candidate.known, candidate.key, live});
-    met_keys.insert(candidate.key);
-  }
-  for (const auto& [key, held] : files_)
-    for (const Offer& offer : held.offers)
-      if (offer.source == source) met_keys.insert(key);
-  std::vector<KnownFile> missing = ledger_.missing(*options);
-  if (missing.empty() && met.empty()) return;
-  if (options->start_at == StartAt::kEnd) note_followers(source, missing, met, candidates);
-  Succession succession(
-      *options, rules, [&](InodeKey key) { return met_keys.contains(key); },
-      [&](InodeKey key) { return offered.contains(key); });
-  uint64_t order = 0;
-  for (Heir& heir : succession.find(missing, met)) add_heir(source, std::move(heir), ++order, candidates);
-}
-
-// A file under the name of one that was read before is read from its beginning, whatever start_at says.
-void FileTable::note_followers(size_t source, const std::vector<KnownFile>& missing, const std::vector<MetFile>& met,
-                               std::vector<Candidate>& candidates) const {
-  const PathRules& rules = sources_[source].rules;
-  std::set<std::string> lineages;
-  for (const KnownFile& known : missing) lineages.insert(rules.lineage(known.path.str()));
-  for (const MetFile& file : met) lineages.insert(rules.lineage(file.known.path.str()));
-  for (Candidate& candidate : candidates)
-    if (candidate.source == source && lineages.contains(rules.lineage(candidate.path.str())))
-      candidate.there_before = false;
-}
-
-void FileTable::add_heir(size_t source, Heir heir, uint64_t order, std::vector<Candidate>& candidates) {
-  auto status = heir.handle->status();
-  auto head = heir.handle->head();
-  heir.handle->rest();
-  if (!status || !head) {
-    pipeline::log_warn("rotated file cannot be read", {{"path", heir.path}});
-    return;
-  }
-  if (heir.known) ledger_.claim(heir.known->id);
-  pipeline::log_info(heir.known ? "rotated file found, reading on in it" : "rotated file found that was never read",
-                     {{"path", heir.path}, {"was", heir.live_path}});
-  std::erase_if(candidates, [&](const Candidate& c) { return c.source == source && c.key == status->key; });
-  auto [it, fresh] = files_.try_emplace(status->key);
-  if (fresh) {
-    Held& held = it->second;
-    held.handle = heir.handle;
-    held.path = heir.live_path;
-    note_fresh(held, *status);
-    fresh_.push_back(status->key);
-    attach(heir.path, status->key);
-  }
-  auto place = heir.known ? std::tuple(0, heir.known->birth_order, status->modified_nanos, false,
-                                       pipeline::SharedText(heir.path))
-                          : std::tuple(1, order, status->modified_nanos, false, pipeline::SharedText(heir.path));
-  candidates.push_back({status->key, source, shared(std::move(heir.known)), FileIdentity::of(status->key, *head),
-                        std::move(heir.handle), std::move(heir.live_path), std::move(place), false});
-}
-
-void FileTable::note_fresh(Held& held, const FileHandle::Status& status) {
-  if (!held.fresh) held.fresh = std::make_unique<Fresh>();
-  held.fresh->modified_nanos = status.modified_nanos;
-  held.fresh->size_bytes = status.size_bytes;
-}
-
-void FileTable::let_go_of_fresh(Held& held) {
-  if (held.fresh && held.waiting == 0) held.fresh.reset();
-}
-
-// Nobody wants it after all: its name stays known, so that it is not opened again.
-void FileTable::drop_unwanted(InodeKey key) {
-  auto held = files_.find(key);
-  if (held == files_.end()) return;
-  if (!held->second.offers.empty() || held->second.waiting > 0) return let_go_of_fresh(held->second);
-  for (const auto& path : held->second.names) names_[path].open = false;
-  files_.erase(held);
-}
-
-void FileTable::offer(const Candidate& candidate) {
-  Held& held = files_.at(candidate.key);
-  const auto& options = sources_[candidate.source].options;
-  const SourceRules& rules_of = sources_[candidate.source];
-  const PathRules& rules = rules_of.rules;
-  const std::string& path = candidate.path;
-  Target target = describe(candidate.source, path, candidate.known != nullptr);
-  if (target.state == "active" && !candidate.known && read_by_other_pipeline(held, candidate.source)) {
-    target.state = "dropped";
-    target.reason = "another source began to read it before its pod's annotations were known";
-  }
-  if (target.state != "active") {
-    if (candidate.known) ledger_.release(candidate.known->id, candidate.known->position, candidate.known->cut_line_at);
-    if (!held.names.empty()) note_refused(*held.names.begin(), std::move(target));
-    return;
-  }
-  for (const auto& name : held.names) names_[name].forget_refused(target.source);
-  OfferedFile file;
-  file.handle = candidate.handle;
-  file.identity = candidate.identity;
-  file.path = held.path = candidate.path;
-  file.lineage = concat(options->name, ":", rules.lineage(path));
-  file.source = candidate.source;
-  file.labels = target.labels;
-  file.plain_labels = rules_of.metadata == nullptr;
-  if (candidate.known) {
-    file.id = candidate.known->id;
-    file.position = candidate.known->position;
-    file.last_read_time = candidate.known->last_read_time;
-    file.birth_order = candidate.known->is_anew ? ++last_birth_order_ : candidate.known->birth_order;
-    if (candidate.known->is_anew) ledger_.set_birth_order(file.id, file.birth_order);
-    file.cut_line_at = candidate.known->cut_line_at;
-    // A compressed one is found by its content again: the record keeps the inode of the file as it was.
-    if (file.identity != candidate.known->identity && !file.handle->is_gzip()) ledger_.update(file.id, file.identity);
-  } else {
-    file.fresh = true;
-    file.birth_order = ++last_birth_order_;
-    file.position = candidate.there_before ? start_position(*options, held) : 0;
-    file.id = ledger_.adopt(*options, file.identity, candidate.path, file.birth_order);
-  }
-  const auto reader = static_cast<uint16_t>(readers_.empty() ? 0 : file.lineage.value % readers_.size());
-  State state = state_of(held, candidate.source);
-  file.rotated = state != State::kLive;
-  const uint64_t labels_hash = pipeline::hash64(target.labels.text());
-  std::unique_ptr<Target> kept = file.plain_labels ? nullptr : std::make_unique<Target>(std::move(target));
-  held.offers.reserve(held.offers.size() + 1);
-  held.offers.push_back({.path = candidate.path,
-                         .target = std::move(kept),
-                         .labels_hash = labels_hash,
-                         .id = file.id,
-                         .source = static_cast<uint32_t>(candidate.source),
-                         .reader = reader,
-                         .state = state});
-  if (found_) (*found_)[file.id] = {file.handle, candidate.source};
-  if (FileReceiver* receiver = reader_of(held.offers.back())) receiver->offer(std::move(file));
-}
-
-// After the last newline of a file that is there at the first scan and to be read from its end; otherwise 0.
-uint64_t FileTable::start_position(const SourceOptions& options, const Held& held) {
-  if (options.start_at != StartAt::kEnd) return 0;
-  const bool open = held.handle->is_open();  // a closed one is closed again after that
-  const uint64_t size_bytes = held.fresh->size_bytes;
-  uint64_t from = size_bytes - std::min(size_bytes, kLineSearchBytes);
-  std::string end(size_bytes - from, '\0');
-  auto size = held.handle->read_at(from, end.data(), end.size());
-  if (!open) (void)held.handle->park();
-  if (!size) return size_bytes;
-  size_t newline = std::string_view(end.data(), *size).rfind('\n');
-  if (newline != std::string_view::npos) return from + newline + 1;
-  return from == 0 ? 0 : size_bytes;
-}
-
-FileTable::State FileTable::state_of(const Held& held, size_t source) const {
-  if (held.names.empty()) return State::kGone;
-  bool rotated = !held.names.contains(held.path) || sources_[source].rules.is_rotated_name(held.path.str());
+FileTable::State FileTable::state_of(const HeldFile& held, size_t source) const {
+  if (held.names().empty()) return State::kGone;
+  const bool rotated = !held.has_name(held.path) || sources_[source].rules.is_rotated_name(held.path);
   return rotated ? State::kRotated : State::kLive;
 }
 
-void FileTable::tell_path(InodeKey key) {
-  auto held = files_.find(key);
-  if (held == files_.end()) return;
-  const auto& [path, names] = std::tie(held->second.path, held->second.names);
-  held->second.handle->set_path(names.empty() ? pipeline::SharedText() : names.contains(path) ? path : *names.begin());
+void FileTable::tell_path(HeldFile& held) {
+  const auto names = held.names();
+  held.handle->set_path(names.empty() ? pipeline::SharedText() : held.has_name(held.path) ? held.path : names.front());
 }
 
-void FileTable::tell_state(InodeKey key) {
-  auto held = files_.find(key);
-  if (held == files_.end()) return;
-  for (Offer& offer : held->second.offers) {
-    State state = state_of(held->second, offer.source);
+void FileTable::tell_state(HeldFile& held) {
+  for (Offer& offer : held.offers()) {
+    State state = state_of(held, offer.source);
     FileReceiver* reader = reader_of(offer);
     if (state == std::exchange(offer.state, state) || reader == nullptr) continue;
-    if (state == State::kGone) reader->gone(key);
-    if (state == State::kRotated) reader->rotated(key);
+    if (state == State::kGone) reader->gone(held.key());
+    if (state == State::kRotated) reader->rotated(held.key());
   }
 }
 
 void FileTable::finished(InodeKey key, size_t source) {
-  auto found = files_.find(key);
-  if (found == files_.end()) return;
-  Held& held = found->second;
-  std::erase_if(held.offers, [&](const Offer& offer) { return offer.source == source; });
-  if (!held.offers.empty() || held.waiting > 0) return;
-  for (const auto& path : held.names) names_.erase(path);  // seen again meanwhile: opened anew by the next scan
-  files_.erase(found);
-  changed_.erase(key);
+  HeldFile* held = files_.find(key);
+  if (!held) return;
+  held->remove_offers([&](const Offer& offer) { return offer.source == source; });
+  if (!held->is_unread()) return;
+  for (const auto& path : held->names()) forget_name(path);  // seen again meanwhile: opened anew by the next scan
+  remove_fresh(*held);
+  files_.remove(key);
   held_gauge_.set(static_cast<int64_t>(files_.size()));
 }
 
 Target FileTable::target_of(const Offer& offer) const {
-  return offer.target ? *offer.target : describe(offer.source, offer.path, true);
+  return offer.target ? *offer.target : describe(offer.source, offer.path.str(), true);
 }
 
 std::vector<Target> FileTable::targets() const {
   std::vector<Target> all;
-  for (const auto& [key, held] : files_) {
-    for (const Offer& offer : held.offers) {
+  files_.for_each([&](const HeldFile& held) {
+    for (const Offer& offer : held.offers()) {
       Target target = target_of(offer);
       if (offer.state != State::kLive) target.state = "rotated";
       all.push_back(std::move(target));
     }
-  }
+  });
   for (const Waiting& waiting : waiting_) {
-    Target target = describe(waiting.candidate.source, files_.at(waiting.candidate.key).path, false);
+    Target target = describe(waiting.candidate.source, files_.find(waiting.candidate.key())->path.str(), false);
     target.state = "waiting";
     target.reason = "for what the API says about its pod";
     all.push_back(std::move(target));
   }
-  for (const auto& [path, name] : names_)
-    if (name.refused) all.insert(all.end(), name.refused->begin(), name.refused->end());
+  for (const auto& [path, refused] : refused_) all.insert(all.end(), refused.begin(), refused.end());
   std::sort(all.begin(), all.end(),
             [](const Target& a, const Target& b) { return std::tie(a.source, a.path) < std::tie(b.source, b.path); });
   return all;

@@ -20,14 +20,15 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include "agent/discovery/name_set.h"
+#include "agent/discovery/held_file.h"
+#include "agent/discovery/name_table.h"
 #include "agent/discovery/path_rules.h"
 #include "agent/discovery/pod_metadata.h"
 #include "agent/discovery/succession.h"
@@ -86,69 +87,59 @@ class FileTable {
   std::vector<Target> targets() const;
 
  private:
-  struct Name {
-    InodeKey key;
-    bool open = false;    // key is in files_; otherwise nobody wanted it, or it could not be opened
-    bool failed = false;  // try again with the next scan
-    std::unique_ptr<std::vector<Target>> refused = {};  // dropped or failed, by source; null: none
-
-    void refuse(Target target);  // in place of what it had of that source
-    void forget_refused(const std::string& source);
-  };
-  using Names = std::map<pipeline::SharedText, Name, pipeline::SharedText::Order>;  // by path
-  enum class State : uint8_t { kLive, kRotated, kGone };
-  struct Offer {
-    pipeline::SharedText path;       // what its labels are made from
-    std::unique_ptr<Target> target;  // null: it follows from the path, as nobody is asked about pods
-    uint64_t labels_hash = 0;        // of the labels that the reader has
-    FileId id = {};
-    uint32_t source = 0;
-    uint16_t reader = 0;         // whose lineage it is; none, if there are no readers
-    State state = State::kLive;  // as the reader was told
-  };
-  // What is asked of a file until all who want it have it.
+  using State = HeldFile::State;
+  using Offer = HeldFile::Offer;
+  // A source wants an open file that it was not offered to yet. Those of one file stand together.
   struct Fresh {
+    InodeKey key;
+    uint32_t source = 0;
+    bool only_if_known = false;  // its name matches no source: only a file of a former run is wanted
+    bool is_copy = false;        // that the source reads already, as another file
     int64_t modified_nanos = 0;
     uint64_t size_bytes = 0;
-    std::vector<size_t> wanted_by;  // sources, until it is offered
-    bool only_if_known = false;     // its name matches no source: only a file of a former run is wanted
-    std::optional<std::chrono::milliseconds> suspected_until;  // perhaps a copy of a file that is read (copytruncate)
+    std::optional<std::chrono::milliseconds> suspected_until = {};  // perhaps a copy of a file that is read
   };
-  struct Held {
-    std::shared_ptr<FileHandle> handle;
-    pipeline::SharedText path;  // where it was first seen
-    NameSet names;
-    std::unique_ptr<Fresh> fresh;  // null: there are offers, and nobody waits
-    std::vector<Offer> offers;
-    uint32_t waiting = 0;  // sources for which it waits for metadata
-  };
+  using FreshFile = std::span<Fresh>;  // what is wanted of one file
   struct Candidate {
-    InodeKey key;
-    size_t source = 0;
-    std::shared_ptr<const KnownFile> known;  // null: never seen before
     FileIdentity identity;
     std::shared_ptr<FileHandle> handle;
-    pipeline::SharedText path;  // what its labels are made from
+    std::shared_ptr<const KnownFile> known;  // null: never seen before
+    pipeline::SharedText path;               // what its labels are made from
+    uint64_t size_bytes = 0;
+    int64_t modified_nanos = 0;
     // Files of former runs in their old order, then their heirs, then the others by the time they were last written to.
-    std::tuple<int, uint64_t, int64_t, bool, pipeline::SharedText> order;
+    enum class Rank : uint8_t { kKnown, kHeir, kNew };
+    uint64_t place = 0;  // among those of its rank
+    uint32_t source = 0;
+    Rank rank = Rank::kNew;
+    bool live = false;          // of equal times the live one is younger
     bool there_before = false;  // at the first scan of its source, and follows no file of a former run
+
+    InodeKey key() const { return identity.key; }
+    bool operator<(const Candidate& other) const {
+      return std::tie(rank, place, modified_nanos, live, path) <
+             std::tie(other.rank, other.place, other.modified_nanos, other.live, other.path);
+    }
   };
   struct Waiting {
     Candidate candidate;
     std::chrono::milliseconds deadline;
   };
+  using Refused = std::vector<Target>;  // dropped or failed, by source
 
-  std::vector<size_t> sources_wanting(const std::string& path) const;
+  std::vector<size_t> sources_wanting(std::string_view path) const;
   std::vector<size_t> sources_knowing(InodeKey key) const;
-  struct Wish {
+  struct Wish {  // for a file that is opened
     std::vector<size_t> sources;
     std::string first_path;
     bool only_if_known = false;
   };
   void open(const std::string& path, Wish wish);
-  [[nodiscard]] bool still_wanted(InodeKey key, const Held& held, Offer& offer);
-  void withdraw_unwanted(InodeKey key, Held& held, const std::set<size_t>& changed);
-  bool want(InodeKey key, Held& held, std::vector<size_t> sources);  // false: it wants no offers
+  [[nodiscard]] bool still_wanted(const HeldFile& held, Offer& offer);
+  void withdraw_unwanted(HeldFile& held, const std::set<size_t>& changed);
+  bool want(HeldFile& held, std::vector<size_t> sources);  // false: it wants no offers
+  void add_fresh(HeldFile& held, const FileHandle::Status& status, const Wish& wish);
+  void remove_fresh(HeldFile& held);
   Target target_of(const Offer& offer) const;
   Target describe(size_t source, const std::string& path, bool begun) const;
   bool is_known(size_t source, const std::string& path) const;
@@ -156,22 +147,24 @@ class FileTable {
   void offer_waiting();
   void stop_waiting(const std::set<size_t>& sources);
   void reconsider(InodeKey key);
-  bool read_by_other_pipeline(const Held& held, size_t source) const;
-  void note_refused(const std::string& path, Target target);
+  bool read_by_other_pipeline(const HeldFile& held, size_t source) const;
+  void note_refused(const pipeline::SharedText& path, Target target);
+  void forget_refused(std::string_view path, const std::string& source);
+  void forget_name(std::string_view path);
   void drop_unwanted(InodeKey key);
   template <class Visit>
   void for_each_name(const PodId& pod, Visit visit) const;
   void refuse(const std::string& path, size_t source, std::string reason);
   void attach(const pipeline::SharedText& path, InodeKey key);
-  void detach(const std::string& path, Name& name);
+  void detach(Name& name);
   void see_gzip(const std::string& path, std::optional<InodeKey> listed);
   void offer_fresh();
-  static std::string head_of(const Held& held);
+  static std::string head_of(const HeldFile& held);
   std::vector<Candidate> fresh_candidates();
   // copy_suspicion.cc
   void sort_out_copies();
-  [[nodiscard]] bool may_become_copy(Held& held);
-  const Offer* live_offer_of(const std::string& path, size_t source) const;
+  [[nodiscard]] bool may_become_copy(FreshFile file);
+  const Offer* live_offer_of(std::string_view path, size_t source) const;
   [[nodiscard]] bool is_listed(const SourceRules& source) const;
   void hand_out_found();
   void find_heirs(size_t source, std::vector<Candidate>& candidates);
@@ -179,15 +172,14 @@ class FileTable {
                       std::vector<Candidate>& candidates) const;
   void add_heir(size_t source, Heir heir, uint64_t order, std::vector<Candidate>& candidates);
   void offer(const Candidate& candidate);
-  State state_of(const Held& held, size_t source) const;
-  void tell_path(InodeKey key);
-  void tell_state(InodeKey key);
+  State state_of(const HeldFile& held, size_t source) const;
+  void note_changed(HeldFile& held);
+  static void tell_path(HeldFile& held);
+  void tell_state(HeldFile& held);
   [[nodiscard]] bool is_replaced(InodeKey key, const std::string& path) const;
   void replace(InodeKey key);
   [[nodiscard]] bool no_descriptors() const { return open_files_ != nullptr && open_files_->full(); }
-  static uint64_t start_position(const SourceOptions& options, const Held& held);
-  static void note_fresh(Held& held, const FileHandle::Status& status);
-  void let_go_of_fresh(Held& held);
+  static uint64_t start_position(const SourceOptions& options, const Candidate& candidate);
   FileReceiver* reader_of(const Offer& offer) const { return readers_.empty() ? nullptr : readers_[offer.reader]; }
 
   const std::vector<SourceRules>& sources_;
@@ -195,13 +187,14 @@ class FileTable {
   OpenFiles* const open_files_;
   std::vector<FileReceiver*> readers_;
 
-  std::unordered_map<InodeKey, Held> files_;
-  Names names_;
-  std::vector<InodeKey> fresh_;     // opened, not offered yet
-  std::vector<InodeKey> suspects_;  // fresh, and perhaps copies
-  std::vector<Waiting> waiting_;    // for metadata; in the order of their births
+  HeldFiles files_;
+  NameTable names_;
+  std::map<pipeline::SharedText, Refused, pipeline::SharedText::Order> refused_;  // by path; names are there for all
+  std::vector<Fresh> fresh_;
+  std::vector<Fresh> suspects_;   // likewise; files that are perhaps copies
+  std::vector<Waiting> waiting_;  // for metadata; in the order of their births
   Now now_ = [] { return std::chrono::milliseconds(0); };
-  std::set<InodeKey> changed_;  // names came or went
+  std::vector<InodeKey> changed_;  // names came or went
   uint64_t last_birth_order_ = 0;
   bool first_scan_ = true;
   std::set<size_t> searched_;       // sources whose missing files were looked for

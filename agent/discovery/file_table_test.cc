@@ -99,7 +99,7 @@ class Finder final : public FileReceiver {
   std::vector<OfferedFile> offered;
 
  private:
-  std::string name(const std::string& path) const { return path.substr(folder.path().size() + 1); }
+  std::string name(std::string_view path) const { return std::string(path.substr(folder.path().size() + 1)); }
   std::string name_of(InodeKey key) const {
     for (const auto& file : offered) {
       if (file.identity.key == key) return name(file.path);

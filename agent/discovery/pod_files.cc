@@ -14,10 +14,6 @@ namespace {
 constexpr std::chrono::milliseconds kForEver = std::chrono::hours(24 * 365 * 10);
 
 constexpr std::chrono::milliseconds kSuspectsEvery{500};
-
-bool begins_with_folder(std::string_view path, std::string_view folder) {
-  return path.starts_with(folder) && path.size() > folder.size() && path[folder.size()] == '/';
-}
 }  // namespace
 
 Target FileTable::describe(size_t source, const std::string& path, bool begun) const {
@@ -37,8 +33,8 @@ bool FileTable::is_known(size_t source, const std::string& path) const {
 }
 
 bool FileTable::postpone(const Candidate& candidate) {
-  Held& held = files_.at(candidate.key);
-  const std::string& path = candidate.path;
+  HeldFile& held = files_.at(candidate.key());
+  const std::string path = candidate.path.str();
   if (is_known(candidate.source, path)) return false;
   const PodChoice& pods = sources_[candidate.source].options->pods;
   if (pods.metadata_wait.count() == 0 && !pods.annotated_only) return false;
@@ -62,20 +58,21 @@ void FileTable::offer_waiting() {
   std::vector<Waiting> ready;
   std::erase_if(waiting_, [&](Waiting& waiting) {
     const Candidate& candidate = waiting.candidate;
-    const std::string& path = candidate.path;
+    const std::string path = candidate.path.str();
     if (waiting.deadline > now && !is_known(candidate.source, path)) return false;
     ready.push_back(std::move(waiting));
     return true;
   });
   // Files of former runs first: who reads a file already goes on with it, whatever its pod chooses by now.
   std::sort(ready.begin(), ready.end(), [](const Waiting& a, const Waiting& b) {
-    return std::tie(a.candidate.order, a.candidate.source) < std::tie(b.candidate.order, b.candidate.source);
+    if (a.candidate < b.candidate || b.candidate < a.candidate) return a.candidate < b.candidate;
+    return a.candidate.source < b.candidate.source;
   });
   for (const Waiting& waiting : ready) {
-    --files_.at(waiting.candidate.key).waiting;
+    --files_.at(waiting.candidate.key()).waiting;
     offer(waiting.candidate);
   }
-  for (const Waiting& waiting : ready) drop_unwanted(waiting.candidate.key);
+  for (const Waiting& waiting : ready) drop_unwanted(waiting.candidate.key());
   held_gauge_.set(static_cast<int64_t>(files_.size()));
 }
 
@@ -84,7 +81,7 @@ void FileTable::stop_waiting(const std::set<size_t>& sources) {
   std::erase_if(waiting_, [&](const Waiting& waiting) {
     const Candidate& candidate = waiting.candidate;
     if (!sources.contains(candidate.source)) return false;
-    --files_.at(candidate.key).waiting;
+    --files_.at(candidate.key()).waiting;
     if (candidate.known) ledger_.release(candidate.known->id, candidate.known->position, candidate.known->cut_line_at);
     return true;
   });
@@ -98,15 +95,12 @@ void FileTable::for_each_name(const PodId& pod, Visit visit) const {
     for (const std::string& root : rules.rules.folders())
       folders.insert(concat(root == "/" ? "" : root, "/", pod.namespace_name, "_", pod.name, "_", pod.uid));
   }
-  for (const std::string& folder : folders)
-    for (auto it = names_.lower_bound(folder + "/"); it != names_.end() && begins_with_folder(it->first.str(), folder);
-         ++it)
-      visit(it->first, it->second);
+  for (const std::string& folder : folders) names_.for_each_below(concat(folder, "/"), visit);
 }
 
 bool FileTable::has_files(const PodId& pod) const {
   bool any = false;
-  for_each_name(pod, [&](const std::string&, const Name&) { any = true; });
+  for_each_name(pod, [&](const Name&) { any = true; });
   return any;
 }
 
@@ -115,9 +109,11 @@ void FileTable::pods_changed(const std::vector<PodId>& pods) {
   std::set<InodeKey> open;
   std::vector<std::string> refused;
   for (const PodId& pod : pods)
-    for_each_name(pod, [&](const std::string& path, const Name& name) {
-      if (name.open) open.insert(name.key);
-      if (!name.open && name.refused) refused.push_back(path);
+    for_each_name(pod, [&](const Name& name) {
+      if (name.open)
+        open.insert(name.key);
+      else if (refused_.contains(name.path))
+        refused.push_back(name.path.str());
     });
   for (InodeKey key : open) reconsider(key);
   for (const std::string& path : refused) {
@@ -125,7 +121,7 @@ void FileTable::pods_changed(const std::vector<PodId>& pods) {
     const bool wanted = std::any_of(wanting.begin(), wanting.end(),
                                     [&](size_t source) { return describe(source, path, true).state == "active"; });
     if (!wanted) continue;
-    names_.erase(path);
+    forget_name(path);
     see(path, std::nullopt);
   }
   settle();
@@ -133,29 +129,32 @@ void FileTable::pods_changed(const std::vector<PodId>& pods) {
 
 // What its sources' readers have of an open file, after a change of its pod.
 void FileTable::reconsider(InodeKey key) {
-  auto found = files_.find(key);
-  if (found == files_.end()) return;
-  Held& held = found->second;
-  std::erase_if(held.offers, [&](Offer& offer) {
-    if (!sources_[offer.source].metadata || still_wanted(key, held, offer)) return false;
+  HeldFile* held = files_.find(key);
+  if (!held) return;
+  held->remove_offers([&](Offer& offer) {
+    if (!sources_[offer.source].metadata || still_wanted(*held, offer)) return false;
     if (FileReceiver* reader = reader_of(offer)) reader->withdraw(key, offer.source);
-    if (!held.names.empty()) note_refused(*held.names.begin(), describe(offer.source, offer.path, true));
+    const auto names = held->names();
+    if (!names.empty()) note_refused(names.front(), describe(offer.source, offer.path.str(), true));
     return true;
   });
   std::vector<size_t> wanting;
-  for (const std::string& name : held.names)
-    for (size_t source : sources_wanting(name))
-      if (sources_[source].metadata && is_known(source, name) && describe(source, name, false).state == "active" &&
-          !read_by_other_pipeline(held, source))
+  for (const auto& name : held->names()) {
+    const std::string path = name.str();
+    for (size_t source : sources_wanting(path))
+      if (sources_[source].metadata && is_known(source, path) && describe(source, path, false).state == "active" &&
+          !read_by_other_pipeline(*held, source))
         wanting.push_back(source);
-  if (!want(key, held, std::move(wanting))) drop_unwanted(key);
+  }
+  if (!want(*held, std::move(wanting))) drop_unwanted(key);
 }
 
 // What pipeline a pod chooses counts when the first source begins to read a file: no line goes through two of them.
-bool FileTable::read_by_other_pipeline(const Held& held, size_t source) const {
+bool FileTable::read_by_other_pipeline(const HeldFile& held, size_t source) const {
   const SourceOptions& mine = *sources_[source].options;
   if (!sources_[source].metadata) return false;
-  return std::any_of(held.offers.begin(), held.offers.end(), [&](const Offer& offer) {
+  const auto offers = held.offers();
+  return std::any_of(offers.begin(), offers.end(), [&](const Offer& offer) {
     const SourceOptions& other = *sources_[offer.source].options;
     return sources_[offer.source].metadata && other.pods.pipeline != mine.pods.pipeline;
   });

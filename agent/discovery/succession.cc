@@ -20,7 +20,7 @@ Succession::Succession(const SourceOptions& options, const PathRules& rules, Suc
     : options_(options), rules_(rules), offered_(std::move(offered)), search_(std::move(taken)) {}
 
 // A file may have been seen first under a rotated name.
-std::string Succession::live_path(const std::string& path) const {
+std::string Succession::live_path(std::string_view path) const {
   std::string lineage = rules_.lineage(path);
   if (options_.type == SourceType::kKubernetes) return lineage;
   size_t begin = lineage.rfind('/') + 1;
@@ -42,7 +42,7 @@ std::vector<Heir> Succession::find(const std::vector<KnownFile>& missing, const 
     auto found = search_.find(live, known.identity, known.position);
     lineages[live].push_back({known.birth_order, found ? std::optional(found->handle->status()->key) : std::nullopt,
                               false, false, known.last_read_time});
-    if (found) heirs.push_back({known, std::move(found->path), known.path, std::move(found->handle)});
+    if (found) heirs.push_back({known, std::move(found->path), known.path.str(), std::move(found->handle)});
   }
   for (const MetFile& file : met)
     if (!file.live) lineages.try_emplace(live_path(file.known.path));

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/discovery/path_rules.h"
@@ -53,7 +54,7 @@ class Succession {
     pipeline::UnixNanos last_read_time = 0;
   };
   using Lineages = std::map<std::string, std::vector<Member>>;
-  std::string live_path(const std::string& path) const;
+  std::string live_path(std::string_view path) const;
   void find_unseen(const std::string& live_path, std::vector<Member> members, std::vector<Heir>& heirs);
   void find_newer(const std::string& live_path, const Member& newest, std::vector<Heir>& heirs);
 

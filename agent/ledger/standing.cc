@@ -21,10 +21,11 @@ struct Step {
 
 // "stages:probe" as a step and its reason.
 Step split_reason(const DroppedBytes& dropped) {
-  size_t colon = dropped.reason.find(':');
-  std::string reason = colon == std::string::npos ? dropped.reason : dropped.reason.substr(colon + 1);
+  const std::string_view text = dropped.reason;
+  const size_t colon = text.find(':');
+  std::string reason(colon == std::string_view::npos ? text : text.substr(colon + 1));
   if (!dropped.detail.empty()) reason += concat(": ", dropped.detail);
-  return {colon == std::string::npos ? "stages" : dropped.reason.substr(0, colon), reason};
+  return {std::string(colon == std::string_view::npos ? "stages" : text.substr(0, colon)), reason};
 }
 
 // Where most was dropped; reading from the end of an old file is nobody's fault.
@@ -107,7 +108,7 @@ void conclude(FileStanding& standing) {
       standing.sinks.size() > 1 && open->step != "done" ? concat(open->sink, ": ", open->reason) : open->reason;
 }
 
-const SourceOptions* source_called(const LedgerView& view, const std::string& name) {
+const SourceOptions* source_called(const LedgerView& view, std::string_view name) {
   for (auto& source : view.sources)
     if (source && source->name == name) return source.get();
   return nullptr;

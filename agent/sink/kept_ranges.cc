@@ -22,32 +22,33 @@ std::vector<ByteRange> apart(std::vector<ByteRange> ranges) {
 }  // namespace
 
 KeptRanges::KeptRanges(const SinkResume& resume) {
-  for (auto& [file, position] : resume.positions) files_[file].position_ = files_[file].end_ = position.position;
+  for (auto& [file, position] : resume.positions) files_[file].position_ = position.position;
   for (const BatchRecord& record : resume.records)
     for (const RecordSegment& segment : record.segments)
       for (const LineRange& range : segment.ranges) {
         OfFile& kept = files_[segment.file];
-        kept.ranges_.push_back({range.begin, range.end});
-        kept.end_ = std::max(kept.end_, range.end);
+        if (!kept.ranges_) kept.ranges_ = std::make_unique<std::vector<ByteRange>>();
+        kept.ranges_->push_back({range.begin, range.end});
       }
-  for (auto& [file, kept] : files_) kept.ranges_ = apart(std::move(kept.ranges_));
+  files_.for_each([](FileId, OfFile& kept) {
+    if (kept.ranges_) *kept.ranges_ = apart(std::move(*kept.ranges_));
+  });
 }
+
+uint64_t KeptRanges::OfFile::end() const { return ranges_ ? std::max(position_, ranges_->back().end) : position_; }
 
 bool KeptRanges::OfFile::has(const ByteRange& first) const {
   if (first.begin < position_) return true;
-  if (first.begin >= end_) return false;
-  auto after = std::upper_bound(ranges_.begin(), ranges_.end(), first.begin,
+  if (!ranges_) return false;
+  auto after = std::upper_bound(ranges_->begin(), ranges_->end(), first.begin,
                                 [](uint64_t begin, const ByteRange& range) { return begin < range.begin; });
-  return after != ranges_.begin() && first.begin < std::prev(after)->end;
+  return after != ranges_->begin() && first.begin < std::prev(after)->end;
 }
 
 bool KeptRanges::OfFile::has_all(std::span<const ByteRange> origins) const {
   return std::all_of(origins.begin(), origins.end(), [&](const ByteRange& origin) { return has(origin); });
 }
 
-const KeptRanges::OfFile* KeptRanges::of(FileId file) const {
-  auto at = files_.find(file);
-  return at == files_.end() ? nullptr : &at->second;
-}
+const KeptRanges::OfFile* KeptRanges::of(FileId file) const { return files_.find(file); }
 
 }  // namespace agent

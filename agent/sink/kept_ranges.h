@@ -2,10 +2,11 @@
 // those of kept records (acked, or being rebuilt) above it. Immutable after the start. Thread: any.
 #pragma once
 
+#include <memory>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
+#include "agent/checkpoint/id_map.h"
 #include "agent/checkpoint/records.h"
 #include "pipeline/model/batch.h"
 
@@ -23,17 +24,17 @@ class KeptRanges {
     // Are all lines that an entry is made of kept? Stages may now join lines to others than in the earlier run: an
     // entry with a line that is not kept is taken, as twice is better than never.
     bool has_all(std::span<const pipeline::ByteRange> origins) const;
-    uint64_t end() const { return end_; }  // nothing is kept from here on
+    uint64_t end() const;  // nothing is kept from here on
 
    private:
     friend class KeptRanges;
-    uint64_t position_ = 0, end_ = 0;
-    std::vector<pipeline::ByteRange> ranges_;  // sorted, apart
+    uint64_t position_ = 0;
+    std::unique_ptr<std::vector<pipeline::ByteRange>> ranges_;  // sorted, apart; null: none, as of most files
   };
   const OfFile* of(FileId file) const;
 
  private:
-  std::unordered_map<FileId, OfFile> files_;
+  IdMap<FileId, OfFile> files_;
 };
 
 }  // namespace agent

@@ -71,6 +71,7 @@ void FileShard::carry_over(TailedFile& from, TailedFile& to) {
   to.last_read_time = std::max(to.last_read_time, from.last_read_time);
   from.carried_from = carried_from;
   if (std::exchange(from.holding, false)) std::erase(holding_, &from);
+  count_held(from);
   note_due(to);
 }
 

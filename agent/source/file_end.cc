@@ -117,7 +117,7 @@ std::vector<std::unique_ptr<TailedFile>> FileShard::find_copies(const TailedFile
     return std::any_of(asleep.begin(), asleep.end(),
                        [&](FileId id) { return sleeping_.find(id)->source == tailed.file.source; });
   });
-  auto found = search.find(tailed.file.path, tailed.file.identity, tailed.cursor.position);
+  auto found = search.find(tailed.file.path.str(), tailed.file.identity, tailed.cursor.position);
   if (!found) return copies;
   auto add_copy = [&](std::shared_ptr<FileHandle> handle) -> OfferedFile& {
     OfferedFile rest = tailed.file;
@@ -129,11 +129,11 @@ std::vector<std::unique_ptr<TailedFile>> FileShard::find_copies(const TailedFile
     copies.push_back(std::make_unique<TailedFile>(std::move(rest)));
     return copies.back()->file;
   };
-  auto name = search.name_of(tailed.file.path, found->handle->status()->key);
+  auto name = search.name_of(tailed.file.path.str(), found->handle->status()->key);
   add_copy(std::move(found->handle));
   copies.back()->cursor = tailed.cursor;
   copies.back()->last_read_time = tailed.last_read_time;
-  std::vector<Successors::Sibling> siblings = search.rotated_siblings(tailed.file.path);
+  std::vector<Successors::Sibling> siblings = search.rotated_siblings(tailed.file.path.str());
   std::erase_if(siblings, [&](const auto& s) { return !name || s.taken || !s.name.newer_than(*name).value_or(false); });
   std::sort(siblings.begin(), siblings.end(),
             [](const auto& a, const auto& b) { return b.name.newer_than(a.name).value_or(false); });
@@ -172,6 +172,7 @@ void FileShard::read_copy(TailedFile& tailed, std::unique_ptr<TailedFile> owned)
   owned->behind = std::exchange(tailed.behind, 0);
   if (std::exchange(tailed.holding, false)) std::erase(holding_, &tailed);
   if (source_of(tailed).stages) tailed.stage_state = source_of(tailed).stages->make_state();
+  count_held(tailed);
   // A compressed one is found by its content after a restart, too; its inode would not say more.
   if (!owned->file.handle->is_gzip()) ledger_.update(owned->file.id, owned->file.identity);
   TailedFile& copy = add(std::move(owned));
@@ -271,6 +272,7 @@ void FileShard::flush_stages(TailedFile& tailed) {
   note_drops(tailed, 0, true);
   metrics_[tailed.file.source]->add(drops_);
   hand_on(tailed);
+  count_held(tailed);
 }
 
 void FileShard::forget(TailedFile& tailed) {
@@ -285,6 +287,7 @@ void FileShard::forget(TailedFile& tailed) {
 void FileShard::drop(TailedFile& tailed) {
   SourceMetrics& metrics = *metrics_[tailed.file.source];
   stop_inflating(tailed);
+  note_held(tailed, 0);
   deleted_->forget(tailed.file.id);
   metrics.open_files.add(-1);
   tailed.path_metrics->leave(tailed.counted_bytes);

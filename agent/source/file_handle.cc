@@ -21,7 +21,7 @@ using pipeline::SharedText;
 using pipeline::system_error;
 
 namespace {
-Result<int> open_descriptor(const std::string& path) {
+Result<int> open_descriptor(const SharedText& path) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd >= 0) return fd;
   if (errno == EMFILE || errno == ENFILE) return fail(Errc::kOverLimit, concat("open ", path, ": too many open files"));
@@ -88,11 +88,12 @@ class FileHandle::Use {
 
 Result<std::shared_ptr<FileHandle>> FileHandle::open(const SharedText& path, OpenFiles* files) {
   TRY_LET(int fd, open_descriptor(path));
-  std::shared_ptr<FileHandle> handle(new FileHandle(fd, files == nullptr ? SharedText() : path, files));
+  auto handle = std::make_shared<FileHandle>(Made(), fd, files == nullptr ? SharedText() : path, files);
   if (files != nullptr) files->opened();
   struct stat status;
-  if (::fstat(fd, &status) != 0) return fail(system_error(concat("stat ", path.str()), errno));
-  if (!S_ISREG(status.st_mode)) return fail(Errc::kInvalid, concat(path.str(), ": not a regular file"));
+  if (::fstat(fd, &status) != 0) return fail(system_error(concat("stat ", path), errno));
+  if (!S_ISREG(status.st_mode)) return fail(Errc::kInvalid, concat(path, ": not a regular file"));
+  handle->key_ = {status.st_dev, status.st_ino};
   return handle;
 }
 
@@ -102,7 +103,8 @@ Result<std::shared_ptr<FileHandle>> FileHandle::open_gzip(const std::string& pat
   return handle;
 }
 
-FileHandle::FileHandle(int fd, SharedText path, OpenFiles* files) : fd_(fd), files_(files), path_(std::move(path)) {}
+FileHandle::FileHandle(Made, int fd, SharedText path, OpenFiles* files)
+    : fd_(fd), files_(files), path_(std::move(path)) {}
 
 FileHandle::~FileHandle() {
   if (is_open()) ::close(fd_);
@@ -119,10 +121,10 @@ Result<FileHandle::Status> FileHandle::status() const {
     return known;
   }
   std::lock_guard lock(files_->mutex());
-  auto named = named_file(AT_FDCWD, path_.str().c_str());
-  if (!named) return fail(system_error(concat("stat ", path_.str()), errno));
+  auto named = named_file(AT_FDCWD, path_.c_str());
+  if (!named) return fail(system_error(concat("stat ", path_), errno));
   if (named->status.key != key_ || named->birth_nanos != birth_nanos_)
-    return fail(Errc::kNotFound, concat(path_.str(), ": another file"));
+    return fail(Errc::kNotFound, concat(path_, ": another file"));
   return named->status;
 }
 
@@ -183,7 +185,6 @@ bool FileHandle::park() {
   const int fd = fd_.load();
   struct stat status;
   if (fd < 0 || path_.empty() || ::fstat(fd, &status) != 0 || status.st_nlink == 0) return false;
-  key_ = {status.st_dev, status.st_ino};
   if (birth_nanos_ == 0) birth_nanos_ = birth_nanos_of(fd, "");
   if (birth_nanos_ == 0) return false;
   fd_.store(-1);
@@ -205,7 +206,7 @@ Result<void> FileHandle::reopen() const {
   if (::fstat(fd, &status) != 0 || InodeKey{status.st_dev, status.st_ino} != key_ ||
       birth_nanos_of(fd, "") != birth_nanos_) {
     ::close(fd);
-    return fail(Errc::kNotFound, concat(path_.str(), ": another file"));
+    return fail(Errc::kNotFound, concat(path_, ": another file"));
   }
   files_->reopened();
   fd_.store(fd);
@@ -231,7 +232,7 @@ std::string FileHandle::watch_path() const {
   const int fd = fd_.load();
   if (fd >= 0) return concat("/proc/self/fd/", fd);
   std::lock_guard lock(files_->mutex());
-  return path_;
+  return path_.str();
 }
 
 }  // namespace agent

@@ -27,7 +27,13 @@ namespace agent {
 class OpenFiles;
 
 class FileHandle {
+  struct Made {
+    explicit Made() = default;
+  };
+
  public:
+  FileHandle(Made, int fd, pipeline::SharedText path, OpenFiles* files);  // by open() alone
+
   // Follows links. `files`: counts it, outlives it; without, the handle cannot be parked.
   static pipeline::Result<std::shared_ptr<FileHandle>> open(const pipeline::SharedText& path,
                                                             OpenFiles* files = nullptr);
@@ -38,6 +44,7 @@ class FileHandle {
   FileHandle(const FileHandle&) = delete;
   FileHandle& operator=(const FileHandle&) = delete;
 
+  InodeKey key() const { return key_; }
   struct Status {
     InodeKey key;
     uint64_t size_bytes = 0;
@@ -71,16 +78,15 @@ class FileHandle {
 
  private:
   class Use;
-  FileHandle(int fd, pipeline::SharedText path, OpenFiles* files);
   pipeline::Result<void> reopen() const;
 
   mutable std::atomic<int> fd_;  // -1: parked
   mutable std::atomic<uint32_t> uses_{0};
   OpenFiles* const files_;
   std::unique_ptr<GzipFile> gzip_;  // null: not compressed
-  InodeKey key_;                    // both are known once it was parked
-  int64_t birth_nanos_ = 0;
-  pipeline::SharedText path_;  // under the mutex of files_
+  InodeKey key_;                    // set in open()
+  int64_t birth_nanos_ = 0;         // known once it was parked
+  pipeline::SharedText path_;       // under the mutex of files_
 };
 
 }  // namespace agent

@@ -45,7 +45,7 @@ class FileLedger {
   // fingerprint of few bytes is believed only in the folder where the file was before; if nothing was read of the file
   // and it was empty or has grown since, only under its name, or a rotation of it: otherwise it is another at a reused
   // inode.
-  virtual std::optional<KnownFile> find(const SourceOptions& source, InodeKey key, const std::string& path,
+  virtual std::optional<KnownFile> find(const SourceOptions& source, InodeKey key, const pipeline::SharedText& path,
                                         std::string_view head, uint64_t size_bytes) = 0;
 
   // Files of former runs that find() has not found. The caller looks for what rotation made of them, and claims those

@@ -1,5 +1,6 @@
 #include "agent/source/file_reader.h"
 
+#include <condition_variable>
 #include <future>
 #include <mutex>
 #include <poll.h>
@@ -30,6 +31,7 @@ class FileReader::Impl {
   }
 
   void start() {
+    scanning_ = true;
     thread_ = std::thread([this] { run(); });
   }
 
@@ -38,8 +40,25 @@ class FileReader::Impl {
       std::lock_guard lock(mutex_);
       stopping_ = true;
     }
+    room_.notify_all();
     wake();
     if (thread_.joinable()) thread_.join();
+  }
+
+  // Offers of a first scan are taken as fast as they come, or their caller waits: many of them take much memory.
+  void post_offer(OfferedFile file) {
+    {
+      std::unique_lock lock(mutex_);
+      room_.wait(lock, [this] { return commands_.size() < kMostOffers || !scanning_ || held_ || stopping_; });
+    }
+    post([this, file = std::move(file)]() mutable { shard.offer(std::move(file)); });
+  }
+  void post_scan_done(std::shared_ptr<const FoundFiles> found) {
+    {
+      std::lock_guard lock(mutex_);
+      scanning_ = false;
+    }
+    post([this, found = std::move(found)]() mutable { shard.scan_done(std::move(found)); });
   }
 
   // False: the thread is stopping, the command will not be run.
@@ -75,6 +94,8 @@ class FileReader::Impl {
   FileShard shard;  // the thread's, once it runs
 
  private:
+  static constexpr size_t kMostOffers = 1000;  // some 300 bytes each
+
   void run() {
     ::pthread_setname_np(::pthread_self(), "reader");
     std::vector<Command> commands;
@@ -85,6 +106,7 @@ class FileReader::Impl {
         if (!held_ || stopping_) commands.swap(commands_);
         if (stopping_) break;
       }
+      room_.notify_all();
       for (Command& command : commands) command();
       auto rest = shard.turn();
       if (!rest || rest->count() > 0) wait(rest);
@@ -108,7 +130,9 @@ class FileReader::Impl {
   const int wake_fd_;
   std::thread thread_;
   std::mutex mutex_;
+  std::condition_variable room_;   // in commands_
   std::vector<Command> commands_;  // under mutex_
+  bool scanning_ = false;          // under mutex_: nothing is read yet, so commands take little time
   bool stopping_ = false;          // under mutex_
   bool held_ = false;              // under mutex_: commands wait for the rest of a change
 };
@@ -130,13 +154,9 @@ void FileReader::start(ReaderEvents& events) {
 
 void FileReader::stop() { impl_->stop(); }
 
-void FileReader::offer(OfferedFile file) {
-  impl_->post([impl = impl_.get(), file = std::move(file)]() mutable { impl->shard.offer(std::move(file)); });
-}
+void FileReader::offer(OfferedFile file) { impl_->post_offer(std::move(file)); }
 
-void FileReader::scan_done(std::shared_ptr<const FoundFiles> found) {
-  impl_->post([impl = impl_.get(), found = std::move(found)]() mutable { impl->shard.scan_done(std::move(found)); });
-}
+void FileReader::scan_done(std::shared_ptr<const FoundFiles> found) { impl_->post_scan_done(std::move(found)); }
 
 void FileReader::rotated(InodeKey key) {
   impl_->post([impl = impl_.get(), key] { impl->shard.rotated(key); });

@@ -6,7 +6,8 @@
 // Thread:  any for the methods below; ports and stages are called on the worker only.
 // Limits:  one block of 256 KiB (more only for a max_line_bytes above that); a few hundred bytes per file. A port that
 //          is full makes others of its source wait for a moment, then it gets its lines later (lagging_sinks.cc); when
-//          all are full, or the memory is, reading stops; never the methods below.
+//          all are full, or the memory is, reading stops; never the methods below, but for offer() between start() and
+//          scan_done(), which waits while a thousand offers do.
 // Errors:  a file that cannot be read is logged, counted and tried again with the next poll.
 #pragma once
 
@@ -18,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/checkpoint/id_map.h"
 #include "agent/checkpoint/records.h"
 #include "agent/sink/memory_budget.h"
 #include "agent/sink/sink.h"
@@ -74,7 +76,7 @@ struct FoundFile {
   std::shared_ptr<FileHandle> handle;  // null: its folder is not there (not mounted yet); it may still be found
   size_t source = 0;
 };
-using FoundFiles = std::map<FileId, FoundFile>;
+using FoundFiles = IdMap<FileId, FoundFile>;
 
 // An unacked batch of a former run that this reader builds again, through ports[port].
 struct RebuildJob {

@@ -42,7 +42,9 @@ FileShard::FileShard(FileReaderOptions options, std::vector<std::shared_ptr<cons
   for (const auto& source : sources_) metrics_.push_back(std::make_unique<SourceMetrics>(metrics, source->name));
 }
 
-FileShard::~FileShard() = default;
+FileShard::~FileShard() {
+  for (auto& [id, tailed] : files_) note_held(*tailed, 0);
+}
 
 // --- what discovery tells
 
@@ -120,6 +122,7 @@ std::optional<std::chrono::nanoseconds> FileShard::turn() {
   }
   close_quiet_files(now);
   expire_held();
+  hand_on_early();
   bool more = reading_ && rebuild_some();
   if (reading_ && pay_some()) more = true;
   if (reading_ && read_dirty(now)) more = true;
@@ -380,6 +383,7 @@ pipeline::UnixNanos FileShard::next_read_time(TailedFile& tailed) const {
 
 // A file with lines unread is not asked: the next of them may go on with what is held. Its next read is.
 void FileShard::note_due(TailedFile& tailed) {
+  count_held(tailed);
   auto due = tailed.stage_state ? tailed.stage_state->due() : std::nullopt;
   if (!due) return;
   *due += tailed.behind;
@@ -442,7 +446,7 @@ std::shared_ptr<PathMetrics> FileShard::path_metrics(const TailedFile& tailed) c
 pipeline::LabelTable::Id FileShard::labels_of(TailedFile& tailed) {
   if (tailed.label_generation == labels_.generation()) return tailed.label_id;
   if (tailed.file.labels.empty() && tailed.file.plain_labels && options_.labels_of)
-    tailed.file.labels = options_.labels_of(source_of(tailed), tailed.file.path);
+    tailed.file.labels = options_.labels_of(source_of(tailed), tailed.file.path.str());
   tailed.label_id = labels_.intern(tailed.file.labels);
   tailed.label_generation = labels_.generation();
   return tailed.label_id;
@@ -459,7 +463,7 @@ std::vector<FileReader::Progress> FileShard::progress() const {
   all.reserve(files_.size() + sleeping_.size());
   sleeping_.for_each([&](FileId id, const SleepingFiles::Sleeper& sleeper) {
     all.push_back({.id = id,
-                   .key = sleeper.key,
+                   .key = sleeper.key(),
                    .path = sleeper.path,
                    .size_bytes = sleeper.position,
                    .read_bytes = sleeper.position});

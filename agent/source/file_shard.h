@@ -135,6 +135,11 @@ class FileShard final : public FileReceiver {
   uint64_t lose_rest(TailedFile& tailed, std::string_view reason);
   [[nodiscard]] uint64_t owed_bytes(const TailedFile& tailed) const;
 
+  // held_bytes.cc
+  void count_held(TailedFile& tailed);
+  void note_held(TailedFile& tailed, uint64_t held);
+  void hand_on_early();
+
   // carried_lines.cc
   void take_over_lines(TailedFile& tailed);
   void carry_over(TailedFile& from, TailedFile& to);
@@ -204,6 +209,7 @@ class FileShard final : public FileReceiver {
   std::vector<TailedFile*> active_;                                  // polled
   std::vector<TailedFile*> dirty_;
   std::vector<TailedFile*> holding_;         // their stages hold entries until StageState::due()
+  uint64_t held_bytes_ = 0;                  // by stages, of all files
   std::map<size_t, TailedFile*> inflating_;  // by source: the compressed file that is read
   std::vector<uint64_t> tokens_;
 

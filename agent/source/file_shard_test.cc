@@ -197,7 +197,7 @@ TEST_SUITE("agent/source") {
     }
     auto open_now = [&] {
       std::string open;
-      for (const auto& [id, file] : s.shard->found()) open += file.handle->is_open() ? "o" : "-";
+      s.shard->found().for_each([&](FileId, const FoundFile& file) { open += file.handle->is_open() ? "o" : "-"; });
       return open;
     };
     s.pass(44s);
@@ -234,7 +234,7 @@ TEST_SUITE("agent/source") {
     s.folder.append("a", "one\n");
     s.offer("a", "a");
     s.pass(1s);
-    for (const auto& [id, file] : s.shard->found()) REQUIRE(file.handle->park());
+    s.shard->found().for_each([](FileId, const FoundFile& file) { REQUIRE(file.handle->park()); });
     s.folder.truncate("a");
     s.folder.append("a", "two and more\n");
     s.pass(11s);

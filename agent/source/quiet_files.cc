@@ -44,7 +44,7 @@ bool FileShard::watch(TailedFile& tailed, nanoseconds now) {
 // Nothing would be missing if all were forgotten but what SleepingFiles keeps, and no other file waits for this one.
 bool FileShard::may_sleep(const TailedFile& tailed) const {
   return tailed.watched && is_read(tailed) && !tailed.at_rest && !tailed.condemned && !tailed.failed && !tailed.waits &&
-         !tailed.dirty && !tailed.holding && tailed.behind == 0 && tailed.lag_bytes == 0 &&
+         !tailed.dirty && !tailed.holding && tailed.behind == 0 && tailed.lag_bytes == 0 && tailed.held_bytes == 0 &&
          tailed.cursor.position == tailed.size_bytes && tailed.counted_bytes == tailed.size_bytes &&
          tailed.kept_end <= tailed.cursor.position && tailed.elders.empty() && !tailed.carried_from &&
          lineages_.at(tailed.file.lineage.value).size() == 1;
@@ -53,6 +53,8 @@ bool FileShard::may_sleep(const TailedFile& tailed) const {
 void FileShard::sleep(TailedFile& tailed) {
   if (!may_sleep(tailed)) return;
   if (tailed.stage_state && source_of(tailed).stages->empty()) tailed.stage_state.reset();
+  if (tailed.path_metrics->is_shared()) tailed.path_metrics.reset();
+  metrics_[tailed.file.source]->sleeping_files.add(1);
   sleeping_.put(take_out(tailed));
 }
 
@@ -70,6 +72,8 @@ TailedFile* FileShard::wake(FileId id, nanoseconds now) {
   std::unique_ptr<TailedFile> owned = sleeping_.take(id);
   if (!owned) return nullptr;
   TailedFile& tailed = insert(std::move(owned));
+  metrics_[tailed.file.source]->sleeping_files.add(-1);
+  if (!tailed.path_metrics) tailed.path_metrics = metrics_[tailed.file.source]->other_paths();
   if (!tailed.stage_state && source_of(tailed).stages) tailed.stage_state = source_of(tailed).stages->make_state();
   note_kept(tailed);
   activate(tailed, now);

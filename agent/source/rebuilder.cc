@@ -21,29 +21,32 @@ Rebuilder::Rebuilder(const std::vector<std::shared_ptr<const SourceOptions>>& so
       batch_(labels) {}
 
 void Rebuilder::add_files(const FoundFiles& files) {
-  for (const auto& [id, file] : files) {
+  files.for_each([&](FileId id, const FoundFile& file) {
     FoundFile& known = files_[id];
     if (is_away(known)) known = file;
-  }
+  });
 }
 
 void Rebuilder::scanned(const FoundFiles& files) {
-  std::erase_if(files_, [](const auto& entry) { return is_away(entry.second); });
+  std::vector<FileId> away;
+  files_.for_each([&](FileId id, const FoundFile& file) {
+    if (is_away(file)) away.push_back(id);
+  });
+  for (FileId id : away) files_.erase(id);
   add_files(files);
 }
 
 bool Rebuilder::may_come(const BatchRecord& record) const {
   return std::any_of(record.segments.begin(), record.segments.end(), [&](const RecordSegment& segment) {
-    auto file = files_.find(segment.file);
-    return file != files_.end() && is_away(file->second);
+    const FoundFile* file = files_.find(segment.file);
+    return file != nullptr && is_away(*file);
   });
 }
 
 bool Rebuilder::can_read(const BatchRecord& record) const {
   return std::all_of(record.segments.begin(), record.segments.end(), [&](const RecordSegment& segment) {
-    auto file = files_.find(segment.file);
-    return file == files_.end() || is_away(file->second) || file->second.handle->is_open() ||
-           file->second.handle->status();
+    const FoundFile* file = files_.find(segment.file);
+    return file == nullptr || is_away(*file) || file->handle->is_open() || file->handle->status();
   });
 }
 
@@ -54,14 +57,14 @@ std::vector<Rebuilder::Lost> Rebuilder::rebuild(const BatchRecord& record, SinkP
   FileId first;
   for (const RecordSegment& segment : record.segments) {
     if (!segment.continues) first = segment.file;
-    auto file = files_.find(segment.file);
+    const FoundFile* file = files_.find(segment.file);
     uint64_t lost = 0;
-    if (file != files_.end() && !is_away(file->second)) {
+    if (file != nullptr && !is_away(*file)) {
       LabelTable::Id labels = labels_.intern(LabelSet::parse(*segment.labels).value_or(LabelSet()));
       for (const LineRange& range : segment.ranges) {
-        lost += read_range(first, segment.file, file->second, labels, range, states, *out);
+        lost += read_range(first, segment.file, *file, labels, range, states, *out);
       }
-      if (lost > 0) metrics_[file->second.source]->lost_bytes.add(lost);
+      if (lost > 0) metrics_[file->source]->lost_bytes.add(lost);
     } else {
       for (const LineRange& range : segment.ranges) lost += range.end - range.begin;
       lost_bytes_.add(lost);

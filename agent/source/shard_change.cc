@@ -56,7 +56,7 @@ void FileShard::change(ReaderChange change) {
 void FileShard::wake_restaged(const std::vector<size_t>& sources) {
   std::vector<FileId> stale;
   sleeping_.for_each([&](FileId id, const SleepingFiles::Sleeper& sleeper) {
-    if (sleeper.stage_state && std::find(sources.begin(), sources.end(), sleeper.source) != sources.end())
+    if (sleeper.stage_state() && std::find(sources.begin(), sources.end(), size_t{sleeper.source}) != sources.end())
       stale.push_back(id);
   });
   for (FileId id : stale) wake(id, clock_.monotonic());
@@ -74,6 +74,7 @@ void FileShard::restage(TailedFile& tailed, const pipeline::StageList* old_stage
   if (old_stages && tailed.stage_state) old_stages->take_held(held, *tailed.stage_state);
   const auto& stages = source_of(tailed).stages;
   tailed.stage_state = stages ? stages->make_state() : nullptr;
+  count_held(tailed);
   if (std::exchange(tailed.holding, false)) std::erase(holding_, &tailed);
   std::vector<ByteRange> lines = lines_of(held);
   if (lines.empty()) return;

@@ -31,11 +31,20 @@ SourceMetrics::SourceMetrics(Registry& registry, const std::string& source)
                                    "Compressed files that were damaged or cut short; what followed is lost.",
                                    {{"source", source}})),
       open_files(registry.gauge("skidway_agent_source_open_files", "Files open for reading.", {{"source", source}})),
+      sleeping_files(registry.gauge("skidway_agent_source_sleeping_files",
+                                    "Of those, files that are read and quiet: they take a hundred bytes or so each.",
+                                    {{"source", source}})),
       lag_bytes(registry.gauge("skidway_agent_source_lag_bytes", "Bytes written to files and not read yet.",
                                {{"source", source}})),
       owed_bytes(registry.gauge("skidway_agent_source_owed_bytes",
                                 "Bytes of lines read for some sinks, to be read again for one that was full.",
                                 {{"source", source}})),
+      held_bytes(registry.gauge("skidway_agent_source_held_bytes",
+                                "Memory that stages take for entries they hold (multiline, dedup).",
+                                {{"source", source}})),
+      handed_on_early(registry.counter("skidway_agent_source_held_entries_early_total",
+                                       "Times that stages handed on early what they held, because of memory_limit.",
+                                       {{"source", source}})),
       registry_(registry),
       source_(source),
       released_bytes_(registry.counter("skidway_agent_source_released_bytes_total",
@@ -49,20 +58,24 @@ SourceMetrics::SourceMetrics(Registry& registry, const std::string& source)
       cri_truncated_(registry.counter("loki_process_cri_lines_truncated_total",
                                       "CRI lines cut because of max_partial_line_size.", {{"source", source}})) {}
 
-void SourceMetrics::add_released(const std::string& path, uint64_t bytes) {
+void SourceMetrics::add_released(std::string_view path, uint64_t bytes) {
   constexpr size_t kMostSeries = 1000;
   released_bytes_.add(bytes);
   released_files_.add();
   const bool named = released_paths_.contains(path) || released_paths_.size() < kMostSeries;
-  if (named) released_paths_.insert(path);
+  if (named) released_paths_.emplace(path);
   registry_
       .counter("skidway_agent_file_lost_bytes_total", "Bytes of a file that were lost, by file and reason.",
                {{"path", named ? path_text(path) : "(others)"}, {"reason", "hold_deleted_bytes"}, {"source", source_}})
       .add(bytes);
 }
 
-std::shared_ptr<PathMetrics> SourceMetrics::of_path(const std::string& path) {
+std::shared_ptr<PathMetrics> SourceMetrics::of_path(std::string_view path) {
   if (*paths_ < kMostPaths) return std::make_shared<PathMetrics>(registry_, source_, path_text(path), paths_);
+  return other_paths();
+}
+
+std::shared_ptr<PathMetrics> SourceMetrics::other_paths() {
   if (!other_paths_) other_paths_ = std::make_shared<PathMetrics>(registry_, source_, "(others)", nullptr);
   return other_paths_;
 }

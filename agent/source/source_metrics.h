@@ -1,10 +1,12 @@
 // SourceMetrics: what one source counts. Thread: any.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "pipeline/base/metrics.h"
 #include "pipeline/stage/drop_counts.h"
@@ -27,16 +29,20 @@ class SourceMetrics {
   pipeline::Counter& read_errors;
   pipeline::Counter& broken_gzip;
   pipeline::Gauge& open_files;
+  pipeline::Gauge& sleeping_files;
   pipeline::Gauge& lag_bytes;
   pipeline::Gauge& owed_bytes;
+  pipeline::Gauge& held_bytes;
+  pipeline::Counter& handed_on_early;
 
   // Unread bytes of a deleted file that was released, which are lost. Counted by file, too, for the first thousand
   // files.
-  void add_released(const std::string& path, uint64_t bytes);
+  void add_released(std::string_view path, uint64_t bytes);
 
   // Of the file at `path`: with series of its own while less than kMostPaths others have that, else shared. Thread:
   // one.
-  std::shared_ptr<PathMetrics> of_path(const std::string& path);
+  std::shared_ptr<PathMetrics> of_path(std::string_view path);
+  std::shared_ptr<PathMetrics> other_paths();  // the shared one
 
   // Adds what the stages counted, and resets it. Thread: one.
   void add(pipeline::DropCounts& drops);
@@ -51,7 +57,7 @@ class SourceMetrics {
   std::shared_ptr<PathMetrics> other_paths_;
   pipeline::Counter& released_bytes_;
   pipeline::Counter& released_files_;
-  std::set<std::string> released_paths_;
+  std::set<std::string, std::less<>> released_paths_;
   pipeline::Counter& cri_flushed_;
   pipeline::Counter& cri_truncated_;
   std::map<std::string, std::pair<pipeline::Counter*, pipeline::Counter*>> dropped_;  // by reason: lines, bytes
@@ -78,6 +84,7 @@ class PathMetrics {
   pipeline::Counter& read_bytes;
   pipeline::Counter& read_lines;
 
+  bool is_shared() const { return live_ == nullptr; }
   // `counted`: what of a file is in the gauge.
   void set_size(uint64_t& counted, uint64_t bytes);
   void leave(uint64_t counted);  // a file is followed no more

@@ -30,7 +30,7 @@ bool alike(const FileIdentity& identity, std::string_view head) {
 
 std::string withdrawn_key(FileId file) { return pipeline::concat(kWithdrawn, file.value); }
 
-bool still_there(const std::string& path, InodeKey key) {
+bool still_there(const SharedText& path, InodeKey key) {
   struct stat status;
   return ::stat(path.c_str(), &status) == 0 && InodeKey{status.st_dev, status.st_ino} == key;
 }
@@ -59,7 +59,7 @@ void StoreLedger::load_withdrawn() {
   }
 }
 
-SharedText StoreLedger::source_name(const std::string& name) { return *source_names_.emplace(name).first; }
+SharedText StoreLedger::source_name(const SharedText& name) { return *source_names_.emplace(name).first; }
 
 FileRecord StoreLedger::file_record(const Record& record) {
   return {.source = record.source,
@@ -74,29 +74,30 @@ FileRecord StoreLedger::file_record(const Record& record) {
 bool StoreLedger::knows(const SourceOptions& source, InodeKey key) const {
   std::lock_guard lock(mutex_);
   for (auto [it, last] = unclaimed_.equal_range(key); it != last; ++it) {
-    if (record_of(it->second).source.str() == source.name && !withdrawn_.contains(it->second)) return true;
+    if (record_of(it->second).source == source.name && !withdrawn_.contains(it->second)) return true;
   }
   return false;
 }
 
-std::optional<KnownFile> StoreLedger::find(const SourceOptions& source, InodeKey key, const std::string& path,
+std::optional<KnownFile> StoreLedger::find(const SourceOptions& source, InodeKey key, const SharedText& path,
                                            std::string_view head, uint64_t size_bytes) {
   std::lock_guard lock(mutex_);
   auto best = unclaimed_.end();
   for (auto [it, last] = unclaimed_.equal_range(key); it != last; ++it) {
     const Record& record = record_of(it->second);
     const FileIdentity& identity = record.identity;
-    if (record.source.str() != source.name || !identity.matches(key, head)) continue;
-    if (identity.is_weak() && !in_same_folder(record.path.str(), path)) continue;
+    if (record.source != source.name || !identity.matches(key, head)) continue;
+    if (identity.is_weak() && !in_same_folder(record.path, path)) continue;
     if (highest_position(it->second, source) > size_bytes) continue;  // shorter than what was read: another file
-    if (is_blank(it->second, source, head) && !is_name_or_rotation(record.path.str(), path)) continue;
+    if (is_blank(it->second, source, head) && !is_name_or_rotation(record.path, path)) continue;
     if (best != unclaimed_.end() && record_of(best->second).identity.fingerprint_bytes >= identity.fingerprint_bytes)
       continue;
     best = it;
   }
   if (best == unclaimed_.end()) return std::nullopt;
+  if (Record& record = *records_.find(best->second); record.path == path) record.path = path;  // one copy of it
   KnownFile known = known_file(best->second, source);
-  known.is_anew = known.path.str() == path && is_blank(known.id, source, head);
+  known.is_anew = known.path == path && is_blank(known.id, source, head);
   if (auto released = released_.find(known.id); released != released_.end()) {
     known.position = released->second.position;  // what is below is on its way, perhaps not acknowledged
     known.cut_line_at = released->second.cut_line_at;
@@ -112,15 +113,14 @@ void StoreLedger::take(FileId file) {
   it = std::find_if(it, last, [&](const auto& entry) { return entry.second == file; });
   if (it != last) unclaimed_.erase(it);
   released_.erase(file);
-  if (withdrawn_.erase(file) > 0) store_.save_cursor(record.source, withdrawn_key(file), "");
+  if (withdrawn_.erase(file) > 0) store_.save_cursor(record.source.str(), withdrawn_key(file), "");
 }
 
 std::vector<KnownFile> StoreLedger::missing(const SourceOptions& source) const {
   std::lock_guard lock(mutex_);
   std::vector<KnownFile> all;
   for (const auto& [key, file] : unclaimed_) {
-    if (record_of(file).source.str() == source.name && !withdrawn_.contains(file))
-      all.push_back(known_file(file, source));
+    if (record_of(file).source == source.name && !withdrawn_.contains(file)) all.push_back(known_file(file, source));
   }
   return all;
 }
@@ -218,7 +218,7 @@ void StoreLedger::release(FileId file, uint64_t position, std::optional<uint64_t
   unclaimed_.emplace(found->identity.key, file);
   released_[file] = {position, cut_line_at};
   withdrawn_.insert(file);
-  store_.save_cursor(found->source, withdrawn_key(file), "1");
+  store_.save_cursor(found->source.str(), withdrawn_key(file), "1");
 }
 
 void StoreLedger::set_sinks(std::vector<Sink*> sinks, std::vector<Sink*> retiring) {
@@ -236,7 +236,7 @@ void StoreLedger::first_scan_done(const std::set<std::string>& sources) {
   std::lock_guard lock(mutex_);
   std::erase_if(unclaimed_, [&](const auto& entry) {
     const Record& record = record_of(entry.second);
-    if (!sources.contains(record.source)) return false;
+    if (!sources.contains(record.source.str())) return false;
     // Not wanted at present; one that is there may be again, and must not be read anew then.
     const bool withdrawn = withdrawn_.contains(entry.second);
     if (withdrawn && still_there(record.path, record.identity.key)) return false;
@@ -252,7 +252,7 @@ void StoreLedger::forget(FileId file) {
   const Record* found = records_.find(file);
   if (found == nullptr) return;
   const Record record = *found;
-  if (withdrawn_.erase(file) > 0) store_.save_cursor(record.source, withdrawn_key(file), "");
+  if (withdrawn_.erase(file) > 0) store_.save_cursor(record.source.str(), withdrawn_key(file), "");
   released_.erase(file);
   copies_.erase({record.identity.key, record.source.str()});
   records_.erase(file);

@@ -25,7 +25,7 @@ class StoreLedger final : public FileLedger {
   StoreLedger(CheckpointStore& store, std::vector<Sink*> sinks);  // SourceOptions::sinks index into `sinks`
 
   bool knows(const SourceOptions& source, InodeKey key) const override;
-  std::optional<KnownFile> find(const SourceOptions& source, InodeKey key, const std::string& path,
+  std::optional<KnownFile> find(const SourceOptions& source, InodeKey key, const pipeline::SharedText& path,
                                 std::string_view head, uint64_t size_bytes) override;
   std::vector<KnownFile> missing(const SourceOptions& source) const override;
   void claim(FileId file) override;
@@ -70,7 +70,7 @@ class StoreLedger final : public FileLedger {
     uint64_t birth_order = 0;
   };
   const Record& record_of(FileId file) const { return *records_.find(file); }  // which is there
-  pipeline::SharedText source_name(const std::string& name);
+  pipeline::SharedText source_name(const pipeline::SharedText& name);
   static FileRecord file_record(const Record& record);
   void load_withdrawn();
   void take(FileId file);

@@ -62,6 +62,7 @@ struct TailedFile {
   int64_t modified_nanos = 0;  // of a compressed file, as of the last look
   uint64_t lag_bytes = 0;      // as counted in the source's gauge
   uint64_t counted_bytes = 0;  // in path_metrics
+  uint64_t held_bytes = 0;     // by its stages, as counted in the memory budget
 
   pipeline::UnixNanos unread_since = 0;    // wall clock: bytes were there that were not read yet
   pipeline::UnixNanos last_read_time = 0;  // of its last line

@@ -54,6 +54,12 @@ struct CriMemory final : StageMemory {
     }
     return lowest;
   }
+  size_t held_bytes() const override {
+    size_t bytes = 0;
+    for (const Partial& partial : partials)
+      bytes += sizeof(Partial) + partial.text.capacity() + partial.pieces.capacity() * sizeof(ByteRange);
+    return bytes;
+  }
   void move_back(uint64_t bytes) override {
     for (Partial& partial : partials) pipeline::move_back(partial.pieces, bytes);
   }

@@ -25,6 +25,9 @@ namespace {
 constexpr size_t kMaxBytes = 64 << 20;
 constexpr size_t kMaxPieces = 1 << 20;  // 24 MiB of places
 
+// Its labels and its place in by_key, roughly.
+constexpr size_t kGroupBytes = 200;
+
 struct DedupOptions {
   std::string source;  // "": the line
   std::string count_name;
@@ -53,6 +56,9 @@ struct DedupMemory final : StageMemory {
   std::optional<uint64_t> open_from() const override {
     if (groups.empty()) return std::nullopt;
     return groups.front().entry.first_byte();
+  }
+  size_t held_bytes() const override {
+    return bytes + pieces * sizeof(ByteRange) + groups.size() * (sizeof(HeldGroup) + kGroupBytes);
   }
   void move_back(uint64_t bytes_back) override {
     for (HeldGroup& group : groups) pipeline::move_back(group.entry.pieces, bytes_back);

@@ -19,6 +19,7 @@ struct MatchMemory final : StageMemory {
   std::vector<Verdict> verdicts;  // of the matchers, by label set
 
   std::optional<uint64_t> open_from() const override { return nested ? nested->open_from() : std::nullopt; }
+  size_t held_bytes() const override { return nested ? nested->held_bytes() : 0; }
   void move_back(uint64_t bytes) override {
     if (nested) nested->move_back(bytes);
   }

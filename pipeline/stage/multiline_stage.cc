@@ -23,6 +23,7 @@ namespace {
 constexpr size_t kMaxBlockBytes = 4 << 20;
 constexpr size_t kMaxBytes = 64 << 20;  // of all blocks of one file; beyond, all are handed on
 constexpr size_t kMaxStreams = 10000;   // of one file, as timestamp has; beyond, all blocks are handed on
+constexpr size_t kStreamBytes = 100;    // its labels, roughly
 constexpr uint32_t kNoRow = std::numeric_limits<uint32_t>::max();
 
 struct MultilineOptions {
@@ -65,6 +66,11 @@ struct MultilineMemory final : StageMemory {
         lowest = stream.held.first_byte();
     }
     return lowest;
+  }
+  size_t held_bytes() const override {
+    size_t lines = 0;
+    for (const Stream& stream : streams) lines += stream.held.pieces.size();
+    return bytes + lines * sizeof(ByteRange) + streams.size() * (sizeof(Stream) + kStreamBytes);
   }
   void move_back(uint64_t bytes_back) override {
     for (Stream& stream : streams) pipeline::move_back(stream.held.pieces, bytes_back);

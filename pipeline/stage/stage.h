@@ -32,6 +32,8 @@ class StageMemory {
   virtual ~StageMemory() = default;
   // The first byte of the tailed file that is in an entry not yet handed on.
   virtual std::optional<uint64_t> open_from() const { return std::nullopt; }
+  // Bytes of memory that entries not yet handed on take, roughly. Cheap: asked after each block.
+  virtual size_t held_bytes() const { return 0; }
   // The next lines are of another file, which goes on where this one ended after `bytes` (it was rotated): what is held
   // stands so much before the begin of that one.
   virtual void move_back(uint64_t /*bytes*/) {}

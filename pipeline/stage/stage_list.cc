@@ -16,6 +16,12 @@ std::optional<uint64_t> StageState::open_from() const {
   return lowest;
 }
 
+size_t StageState::held_bytes() const {
+  size_t bytes = 0;
+  for (const std::unique_ptr<StageMemory>& memory : memories_) bytes += memory->held_bytes();
+  return bytes;
+}
+
 void StageState::move_back(uint64_t bytes) {
   for (const std::unique_ptr<StageMemory>& memory : memories_) memory->move_back(bytes);
 }

@@ -29,6 +29,8 @@ class StageState {
  public:
   // The first byte of the file that is in an entry not yet handed on: a checkpoint never passes it.
   std::optional<uint64_t> open_from() const;
+  // Bytes of memory that entries not yet handed on take.
+  size_t held_bytes() const;
   // See StageMemory.
   void move_back(uint64_t bytes);
   // Whether the next line may belong to one that came before.

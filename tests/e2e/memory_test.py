@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """memory_limit holds for the whole agent: many idle files, a backlog and a dead sink at once; and idle files cost no CPU.
 
-usage: memory_test.py [--files N] [--megabytes N]      (by hand: --files 50000 --megabytes 10000)
+usage: memory_test.py [--files N] [--megabytes N]      (by hand: --megabytes 10000)
 """
 import argparse
 import os
@@ -14,7 +14,7 @@ import programs  # noqa: E402
 LIMIT = 64 << 20
 MOST = LIMIT + LIMIT // 10
 QUIET_CORES = 0.01  # of one, the dead sink's retries included
-OPTIONS = argparse.Namespace(files=10_000, megabytes=1000)
+OPTIONS = argparse.Namespace(files=50_000, megabytes=1000)
 
 
 def resident(pid):

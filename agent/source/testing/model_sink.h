@@ -266,7 +266,7 @@ class ModelLedger final : public FileLedger {
     }
     return false;
   }
-  std::optional<KnownFile> find(const SourceOptions& source, InodeKey key, const std::string& path,
+  std::optional<KnownFile> find(const SourceOptions& source, InodeKey key, const pipeline::SharedText& path,
                                 std::string_view head, uint64_t size_bytes) override {
     std::optional<KnownFile> best;
     for (FileId id : unclaimed_) {
@@ -337,7 +337,7 @@ class ModelLedger final : public FileLedger {
   }
   void finished(FileId file, uint64_t end) override { endings_.emplace_back(file, end); }
   void first_scan_done(const std::set<std::string>& sources) override {
-    std::erase_if(unclaimed_, [&](FileId id) { return sources.contains(disk_.files.at(id).source); });
+    std::erase_if(unclaimed_, [&](FileId id) { return sources.contains(disk_.files.at(id).source.str()); });
   }
   uint64_t last_birth_order() const override {
     uint64_t last = 0;
