@@ -329,6 +329,44 @@ def links():
         print(f"     {host.check()} lines")
 
 
+def several_workers():
+    """four workers and a pattern that matches the rotated names too, rotation without a pause, kill -9: each line once, those of one writer in their order"""
+    with Host() as host:
+        host.agent.kill()
+        with open(host.agent.config, "r+", encoding="utf-8") as f:
+            text = f.read().replace('data_dir =', 'workers = 4\ndata_dir =').replace(f'"{host.folder}/logs/**/*.log"', f'"{host.folder}/logs/*.log*"')
+            text = text.replace('labels = { job = "app" }', 'labels = { job = "app" }\n[[source.stage]]\ntype = "label_drop"\nvalues = ["filename"]')
+            f.seek(0)
+            f.write(text)
+            f.truncate()
+        host.agent.start()
+        names = [f"app{i}" for i in range(6)]
+        for name in names:
+            host.writer(f"{host.folder}/logs/{name}.log", name)
+        until = time.monotonic() + 15
+        rotations = 0
+        while time.monotonic() < until:
+            for name in names:
+                log = f"{host.folder}/logs/{name}.log"
+                for i in range(200, 0, -1):
+                    if os.path.exists(f"{log}.{i}"):
+                        os.rename(f"{log}.{i}", f"{log}.{i + 1}")
+                if os.path.exists(log):
+                    os.rename(log, f"{log}.1")
+                    rotations += 1
+            time.sleep(0.1)
+            if random.random() < 0.02:
+                host.crash(down=random.choice([0, 0.3]))
+        count = host.check()
+        numbers = collections.defaultdict(list)
+        for at, line, _ in sorted(host.server.lines('{job="app"}', 0, time.time_ns() + 10**12)):
+            name, number = line.split()[:2]
+            numbers[name].append(int(number))
+        out_of_order = {name: sum(1 for a, b in zip(all_of, all_of[1:]) if b < a) for name, all_of in numbers.items()}
+        assert set(numbers) == set(names) and not any(out_of_order.values()), (out_of_order, rotations)
+        print(f"     {count} lines through {rotations} rotations")
+
+
 def odd_names_and_deletion():
     """names with odd bytes, a file replaced by a folder, a deleted log that its daemon goes on writing to"""
     with Host() as host:
@@ -356,4 +394,4 @@ def odd_names_and_deletion():
 
 
 if __name__ == "__main__":
-    sys.exit(programs.run_cases([each_way_of_logrotate, copytruncate, kubelet, pieces, links, odd_names_and_deletion]))
+    sys.exit(programs.run_cases([each_way_of_logrotate, copytruncate, kubelet, pieces, links, several_workers, odd_names_and_deletion]))
