@@ -59,6 +59,7 @@ SCRIPTS = [
     ["spool", [sys.executable, f"{HERE}/e2e/spool_test.py"]],
     ["s3 swift", [sys.executable, f"{HERE}/e2e/s3_test.py", "swift"]],
     ["s3 radosgw", [sys.executable, f"{HERE}/e2e/s3_test.py", "radosgw"]],
+    ["needle radosgw", [sys.executable, f"{HERE}/e2e/needle_test.py"]],
     ["restart", [sys.executable, f"{HERE}/e2e/restart_test.py"]],
     ["faults", [sys.executable, f"{HERE}/crash/faults_test.py"]],
     ["failpoints", [sys.executable, f"{HERE}/crash/failpoints_test.py"]],
