@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "pipeline/codec/deflate.h"
+#include "pipeline/codec/lz4_frame.h"
 #include "pipeline/codec/snappy_block.h"
 #include "pipeline/codec/zstd_frame.h"
 
@@ -112,10 +113,11 @@ Result<PushBodyKind> otlp_kind(PushProtocol protocol, std::string_view content_t
     kind.encoding = BodyEncoding::kGzip;
   } else if (content_encoding == "zstd") {
     kind.encoding = BodyEncoding::kZstd;
+  } else if (content_encoding == "lz4") {
+    kind.encoding = BodyEncoding::kLz4;
   } else {
     return fail(Errc::kInvalid,
-                concat("unsupported content encoding ", content_encoding, ": only gzip, lz4 and zstd are supported",
-                       content_encoding == "lz4" ? " by Loki, and here gzip and zstd" : ""));
+                concat("unsupported content encoding ", content_encoding, ": only gzip, lz4 and zstd are supported"));
   }
   return kind;
 }
@@ -161,6 +163,7 @@ Result<std::string_view> decoded_push_body(PushBodyKind kind, std::string_view b
     case BodyEncoding::kSnappy: TRY(pipeline::snappy_uncompress(body, limit_bytes, buffer)); break;
     case BodyEncoding::kGzip: TRY(pipeline::gunzip(body, limit_bytes, buffer)); break;
     case BodyEncoding::kZstd: TRY(pipeline::zstd_decompress_body(body, limit_bytes, buffer)); break;
+    case BodyEncoding::kLz4: TRY(pipeline::lz4_decompress_body(body, limit_bytes, buffer)); break;
     case BodyEncoding::kDeflate: TRY(pipeline::inflate_raw(body, limit_bytes, buffer)); break;
     case BodyEncoding::kGzipSnappy: TRY(with_snappy(pipeline::gunzip)); break;
     case BodyEncoding::kDeflateSnappy: TRY(with_snappy(pipeline::inflate_raw)); break;

@@ -52,7 +52,8 @@ enum class BodyEncoding : uint8_t {
   kDeflate = 3,
   kGzipSnappy = 4,
   kDeflateSnappy = 5,
-  kZstd = 128,  // never in the log
+  kZstd = 128,  // never in the log, as the next
+  kLz4 = 129,
 };
 
 // One accepted push, whole and checked: a replay stores every entry of it without checking again.
