@@ -1,5 +1,7 @@
 #include "server/limits/limit_settings.h"
 
+#include <algorithm>
+
 #include "pipeline/base/concat.h"
 #include "pipeline/base/time_format.h"
 #include "pipeline/match/regex.h"
@@ -128,7 +130,30 @@ void read_retention_stream(ConfigTable table, TenantLimits& limits) {
   }
 }
 
+// Limits of Loki's that would change what is stored or refused, and that nothing here follows: said, not ignored.
+void refuse_foreign_limits(ConfigTable table) {
+  constexpr std::string_view kNoPolicies =
+      "there are no ingestion policies here; limits are per tenant ([limits.tenant.NAME]), and retention_stream is per "
+      "stream";
+  constexpr std::string_view kNoShards =
+      "leave it away: a stream is one stream at any rate here, and is spread over objects and threads without labels";
+  static constexpr std::pair<std::string_view, std::string_view> kForeign[] = {
+      {"shard_streams", kNoShards},
+      {"policy_stream_mapping", kNoPolicies},
+      {"policy_enforced_labels", kNoPolicies},
+      {"policy_override_limits", kNoPolicies},
+      {"block_ingestion_policy_until", kNoPolicies},
+      {"discover_generic_fields", "leave it away: fields are found when they are asked for, by parsers in the query"},
+      {"ingestion_partitions_tenant_shard_size", "leave it away: there are no partitions here"},
+  };
+  const auto given = table.keys();  // has() alone would offer it to who mistypes another
+  for (const auto& [key, instead] : kForeign)
+    if (std::find(given.begin(), given.end(), key) != given.end() && table.has(key))
+      table.error_at(key, concat(key, " is a limit of Loki's that is not supported"), std::string(instead));
+}
+
 TenantLimits read_limits(ConfigTable table, TenantLimits limits) {
+  refuse_foreign_limits(table);
   for (const LimitKey& key : limit_keys()) std::visit(KeyReader{table, key.name, limits}, key.member);
   read_otlp(table.table("otlp_config"), limits.otlp_config);
   if (table.has("blocked_queries")) {

@@ -119,6 +119,9 @@ TEST_CASE("limits: wrong keys and values are named") {
   CHECK(says("[limits]\nblock_ingestion_until = \"tomorrow\"", "is not a time"));
   CHECK(says("[limits]\nblock_ingestion_status_code = 99", "99 is no HTTP status"));
   CHECK(says("[limits]\ningestion_rate_mb = -1", "between 0 and"));
+  CHECK(says("[limits.shard_streams]\nenabled = true", "a stream is one stream at any rate here"));
+  CHECK(says("[limits.tenant.a]\npolicy_enforced_labels = { p = [\"x\"] }", "there are no ingestion policies here"));
+  CHECK_FALSE(says("[limits]\nshard_stream = 1", "shard_streams"));  // nobody is led to what is not supported
 }
 
 TEST_CASE("limits: overrides are read anew while the server runs; a bad file leaves everything as it was") {
