@@ -53,6 +53,7 @@ SCRIPTS = [
     ["syslog", [sys.executable, f"{HERE}/e2e/syslog_test.py"]],
     ["few descriptors", [sys.executable, f"{HERE}/e2e/few_descriptors_test.py"]],
     ["memory", [sys.executable, f"{HERE}/e2e/memory_test.py"]],
+    ["cardinality", [sys.executable, f"{HERE}/e2e/cardinality_test.py"]],
     ["foreign programs push", [sys.executable, f"{HERE}/e2e/foreign_push_test.py"]],
     ["receivers", [sys.executable, f"{HERE}/e2e/receiver_test.py"]],
     ["hub and spoke", [sys.executable, f"{HERE}/e2e/hub_test.py"]],

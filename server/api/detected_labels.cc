@@ -39,12 +39,9 @@ bool is_worth_showing(std::string_view label, const Values& values) {
 
 }  // namespace
 
-std::vector<DetectedLabel> detect_labels(const std::vector<pipeline::LabelSet>& streams) {
-  std::map<std::string_view, Values> by_label;
-  for (const pipeline::LabelSet& stream : streams)
-    for (const auto& [name, value] : stream.labels()) by_label[name].insert(value);
+std::vector<DetectedLabel> LabelDetector::found() const {
   std::vector<DetectedLabel> found;
-  for (const auto& [label, values] : by_label)
+  for (const auto& [label, values] : values_)
     if (is_worth_showing(label, values)) found.push_back({std::string(label), values.size()});
   return found;
 }

@@ -52,7 +52,13 @@ Result<std::string> detected_labels(const ReadCall& call, QueryEngine& engine) {
   if (std::string_view selector = call.form.get("query"); !selector.empty() && selector != "{}")
     query.selectors.emplace_back(selector);
   TRY_LET(auto series, engine.series(query, *call.turn));
-  return with_warnings(detected_labels_answer(detect_labels(series.found)), series.warnings);
+  LabelDetector detector;
+  std::vector<MetadataPair> labels;
+  for (size_t i = 0; i < series.found.size(); ++i) {
+    series.found.labels(i, labels);
+    detector.add(labels);
+  }
+  return with_warnings(detected_labels_answer(detector.found()), series.warnings);
 }
 
 HttpResponse page_not_found() { return HttpResponse::text(404, "404 page not found\n"); }

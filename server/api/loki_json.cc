@@ -140,7 +140,8 @@ void append_point(std::string& out, UnixNanos time, double value) {
   out += "\"]";
 }
 
-void append_labels(std::string& out, const std::vector<Label>& labels) {
+template <class Labels>
+void append_pairs(std::string& out, const Labels& labels) {
   out += '{';
   bool first = true;
   for (const auto& [name, value] : labels) {
@@ -152,6 +153,8 @@ void append_labels(std::string& out, const std::vector<Label>& labels) {
   }
   out += '}';
 }
+
+void append_labels(std::string& out, const std::vector<Label>& labels) { append_pairs(out, labels); }
 
 // What Loki has no name for: a page is 256 KiB of one column.
 std::string pages_json(const QueryStats& s) {
@@ -307,10 +310,15 @@ std::string legacy_streams_answer(const ResultStreams& streams, const QueryStats
   return out += pipeline::concat(",\"stats\":", stats_json(stats), "}\n");
 }
 
-std::string series_answer(const std::vector<LabelSet>& series) {
-  std::string out = R"({"status":"success","data":)";
-  append_list(out, series, [&out](const LabelSet& labels) { append_labels(out, labels.labels()); });
-  return out += "}\n";
+std::string series_answer(const SeriesList& series) {
+  std::string out = R"({"status":"success","data":[)";
+  std::vector<MetadataPair> labels;
+  for (size_t i = 0; i < series.size(); ++i) {
+    if (i > 0) out += ',';
+    series.labels(i, labels);
+    append_pairs(out, labels);
+  }
+  return out += "]}\n";
 }
 
 }  // namespace server

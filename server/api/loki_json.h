@@ -9,6 +9,7 @@
 
 #include "pipeline/model/label_set.h"
 #include "server/query/result.h"
+#include "server/query/stream_labels.h"
 
 namespace server {
 
@@ -29,7 +30,7 @@ std::string legacy_streams_answer(const ResultStreams& streams, const QueryStats
 std::string stats_json(const QueryStats& stats);
 
 // {"status":"success","data":[{"app":"x"}]}
-std::string series_answer(const std::vector<pipeline::LabelSet>& series);
+std::string series_answer(const SeriesList& series);
 
 // {"app":"x"}
 void append_labels(std::string& out, const std::vector<pipeline::Label>& labels);

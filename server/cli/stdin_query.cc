@@ -77,12 +77,10 @@ ReadView view_of(const Lines& lines, const LabelSet& labels) {
   ReadView view;
   view.objects = std::make_shared<CatalogSnapshot>();
   if (lines.columns->slice().empty()) return view;
-  auto stream = std::make_shared<Stream>(Stream{"", labels, labels.text(), pipeline::stream_id("", labels)});
-  HeadRun run{lines.columns, lines.columns->slice(), lines.columns->min_time(), lines.columns->max_time()};
-  HeadPiece piece;
-  piece.last_frame = UINT64_MAX;
-  piece.streams.push_back({std::move(stream), {std::move(run)}});
-  view.head.pieces.push_back(std::move(piece));
+  auto streams = std::make_shared<HeadStreams>();
+  streams->add(Stream::make("", labels),
+               {lines.columns, lines.columns->slice(), lines.columns->min_time(), lines.columns->max_time()});
+  view.head.pieces.push_back({UINT64_MAX, std::move(streams)});
   return view;
 }
 

@@ -32,7 +32,7 @@ MergeInput::MergeInput(std::shared_ptr<const ObjectReader> object, std::vector<u
       erasures_(&erasures),
       damage_(damage),
       erased_(&erased),
-      run_count_(object_->all_runs().size()),
+      run_count_(object_->pages().empty() ? 0 : object_->pages().back().first_run + object_->pages().back().runs),
       labels_(std::make_unique<pipeline::LabelSet>()) {}
 
 Result<MergeInput> MergeInput::open(std::shared_ptr<const ObjectReader> object, UnixNanos first, UnixNanos last,
@@ -41,6 +41,12 @@ Result<MergeInput> MergeInput::open(std::shared_ptr<const ObjectReader> object, 
   MergeInput input(std::move(object), std::move(pages), first, last, erasures, damage, erased);
   TRY(input.next_stream());
   return input;
+}
+
+PageRun MergeInput::run() const {
+  const auto pages = object_->pages();
+  while (run_ >= size_t{pages[page_number_].first_run} + pages[page_number_].runs) ++page_number_;
+  return object_->runs(static_cast<uint32_t>(page_number_))[run_ - pages[page_number_].first_run];
 }
 
 Result<void> MergeInput::consume(size_t rows) {
@@ -118,8 +124,6 @@ void MergeInput::keep(uint32_t first, uint32_t last) {
 
 // The page of run_ into page_.
 Result<void> MergeInput::load_page() {
-  const auto pages = object_->pages();
-  while (run_ >= size_t{pages[page_number_].first_run} + pages[page_number_].runs) ++page_number_;
   const bool is_there = cursor_begun_ && cursor_.page() == page_number_;
   if (is_there && page_is_read_) return {};
   while (!is_there) {

@@ -54,7 +54,7 @@ class MergeInput {
  private:
   MergeInput(std::shared_ptr<const ObjectReader> object, std::vector<uint32_t> pages, UnixNanos first, UnixNanos last,
              const Erasures& erasures, Damage damage, MergeErased& erased);
-  const PageRun& run() const { return object_->all_runs()[run_]; }
+  PageRun run() const;
   Result<void> next_rows();
   Result<void> load_run();
   Result<void> load_page();
@@ -67,7 +67,7 @@ class MergeInput {
   Damage damage_;
   MergeErased* erased_;
   size_t run_ = 0, run_count_ = 0;  // over the whole object
-  size_t page_number_ = 0;          // that of run_
+  mutable size_t page_number_ = 0;  // that of run_, or one before
   bool cursor_begun_ = false, page_is_read_ = false;
   uint32_t tenant_ = 0;
   std::optional<Eraser> eraser_;                     // of tenant_

@@ -34,7 +34,7 @@ Candidates candidates(const CatalogSnapshot& snapshot, const PlanOptions& option
     const uint64_t applied = std::max(summary.deletes_applied, ripe);
     if (summary.level == 0) {
       out.l0[applied].push_back(row);
-    } else if (summary.size < options.target_bytes) {
+    } else if (summary.size < options.target_bytes && summary.streams < options.target_streams) {
       const Period period = common_period(summary.min_time, summary.max_time);
       out.l2[{period, summary.retention_seconds, applied}].push_back(row);
     }

@@ -20,7 +20,8 @@ struct PlanOptions {
   size_t l0_trigger = 8;                       // L0 objects, or L2 objects of one size, that are worth a merge
   size_t most_inputs = 32;                     // bounds the memory of a merge, as does the next
   uint64_t most_directory_bytes = 8ull << 20;  // of all inputs, as stored; several times that in memory
-  uint64_t target_bytes = 128ull << 20;        // objects of that size are finished
+  uint64_t target_bytes = 128ull << 20;        // objects of that size are finished, as are those
+  uint64_t target_streams = 256 << 10;         // of so many streams
   std::chrono::minutes settle{70};             // after the end of a period: late entries have come
   std::chrono::minutes l0_age{10};             // from which two L0 objects are enough
   // How old the l0_trigger oldest must be, unless there are most_inputs: in a burst, waiting for more of them halves

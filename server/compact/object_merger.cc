@@ -146,6 +146,11 @@ class Merger {
       TRY(merge_step());
     }
     for (MergeInput* input : all) TRY(input->next_stream());
+    for (auto it = outputs_.begin(); it != outputs_.end();) {
+      auto next = std::next(it);
+      if (it->second.writer->streams() >= options_.target_streams) TRY(close(it));
+      it = next;
+    }
     return {};
   }
 

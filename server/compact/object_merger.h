@@ -33,6 +33,7 @@ struct MergeOptions {
   size_t most_periods = 24;
   size_t most_outputs = 4;               // open at once
   uint64_t target_bytes = 256ull << 20;  // stored size
+  uint64_t target_streams = 256 << 10;   // bounds the directory, and with it the memory of who writes or reads it
   pipeline::ZstdEffort effort = pipeline::ZstdEffort::kSmall;
   bool with_filter = true;  // a substring filter in each output
 };

@@ -3,8 +3,8 @@
 // Two pieces: the one that grows, and, while a flush runs, the one it writes. An entry is in the head from the moment
 // its frame is synced until the catalogue has its object.
 //
-// Thread:  any; one lock, held for a memcpy of a small push or the move of a large one.
-// Limits:  none of its own: its owner flushes it and holds pushes back by raw_bytes().
+// Thread:  any; one lock, held for a memcpy of a small push, the move of a large one or the copy of what a snapshot
+// takes. Limits:  none of its own: its owner flushes it and holds pushes back by raw_bytes().
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "server/ingest/batch_number.h"
@@ -32,10 +31,10 @@ struct SealedHead {
     uint64_t epoch = 0;
     auto operator<=>(const Producer&) const = default;
   };
-  std::map<std::string, std::vector<HeadStream>> tenants;
+  std::map<std::string, HeadStreams> tenants;
   std::map<Producer, BatchRanges> batches;
   uint64_t last_frame = 0;
-  uint64_t raw_bytes = 0;
+  uint64_t raw_bytes = 0;  // as Head counts them
   uint64_t entries = 0;
 };
 
@@ -60,12 +59,15 @@ class Head {
   std::shared_ptr<const SealedHead> seal();
   void drop_sealed();  // the catalogue has it
 
-  uint64_t raw_bytes() const { return raw_bytes_; }  // of both pieces, with what each entry costs beside its text
+  // What both pieces take in memory: entries, their runs, streams with their labels.
+  uint64_t raw_bytes() const { return raw_bytes_; }
   uint64_t growing_bytes() const { return growing_bytes_; }  // of the one that grows
 
  private:
+  struct Tenant;
   struct Growing;
-  const HeadRun& add_part(const PushedEntries::Part& part, EntrySlice slice, std::shared_ptr<const void> owner);
+  void add_part(Tenant& tenant, const PushedEntries::Part& part, const EntrySlice& slice, uint32_t entries,
+                uint32_t first, std::vector<HeadAddition>* added);
 
   mutable std::mutex mutex_;                  // guards the following
   std::unique_ptr<Growing> growing_;          // never null

@@ -21,7 +21,7 @@ bool HeadBlock::has_room_for(const EntrySlice& entries) const {
          entries.metadata_bytes() <= kMetadataBytes - metadata_offsets_[rows_];
 }
 
-EntrySlice HeadBlock::append(const EntrySlice& entries) {
+uint32_t HeadBlock::append(const EntrySlice& entries) {
   INVARIANT(has_room_for(entries));
   size_t first = rows_, n = entries.size();
   std::copy(entries.times.begin(), entries.times.end(), times_.get() + first);
@@ -36,15 +36,15 @@ EntrySlice HeadBlock::append(const EntrySlice& entries) {
         metadata_offsets_[first] +
         (entries.has_metadata() ? entries.metadata_offsets[i] - entries.metadata_offsets[0] : 0);
   rows_ += n;
-  EntrySlice out;
-  out.times = {times_.get() + first, n};
-  out.offsets = {offsets_.get() + first, n + 1};
-  out.text = text_.get();
-  if (entries.has_metadata()) {
-    out.metadata_offsets = {metadata_offsets_.get() + first, n + 1};
-    out.metadata_text = metadata_.get();
-  }
-  return out;
+  return static_cast<uint32_t>(first);
+}
+
+EntrySlice HeadBlock::entries() const {
+  return {.times = {times_.get(), kRows},
+          .offsets = {offsets_.get(), kRows + 1},
+          .text = text_.get(),
+          .metadata_offsets = {metadata_offsets_.get(), kRows + 1},
+          .metadata_text = metadata_.get()};
 }
 
 }  // namespace server

@@ -22,8 +22,10 @@ class HeadBlock {
   HeadBlock();
 
   bool has_room_for(const EntrySlice& entries) const;
-  // A copy of the entries, behind those of before. Needs room.
-  EntrySlice append(const EntrySlice& entries);
+  // A copy of the entries, behind those of before; the number of the first. Needs room.
+  uint32_t append(const EntrySlice& entries);
+  // Everything it will ever hold: rows that were not appended yet must not be looked at.
+  EntrySlice entries() const;
 
  private:
   size_t rows_ = 0;

@@ -14,9 +14,7 @@ TEST_SUITE_BEGIN("server/ingest");
 namespace {
 
 std::shared_ptr<const Stream> stream_of(std::string tenant, std::string app) {
-  auto labels = pipeline::LabelSet::from({{"app", app}});
-  auto id = pipeline::stream_id(tenant, labels);
-  return std::make_shared<const Stream>(Stream{tenant, labels, labels.text(), id});
+  return Stream::make(tenant, pipeline::LabelSet::from({{"app", app}}));
 }
 
 // One push of one stream.
@@ -32,20 +30,25 @@ PushedEntries push_of(std::shared_ptr<const Stream> stream, std::vector<std::pai
   return out;
 }
 
+std::vector<std::string> lines_of(const HeadStream& stream) {
+  std::vector<std::string> out;
+  for (const HeadRun& run : stream.runs) {
+    for (size_t i = 0; i < run.entries.size(); ++i) {
+      CHECK(run.entries.time(i) >= run.min_time);
+      CHECK(run.entries.time(i) <= run.max_time);
+      if (run.entries.time(i) % 2 == 0) CHECK(run.entries.metadata(i).find("trace") == run.entries.line(i));
+      if (run.entries.time(i) % 2 != 0) CHECK(run.entries.metadata(i).empty());
+      out.emplace_back(run.entries.line(i));
+    }
+  }
+  return out;
+}
+
 std::vector<std::string> lines_of(const HeadSnapshot& snapshot) {
   std::vector<std::string> out;
   for (const HeadPiece& piece : snapshot.pieces) {
-    for (const HeadStream& stream : piece.streams) {
-      for (const HeadRun& run : stream.runs) {
-        for (size_t i = 0; i < run.entries.size(); ++i) {
-          CHECK(run.entries.time(i) >= run.min_time);
-          CHECK(run.entries.time(i) <= run.max_time);
-          if (run.entries.time(i) % 2 == 0) CHECK(run.entries.metadata(i).find("trace") == run.entries.line(i));
-          if (run.entries.time(i) % 2 != 0) CHECK(run.entries.metadata(i).empty());
-          out.emplace_back(run.entries.line(i));
-        }
-      }
-    }
+    for (const HeadStream& stream : *piece.streams)
+      for (std::string& line : lines_of(stream)) out.push_back(std::move(line));
   }
   return out;
 }
@@ -92,11 +95,9 @@ TEST_CASE("head: many small pushes of many streams come out as they went in") {
   }
   auto snapshot = head.snapshot("a");
   REQUIRE(snapshot.pieces.size() == 1);
-  CHECK(snapshot.pieces[0].streams.size() == sent.size());
-  for (const HeadStream& stream : snapshot.pieces[0].streams) {
-    HeadSnapshot one{{HeadPiece{0, {stream}}}};
-    CHECK(lines_of(one) == sent[std::string(*stream.stream->labels.get("app"))]);
-  }
+  CHECK(snapshot.pieces[0].streams->size() == sent.size());
+  for (const HeadStream& stream : *snapshot.pieces[0].streams)
+    CHECK(lines_of(stream) == sent[std::string(*stream.stream->labels().get("app"))]);
 }
 
 TEST_CASE("head: a sealed piece stays visible until the catalogue has it") {

@@ -1,6 +1,7 @@
 #include "server/ingest/l0_writer.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "pipeline/base/failpoint.h"
 #include "server/ingest/batch_number.h"
@@ -19,14 +20,13 @@ bool strictly_rising(const EntrySlice& slice) {
 }
 
 // The runs in an order in which they can be written one after the other as they are; empty where there is none.
-std::vector<const HeadRun*> rising_order(const std::vector<HeadRun>& runs) {
-  std::vector<const HeadRun*> order;
-  order.reserve(runs.size());
-  for (const HeadRun& run : runs) order.push_back(&run);
-  std::sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->min_time < b->min_time; });
+std::vector<HeadRun> rising_order(const HeadRuns& runs) {
+  std::vector<HeadRun> order;
+  for (const HeadRun& run : runs) order.push_back(run);
+  std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.min_time < b.min_time; });
   for (size_t i = 0; i < order.size(); ++i) {
-    if (i > 0 && order[i - 1]->max_time >= order[i]->min_time) return {};
-    if (!strictly_rising(order[i]->entries)) return {};
+    if (i > 0 && order[i - 1].max_time >= order[i].min_time) return {};
+    if (!strictly_rising(order[i].entries)) return {};
   }
   return order;
 }
@@ -74,11 +74,11 @@ Result<void> L0Writer::write(const SealedHead& head, ObjectRow& row) {
   TRY_LET(auto upload, store_.create(row.key));
   ObjectWriter writer(std::move(options), *upload);
   for (const auto& [tenant, streams] : head.tenants) {
-    std::vector<const HeadStream*> sorted;
-    sorted.reserve(streams.size());
-    for (const HeadStream& stream : streams) sorted.push_back(&stream);
-    std::sort(sorted.begin(), sorted.end(), [](auto* a, auto* b) { return a->stream->labels < b->stream->labels; });
-    for (const HeadStream* stream : sorted) TRY(write_stream(writer, *stream));
+    std::vector<uint32_t> order(streams.size());
+    std::iota(order.begin(), order.end(), 0U);
+    std::sort(order.begin(), order.end(),
+              [&](uint32_t a, uint32_t b) { return *streams[a].stream < *streams[b].stream; });
+    for (uint32_t number : order) TRY(write_stream(writer, streams[number]));
   }
   TRY_LET(row.summary, writer.finish());
   TRY(failpoint("l0.before_put"));
@@ -87,15 +87,16 @@ Result<void> L0Writer::write(const SealedHead& head, ObjectRow& row) {
 }
 
 Result<void> L0Writer::write_stream(ObjectWriter& writer, const HeadStream& stream) {
-  const Stream& key = *stream.stream;
+  const std::string_view tenant = stream.stream->tenant();
+  const pipeline::LabelSet labels = stream.stream->labels();
   if (auto order = rising_order(stream.runs); !order.empty()) {
-    for (const HeadRun* run : order) TRY(writer.append(key.tenant, key.labels, run->entries));
+    for (const HeadRun& run : order) TRY(writer.append(tenant, labels, run.entries));
     return {};
   }
   merged_.clear();
   for (const HeadRun& run : stream.runs) merged_.append(run.entries);
   duplicates_.add(merged_.sort_and_dedup());
-  auto written = writer.append(key.tenant, key.labels, merged_);
+  auto written = writer.append(tenant, labels, merged_);
   if (merged_.size() > kKeptRows) merged_ = EntryColumns();
   return written;
 }

@@ -83,8 +83,7 @@ struct CommitterHouse {
     folder = ::mkdtemp(name.data());
     store = std::make_unique<MoodyStore>(*open_local_store(*files, (folder / "store").string()));
     catalog = *open_sqlite_catalog({(folder / "catalog.db").string()}, clock);
-    auto labels = pipeline::LabelSet::from({{"app", "x"}});
-    stream = std::make_shared<const Stream>(Stream{"fake", labels, labels.text(), stream_id("fake", labels)});
+    stream = Stream::make("fake", pipeline::LabelSet::from({{"app", "x"}}));
     options.linger = 10s;  // longer than any test: what comes sooner has another reason
     options.quiet = 5ms;
     options.retry = 5ms;

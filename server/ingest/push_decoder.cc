@@ -99,30 +99,30 @@ class Collector final : public pipeline::PushVisitor {
 
  private:
   void on_unusual_entry(UnixNanos time, std::string_view line, std::span<const Metadata> metadata) {
-    const std::string& stream = verdict_->stream->text;
+    const auto stream = [this] { return verdict_->stream->text(); };
     auto reject = [&](RejectReason reason, std::string text) {
       refusal_text_ = text;
       refusal_ = &refusal_text_;
       out_.rejections.add(reason, std::move(text), 1, line.size() + bytes_of(metadata));
     };
-    if (time < oldest_) return reject(RejectReason::kTooOld, too_old_text(stream, time, oldest_));
-    if (time > newest_) return reject(RejectReason::kTooNew, too_new_text(stream, time));
+    if (time < oldest_) return reject(RejectReason::kTooOld, too_old_text(stream(), time, oldest_));
+    if (time > newest_) return reject(RejectReason::kTooNew, too_new_text(stream(), time));
     if (line.size() > longest_ && limits_.max_line_size_truncate) {
       line = truncated(line);
     } else if (line.size() > longest_) {
-      return reject(RejectReason::kLineTooLong, line_too_long_text(stream, longest_, line.size()));
+      return reject(RejectReason::kLineTooLong, line_too_long_text(stream(), longest_, line.size()));
     }
     auto tidy = tidier_.tidy(metadata);
     if (!tidy) return reject(RejectReason::kInvalidMetadata, tidy.error().message);
     if (!tidy->empty()) {
       if (!limits_.allow_structured_metadata)
-        return reject(RejectReason::kMetadataDisallowed, metadata_disallowed_text(stream));
+        return reject(RejectReason::kMetadataDisallowed, metadata_disallowed_text(stream()));
       uint64_t size = 0;
       for (const auto& [name, value] : *tidy) size += name.size() + value.size();
       if (uint64_t limit = limits_.max_structured_metadata_size; limit > 0 && size > limit)
-        return reject(RejectReason::kMetadataTooLarge, metadata_too_large_text(stream, limit, size));
+        return reject(RejectReason::kMetadataTooLarge, metadata_too_large_text(stream(), limit, size));
       if (uint64_t limit = limits_.max_structured_metadata_entries_count; limit > 0 && tidy->size() > limit)
-        return reject(RejectReason::kMetadataTooMany, metadata_too_many_text(stream, limit, tidy->size()));
+        return reject(RejectReason::kMetadataTooMany, metadata_too_many_text(stream(), limit, tidy->size()));
     }
     if (watches_order_ && !in_order(time, line.size() + bytes_of(metadata))) return;
     if (limits_.increment_duplicate_timestamp) time = made_unique(time);
@@ -168,7 +168,7 @@ class Collector final : public pipeline::PushVisitor {
     if (newest_entry_) activity_->set_newest(tenant_, verdict_->stream->id, *newest_entry_, monotonic_);
     if (late_ == 0) return;
     std::string text = pipeline::concat(late_text_, "user '", tenant_, "', total ignored: ", late_, " out of ", seen_,
-                                        " for stream: ", verdict_->stream->text);
+                                        " for stream: ", verdict_->stream->text());
     out_.rejections.add_last(RejectReason::kTooFarBehind, 400, std::move(text), late_, late_bytes_);
     late_bytes_ = 0;
   }
@@ -321,7 +321,7 @@ std::string encode_push(const PushedEntries& entries) {
       for (auto [name, value] : slice.metadata(row)) metadata.push_back({name, value});
       pipeline::append_push_entry(buffers[i], slice.time(row), slice.line(row), metadata);
     }
-    body.add_stream(part.stream->text, buffers[i].view());
+    body.add_stream(part.stream->text(), buffers[i].view());
   }
   auto fragments = body.fragments();
   return pipeline::snappy_compress(fragments);

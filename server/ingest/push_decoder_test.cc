@@ -77,7 +77,7 @@ TEST_CASE("push: a stream without service_name gets the first of Loki's labels t
     auto decoded = decoder.push({{std::move(labels), {{kNow, "x", {}}}}});
     REQUIRE(decoded);
     REQUIRE(decoded->entries.parts.size() == 1);
-    return decoded->entries.parts[0].stream->text;
+    return decoded->entries.parts[0].stream->text();
   };
   CHECK(stream_of(R"({job="j", app="a"})") == R"({app="a", job="j", service_name="a"})");
   CHECK(stream_of(R"({k8s_job_name="j", x="y"})") == R"({k8s_job_name="j", service_name="j", x="y"})");
@@ -139,8 +139,8 @@ TEST_CASE("push: entries come out by stream, in order, with their metadata") {
   REQUIRE(decoded);
   const PushedEntries& in = decoded->entries;
   REQUIRE(in.parts.size() == 2);
-  CHECK(in.parts[0].stream->text == R"({a="1", b="2"})");
-  CHECK(in.parts[0].stream->tenant == "fake");
+  CHECK(in.parts[0].stream->text() == R"({a="1", b="2"})");
+  CHECK(in.parts[0].stream->tenant() == "fake");
   CHECK(in.parts[0].min_time == kNow - 5);
   CHECK(in.parts[0].max_time == kNow);
   EntrySlice first = in.columns.slice(in.parts[0].begin, in.parts[0].end);
@@ -175,7 +175,7 @@ TEST_CASE("push: every encoding of one body decodes to the same entries") {
     REQUIRE(decoded);
     REQUIRE(decoded->entries.columns.size() == 1);
     CHECK(decoded->entries.columns.slice().line(0) == "line");
-    CHECK(decoded->entries.parts[0].stream->text == R"({app="x"})");
+    CHECK(decoded->entries.parts[0].stream->text() == R"({app="x"})");
   }
 }
 
@@ -343,7 +343,7 @@ TEST_CASE("push: what was kept of a push refused in part is encoded so that it d
   REQUIRE(replayed->entries.columns.size() == 3);
   EntrySlice a = decoded->entries.columns.slice(), b = replayed->entries.columns.slice();
   for (size_t i = 0; i < 3; ++i) CHECK(a.same_entry(i, b, i));
-  CHECK(replayed->entries.parts[1].stream->text == R"({app="y"})");
+  CHECK(replayed->entries.parts[1].stream->text() == R"({app="y"})");
 }
 
 TEST_CASE("push: media types and encodings are negotiated as Loki does") {
@@ -439,7 +439,7 @@ TEST_CASE("push: an OTLP export becomes streams by its resources, as the limits 
       "scopeLogs":[{"logRecords":[{"body":{"stringValue":"hello"},"severityNumber":17}]}]}]})");
   REQUIRE(decoded);
   REQUIRE(decoded->entries.parts.size() == 1);
-  CHECK(decoded->entries.parts[0].stream->text == R"({service_name="s", team="t"})");
+  CHECK(decoded->entries.parts[0].stream->text() == R"({service_name="s", team="t"})");
   EntrySlice rows = decoded->entries.columns.slice();
   CHECK(rows.line(0) == "hello");
   CHECK(rows.time(0) == kNow);

@@ -279,12 +279,12 @@ void PushHandler::admit(const Push& push, const TenantLimits& limits, DecodedPus
     switch (activity_.admit(push.tenant, part.stream->id, limits, bytes, now)) {
       case StreamActivity::Admission::kYes: return false;
       case StreamActivity::Admission::kTooManyStreams:
-        decoded.rejections.add_last(RejectReason::kStreamLimit, 429, stream_limit_text(push.tenant, part.stream->text),
-                                    slice.size(), bytes);
+        decoded.rejections.add_last(RejectReason::kStreamLimit, 429,
+                                    stream_limit_text(push.tenant, part.stream->text()), slice.size(), bytes);
         break;
       case StreamActivity::Admission::kTooFast:
         decoded.rejections.add_last(RejectReason::kPerStreamRateLimit, 429,
-                                    per_stream_rate_text(part.stream->text, limits.per_stream_rate_limit, bytes),
+                                    per_stream_rate_text(part.stream->text(), limits.per_stream_rate_limit, bytes),
                                     slice.size(), bytes);
         break;
     }

@@ -17,7 +17,7 @@ using pipeline::Result;
 namespace {
 
 constexpr size_t kMaxLabelTextBytes = 16 << 20;  // Loki's: beyond, 413
-constexpr size_t kBytesPerStream = 300;          // beside the texts: map nodes, pointers, vectors
+constexpr size_t kBytesPerStream = 300;          // beside the texts: map nodes, pointers, the verdict
 constexpr std::string_view kServiceName = "service_name";
 constexpr std::string_view kReplacementCharacter = "\xef\xbf\xbd";
 
@@ -107,8 +107,7 @@ Result<StreamVerdict> StreamTable::judge(std::string_view tenant, std::string_vi
     return refused(RejectReason::kMissingEnforcedLabels, missing_labels_text(tenant, text, missing));
   StreamVerdict verdict;
   if (auto level = rules.levels().of_labels(labels)) verdict.level = *level;
-  auto id = pipeline::stream_id(tenant, labels);
-  verdict.stream = std::make_shared<const Stream>(Stream{std::string(tenant), std::move(labels), std::move(text), id});
+  verdict.stream = Stream::make(tenant, labels);
   return verdict;
 }
 

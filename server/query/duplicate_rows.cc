@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
-#include <tuple>
-#include <unordered_map>
 
 #include "server/query/hidden_rows.h"
+#include "server/query/shared_streams.h"
 
 namespace server {
 
-using pipeline::Hash128;
 using pipeline::Result;
 using pipeline::UnixNanos;
 
@@ -201,60 +199,64 @@ class DuplicateFinder {
 
 namespace {
 
-// The pieces of each stream that has several.
-std::vector<std::vector<Piece>> pieces_by_stream(const Selection& selection) {
-  std::map<Hash128, std::vector<Piece>> pieces;
-  for (size_t part = 0; part < selection.stored.size(); ++part) {
-    const StoredPart& stored = selection.stored[part];
-    std::unordered_map<uint32_t, Hash128> ids;
-    for (uint32_t ordinal : stored.streams.ordinals)
-      ids[ordinal] = stored.object->labels(stored.object->streams()[ordinal]).hash();
-    for (uint32_t page : stored.pages) {
-      for (const PageRun& run : stored.object->runs(page)) {
-        if (!stored.streams.contains(run.stream) || run.max_time < selection.begin || run.min_time >= selection.end)
-          continue;
-        pieces[ids[run.stream]].push_back(
-            {false, part, page, run.first_row, run.rows, run.min_time, run.max_time, run.stream});
-      }
+void add_stored_pieces(const Selection& selection, const SharedStreams::Member& member, std::vector<Piece>& pieces) {
+  const StoredPart& stored = selection.stored[member.place];
+  const StreamInfo& stream = stored.object->streams()[member.ordinal];
+  auto page = std::lower_bound(stored.pages.begin(), stored.pages.end(), stream.first_page);
+  for (; page != stored.pages.end() && *page <= stream.last_page; ++page) {
+    const auto runs = stored.object->runs(*page);
+    auto run = std::lower_bound(runs.begin(), runs.end(), member.ordinal,
+                                [](const PageRun& r, uint32_t wanted) { return r.stream < wanted; });
+    if (run == runs.end() || run->stream != member.ordinal) continue;
+    if (run->max_time < selection.begin || run->min_time >= selection.end) continue;
+    pieces.push_back(
+        {false, member.place, *page, run->first_row, run->rows, run->min_time, run->max_time, member.ordinal});
+  }
+}
+
+std::vector<Piece> pieces_of(const Selection& selection, SharedStreams::Group group) {
+  std::vector<Piece> pieces;
+  const size_t stored = selection.stored.size();
+  for (const SharedStreams::Member& member : group) {
+    if (member.place < stored) {
+      add_stored_pieces(selection, member, pieces);
+      continue;
     }
+    const EntrySlice& entries = selection.head[member.place - stored].entries;
+    pieces.push_back({true, member.place - stored, 0, 0, static_cast<uint32_t>(entries.size()), entries.times.front(),
+                      entries.times.back(), 0});
   }
-  for (size_t part = 0; part < selection.head.size(); ++part) {
-    const HeadPart& head = selection.head[part];
-    pieces[head.stream->labels.hash()].push_back({true, part, 0, 0, static_cast<uint32_t>(head.entries.size()),
-                                                  head.entries.times.front(), head.entries.times.back(), 0});
-  }
-  std::vector<std::vector<Piece>> out;
-  for (auto& [stream, several] : pieces)
-    if (several.size() > 1) out.push_back(std::move(several));
-  // Streams of the same pages follow each other, so that a page is read about once.
-  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
-    return std::tie(a[0].in_head, a[0].part, a[0].page) < std::tie(b[0].in_head, b[0].part, b[0].page);
-  });
-  return out;
+  return pieces;
 }
 
 }  // namespace
 
 Result<DuplicateRows> DuplicateRows::find(const Selection& selection, QueryTurn& turn, QueryStats& stats) {
   DuplicateRows found;
-  if (selection.stored.size() + selection.head.size() < 2) return found;
-  std::vector<std::vector<Piece>> streams = pieces_by_stream(selection);
-  constexpr size_t kStepStreams = 32;  // what a thread takes at once
-  const size_t threads = std::clamp<size_t>(streams.size() / kStepStreams, 1, turn.width());
-  std::atomic<size_t> next{0};
-  std::mutex mutex;
+  SharedStreams shared(selection);
+  std::vector<SharedStreams::Group> streams;
   Result<void> outcome;
-  turn.run_parts(threads, [&](size_t, QueryTurn& part_turn) {
-    DuplicateFinder finder(selection);
-    Result<void> done;
-    for (size_t at = next.fetch_add(kStepStreams); done && at < streams.size(); at = next.fetch_add(kStepStreams)) {
-      for (size_t i = at; done && i < std::min(at + kStepStreams, streams.size()); ++i)
-        done = finder.look_at_stream(streams[i], part_turn);
-    }
-    std::lock_guard lock(mutex);
-    finder.add_to(found, stats);
-    if (!done) outcome = std::move(done), next = streams.size();
-  });
+  while (outcome) {
+    TRY_LET(const bool more, shared.next_round(streams, turn));
+    if (!more) break;
+    constexpr size_t kStepStreams = 32;  // what a thread takes at once
+    const size_t threads = std::clamp<size_t>(streams.size() / kStepStreams, 1, turn.width());
+    std::atomic<size_t> next{0};
+    std::mutex mutex;
+    turn.run_parts(threads, [&](size_t, QueryTurn& part_turn) {
+      DuplicateFinder finder(selection);
+      Result<void> done;
+      for (size_t at = next.fetch_add(kStepStreams); done && at < streams.size(); at = next.fetch_add(kStepStreams)) {
+        for (size_t i = at; done && i < std::min(at + kStepStreams, streams.size()); ++i) {
+          std::vector<Piece> pieces = pieces_of(selection, streams[i]);
+          done = finder.look_at_stream(pieces, part_turn);
+        }
+      }
+      std::lock_guard lock(mutex);
+      finder.add_to(found, stats);
+      if (!done) outcome = std::move(done), next = streams.size();
+    });
+  }
   TRY(outcome);
   for (auto& [place, rows] : found.pages_) std::sort(rows.begin(), rows.end());
   for (auto& [part, rows] : found.head_) std::sort(rows.begin(), rows.end());

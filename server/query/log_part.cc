@@ -124,8 +124,9 @@ void LogPart::look_at_head(const LogPiece& piece, const Offers& offers) {
   stats.head_bytes += part.entries.line_bytes();
   hidden_now_ = {};
   page_search_.begin_object(nullptr);
-  const Run rows{part.stream->labels,
-                 part.stream->text,
+  const StreamText& stream = text_of(*part.stream);
+  const Run rows{stream.labels,
+                 stream.text,
                  {0, static_cast<uint32_t>(part.entries.size())},
                  uint64_t{search_.selection.stored.size() + piece.part} << 44};
   offer_run(rows, part.entries, select(rows, part.entries), offers);
@@ -155,6 +156,15 @@ const LogPart::StreamText& LogPart::text_of(uint32_t part, uint32_t ordinal) {
   if (fresh) {
     const ObjectReader& object = *search_.selection.stored[part].object;
     at->second.labels = object.labels(object.streams()[ordinal]);
+    at->second.text = at->second.labels.text();
+  }
+  return at->second;
+}
+
+const LogPart::StreamText& LogPart::text_of(const Stream& stream) {
+  auto [at, fresh] = head_texts_.try_emplace(&stream);
+  if (fresh) {
+    at->second.labels = stream.labels();
     at->second.text = at->second.labels.text();
   }
   return at->second;

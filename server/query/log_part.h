@@ -75,6 +75,7 @@ class LogPart {
   }
   void offer_run(const Run& run, const EntrySlice& entries, bool whole, const Offers& offers);
   const StreamText& text_of(uint32_t part, uint32_t ordinal);
+  const StreamText& text_of(const Stream& stream);  // of the head
 
   const LogSearch& search_;
   HiddenRows hidden_;
@@ -82,9 +83,10 @@ class LogPart {
   LabelResults labels_;
   PipelineRun run_;
   PageSearch page_search_;
-  std::map<std::pair<uint32_t, uint32_t>, StreamText> texts_;  // stable addresses
-  std::vector<std::pair<uint32_t, PageCursor>> cursors_;       // by part, of this call
-  std::vector<PageCursor> spare_cursors_;                      // their buffers are used again
+  std::map<std::pair<uint32_t, uint32_t>, StreamText> texts_;  // stable addresses, as the next
+  std::map<const Stream*, StreamText> head_texts_;
+  std::vector<std::pair<uint32_t, PageCursor>> cursors_;  // by part, of this call
+  std::vector<PageCursor> spare_cursors_;                 // their buffers are used again
   std::vector<uint32_t> rows_;
 };
 

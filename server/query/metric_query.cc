@@ -65,7 +65,8 @@ class RangeScan final : public ScanPart {
     stats.head_lines += head.entries.size();
     if (!times_suffice(head.entries.has_metadata())) stats.head_bytes += head.entries.line_bytes();
     const RowRange all{0, static_cast<uint32_t>(head.entries.size())};
-    const bool whole = begin_run(head.stream->labels, head.entries, all, job_.duplicates.of_head(part));
+    if (head_stream_ != head.stream) head_stream_ = head.stream, head_labels_ = head.stream->labels();
+    const bool whole = begin_run(head_labels_, head.entries, all, job_.duplicates.of_head(part));
     add_run(head.entries, all, whole);
   }
 
@@ -85,7 +86,7 @@ class RangeScan final : public ScanPart {
   void begin_object(size_t part) {
     const ObjectReader& object = *job_.selection.stored[part].object;
     part_ = part;
-    stream_labels_.clear();
+    labelled_ = UINT32_MAX;
     search_.begin_object(&object);
     const auto& names = object.metadata_names();
     auto matters = [this](const std::string& name) {
@@ -95,9 +96,11 @@ class RangeScan final : public ScanPart {
   }
 
   const LabelSet& labels_of(const ObjectReader& object, uint32_t ordinal) {
-    auto [at, fresh] = stream_labels_.try_emplace(ordinal);
-    if (fresh) at->second = object.labels(object.streams()[ordinal]);
-    return at->second;
+    if (labelled_ != ordinal) {  // runs come in the order of streams: the last is all that is met again
+      stream_labels_ = object.labels(object.streams()[ordinal]);
+      labelled_ = ordinal;
+    }
+    return stream_labels_;
   }
 
   // Counts a page of which the directory alone says enough: which streams, how many rows, and that their times fall
@@ -299,10 +302,13 @@ class RangeScan final : public ScanPart {
   MetadataGroups groups_;                          // of the page being scanned, where they are used
   std::optional<std::vector<std::string>> names_;  // of metadata that matter; none: all do
   PageSearch search_;
-  size_t part_ = SIZE_MAX;                      // the object scanned last
-  bool metadata_matter_ = false;                // any that it has
-  std::map<uint32_t, LabelSet> stream_labels_;  // of it; stable addresses
-  std::vector<uint32_t> rows_;                  // buffers, used again for every run
+  size_t part_ = SIZE_MAX;          // the object scanned last
+  bool metadata_matter_ = false;    // any that it has
+  uint32_t labelled_ = UINT32_MAX;  // the stream of it that stream_labels_ are of
+  LabelSet stream_labels_;
+  std::shared_ptr<const Stream> head_stream_;  // likewise, of the head
+  LabelSet head_labels_;
+  std::vector<uint32_t> rows_;  // buffers, used again for every run
   std::vector<UnixNanos> times_;
 };
 

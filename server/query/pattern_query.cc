@@ -69,7 +69,7 @@ class PatternPart final : public ScanPart {
     const HeadPart& head = selection_.head[part];
     stats.head_lines += head.entries.size();
     hidden_now_ = {};
-    add_run(head.stream->labels, head.entries, 0);
+    add_run(head.stream->labels(), head.entries, 0);
   }
   Result<void> check() override { return {}; }
 

@@ -1,13 +1,11 @@
 #include "server/query/query_engine.h"
 
 #include <algorithm>
-#include <unordered_set>
 
 #include "server/logql/metric.h"
 #include "server/logql/page_conditions.h"
 #include "server/logql/parser.h"
 #include "server/query/query_admission.h"
-#include "server/query/stream_labels.h"
 
 namespace server {
 
@@ -38,37 +36,6 @@ void shorten(std::vector<std::string>& warnings) {
   const size_t more = warnings.size() - kShown;
   warnings.resize(kShown);
   warnings.push_back(concat("and ", more, " more pages or objects could not be read"));
-}
-
-constexpr size_t kSeriesBeforeSorting = 64 << 10;
-
-// Texts, each once, in any order.
-class TextSet {
- public:
-  void add(std::string_view text) {
-    if (!texts_.contains(text)) texts_.emplace(text);
-  }
-  std::vector<std::string> texts() const { return {texts_.begin(), texts_.end()}; }
-
- private:
-  struct Hash {
-    using is_transparent = void;
-    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-  };
-  std::unordered_set<std::string, Hash, std::equal_to<>> texts_;
-};
-
-template <class T>
-void sort_distinct(std::vector<T>& found) {
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
-}
-
-template <class T>
-Readable<std::vector<T>> distinct(std::vector<T> found, std::vector<std::string> warnings) {
-  sort_distinct(found);
-  shorten(warnings);
-  return {std::move(found), std::move(warnings)};
 }
 
 }  // namespace
@@ -228,49 +195,22 @@ Result<QueryResult> QueryEngine::run_metric(const Asked& asked, const StepGrid& 
 }
 
 Result<Readable<std::vector<std::string>>> QueryEngine::label_names(const StreamQuery& query, QueryTurn& turn) {
-  TextSet names;
-  StreamVisit visit;
-  visit.head = [&](const LabelSet& labels) {
-    for (const auto& [name, value] : labels.labels()) names.add(name);
-  };
-  visit.stored = [&](const ObjectReader& object, const StreamInfo& stream) {
-    for (uint32_t i = 0; i < stream.label_count; ++i) names.add(object.label(stream, i).first);
-  };
-  TRY_LET(auto warnings, for_each_stream(query, views_, readers_, turn, visit));
-  return distinct(names.texts(), std::move(warnings));
+  TRY_LET(auto names, label_names_of(query, {views_, readers_, turn}));
+  shorten(names.warnings);
+  return names;
 }
 
 Result<Readable<std::vector<std::string>>> QueryEngine::label_values(const StreamQuery& query, std::string_view name,
                                                                      QueryTurn& turn) {
-  TextSet values;
-  StreamVisit visit;
-  visit.head = [&](const LabelSet& labels) {
-    if (auto value = labels.get(name)) values.add(*value);
-  };
-  visit.stored = [&](const ObjectReader& object, const StreamInfo& stream) {
-    for (uint32_t i = 0; i < stream.label_count; ++i) {
-      const auto [label, value] = object.label(stream, i);
-      if (label == name) values.add(value);
-    }
-  };
-  TRY_LET(auto warnings, for_each_stream(query, views_, readers_, turn, visit));
-  return distinct(values.texts(), std::move(warnings));
+  TRY_LET(auto values, label_values_of(query, name, {views_, readers_, turn}));
+  shorten(values.warnings);
+  return values;
 }
 
-Result<Readable<std::vector<LabelSet>>> QueryEngine::series(const StreamQuery& query, QueryTurn& turn) {
-  std::vector<LabelSet> found;
-  size_t most = kSeriesBeforeSorting;
-  auto add = [&](LabelSet labels) {
-    found.push_back(std::move(labels));
-    if (found.size() < most) return;
-    sort_distinct(found);  // the same streams are in many objects
-    most = std::max(kSeriesBeforeSorting, 2 * found.size());
-  };
-  StreamVisit visit;
-  visit.head = add;
-  visit.stored = [&](const ObjectReader& object, const StreamInfo& stream) { add(object.labels(stream)); };
-  TRY_LET(auto warnings, for_each_stream(query, views_, readers_, turn, visit));
-  return distinct(std::move(found), std::move(warnings));
+Result<Readable<SeriesList>> QueryEngine::series(const StreamQuery& query, QueryTurn& turn) {
+  TRY_LET(auto series, series_of(query, {views_, readers_, turn}));
+  shorten(series.warnings);
+  return series;
 }
 
 Result<Readable<std::vector<PatternSeries>>> QueryEngine::patterns(const std::string& tenant, const std::string& query,

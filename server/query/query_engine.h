@@ -23,6 +23,7 @@
 #include "server/query/pattern_query.h"
 #include "server/query/reader_cache.h"
 #include "server/query/result.h"
+#include "server/query/stream_labels.h"
 #include "server/query/volume.h"
 
 namespace server {
@@ -53,14 +54,6 @@ struct InstantQuery {
   pipeline::UnixNanos asked_at = INT64_MAX;
 };
 
-// Streams with entries in [start, end], the end included; matchers of several selectors are joined by "or". No
-// selector: all streams.
-struct StreamQuery {
-  std::string tenant;
-  std::vector<std::string> selectors;
-  pipeline::UnixNanos start = 0, end = 0;
-};
-
 class QueryEngine {
  public:
   // `limits`: of tenants; outlives the engine.
@@ -79,7 +72,7 @@ class QueryEngine {
   pipeline::Result<Readable<std::vector<std::string>>> label_names(const StreamQuery& query, QueryTurn& turn);
   pipeline::Result<Readable<std::vector<std::string>>> label_values(const StreamQuery& query, std::string_view name,
                                                                     QueryTurn& turn);
-  pipeline::Result<Readable<std::vector<pipeline::LabelSet>>> series(const StreamQuery& query, QueryTurn& turn);
+  pipeline::Result<Readable<SeriesList>> series(const StreamQuery& query, QueryTurn& turn);
 
   // How much there is (volume.h).
   pipeline::Result<Readable<VolumeTotals>> volume_totals(const VolumeSelection& selection, QueryTurn& turn);

@@ -65,7 +65,7 @@ size_t ResultKeys::cell_of(UnixNanos time) const {
 void ResultKeys::note_head() {
   std::vector<int32_t> begins(kCells + 1);  // runs that begin in a cell, less those that ended before it
   for (const HeadPiece& piece : view_.head.pieces)
-    for (const HeadStream& stream : piece.streams)
+    for (const HeadStream& stream : *piece.streams)
       for (const HeadRun& run : stream.runs) {
         if (!reach_.touches(run.min_time, run.max_time)) continue;
         ++begins[cell_of(std::max(run.min_time, reach_.first))];

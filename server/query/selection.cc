@@ -33,11 +33,11 @@ void add_head_run(Selection& selection, const std::shared_ptr<const Stream>& str
 
 void select_head(Selection& selection, const HeadSnapshot& head, std::span<const Matcher> matchers, QueryStats& stats) {
   for (const HeadPiece& piece : head.pieces) {
-    for (const HeadStream& stream : piece.streams) {
-      if (!pipeline::matches_all(matchers, stream.stream->labels)) continue;
+    for (const HeadStream& stream : *piece.streams) {
+      if (!matches_all(matchers, *stream.stream)) continue;
       const UnixNanos begin = selection.erasures == nullptr
                                   ? selection.begin
-                                  : std::max(selection.begin, selection.erasures->cutoff(stream.stream->labels));
+                                  : std::max(selection.begin, selection.erasures->cutoff(stream.stream->labels()));
       ++stats.head_streams;
       ++stats.streams;
       if (begin >= selection.end) continue;  // all of that time is past the stream's retention
@@ -110,6 +110,13 @@ void select_object(Selection& selection, const ObjectRow& row, QueryContext& con
 
 }  // namespace
 
+bool matches_all(std::span<const Matcher> matchers, const Stream& stream) {
+  const MetadataView labels = stream.label_views();
+  return std::all_of(matchers.begin(), matchers.end(), [&](const Matcher& matcher) {
+    return matcher.matches(labels.find(matcher.name()).value_or(std::string_view()));
+  });
+}
+
 bool holds_tenant(const ObjectSummary& summary, std::string_view tenant) {
   return std::binary_search(summary.tenants.begin(), summary.tenants.end(), tenant);
 }
@@ -121,7 +128,8 @@ std::string unreadable_object(const pipeline::Error& error) {
 std::vector<LabelTest> label_tests(std::span<const Matcher> matchers) {
   std::vector<LabelTest> tests;
   for (const Matcher& matcher : matchers) {
-    tests.push_back({matcher.name(), [&matcher](std::string_view value) { return matcher.matches(value); }});
+    tests.push_back(
+        {matcher.name(), [&matcher](std::string_view value) { return matcher.matches(value); }, matcher.only_values()});
   }
   return tests;
 }

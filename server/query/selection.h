@@ -42,6 +42,9 @@ struct Selection {
 Selection select_parts(QueryContext& context, std::span<const pipeline::Matcher> matchers, pipeline::UnixNanos begin,
                        pipeline::UnixNanos end, std::span<const PageCondition> conditions = {});
 
+// All of them match the labels of the stream.
+bool matches_all(std::span<const pipeline::Matcher> matchers, const Stream& stream);
+
 bool holds_tenant(const ObjectSummary& summary, std::string_view tenant);
 
 // The warning that an answer carries for an object that could not be opened.

@@ -7,6 +7,7 @@
 #include "server/erase/erasures.h"
 #include "server/logql/parser.h"
 #include "server/query/selection.h"
+#include "server/query/stream_sum.h"
 #include "server/store/volume_counter.h"
 
 namespace server {
@@ -20,16 +21,20 @@ using pipeline::UnixNanos;
 
 namespace {
 
+using Labels = std::vector<MetadataPair>;  // of a stream: name and value, sorted
+
 // Told of every selected stream and of what it holds.
 class Visitor {
  public:
   virtual ~Visitor() = default;
-  virtual void begin_stream(const LabelSet& labels) = 0;
+  virtual void begin_stream(const Labels& labels) = 0;
   // A whole piece of the stream begun last, which touches the edges: all its entries lie in [min, max]. False: it is to
   // be told by its parts.
   virtual bool add_whole(UnixNanos min, UnixNanos max, uint64_t entries, uint64_t bytes) = 0;
   // A part of it; numbers are fractions where a boundary cuts a run.
   virtual void add(size_t bucket, double entries, double bytes) = 0;
+  // Asked after each stream: an error ends the walk.
+  virtual Result<void> check() const { return {}; }
 };
 
 class Walk {
@@ -52,6 +57,8 @@ class Walk {
         for (uint32_t ordinal : (*object)->select(selection_.tenant, tests).ordinals) {
           if (eraser && is_erased(**object, ordinal, *eraser)) continue;
           stored_stream(**object, ordinal);
+          TRY(visitor_.check());
+          if (++streams_ % kBetweenBreaths == 0) TRY(turn.breathe());
         }
       } else {
         objects_missing_ = objects_missing_ || object.error().code == Errc::kNotFound;
@@ -63,13 +70,15 @@ class Walk {
   bool objects_missing() const { return objects_missing_; }  // one was deleted meanwhile
   std::vector<std::string> take_warnings() { return std::move(warnings_); }
 
-  void head(const HeadSnapshot& head) {
+  Result<void> head(const HeadSnapshot& head) {
     for (const HeadPiece& piece : head.pieces) {
-      for (const HeadStream& stream : piece.streams) {
-        if (!pipeline::matches_all(matchers_, stream.stream->labels)) continue;
+      for (const HeadStream& stream : *piece.streams) {
+        if (!matches_all(matchers_, *stream.stream)) continue;
         head_stream(stream);
+        TRY(visitor_.check());
       }
     }
+    return {};
   }
 
  private:
@@ -92,12 +101,14 @@ class Walk {
   void stored_stream(const ObjectReader& object, uint32_t ordinal) {
     const StreamInfo& stream = object.streams()[ordinal];
     if (stream.max_time < edges_.front() || stream.min_time >= edges_.back()) return;
-    visitor_.begin_stream(object.labels(stream));
+    labels_.clear();
+    for (uint32_t i = 0; i < stream.label_count; ++i) labels_.push_back(object.label(stream, i));
+    visitor_.begin_stream(labels_);
     if (visitor_.add_whole(stream.min_time, stream.max_time, stream.rows, stream.volume_bytes)) return;
     const auto rows = static_cast<double>(stream.rows), bytes = static_cast<double>(stream.volume_bytes);
     if (in_one_bucket(stream.min_time, stream.max_time)) return visitor_.add(bucket_of(stream.min_time), rows, bytes);
     for (uint32_t page = stream.first_page; page <= stream.last_page; ++page) {
-      std::span<const PageRun> runs = object.runs(page);
+      const auto runs = object.runs(page);
       auto run = std::lower_bound(runs.begin(), runs.end(), ordinal,
                                   [](const PageRun& r, uint32_t wanted) { return r.stream < wanted; });
       if (run != runs.end() && run->stream == ordinal)
@@ -128,7 +139,9 @@ class Walk {
       volume.add(run.entries);
     }
     if (max < edges_.front() || min >= edges_.back()) return;
-    visitor_.begin_stream(stream.stream->labels);
+    labels_.clear();
+    for (const MetadataPair& label : stream.stream->label_views()) labels_.push_back(label);
+    visitor_.begin_stream(labels_);
     if (visitor_.add_whole(min, max, entries, volume.bytes())) return;
     const double share = raw == 0 ? 0 : static_cast<double>(volume.bytes()) / static_cast<double>(raw);
     for (const HeadRun& run : stream.runs) head_run(run, share);
@@ -152,6 +165,9 @@ class Walk {
   const std::vector<UnixNanos>& edges_;
   std::span<const Matcher> matchers_;
   Visitor& visitor_;
+  static constexpr size_t kBetweenBreaths = 8192;
+  size_t streams_ = 0;
+  Labels labels_;
   std::vector<std::string> warnings_;
   bool objects_missing_ = false;
 };
@@ -167,7 +183,7 @@ auto walk(const VolumeSelection& selection, const ReadViewSource& views, ReaderC
     TRY_LET(ReadView view, views(selection.tenant));
     TRY(walk.objects(view, readers, turn));
     if (walk.objects_missing() && !fresh) continue;
-    walk.head(view.head);
+    TRY(walk.head(view.head));
     auto warnings = walk.take_warnings();
     if (!view.incomplete.empty()) warnings.push_back(view.incomplete);
     return Readable<decltype(make())>{std::move(visitor), std::move(warnings)};
@@ -182,8 +198,10 @@ class Totals final : public Visitor {
   explicit Totals(const VolumeSelection& selection)
       : start_(selection.edges.front() / kMilli), end_(selection.edges.back() / kMilli) {}
 
-  void begin_stream(const LabelSet& labels) override {
-    stream_ = labels.hash();
+  void begin_stream(const Labels& labels) override {
+    StreamSum sum;
+    for (const auto& [name, value] : labels) sum.add(name, value);
+    stream_ = sum.sum();
     ++pieces_;
   }
   bool add_whole(UnixNanos min, UnixNanos max, uint64_t entries, uint64_t bytes) override {
@@ -223,49 +241,66 @@ class Totals final : public Visitor {
 
 class Groups final : public Visitor {
  public:
-  Groups(const VolumeGrouping& grouping, size_t buckets) : grouping_(grouping), buckets_(buckets) {}
+  // `max_series`: 0 is no limit.
+  Groups(const VolumeGrouping& grouping, size_t buckets, uint32_t max_series)
+      : grouping_(grouping), buckets_(buckets), max_series_(max_series) {}
 
-  void begin_stream(const LabelSet& labels) override {
+  void begin_stream(const Labels& labels) override {
     current_.clear();
     if (grouping_.by == VolumeGrouping::By::kLabel) {
-      for (const auto& [name, value] : labels.labels())
-        if (is_listed(name)) current_.push_back(&groups_[{{name, ""}}]);
+      for (const auto& [name, value] : labels)
+        if (is_listed(name)) current_.push_back(&groups_[{{std::string(name), ""}}]);
     } else {
       std::vector<pipeline::Label> key;
-      for (const pipeline::Label& label : labels.labels())
-        if (is_listed(label.first)) key.push_back(label);
+      for (const auto& [name, value] : labels)
+        if (is_listed(name)) key.emplace_back(name, value);
       current_.push_back(&groups_[std::move(key)]);
     }
   }
   bool add_whole(UnixNanos, UnixNanos, uint64_t, uint64_t) override { return false; }
   void add(size_t bucket, double, double bytes) override {
-    for (std::vector<double>* group : current_) {
-      if (group->empty()) group->resize(buckets_);
-      (*group)[bucket] += bytes;
+    for (Group* group : current_) {
+      if (group->bytes.empty()) group->bytes.resize(buckets_);
+      double& sum = group->bytes[bucket];
+      sum += bytes;
+      if (!group->counted && rounded(sum) > 0) group->counted = true, ++counted_;
     }
+  }
+
+  // Sooner than at the end: there may be a million.
+  Result<void> check() const override {
+    if (max_series_ == 0 || counted_ <= max_series_) return {};
+    return fail(Errc::kOverLimit,
+                pipeline::concat("the query hit the max number of series limit (limit: ", max_series_, " series)"));
   }
 
   std::vector<VolumeSeries> finish() const {
     std::vector<VolumeSeries> series;
-    for (const auto& [labels, bytes] : groups_) {
-      VolumeSeries one{labels, {}};
-      for (double b : bytes) one.bytes.push_back(static_cast<uint64_t>(b + 0.5));
-      if (std::any_of(one.bytes.begin(), one.bytes.end(), [](uint64_t b) { return b > 0; }))
-        series.push_back(std::move(one));
+    for (const auto& [labels, group] : groups_) {
+      if (!group.counted) continue;
+      VolumeSeries& one = series.emplace_back(VolumeSeries{labels, {}});
+      for (double b : group.bytes) one.bytes.push_back(rounded(b));
     }
     return series;
   }
 
  private:
-  bool is_listed(const std::string& name) const {
+  struct Group {
+    std::vector<double> bytes;  // by bucket; empty: none yet
+    bool counted = false;       // has any that are not rounded away
+  };
+  static uint64_t rounded(double bytes) { return static_cast<uint64_t>(bytes + 0.5); }
+  bool is_listed(std::string_view name) const {
     return grouping_.all_labels ||
            std::find(grouping_.labels.begin(), grouping_.labels.end(), name) != grouping_.labels.end();
   }
 
   const VolumeGrouping& grouping_;
   const size_t buckets_;
-  std::map<std::vector<pipeline::Label>, std::vector<double>> groups_;
-  std::vector<std::vector<double>*> current_;  // those that the stream counts for
+  const uint32_t max_series_;
+  size_t counted_ = 0;  // groups that will be series
+  std::map<std::vector<pipeline::Label>, Group> groups_;
+  std::vector<Group*> current_;  // those that the stream counts for
 };
 
 }  // namespace
@@ -279,8 +314,8 @@ Result<Readable<VolumeTotals>> volume_totals(const VolumeSelection& selection, c
 Result<Readable<std::vector<VolumeSeries>>> volumes(const VolumeSelection& selection, const VolumeGrouping& grouping,
                                                     uint32_t max_series, const ReadViewSource& views,
                                                     ReaderCache& readers, QueryTurn& turn) {
-  TRY_LET(auto groups,
-          walk(selection, views, readers, turn, [&] { return Groups(grouping, selection.edges.size() - 1); }));
+  TRY_LET(auto groups, walk(selection, views, readers, turn,
+                            [&] { return Groups(grouping, selection.edges.size() - 1, max_series); }));
   std::vector<VolumeSeries> series = groups.found.finish();
   if (max_series != 0 && series.size() > max_series) {
     return fail(Errc::kOverLimit,

@@ -56,6 +56,8 @@ class FrontDecoder {
   std::string before_;
 };
 
+constexpr size_t kUsualLabels = 4;  // of a stream
+
 // A count of things that take at least one byte each.
 bool take_count(ByteReader& reader, uint64_t& count) {
   count = reader.varint();
@@ -98,7 +100,8 @@ bool take_columns(ByteReader& reader, ColumnEnds& ends, PageInfo& page) {
 }
 
 bool take_runs(ByteReader& reader, uint64_t count, uint32_t& stream, PageInfo& page, ObjectDirectory& directory) {
-  page.first_run = static_cast<uint32_t>(directory.runs.size());
+  const auto number = static_cast<uint32_t>(directory.pages.size());
+  page.first_run = number == 0 ? 0 : directory.pages.back().first_run + directory.pages.back().runs;
   page.runs = static_cast<uint32_t>(count);
   bool ok = true;
   uint64_t row = 0;
@@ -114,7 +117,8 @@ bool take_runs(ByteReader& reader, uint64_t count, uint32_t& stream, PageInfo& p
     row += run.rows;
     page.min_time = i == 0 ? run.min_time : std::min(page.min_time, run.min_time);
     page.max_time = i == 0 ? run.max_time : std::max(page.max_time, run.max_time);
-    directory.runs.push_back(run);
+    if (i == 0) page.first_stream = stream;
+    if (!directory.streams.add_run(number, run)) return false;
   }
   return row == page.rows;
 }
@@ -162,13 +166,13 @@ std::string encode_streams(const ObjectDirectory& directory) {
   for (const std::string& tenant : directory.summary.tenants) append_sized(out, tenant);
   append_varint(out, directory.streams.size());
   uint32_t tenant = 0;
-  for (const StreamInfo& stream : directory.streams) {
+  for (const StreamInfo& stream : directory.streams.all()) {
     append_varint(out, stream.tenant - tenant);
     tenant = stream.tenant;
     append_varint(out, stream.label_count);
     for (uint32_t i = 0; i < stream.label_count; ++i) {
-      auto [name, value] = directory.labels[stream.first_label + i];
-      append_varint(out, name);
+      const uint32_t value = directory.labels[stream.first_label + i];
+      append_varint(out, directory.name_of(value));
       append_varint(out, value);
     }
     append_varint(out, distance(directory.summary.min_time, stream.min_time));
@@ -189,6 +193,7 @@ bool decode_streams(std::string_view raw, ObjectDirectory& directory) {
   if (!take_count(reader, count)) return false;
   directory.summary.streams = count;
   directory.streams.reserve(count);
+  directory.labels.reserve(std::min<size_t>(raw.size() / 2, count * kUsualLabels));
   uint32_t tenant = 0;
   bool ok = true;
   for (; count > 0 && ok && reader.ok(); --count) {
@@ -200,8 +205,11 @@ bool decode_streams(std::string_view raw, ObjectDirectory& directory) {
     stream.first_label = static_cast<uint32_t>(directory.labels.size());
     stream.label_count = static_cast<uint32_t>(label_count);
     for (; label_count > 0; --label_count) {
-      uint32_t name = take32(reader, ok);
-      directory.labels.emplace_back(name, take32(reader, ok));
+      const uint32_t name = take32(reader, ok), value = take32(reader, ok);
+      if (!ok || name >= directory.names.size()) return false;
+      const ObjectDirectory::Name& of = directory.names[name];
+      if (value < of.first_value || value - of.first_value >= of.values) return false;
+      directory.labels.push_back(value);
     }
     stream.min_time = plus(directory.summary.min_time, reader.varint());
     stream.max_time = plus(stream.min_time, reader.varint());
@@ -209,20 +217,20 @@ bool decode_streams(std::string_view raw, ObjectDirectory& directory) {
     stream.volume_bytes = stream.raw_bytes = reader.varint();
     stream.first_page = take32(reader, ok);
     stream.last_page = stream.first_page + take32(reader, ok);
-    directory.streams.push_back(stream);
+    if (tenant >= directory.summary.tenants.size() || !directory.streams.add(stream)) return false;
   }
   return ok && reader.ok() && reader.at_end();
 }
 
 std::string encode_volumes(const ObjectDirectory& directory) {
   std::string out;
-  for (const StreamInfo& stream : directory.streams) append_varint(out, stream.volume_bytes);
+  for (const StreamInfo& stream : directory.streams.all()) append_varint(out, stream.volume_bytes);
   return out;
 }
 
 bool decode_volumes(std::string_view raw, ObjectDirectory& directory) {
   ByteReader reader(raw);
-  for (StreamInfo& stream : directory.streams) stream.volume_bytes = reader.varint();
+  for (uint32_t i = 0; i < directory.streams.size(); ++i) directory.streams.set_volume(i, reader.varint());
   return reader.ok() && reader.at_end();
 }
 
@@ -244,8 +252,7 @@ std::string encode_pages(const ObjectDirectory& directory) {
       append_fixed<uint32_t>(out, stored.checksum);
       ends.end[i] = stored.offset + stored.length;
     }
-    for (uint32_t i = 0; i < page.runs; ++i) {
-      const PageRun& run = directory.runs[page.first_run + i];
+    for (const PageRun& run : directory.runs(page)) {
       append_varint(out, run.stream - stream);
       stream = run.stream;
       append_varint(out, run.rows);
@@ -358,10 +365,13 @@ bool decode_origin(std::string_view raw, ObjectDirectory& directory) {
 namespace {
 
 // Names and values are numbered in their order, so numbers compare as the labels do.
-bool stream_before(const ObjectDirectory& directory, const StreamInfo& a, const StreamInfo& b) {
-  if (a.tenant != b.tenant) return a.tenant < b.tenant;
-  auto labels = [&](const StreamInfo& s) { return directory.labels.begin() + s.first_label; };
-  return std::lexicographical_compare(labels(a), labels(a) + a.label_count, labels(b), labels(b) + b.label_count);
+bool rises(const ObjectDirectory& directory, size_t stream) {
+  const StreamList& streams = directory.streams;
+  if (streams.tenant(stream - 1) != streams.tenant(stream)) return true;
+  const auto labels = directory.labels.begin();
+  const auto end = [&](size_t s) { return labels + streams.labels_end(s); };
+  return std::lexicographical_compare(labels + streams.first_label(stream - 1), end(stream - 1),
+                                      labels + streams.first_label(stream), end(stream));
 }
 
 // Everything is sorted as format.h says: what merging relies on.
@@ -381,11 +391,7 @@ bool is_ordered(const ObjectDirectory& directory) {
     if (tenants[i - 1] >= tenants[i]) return false;
   }
   for (size_t i = 1; i < directory.streams.size(); ++i) {
-    if (!stream_before(directory, directory.streams[i - 1], directory.streams[i])) return false;
-  }
-  for (size_t i = 1; i < directory.runs.size(); ++i) {
-    const PageRun &before = directory.runs[i - 1], &run = directory.runs[i];
-    if (before.stream > run.stream || (before.stream == run.stream && before.max_time > run.min_time)) return false;
+    if (!rises(directory, i)) return false;
   }
   return true;
 }
@@ -393,15 +399,6 @@ bool is_ordered(const ObjectDirectory& directory) {
 }  // namespace
 
 bool is_consistent(const ObjectDirectory& directory, uint64_t size) {
-  auto label_fits = [&](std::pair<uint32_t, uint32_t> label) {
-    if (label.first >= directory.names.size()) return false;
-    const ObjectDirectory::Name& name = directory.names[label.first];
-    return label.second >= name.first_value && label.second - name.first_value < name.values;
-  };
-  auto stream_fits = [&](const StreamInfo& stream) {
-    return stream.tenant < directory.summary.tenants.size() && stream.first_page <= stream.last_page &&
-           stream.last_page < directory.pages.size() && stream.min_time <= stream.max_time;
-  };
   auto page_fits = [&](const PageInfo& page) {
     auto stored_fits = [&](const PageInfo::Stored& stored) {
       return stored.length == 0 || (stored.offset <= size && stored.length <= size - stored.offset);
@@ -411,11 +408,8 @@ bool is_consistent(const ObjectDirectory& directory, uint64_t size) {
     return whole && page.rows > 0 && page.rows <= kPageRows && page.text_bytes <= kMaxPageBytes &&
            std::all_of(std::begin(page.columns), std::end(page.columns), stored_fits);
   };
-  auto run_fits = [&](const PageRun& run) { return run.stream < directory.streams.size(); };
-  return std::all_of(directory.labels.begin(), directory.labels.end(), label_fits) &&
-         std::all_of(directory.streams.begin(), directory.streams.end(), stream_fits) &&
-         std::all_of(directory.pages.begin(), directory.pages.end(), page_fits) &&
-         std::all_of(directory.runs.begin(), directory.runs.end(), run_fits) && is_ordered(directory);
+  return directory.streams.is_complete() && std::all_of(directory.pages.begin(), directory.pages.end(), page_fits) &&
+         is_ordered(directory);
 }
 
 }  // namespace server

@@ -162,9 +162,8 @@ std::vector<bool> ObjectReader::streams_with(const std::vector<std::string>& nam
   if (!any) return {};
   std::vector<bool> out(directory_.streams.size());
   for (size_t i = 0; i < out.size(); ++i) {
-    const StreamInfo& stream = directory_.streams[i];
-    for (uint32_t k = 0; k < stream.label_count; ++k)
-      if (numbers[directory_.labels[stream.first_label + k].first]) out[i] = true;
+    for (uint32_t k = directory_.streams.first_label(i); k < directory_.streams.labels_end(i); ++k)
+      if (numbers[directory_.name_of(directory_.labels[k])]) out[i] = true;
   }
   return out;
 }

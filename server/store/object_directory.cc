@@ -158,18 +158,28 @@ ObjectDirectory::Text ObjectDirectory::add_text(std::string_view bytes) {
   return out;
 }
 
+uint32_t ObjectDirectory::name_of(uint32_t value) const {
+  auto behind = std::upper_bound(names.begin(), names.end(), value,
+                                 [](uint32_t v, const Name& name) { return v < name.first_value; });
+  return static_cast<uint32_t>(behind - names.begin() - 1);
+}
+
+StreamList::Runs ObjectDirectory::runs(const PageInfo& page) const {
+  return streams.runs(static_cast<uint32_t>(&page - pages.data()), page.first_stream, page.runs);
+}
+
 size_t ObjectDirectory::memory_bytes() const {
   return sizeof *this + text.capacity() + names.capacity() * sizeof(Name) + values.capacity() * sizeof(Text) +
-         labels.capacity() * sizeof(labels[0]) + streams.capacity() * sizeof(StreamInfo) +
-         pages.capacity() * sizeof(PageInfo) + runs.capacity() * sizeof(PageRun) +
+         labels.capacity() * sizeof(labels[0]) + streams.memory_bytes() + pages.capacity() * sizeof(PageInfo) +
          pages.size() * (filter.empty() ? 0 : kFilterBytesPerPage) +
          producers.capacity() * (sizeof(ProducerRange) + 64) + inputs.capacity() * sizeof(Ulid);
 }
 
 std::string encode_footer(ObjectDirectory& directory, uint64_t offset) {
   std::string footer, table;
-  const bool has_volumes = std::any_of(directory.streams.begin(), directory.streams.end(),
-                                       [](const StreamInfo& s) { return s.volume_bytes != s.raw_bytes; });
+  const auto streams = directory.streams.all();
+  const bool has_volumes =
+      std::any_of(streams.begin(), streams.end(), [](const StreamInfo& s) { return s.volume_bytes != s.raw_bytes; });
   const bool has_origin = directory.summary.deletes_applied != 0 || directory.summary.retention_seconds != 0 ||
                           directory.last_frame != 0 || directory.seal != Ulid{};
   append_varint(table, 5U + has_volumes + has_origin + !directory.filter.empty());
@@ -241,6 +251,9 @@ Result<ObjectDirectory> decode_footer(std::string_view footer, uint64_t size) {
       directory.filter.clear(), directory.filter_damaged = true;
   }
   if (raw.contains(SectionType::kOrigin)) TRY(decode(SectionType::kOrigin, decode_origin));
+  directory.text.shrink_to_fit();  // they stay for as long as the object is known, and have grown by doubling
+  directory.labels.shrink_to_fit();
+  directory.values.shrink_to_fit();
   if (!is_consistent(directory, size)) return fail(Errc::kCorrupt, "sections contradict one another");
   directory.summary.size = size;
   directory.summary.footer_length = static_cast<uint32_t>(footer.size());

@@ -4,12 +4,12 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "pipeline/base/result.h"
 #include "server/store/columns.h"
 #include "server/store/page_filter.h"
+#include "server/store/stream_list.h"
 #include "server/store/ulid.h"
 
 namespace server {
@@ -39,26 +39,6 @@ struct ObjectSummary {
   bool operator==(const ObjectSummary&) const = default;
 };
 
-// Streams are numbered in order of (tenant, labels).
-struct StreamInfo {
-  uint32_t tenant = 0;                        // index in tenants
-  uint32_t first_label = 0, label_count = 0;  // in ObjectDirectory::labels
-  UnixNanos min_time = 0, max_time = 0;
-  uint64_t rows = 0;
-  uint64_t raw_bytes = 0;                  // of its lines and metadata
-  uint64_t volume_bytes = 0;               // as Loki counts them (volume_counter.h); raw_bytes where it was not counted
-  uint32_t first_page = 0, last_page = 0;  // its entries lie on these pages and those between
-  bool operator==(const StreamInfo&) const = default;
-};
-
-// The entries of one stream on one page: consecutive rows, sorted by time.
-struct PageRun {
-  uint32_t stream = 0;
-  uint32_t first_row = 0, rows = 0;
-  UnixNanos min_time = 0, max_time = 0;
-  bool operator==(const PageRun&) const = default;
-};
-
 enum class PageColumn : uint8_t { kTimes, kLengths, kMetadata, kText };
 inline constexpr size_t kPageColumns = 4;
 
@@ -70,7 +50,8 @@ struct PageInfo {
     bool operator==(const Stored&) const = default;
   };
   uint32_t rows = 0;
-  uint32_t first_run = 0, runs = 0;
+  uint32_t first_run = 0, runs = 0;  // numbered through all pages
+  uint32_t first_stream = 0;         // of the first run; the others are those behind it
   UnixNanos min_time = 0, max_time = 0;
   uint32_t text_bytes = 0;  // of the lines
   Stored columns[kPageColumns];
@@ -95,18 +76,20 @@ struct ObjectDirectory {
   uint64_t last_frame = 0;  // of the write-ahead log: frames up to this are in this object or in older ones; 0: unknown
   Ulid seal;                // the last written output of the merge that made this one; zero: see format.h
   std::vector<std::string> metadata_names;
-  std::string text;                                   // of label names and values, back to back
-  std::vector<Name> names;                            // sorted
-  std::vector<Text> values;                           // name by name, sorted
-  std::vector<std::pair<uint32_t, uint32_t>> labels;  // name, value: of stream after stream
-  std::vector<StreamInfo> streams;
+  std::string text;              // of label names and values, back to back
+  std::vector<Name> names;       // sorted
+  std::vector<Text> values;      // name by name, sorted
+  std::vector<uint32_t> labels;  // values: of stream after stream; each says its name, too
+  StreamList streams;
   std::vector<PageInfo> pages;
-  std::vector<PageRun> runs;       // of page after page
   std::vector<FilterPart> filter;  // empty: there is none
   bool filter_damaged = false;     // there is one, and it cannot be used
 
   std::string_view view(Text t) const { return std::string_view(text).substr(t.begin, t.length); }
   Text add_text(std::string_view bytes);
+  // The number of the name that has this value, which there must be.
+  uint32_t name_of(uint32_t value) const;
+  StreamList::Runs runs(const PageInfo& page) const;
   size_t memory_bytes() const;
 };
 

@@ -30,10 +30,12 @@
 namespace server {
 
 // One condition on a stream: the value of label `name` (empty where the stream has none) passes `matches`.
-// Asked once per distinct value.
+// Asked once per distinct value, or where `only` is not empty, not at all but for the empty value: then these are the
+// only values that pass, and streams are found by them.
 struct LabelTest {
   std::string name;
   std::function<bool(std::string_view value)> matches;
+  std::span<const std::string> only = {};
 };
 
 // Chosen streams of one object.
@@ -61,22 +63,34 @@ class ObjectReader {
   const std::vector<std::string>& tenants() const { return directory_.summary.tenants; }
   const std::vector<std::string>& metadata_names() const { return directory_.metadata_names; }  // that occur at all
 
-  std::span<const StreamInfo> streams() const { return directory_.streams; }
+  StreamList::Range streams() const { return directory_.streams.all(); }
   // One label of a stream, i below label_count; sorted by name. Views live as long as the reader.
   MetadataPair label(const StreamInfo& stream, uint32_t i) const {
-    auto [name, value] = directory_.labels[stream.first_label + i];
-    return {directory_.view(directory_.names[name].text), directory_.view(directory_.values[value])};
+    const uint32_t value = directory_.labels[stream.first_label + i];
+    return {directory_.view(directory_.names[directory_.name_of(value)].text),
+            directory_.view(directory_.values[value])};
   }
   pipeline::LabelSet labels(const StreamInfo& stream) const;  // a copy
+
+  // Label values are numbered in order of (name, value). Those of one name:
+  struct Values {
+    uint32_t first = 0, last = 0;  // excluded
+    bool empty() const { return first == last; }
+  };
+  Values values_of(std::string_view name) const;  // empty: no stream has the label
+  std::string_view value_text(uint32_t value) const { return directory_.view(directory_.values[value]); }
+  // The numbers of a stream's values, rising.
+  std::span<const uint32_t> values_of(uint32_t ordinal) const {
+    const uint32_t first = directory_.streams.first_label(ordinal);
+    return std::span(directory_.labels).subspan(first, directory_.streams.labels_end(ordinal) - first);
+  }
+  std::vector<std::string_view> label_names() const;  // all, sorted
 
   // The streams of `tenant` that pass every test.
   StreamSet select(std::string_view tenant, std::span<const LabelTest> tests) const;
 
   std::span<const PageInfo> pages() const { return directory_.pages; }
-  std::span<const PageRun> runs(uint32_t page) const {
-    return std::span(directory_.runs).subspan(pages()[page].first_run, pages()[page].runs);
-  }
-  std::span<const PageRun> all_runs() const { return directory_.runs; }  // of page after page, streams rising
+  StreamList::Runs runs(uint32_t page) const { return directory_.runs(pages()[page]); }  // streams rising
   // Pages, rising, on which a chosen stream has a run that touches [begin, end).
   std::vector<uint32_t> pages_of(const StreamSet& streams, UnixNanos begin, UnixNanos end) const;
 
@@ -92,6 +106,9 @@ class ObjectReader {
   friend class PageCursor;
   ObjectReader(ObjectStore& store, std::string key, ObjectDirectory directory)
       : store_(store), key_(std::move(key)), directory_(std::move(directory)) {}
+  // Calls `found` with each of the streams [first, second) that has one of the values, which rise; once or more often.
+  template <class Found>
+  void find_with(std::pair<uint32_t, uint32_t> streams, std::span<const uint32_t> values, Found found) const;
   // By ordinal: streams that have one of these labels. Empty: none has.
   std::vector<bool> streams_with(const std::vector<std::string>& names) const;
 

@@ -150,6 +150,41 @@ TEST_SUITE("server/store") {
     CHECK(texts("v", {}).empty());
   }
 
+  TEST_CASE("object: streams are found by the only values that pass as a look at each would find them") {
+    StoreFixture fixture;
+    ObjectBuilder builder;
+    std::mt19937_64 random(5);
+    for (int i = 0; i < 300; ++i) {
+      std::vector<pipeline::Label> labels{{"pod", "p" + std::to_string(i)},
+                                          {"app", "a" + std::to_string(random() % 5)}};
+      if (random() % 3 == 0) labels.emplace_back("env", "e" + std::to_string(random() % 3));
+      builder.add(i % 4 == 0 ? "t" : "u", std::move(labels), i, "line");
+    }
+    auto object = fixture.open("k", *builder.write(*fixture.store, "k"));
+    const std::vector<std::pair<std::string, std::vector<std::string>>> conditions = {
+        {"pod", {"p7"}},     {"pod", {"p8", "p1", "p299", "none"}},
+        {"app", {"a1"}},     {"app", {"a3", "a4"}},
+        {"env", {"e1"}},     {"env", {""}},
+        {"env", {"", "e2"}}, {"absent", {"x"}},
+        {"absent", {""}}};
+    for (std::string tenant : {"t", "u", "v"}) {
+      for (const auto& [name, values] : conditions) {
+        for (const auto& [other, other_values] : conditions) {
+          auto test_of = [](const std::string& label, const std::vector<std::string>& only) {
+            return LabelTest{
+                label, [&only](std::string_view v) { return std::find(only.begin(), only.end(), v) != only.end(); }};
+          };
+          std::vector<LabelTest> tests = {test_of(name, values), test_of(other, other_values)};
+          const StreamSet expected = object->select(tenant, tests);
+          tests[0].only = values, tests[1].only = other_values;
+          const StreamSet found = object->select(tenant, tests);
+          CHECK(found.ordinals == expected.ordinals);
+          CHECK(found.chosen == expected.chosen);
+        }
+      }
+    }
+  }
+
   TEST_CASE("object: pages are pruned by stream and time as a full scan would") {
     StoreFixture fixture;
     auto entries = random_entries(3, 6000);

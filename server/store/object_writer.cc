@@ -1,12 +1,12 @@
 #include "server/store/object_writer.h"
 
 #include <algorithm>
-#include <map>
 
 #include "pipeline/base/checksum.h"
 #include "pipeline/base/invariant.h"
 #include "pipeline/base/varint.h"
 #include "server/store/format.h"
+#include "server/store/label_pool.h"
 #include "server/store/packed_integers.h"
 #include "server/store/page_codec.h"
 #include "server/store/volume_counter.h"
@@ -14,49 +14,6 @@
 namespace server {
 
 namespace {
-
-// Label names and values in order of appearance; sorted into the directory at the end.
-class LabelPool {
- public:
-  // Appends the labels' provisional numbers: (name, value of that name).
-  void add(const pipeline::LabelSet& labels, std::vector<std::pair<uint32_t, uint32_t>>& out) {
-    for (const auto& [name, value] : labels.labels()) {
-      auto [n, new_name] = names_.try_emplace(name);
-      if (new_name) n->second.number = static_cast<uint32_t>(names_.size() - 1);
-      auto& values = n->second.values;
-      auto next = static_cast<uint32_t>(values.size());
-      out.emplace_back(n->second.number, values.try_emplace(value, next).first->second);
-    }
-  }
-
-  // Fills names, values and text of the directory and renumbers its labels.
-  void sort_into(ObjectDirectory& directory) const {
-    std::vector<uint32_t> name_rank(names_.size());
-    std::vector<std::vector<uint32_t>> value_rank(names_.size());
-    for (const auto& [name, entry] : names_) {
-      name_rank[entry.number] = static_cast<uint32_t>(directory.names.size());
-      directory.names.push_back({directory.add_text(name), static_cast<uint32_t>(directory.values.size()),
-                                 static_cast<uint32_t>(entry.values.size())});
-      auto& ranks = value_rank[entry.number];
-      ranks.resize(entry.values.size());
-      for (const auto& [value, number] : entry.values) {
-        ranks[number] = static_cast<uint32_t>(directory.values.size());
-        directory.values.push_back(directory.add_text(value));
-      }
-    }
-    for (auto& [name, value] : directory.labels) {
-      value = value_rank[name][value];
-      name = name_rank[name];
-    }
-  }
-
- private:
-  struct Name {
-    uint32_t number = 0;
-    std::map<std::string, uint32_t> values;
-  };
-  std::map<std::string, Name> names_;
-};
 
 constexpr size_t column_index(PageColumn column) { return static_cast<size_t>(column); }
 
@@ -90,9 +47,12 @@ struct ObjectWriter::State {
   std::vector<uint64_t> steps;
   std::string metadata;
   std::vector<uint32_t> metadata_offsets;  // empty, or of every row
-  size_t first_run = 0;
-  UnixNanos last_time = 0;  // of the run being filled
-  VolumeCounter volume;     // of the stream being filled
+  uint32_t page_runs = 0;                  // on it
+  UnixNanos last_time = 0;                 // of the run being filled
+  StreamInfo stream;                       // being filled; without rows: there is none
+  std::vector<PageRun> runs;               // of it, one for each of its pages
+  bool stream_on_page = false;             // the last run is of the page being filled
+  VolumeCounter volume;                    // of the stream being filled
 
   FilterBuilder filter;  // where options.with_filter
 
@@ -125,20 +85,31 @@ struct ObjectWriter::State {
   Result<void> begin_stream(std::string_view tenant, const pipeline::LabelSet& set) {
     auto& tenants = directory.summary.tenants;
     bool same_tenant = !tenants.empty() && tenants.back() == tenant;
-    if (same_tenant && !directory.streams.empty() && stream_labels == set) return {};
+    if (same_tenant && stream.rows > 0 && stream_labels == set) return {};
     INVARIANT(tenants.empty() || tenants.back() < tenant || (same_tenant && stream_labels < set));
+    finish_stream();
     if (!same_tenant) {
       TRY(finish_group());
       tenants.emplace_back(tenant);
     }
-    StreamInfo stream;
     stream.tenant = static_cast<uint32_t>(tenants.size() - 1);
     stream.first_label = static_cast<uint32_t>(directory.labels.size());
     stream.label_count = static_cast<uint32_t>(set.labels().size());
     labels.add(set, directory.labels);
-    directory.streams.push_back(stream);
     stream_labels = set;
     return {};
+  }
+
+  void finish_stream() {
+    if (stream.rows > 0) {
+      stream.volume_bytes = volume.bytes();
+      INVARIANT(directory.streams.add(stream));
+      uint32_t page = stream.first_page;
+      for (const PageRun& run : runs) INVARIANT(directory.streams.add_run(page++, run));
+    }
+    stream = {};
+    runs.clear();
+    stream_on_page = false;
   }
 
   // How many rows of entries from `begin` on fit into the page; at least one into an empty page.
@@ -160,7 +131,6 @@ struct ObjectWriter::State {
     for (size_t i = 0; i < rows.size(); ++i) lengths.push_back(rows.offsets[i + 1] - rows.offsets[i]);
     add_metadata(rows);
     add_times(rows);
-    StreamInfo& stream = directory.streams.back();
     auto page = static_cast<uint32_t>(directory.pages.size());
     INVARIANT(stream.rows == 0 || rows.times.front() >= stream.max_time);
     if (stream.rows == 0) {
@@ -172,7 +142,6 @@ struct ObjectWriter::State {
     stream.rows += rows.size();
     stream.raw_bytes += rows.line_bytes() + rows.metadata_bytes();
     volume.add(rows);
-    stream.volume_bytes = volume.bytes();
   }
 
   void add_metadata(const EntrySlice& rows) {
@@ -189,17 +158,18 @@ struct ObjectWriter::State {
   }
 
   void add_times(const EntrySlice& rows) {
-    auto stream = static_cast<uint32_t>(directory.streams.size() - 1);
     size_t from = 0;
-    if (directory.runs.size() == first_run || directory.runs.back().stream != stream) {
+    if (!stream_on_page) {
       PageRun run;
-      run.stream = stream;
+      run.stream = static_cast<uint32_t>(directory.streams.size());
       run.first_row = static_cast<uint32_t>(page_rows() - rows.size());
       run.min_time = last_time = rows.times.front();
-      directory.runs.push_back(run);
+      runs.push_back(run);
+      stream_on_page = true;
+      ++page_runs;
       from = 1;
     }
-    PageRun& run = directory.runs.back();
+    PageRun& run = runs.back();
     for (UnixNanos time : rows.times.subspan(from)) {
       INVARIANT(time >= last_time);
       steps.push_back(static_cast<uint64_t>(time) - static_cast<uint64_t>(last_time));
@@ -241,8 +211,10 @@ struct ObjectWriter::State {
     PageInfo page;
     page.rows = static_cast<uint32_t>(page_rows());
     page.text_bytes = static_cast<uint32_t>(text.size());
-    page.first_run = static_cast<uint32_t>(first_run);
-    page.runs = static_cast<uint32_t>(directory.runs.size() - first_run);
+    page.runs = page_runs;
+    // The last run is of the stream being filled, or of the one before where that was just finished.
+    const auto streams = static_cast<uint32_t>(directory.streams.size()) + (stream_on_page ? 1 : 0);
+    page.first_stream = streams - page_runs;
 
     encode_packed(page, PageColumn::kTimes, steps);
     encode_packed(page, PageColumn::kLengths, lengths);
@@ -260,7 +232,7 @@ struct ObjectWriter::State {
     directory.pages.push_back(page);
     if (options.with_filter) filter.add_page(text, metadata_offsets, metadata);
 
-    first_run = directory.runs.size();
+    page_runs = 0, stream_on_page = false;
     text.clear(), lengths.clear(), steps.clear(), metadata.clear(), metadata_offsets.clear();
     if (directory.pages.size() - group_first_page == kGroupPages) return finish_group();
     return {};
@@ -290,12 +262,12 @@ struct ObjectWriter::State {
 
   void summarise() {
     ObjectSummary& summary = directory.summary;
-    for (const StreamInfo& stream : directory.streams) {
+    for (const StreamInfo& each : directory.streams.all()) {
       bool first = summary.streams++ == 0;
-      summary.min_time = first ? stream.min_time : std::min(summary.min_time, stream.min_time);
-      summary.max_time = first ? stream.max_time : std::max(summary.max_time, stream.max_time);
-      summary.rows += stream.rows;
-      summary.raw_bytes += stream.raw_bytes;
+      summary.min_time = first ? each.min_time : std::min(summary.min_time, each.min_time);
+      summary.max_time = first ? each.max_time : std::max(summary.max_time, each.max_time);
+      summary.rows += each.rows;
+      summary.raw_bytes += each.raw_bytes;
     }
   }
 };
@@ -323,17 +295,13 @@ Result<void> ObjectWriter::append(std::string_view tenant, const pipeline::Label
   return {};
 }
 
-uint64_t ObjectWriter::rows() const {
-  const auto& streams = state_->directory.streams;
-  uint64_t rows = 0;
-  for (const StreamInfo& stream : streams) rows += stream.rows;
-  return rows;
-}
+uint64_t ObjectWriter::streams() const { return state_->directory.streams.size() + (state_->stream.rows > 0 ? 1 : 0); }
 
 uint64_t ObjectWriter::stored_bytes() const { return state_->stored; }
 
 Result<ObjectSummary> ObjectWriter::finish() {
   State& state = *state_;
+  state.finish_stream();
   TRY(state.finish_group());
   TRY(state.begin());
   TRY(state.finish_filter_part());

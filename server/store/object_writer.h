@@ -48,8 +48,8 @@ class ObjectWriter {
   ObjectWriter& operator=(const ObjectWriter&) = delete;
 
   Result<void> append(std::string_view tenant, const pipeline::LabelSet& labels, const EntrySlice& entries);
-  uint64_t rows() const;
-  uint64_t stored_bytes() const;  // so far
+  uint64_t streams() const;  // so far, as the next
+  uint64_t stored_bytes() const;
   Result<ObjectSummary> finish();
 
  private:

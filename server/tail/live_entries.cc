@@ -28,7 +28,7 @@ LiveEntries::LiveEntries(LogPipeline pipeline, const TailRequest& request, const
 bool LiveEntries::wants(const Stream& stream) {
   if (const auto at = wanted_.find(stream.id); at != wanted_.end()) return at->second;
   if (wanted_.size() >= kMaxKnownStreams) wanted_.clear();
-  const bool wanted = pipeline::matches_all(matchers_, stream.labels);
+  const bool wanted = pipeline::matches_all(matchers_, stream.labels());
   wanted_.emplace(stream.id, wanted);
   return wanted;
 }
@@ -77,15 +77,16 @@ void LiveEntries::process_run(const HeadAddition& addition, size_t row, std::vec
   const Stream& stream = *addition.stream;
   const EntrySlice& entries = addition.run.entries;
   if (current_ != &stream) {
-    run_->begin_stream(stream.labels);
+    current_labels_ = stream.labels();
+    run_->begin_stream(current_labels_);
     current_ = &stream;
   }
   const UnixNanos time = entries.time(row);
-  if (run_->process(time, entries.line(row), entries.metadata(row))) out.push_back(shown(time, stream));
+  if (run_->process(time, entries.line(row), entries.metadata(row))) out.push_back(shown(time));
 }
 
-TailEntry LiveEntries::shown(UnixNanos time, const Stream& stream) {
-  if (hide_metadata_) return format_.entry(time, run_->line(), stream.labels.labels(), {}, {});
+TailEntry LiveEntries::shown(UnixNanos time) {
+  if (hide_metadata_) return format_.entry(time, run_->line(), current_labels_.labels(), {}, {});
   const ResultLabels& labels = labels_->at(run_->labels());
   if (!categorize_) return format_.entry(time, run_->line(), labels.all().labels(), {}, {});
   return format_.entry(time, run_->line(), labels.stream.labels(), labels.metadata.labels(), labels.parsed.labels());

@@ -49,7 +49,7 @@ class LiveEntries {
   LiveEntries(LogPipeline pipeline, const TailRequest& request, const TailFormat& format);
   bool is_new(const Stream& stream, const EntrySlice& entries, size_t row);
   void process_run(const HeadAddition& addition, size_t row, std::vector<TailEntry>& out);
-  TailEntry shown(pipeline::UnixNanos time, const Stream& stream);
+  TailEntry shown(pipeline::UnixNanos time);  // of the current stream
 
   const std::vector<pipeline::Matcher> matchers_;
   const TailFormat& format_;
@@ -61,6 +61,7 @@ class LiveEntries {
   std::unique_ptr<LabelResults> labels_;
   std::unique_ptr<PipelineRun> run_;
   const Stream* current_ = nullptr;  // what run_ was told of, within one process()
+  LabelSet current_labels_;
   std::unordered_set<pipeline::Hash128> known_;
   std::deque<pipeline::Hash128> known_order_;
 };

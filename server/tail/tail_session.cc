@@ -147,9 +147,10 @@ void TailSession::on_entries(uint64_t frame, std::span<const HeadAddition> added
       continue;
     }
     missed_count_ += addition.run.entries.size();
+    const pipeline::LabelSet labels = addition.stream->labels();
     for (const UnixNanos time : addition.run.entries.times) {
       if (missed_.size() >= TailQueue::kMaxRemembered) break;
-      const auto shown = format_.entry(time, "", addition.stream->labels.labels(), {}, {});
+      const auto shown = format_.entry(time, "", labels.labels(), {}, {});
       missed_.push_back({time, std::string(shown.labels())});
     }
   }

@@ -38,7 +38,7 @@ TEST_SUITE("golden") {
           server::decode_push_request({found[i].format, found[i].encoding}, found[i].body, decoding, streams);
       REQUIRE_MESSAGE(decoded, decoded.error().message);
       REQUIRE(decoded->entries.columns.size() == 1);
-      CHECK(decoded->entries.parts[0].stream->text == R"({app="golden", service_name="golden"})");
+      CHECK(decoded->entries.parts[0].stream->text() == R"({app="golden", service_name="golden"})");
     }
   }
 }

@@ -25,14 +25,12 @@ void QueryFixture::add_head(const std::vector<PlainEntry>& entries) {
     if (!columns) columns = std::make_shared<EntryColumns>();
     columns->append(entry.time, entry.line, MetadataView(entry.metadata));
   }
-  HeadPiece piece{UINT64_MAX, {}};
+  auto streams = std::make_shared<HeadStreams>();
   for (auto& [key, columns] : runs) {
-    auto stream = std::make_shared<Stream>(
-        Stream{key.first, key.second, key.second.text(), pipeline::stream_id(key.first, key.second)});
-    HeadRun run{columns, columns->slice(), columns->min_time(), columns->max_time()};
-    piece.streams.push_back({std::move(stream), {std::move(run)}});
+    streams->add(Stream::make(key.first, key.second),
+                 {columns, columns->slice(), columns->min_time(), columns->max_time()});
   }
-  head_.pieces.push_back(std::move(piece));
+  head_.pieces.push_back({UINT64_MAX, std::move(streams)});
   entries_.insert(entries_.end(), entries.begin(), entries.end());
 }
 
@@ -48,7 +46,11 @@ QueryEngine QueryFixture::engine(TenantLimits limits, QueryEngineOptions options
   auto views = [this](std::string_view tenant) -> pipeline::Result<ReadView> {
     ReadView view{head_, catalog_, {}, erasures_};
     for (HeadPiece& piece : view.head.pieces) {
-      std::erase_if(piece.streams, [&](const HeadStream& stream) { return stream.stream->tenant != tenant; });
+      auto own = std::make_shared<HeadStreams>();
+      for (const HeadStream& stream : *piece.streams)
+        if (stream.stream->tenant() == tenant)
+          for (const HeadRun& run : stream.runs) own->add(stream.stream, run);
+      piece.streams = std::move(own);
     }
     return view;
   };

@@ -10,9 +10,7 @@
 namespace server {
 
 inline std::shared_ptr<const Stream> stream_of(std::string tenant, std::vector<pipeline::Label> labels) {
-  auto set = pipeline::LabelSet::from(std::move(labels));
-  auto id = pipeline::stream_id(tenant, set);
-  return std::make_shared<const Stream>(Stream{std::move(tenant), set, set.text(), id});
+  return Stream::make(tenant, pipeline::LabelSet::from(std::move(labels)));
 }
 
 // One push of one stream; every entry with the metadata trace="1".
