@@ -314,6 +314,8 @@ std::string series_answer(const SeriesList& series) {
   std::string out = R"({"status":"success","data":[)";
   std::vector<MetadataPair> labels;
   for (size_t i = 0; i < series.size(); ++i) {
+    constexpr size_t kSample = 1024;
+    if (i == kSample) out.reserve(out.size() / kSample * series.size() / 15 * 16);  // else it may be there twice
     if (i > 0) out += ',';
     series.labels(i, labels);
     append_pairs(out, labels);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <unordered_set>
 
 #include "server/erase/erasures.h"
 #include "server/logql/parser.h"
@@ -216,7 +215,10 @@ class Totals final : public Visitor {
   }
   void add(size_t, double, double) override {}
 
-  VolumeTotals finish() const { return {stream_days_.size(), pieces_, bytes_, entries_}; }
+  VolumeTotals finish() {
+    make_distinct();
+    return {stream_days_.size(), pieces_, bytes_, entries_};
+  }
 
  private:
   static constexpr int64_t kMilli = 1'000'000, kDay = 86'400'000;
@@ -228,14 +230,28 @@ class Totals final : public Visitor {
   }
   void add_share(int64_t day, double share, uint64_t entries, uint64_t bytes) {
     const auto counted = static_cast<uint64_t>(static_cast<double>(entries) * share);
-    if (counted > 0) stream_days_.insert({stream_.high, stream_.low + static_cast<uint64_t>(day)});
+    if (counted > 0) add_stream_day({stream_.high, stream_.low + static_cast<uint64_t>(day)});
     entries_ += counted;
     bytes_ += static_cast<uint64_t>(static_cast<double>(bytes) * share);
   }
 
+  void add_stream_day(const pipeline::Hash128& one) {
+    stream_days_.push_back(one);
+    if (stream_days_.size() < most_) return;
+    make_distinct();  // the same streams are in many objects
+    most_ = std::max(kLeast, 2 * stream_days_.size());
+  }
+  void make_distinct() {
+    std::sort(stream_days_.begin(), stream_days_.end());
+    stream_days_.erase(std::unique(stream_days_.begin(), stream_days_.end()), stream_days_.end());
+  }
+
+  static constexpr size_t kLeast = 256 << 10;
+
   const int64_t start_, end_;  // milliseconds
   pipeline::Hash128 stream_;
-  std::unordered_set<pipeline::Hash128> stream_days_;
+  std::vector<pipeline::Hash128> stream_days_;
+  size_t most_ = kLeast;
   uint64_t pieces_ = 0, entries_ = 0, bytes_ = 0;
 };
 
