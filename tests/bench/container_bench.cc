@@ -18,6 +18,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/concat.h"
 #include "server/compact/object_merger.h"
+#include "server/store/format.h"
 #include "server/store/object_reader.h"
 #include "server/store/object_writer.h"
 
