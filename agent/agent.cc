@@ -125,6 +125,7 @@ Result<std::unique_ptr<Sink>> Agent::make_sink(const SinkOptions& options) {
     if (mode_ == AgentMode::kDeliver)
       spool = {disk_.get(), concat(configuration_.data_dir, "/spool/", spool_folder_name(options.name))};
     TRY_LET(auto sink, LokiSink::create(loop_, options, *store_, *memory_, clock_, registry_, std::move(spool)));
+    resume_spool_ledger(options.name);
     return std::unique_ptr<Sink>(std::move(sink));
   }
   int fd = options.type == SinkType::kStdout ? STDOUT_FILENO : DirectSink::kNoFd;
@@ -138,7 +139,8 @@ void Agent::build_sources() {
   if (!files_.empty()) build_readers();
   for (auto& source : configuration_.sources)
     if (source->type == SourceType::kStdin) build_stdin(source);
-  streams_ = std::make_unique<StreamSet>(StreamSet::Parts{loop_, *store_, *memory_, clock_, registry_},
+  auto sinks = [this](FileId stream) { return places_of(stream); };
+  streams_ = std::make_unique<StreamSet>(StreamSet::Parts{loop_, *store_, *memory_, clock_, registry_, sinks},
                                          stream_sources(configuration_));
 }
 
@@ -196,6 +198,7 @@ void Agent::start(Ended ended) {
       });
     });
   started_ = true;
+  for (const std::string& caution : cautions(configuration_)) log_warn("configuration", {{"caution", caution}});
   store_->forget_resume();
   watch_memory();
   auto streaming = streams_->start([this](std::function<void()> on_room) { return open_ports(on_room); });
@@ -205,6 +208,7 @@ void Agent::start(Ended ended) {
 // Memory that was freed and not given back to the system would count as needed: it is given back when it is short. So
 // is the code that only the start has run: when the start is over.
 void Agent::watch_memory() {
+  save_ledgers();
   if (!start_is_over_ && unready().empty()) {
     start_is_over_ = true;
     pipeline::release_program_text();
@@ -259,6 +263,7 @@ void Agent::sink_broken(Error error) {
 }
 
 void Agent::finish() {
+  save_ledgers();
   streams_->give_up();
   ledger_->sweep();
   if (ended_) std::exchange(ended_, nullptr)(outcome_);
@@ -300,7 +305,11 @@ std::vector<Target> Agent::targets() const {
   return targets;
 }
 
-std::vector<std::string> Agent::warnings() const { return streams_->warnings(); }
+std::vector<std::string> Agent::warnings() const {
+  std::vector<std::string> all = streams_->warnings();
+  for (std::string& caution : cautions(configuration_)) all.push_back(std::move(caution));
+  return all;
+}
 
 std::vector<FileReader::Progress> Agent::progress() const {
   std::vector<FileReader::Progress> all;

@@ -12,6 +12,7 @@ using pipeline::concat;
 using pipeline::Errc;
 using pipeline::fail;
 using pipeline::log_info;
+using pipeline::log_warn;
 using pipeline::Result;
 
 namespace {
@@ -47,6 +48,7 @@ Result<void> Agent::change(Configuration next, const std::string& name) {
   registry_.gauge("skidway_agent_memory_limit_bytes", "What they may use together (memory_limit).")
       .set(static_cast<int64_t>(memory_->limit_bytes()));
   configuration_ = std::move(next);
+  for (const std::string& caution : cautions(configuration_)) log_warn("configuration", {{"caution", caution}});
   return {};
 }
 

@@ -3,6 +3,7 @@
 #include <span>
 
 #include "agent/agent.h"
+#include "agent/ledger/stream_standing.h"
 #include "agent/source/path_text.h"
 
 namespace agent {
@@ -20,7 +21,8 @@ void add_series(pipeline::MetricPage& page, const char* state, const char* dropp
     all.emplace_back(name, value);
     return all;
   };
-  constexpr const char* kHelp = "Bytes of files that a sink has acknowledged or kept, and those that wait for it.";
+  constexpr const char* kHelp =
+      "Bytes of files, or of lines, that a sink has acknowledged or kept, and those that wait for it.";
   page.add(state, kHelp, MetricType::kGauge, with("state", "acked"), sink.acked);
   page.add(state, kHelp, MetricType::kGauge, with("state", "waiting"), sink.waiting);
   for (const DroppedBytes& d : sink.dropped)
@@ -29,13 +31,49 @@ void add_series(pipeline::MetricPage& page, const char* state, const char* dropp
 }
 }  // namespace
 
-LedgerView Agent::ledger_view() const {
+LedgerView Agent::streams_view() const {
   LedgerView view = sinks_view();
+  view.streams = streams_->ledgers();
+  return view;
+}
+
+LedgerView Agent::ledger_view() const {
+  LedgerView view = streams_view();
   view.files = ledger_->files();
   for (const FileReader::Progress& file : progress())
     view.readings[file.id] = {file.read_bytes, file.size_bytes, file.paused};
   view.targets = targets();
   return view;
+}
+
+std::vector<StreamAccount::Sink> Agent::places_of(FileId stream) const {
+  std::vector<StreamAccount::Sink> places;
+  for (size_t slot = 0; slot < sinks_.size(); slot++) {
+    if (!sinks_[slot]) continue;
+    const auto position = sinks_[slot]->position(stream);
+    places.push_back({slot, sinks_[slot]->name(), position ? position->position : 0});
+  }
+  return places;
+}
+
+void Agent::resume_spool_ledger(const std::string& sink) {
+  LossLedger& losses = store_->losses();
+  if (!losses.spooled(sink).empty()) return;  // it was here before, in this run
+  for (const DroppedEntries& d : spool_ledger_of(store_->cursors(kLedgerCursors), sink))
+    losses.note_spooled(sink, d.reason, d.volume, d.detail);
+}
+
+void Agent::save_ledgers() const {
+  streams_->save_ledgers();
+  const Cursors saved = store_->cursors(kLedgerCursors);
+  for (const auto& sink : sinks_) {
+    if (!sink) continue;
+    std::string text = dropped_entries_text(store_->losses().spooled(sink->name()));
+    const std::string key = spool_ledger_key(sink->name());
+    auto before = saved.find(key);
+    if (!text.empty() && (before == saved.end() || before->second != text))
+      store_->save_cursor(kLedgerCursors, key, std::move(text));
+  }
 }
 
 LedgerView Agent::sinks_view() const {
@@ -49,6 +87,8 @@ LedgerView Agent::sinks_view() const {
     const Sink* sink = owned.get();
     LedgerView::Sink& at = view.sinks[sink->name()];
     at.fault = store_->losses().fault(sink->name());
+    const SpoolVolume spool = sink->spool_waiting();
+    at.spool = {spool.frames, {spool.entries, spool.line_bytes}, store_->losses().spooled(sink->name())};
     at.holds = [sink](FileId file) { return sink->holds(file); };
     at.spooled = [sink](FileId file) { return sink->spooled(file); };
     at.position = [sink](FileId file) -> std::optional<uint64_t> {
@@ -64,6 +104,7 @@ LedgerView Agent::sinks_view() const {
 }
 
 void Agent::add_ledger_metrics(pipeline::MetricPage& page) const {
+  add_stream_metrics(page);
   const std::chrono::nanoseconds now = clock_.monotonic();
   if (now < next_sums_) return add_sums(page);
   const std::vector<FileId> ids = ledger_->file_ids();
@@ -84,6 +125,37 @@ void Agent::add_ledger_metrics(pipeline::MetricPage& page) const {
     add_standings(view, begin == 0, page);
   }
   add_sums(page);
+}
+
+void Agent::add_stream_metrics(pipeline::MetricPage& page) const {
+  using pipeline::MetricType;
+  constexpr const char* kEntries =
+      "Entries of sources that are no files that a sink has acknowledged or kept, and those that wait for it.";
+  const LedgerView view = streams_view();
+  for (const auto& source : view.sources) {
+    if (!source || !view.streams.contains(source->name)) continue;
+    for (const StreamSinkStanding& sink : standing_of(view, *source).sinks) {
+      const pipeline::MetricLabels labels{{"sink", sink.sink}, {"source", source->name}};
+      SinkStanding bytes;
+      bytes.acked = sink.acked.bytes, bytes.waiting = sink.waiting.bytes;
+      auto with = [&](const char* name, const std::string& value) {
+        pipeline::MetricLabels all = labels;
+        all.emplace_back(name, value);
+        return all;
+      };
+      page.add("skidway_agent_ledger_entries", kEntries, MetricType::kGauge, with("state", "acked"),
+               sink.acked.entries);
+      page.add("skidway_agent_ledger_entries", kEntries, MetricType::kGauge, with("state", "waiting"),
+               sink.waiting.entries);
+      for (const DroppedEntries& d : sink.dropped) {
+        bytes.dropped.push_back({{}, d.reason, d.volume.bytes, {}});
+        page.add("skidway_agent_ledger_dropped_entries",
+                 "Entries of sources that are no files that were dropped, by step and reason.", MetricType::kGauge,
+                 with("reason", d.reason), d.volume.entries);
+      }
+      add_series(page, "skidway_agent_ledger_bytes", "skidway_agent_ledger_dropped_bytes", labels, bytes);
+    }
+  }
 }
 
 void Agent::add_standings(const LedgerView& view, bool own, pipeline::MetricPage& page) const {

@@ -63,6 +63,8 @@ Result<void> test_source(const SourceOptions& source, const TestFlags& test, pip
 int check_configuration(const CommonFlags& flags) {
   auto configuration = load_configuration(flags.config, Needs::kSinks);
   if (!configuration) return refuse(configuration.error());
+  for (const std::string& caution : cautions(*configuration))
+    std::fprintf(stderr, "%s: warning: %s\n", flags.config.c_str(), caution.c_str());
   std::printf("%s: ok (%zu sources, %zu sinks)\n", flags.config.c_str(), configuration->sources.size(),
               configuration->sinks.size());
   return 0;

@@ -174,6 +174,26 @@ Result<Configuration> read(ConfigDocument& document, Needs needs, const ConfigDo
 }
 }  // namespace
 
+// What was read from a file can be read again for a sink that lags. Other sources have only the sinks' spools.
+std::vector<std::string> cautions(const Configuration& configuration) {
+  std::vector<std::string> all;
+  for (const auto& source : configuration.sources) {
+    if (source->type == SourceType::kFile || source->type == SourceType::kKubernetes || source->sinks.size() < 2)
+      continue;
+    std::string without;
+    for (size_t slot : source->sinks) {
+      const SinkOptions& sink = configuration.sinks[slot];
+      if (sink.type == SinkType::kLoki && sink.spool.mode == SpoolMode::kOff)
+        without += concat(without.empty() ? "\"" : ", \"", sink.name, "\"");
+    }
+    if (!without.empty())
+      all.push_back(concat("source \"", source->name, "\" has several sinks, and ", without,
+                           " no spool: while it is away nothing of the source is read, for the others neither; give it"
+                           " spool = { mode = \"outage\" }, or a source of its own"));
+  }
+  return all;
+}
+
 Result<Configuration> parse_configuration(std::string_view text, const std::string& name, Needs needs,
                                           const ConfigDocument::Environment& environment) {
   TRY_LET(ConfigDocument document, ConfigDocument::parse(text, name, environment));

@@ -28,6 +28,9 @@ struct Configuration {
   std::string text;  // of the file, without what must stay secret: for /config
 };
 
+// What is allowed and has a consequence that is easily overlooked; a sentence each.
+std::vector<std::string> cautions(const Configuration& configuration);
+
 // What the configuration is for: `test` and `targets` need no sink; an explanation needs every extracted value, also
 // those that no later stage looks at.
 enum class Needs { kSinks, kSourcesOnly, kExplanation };

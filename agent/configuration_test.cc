@@ -237,6 +237,24 @@ type = "stdout"
       CHECK(text.find(part) != std::string::npos);
   }
 
+  TEST_CASE("configuration: a sink without a spool beside others of a source that is no file is worth a caution") {
+    auto caution = [](const std::string& source, const std::string& first, const std::string& second) {
+      const std::string sink = "type = \"loki\"\nurl = \"http://h/push\"\n";
+      auto c = parse(with(source, sink + first) + "[[sink]]\nname = \"l\"\n" + (second.empty() ? sink : second) + "\n");
+      REQUIRE(c);
+      auto all = cautions(*c);
+      return all.empty() ? "" : all[0];
+    };
+    const std::string net = "type = \"syslog\"\nlisten = [\"udp://127.0.0.1:1514\"]";
+    const std::string off = "spool = { mode = \"off\" }";
+    CHECK(caution(net, off, "").starts_with("source \"s\" has several sinks, and \"k\" no spool: "));
+    CHECK(caution("type = \"stdin\"", off, "type = \"discard\"").find("\"k\" no spool") != std::string::npos);
+    CHECK(caution(net, "", "") == "");
+    CHECK(caution(net, "spool = { mode = \"always\" }", "type = \"discard\"") == "");
+    CHECK(caution(net + "\nsinks = [\"k\"]", off, "") == "");
+    CHECK(caution("type = \"file\"\npath = \"/var/log/*.log\"", off, "") == "");
+  }
+
   TEST_CASE("configuration: tests need no sink") {
     CHECK(parse("[[source]]\nname = \"t\"\ntype = \"stdin\"\n", Needs::kSourcesOnly));
   }

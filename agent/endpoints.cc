@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "agent/ledger/stream_standing.h"
 #include "agent/target_text.h"
 #include "pipeline/base/concat.h"
 #include "pipeline/http/http_form.h"
@@ -42,6 +43,12 @@ HttpResponse reload(Reloader& reloader) {
   return HttpResponse::text(status, concat(outcome.error().message, "\n"));
 }
 
+const SourceOptions* stream_source(const LedgerView& view, const std::string& name) {
+  for (const auto& source : view.sources)
+    if (source && source->type == SourceType::kStream && source->name == name) return source.get();
+  return nullptr;
+}
+
 HttpResponse targets(const HttpRequest& request, const Agent& agent) {
   auto form = HttpForm::of(request);
   bool json = (form && form->get("format") == "json") ||
@@ -54,6 +61,13 @@ HttpResponse targets(const HttpRequest& request, const Agent& agent) {
   for (const auto& [id, record] : view.files) newest[concat(record.source, "\n", record.path)] = id;
   for (const Target& target : all) {
     out += concat(out.size() > 1 ? ",\n" : "", target_json(target));
+    if (auto source = stream_source(view, target.source)) {
+      const StreamStanding standing = standing_of(view, *source, &target);
+      out.pop_back();
+      out += concat(",\"received\":{\"entries\":", standing.received.entries, ",\"bytes\":", standing.received.bytes,
+                    "},\"sinks\":", stream_sinks_json(standing.sinks), "}");
+      continue;
+    }
     auto file = newest.find(concat(target.source, "\n", target.path));
     if (file == newest.end()) continue;
     FileStanding standing = standing_of(view, file->second);
@@ -67,12 +81,14 @@ HttpResponse targets(const HttpRequest& request, const Agent& agent) {
 HttpResponse whereis(const HttpRequest& request, const Agent& agent) {
   auto form = HttpForm::of(request);
   std::string what = form ? std::string(form->get("what")) : "";
-  if (what.empty()) return HttpResponse::text(400, "ask for /whereis?what=FILE or /whereis?what=NAMESPACE/POD\n");
-  auto standings = where_is(agent.ledger_view(), what);
-  if (standings.empty())
+  if (what.empty()) return HttpResponse::text(400, "ask for /whereis?what=FILE, POD, CONTAINER or SOURCE\n");
+  const LedgerView view = agent.ledger_view();
+  auto files = where_is(view, what);
+  auto streams = where_are_streams(view, what);
+  if (files.empty() && streams.empty())
     return HttpResponse::text(404, concat(what, ": it is not there, and nothing is known of it\n"));
-  if (form->get("format") == "json") return HttpResponse::json(standing_json(standings));
-  return HttpResponse::text(200, standing_text(standings));
+  if (form->get("format") == "json") return HttpResponse::json(standings_json(files, streams));
+  return HttpResponse::text(200, concat(standing_text(files), stream_text(streams)));
 }
 }  // namespace
 

@@ -79,11 +79,15 @@ Commands describe(CLI::App& app, Flags& f) {
   c.targets = app.add_subcommand("targets", "What would be read, with which labels, and why not")->fallthrough();
   c.targets->add_flag("--json", f.json, "One JSON object per line");
   c.whereis = app.add_subcommand("whereis", "How far a log is, and where and why it stands still")->fallthrough();
-  c.whereis->add_option("what", f.what, "A file, or NAMESPACE/POD[/CONTAINER]")->required();
+  c.whereis
+      ->add_option("what", f.what,
+                   "A file, a pod (POD or NAMESPACE/POD[/CONTAINER]), a container, or a source that is no file")
+      ->required();
   c.whereis->add_flag("--json", f.json, "One JSON array");
   c.whereis->footer(
       "Examples:\n  skidway-agent whereis --config agent.toml /var/log/app.log\n"
-      "  skidway-agent whereis --config agent.toml shop/cart-7d9f/app");
+      "  skidway-agent whereis --config agent.toml shop/cart-7d9f/app\n"
+      "  skidway-agent whereis --config agent.toml journal      the [[source]] of that name");
   c.test = app.add_subcommand("test", "JSON lines in on stdin, what the pipeline makes of them on stdout");
   c.test->fallthrough()->require_subcommand(0, 1);
   c.test->add_option("--source", f.test.source, "Name of the source whose pipeline is tried; default: the first");

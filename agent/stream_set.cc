@@ -17,17 +17,22 @@ StreamSet::StreamSet(Parts parts, Options sources)
     : parts_(parts),
       listeners_(std::make_unique<HttpListeners>(parts.loop, parts.registry)),
       options_(std::move(sources)) {
-  for (auto& options : options_) {
-    auto stream = std::make_unique<Stream>();
-    stream->options = options;
-    stream->reader = std::make_shared<StreamReader>(parts_.loop, options, parts_.memory, parts_.clock, parts_.registry);
-    streams_.push_back(std::move(stream));
-  }
+  for (auto& options : options_) streams_.push_back(make_stream(options));
 }
 
 StreamSet::~StreamSet() {
   stop();
   give_up();
+}
+
+std::unique_ptr<StreamSet::Stream> StreamSet::make_stream(std::shared_ptr<const SourceOptions> options) const {
+  auto stream = std::make_unique<Stream>();
+  stream->reader = std::make_shared<StreamReader>(parts_.loop, options, parts_.memory, parts_.clock, parts_.registry);
+  const auto saved = stream_ledger_of(parts_.store.cursors(kLedgerCursors), options->name);
+  StreamReader& reader = *stream->reader;
+  if (!saved.empty()) reader.account().resume(saved, parts_.sinks(reader.stream()));
+  stream->options = std::move(options);
+  return stream;
 }
 
 std::unique_ptr<StreamSource> StreamSet::make_source(const Stream& stream) const {
@@ -77,9 +82,7 @@ Result<void> StreamSet::prepare(const Options& next) {
 Result<void> StreamSet::prepare_slot(size_t slot, const std::shared_ptr<const SourceOptions>& next) {
   Stream* running = slot < streams_.size() ? streams_[slot].get() : nullptr;
   if (!running) {
-    auto stream = std::make_unique<Stream>();
-    stream->options = next;
-    stream->reader = std::make_shared<StreamReader>(parts_.loop, next, parts_.memory, parts_.clock, parts_.registry);
+    auto stream = make_stream(next);
     TRY(begin(*stream));
     added_[slot] = std::move(stream);
     return {};
@@ -185,6 +188,39 @@ void StreamSet::append_stage_metrics(pipeline::MetricPage& page) const {
     if (!options || !options->stages) continue;
     page.set_labels({{"source", options->name}});
     options->stages->append_metrics(page, parts_.clock.wall());
+  }
+}
+
+std::vector<StreamLine> StreamSet::lines_of(const Stream& stream) const {
+  return stream.reader->account().lines(parts_.sinks(stream.reader->stream()));
+}
+
+std::map<std::string, LedgerView::Stream> StreamSet::ledgers() const {
+  std::map<std::string, LedgerView::Stream> all;
+  for (auto& stream : streams_) {
+    if (!stream) continue;
+    LedgerView::Stream& ledger = all[stream->options->name];
+    ledger.id = stream->reader->stream();
+    ledger.lines = lines_of(*stream);
+    switch (stream->reader->holding()) {
+      case StreamReader::Hold::kRate: ledger.hold = "a stage limits the rate"; break;
+      case StreamReader::Hold::kStage:
+        ledger.hold = "a stage holds entries back until more comes (multiline, partial lines)";
+        break;
+      case StreamReader::Hold::kNone: break;
+    }
+  }
+  return all;
+}
+
+void StreamSet::save_ledgers() const {
+  if (empty()) return;
+  auto saved = parts_.store.cursors(kLedgerCursors);
+  for (auto& stream : streams_) {
+    if (!stream) continue;
+    std::string text = stream_lines_text(lines_of(*stream));
+    const std::string key = stream_ledger_key(stream->options->name);
+    if (text != saved[key]) parts_.store.save_cursor(kLedgerCursors, key, std::move(text));
   }
 }
 

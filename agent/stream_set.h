@@ -5,10 +5,12 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "agent/ledger/standing.h"
 #include "agent/stream/stream_source.h"
 #include "pipeline/base/metric_page.h"
 
@@ -22,6 +24,7 @@ class StreamSet {
     MemoryBudget& memory;
     const pipeline::Clock& clock;
     pipeline::Registry& registry;
+    std::function<std::vector<StreamAccount::Sink>(FileId stream)> sinks;  // those there are, and how far they are
   };
   using Options = std::vector<std::shared_ptr<const SourceOptions>>;
   using OpenPorts = std::function<std::vector<std::unique_ptr<SinkPort>>(std::function<void()> on_room)>;
@@ -50,6 +53,10 @@ class StreamSet {
   std::vector<std::string> warnings() const;  // of sources that take nothing at the moment, and why
   void append_stage_metrics(pipeline::MetricPage& page) const;
 
+  // What became of the entries of each, by name; and the same kept in the store, for whereis when the agent is gone.
+  std::map<std::string, LedgerView::Stream> ledgers() const;
+  void save_ledgers() const;
+
  private:
   struct Stream {
     std::shared_ptr<const SourceOptions> options;
@@ -58,6 +65,8 @@ class StreamSet {
   };
   using Streams = std::vector<std::unique_ptr<Stream>>;  // by slot; null: removed
   std::unique_ptr<StreamSource> make_source(const Stream& stream) const;
+  std::unique_ptr<Stream> make_stream(std::shared_ptr<const SourceOptions> options) const;
+  std::vector<StreamLine> lines_of(const Stream& stream) const;
   pipeline::Result<void> begin(Stream& stream) const;
   pipeline::Result<void> prepare_slot(size_t slot, const std::shared_ptr<const SourceOptions>& next);
   std::function<void()> waker(const Stream& stream) const;

@@ -7,7 +7,7 @@
 
 #include "agent/checkpoint/checkpoint_tables.h"
 #include "agent/configuration.h"
-#include "agent/ledger/standing.h"
+#include "agent/ledger/stream_standing.h"
 #include "agent/spool/spool.h"
 #include "agent/spool/spool_damage.h"
 #include "pipeline/base/concat.h"
@@ -85,17 +85,21 @@ LedgerView::Sink view_of(const std::shared_ptr<const Resume>& resume, const Sink
   return view;
 }
 
-// Does anything wait in the spool of a sink? Headers are read, up to the first segment with a frame that waits.
-bool spool_waits(const std::string& data_dir, const std::string& sink) {
+// What waits in the spool of a sink. Indexes are read, and headers where there is none yet.
+SpoolStanding spool_of(const std::string& data_dir, const std::string& sink) {
   auto system = pipeline::system_files();
   pipeline::FileSystem& files = *system;
   std::string folder = concat(data_dir, "/spool/", spool_folder_name(sink));
+  SpoolStanding spool;
   auto segments = list_spool(files, folder);
-  if (!segments) return false;
-  return std::any_of(segments->begin(), segments->end(), [&](const SpoolName& name) {
+  if (!segments) return spool;
+  for (const SpoolName& name : *segments) {
     auto report = inspect_segment(files, folder, name, SpoolCheck::kHeaders);
-    return report && report->waiting_frames > 0;
-  });
+    if (!report) continue;
+    spool.batches += report->waiting_frames;
+    spool.waiting.add({report->waiting_entries, report->waiting_line_bytes});
+  }
+  return spool;
 }
 
 LedgerView view_of(const Configuration& configuration, const std::shared_ptr<const Resume>& resume) {
@@ -103,11 +107,16 @@ LedgerView view_of(const Configuration& configuration, const std::shared_ptr<con
   view.sources = configuration.sources;
   for (const SinkOptions& sink : configuration.sinks) view.sink_names.push_back(sink.name);
   view.files = resume->files;
+  auto found = resume->cursors.find(kLedgerCursors);
+  const Cursors ledgers = found == resume->cursors.end() ? Cursors() : found->second;
   for (const auto& [name, sink] : resume->sinks) {
     view.sinks[name] = view_of(resume, sink);
-    bool spooled = spool_waits(configuration.data_dir, name);
-    view.sinks[name].spooled = [spooled](FileId) { return spooled; };
+    SpoolStanding& spool = view.sinks[name].spool = spool_of(configuration.data_dir, name);
+    view.sinks[name].spooled = [spooled = spool.batches > 0](FileId) { return spooled; };
+    spool.dropped = spool_ledger_of(ledgers, name);
   }
+  for (const auto& source : configuration.sources)
+    if (source->type == SourceType::kStream) view.streams[source->name].lines = stream_ledger_of(ledgers, source->name);
   return view;
 }
 }  // namespace
@@ -130,12 +139,13 @@ int print_whereis(const CommonFlags& flags, const std::string& what, bool json) 
   LedgerView view = view_of(*configuration, read_checkpoints(configuration->data_dir + "/checkpoints.db"));
   if (auto free = pipeline::system_files()->free_bytes(configuration->data_dir); free && *free < kLittleSpace)
     view.store_trouble = concat("the volume of ", configuration->data_dir, " is full: ", *free, " bytes are free");
-  auto standings = where_is(view, what);
-  if (standings.empty()) {
+  auto files = where_is(view, what);
+  auto streams = where_are_streams(view, what);
+  if (files.empty() && streams.empty()) {
     std::fprintf(stderr, "%s: it is not there, and nothing is known of it\n", what.c_str());
     return 1;
   }
-  std::string text = json ? standing_json(standings) : standing_text(standings);
+  std::string text = json ? standings_json(files, streams) : concat(standing_text(files), stream_text(streams));
   std::fwrite(text.data(), 1, text.size(), stdout);
   return 0;
 }

@@ -4,6 +4,14 @@
 
 namespace agent {
 
+void add_dropped(std::vector<DroppedEntries>& all, const DroppedEntries& more) {
+  auto same =
+      std::find_if(all.begin(), all.end(), [&](const DroppedEntries& one) { return one.reason == more.reason; });
+  if (same == all.end()) return all.push_back(more);
+  same->volume.add(more.volume);
+  if (!more.detail.empty()) same->detail = more.detail;
+}
+
 LossLedger::LossLedger(const Resume& resume) {
   for (const auto& [name, sink] : resume.sinks) add_sink(name, sink);
 }
@@ -38,7 +46,38 @@ void LossLedger::forget(FileId file) {
   for (auto& [sink, accounts] : sinks_) {
     accounts.sums.erase(file);
     accounts.pending.erase(file);
+    accounts.entries.erase(file);
   }
+}
+
+void LossLedger::note_entries(const std::string& sink, FileId stream, LostEntries lost) {
+  if (lost.refused == 0 || lost.ranges.empty()) return;
+  std::lock_guard lock(mutex_);
+  sinks_[sink].entries[stream].push_back(std::move(lost));
+}
+
+std::vector<LostEntries> LossLedger::take_entries(const std::string& sink, FileId stream) {
+  std::lock_guard lock(mutex_);
+  auto accounts = sinks_.find(sink);
+  if (accounts == sinks_.end()) return {};
+  auto found = accounts->second.entries.find(stream);
+  if (found == accounts->second.entries.end()) return {};
+  std::vector<LostEntries> taken = std::move(found->second);
+  accounts->second.entries.erase(found);
+  return taken;
+}
+
+void LossLedger::note_spooled(const std::string& sink, std::string_view reason, EntryVolume volume,
+                              std::string_view detail) {
+  if (volume.entries == 0) return;
+  std::lock_guard lock(mutex_);
+  add_dropped(sinks_[sink].spooled, {std::string(reason), volume, std::string(detail)});
+}
+
+std::vector<DroppedEntries> LossLedger::spooled(const std::string& sink) const {
+  std::lock_guard lock(mutex_);
+  auto accounts = sinks_.find(sink);
+  return accounts == sinks_.end() ? std::vector<DroppedEntries>() : accounts->second.spooled;
 }
 
 void LossLedger::add(Sum& sums, const Pending& pending) {
@@ -82,7 +121,8 @@ std::vector<DroppedBytes> LossLedger::pass(const std::string& sink, const std::v
   std::vector<DroppedBytes> changed;
   auto accounts = sinks_.find(sink);
   if (accounts == sinks_.end()) return changed;
-  auto& [all_sums, all_pending] = accounts->second;
+  auto& all_sums = accounts->second.sums;
+  auto& all_pending = accounts->second.pending;
   for (const FilePosition& p : positions) {
     auto found = all_pending.find(p.file);
     if (found == all_pending.end()) continue;

@@ -5,6 +5,9 @@
 // the place in the file up to which they reach, and count once the position has passed it. What lies above is read, and
 // noted, again after a restart: the store saves the sums together with the position they belong to.
 //
+// Entries of streams have no place that outlives the program: who numbers them (agent/ledger/stream_account.h) takes
+// what was noted of them. What the spool held is told in sums.
+//
 // Thread: any. Limits: kMostPending notes above the position per file and sink; older ones of one reason are joined.
 #pragma once
 
@@ -23,6 +26,9 @@
 #include "pipeline/base/shared_text.h"
 
 namespace agent {
+
+// Joins what has one reason; the last detail is kept.
+void add_dropped(std::vector<DroppedEntries>& all, const DroppedEntries& more);
 
 class LossLedger {
  public:
@@ -43,6 +49,14 @@ class LossLedger {
   // The sums that these positions change, to be saved with them.
   std::vector<DroppedBytes> pass(const std::string& sink, const std::vector<FilePosition>& positions);
 
+  // The same of a stream: told before the sink's position passes them. Taken once, by who knows whose entries they are.
+  void note_entries(const std::string& sink, FileId stream, LostEntries lost);
+  std::vector<LostEntries> take_entries(const std::string& sink, FileId stream);
+
+  // Of what a sink's spool held, whatever it was made of: dropped by the spool, or refused when it was sent.
+  void note_spooled(const std::string& sink, std::string_view reason, EntryVolume volume, std::string_view detail = {});
+  std::vector<DroppedEntries> spooled(const std::string& sink) const;
+
   // Why nothing is acked at the moment; empty: something is. True: it was something else before.
   [[nodiscard]] bool note_fault(const std::string& sink, std::string_view text, pipeline::UnixNanos now);
   SinkFault fault(const std::string& sink) const;
@@ -61,6 +75,8 @@ class LossLedger {
   struct Accounts {  // of one sink
     IdMap<FileId, Sum> sums;
     std::unordered_map<FileId, std::vector<Pending>> pending;
+    std::unordered_map<FileId, std::vector<LostEntries>> entries;  // of streams
+    std::vector<DroppedEntries> spooled;                           // few
   };
   static void add(Sum& sums, const Pending& pending);
   static void append(const Sum& sums, FileId file, std::vector<DroppedBytes>& out);

@@ -32,6 +32,26 @@ TEST_CASE("losses: what lies above the position is not counted yet") {
   CHECK(losses.below("hub", kFile, 300).empty());
 }
 
+TEST_CASE("losses: of a stream they are taken once; of what a spool held they are summed by reason") {
+  LossLedger losses({});
+  const FileId stream{kFirstStream + 1};
+  losses.note("hub", stream, "a", 10, 0);  // it has no bytes
+  CHECK(losses.below("hub", stream, 100).empty());
+  losses.note_entries("hub", stream, {{{1, 5}}, 4, 4, "sink:rejected", "no"});
+  losses.note_entries("hub", stream, {{{5, 6}}, 0, 1, "sink:rejected", ""});  // nothing
+  CHECK(losses.take_entries("backup", stream).empty());
+  auto taken = losses.take_entries("hub", stream);
+  REQUIRE(taken.size() == 1);
+  CHECK(taken[0].ranges == std::vector<EntryRange>{{1, 5}});
+  CHECK(losses.take_entries("hub", stream).empty());
+  losses.note_spooled("hub", "spool:spool_full", {3, 30});
+  losses.note_spooled("hub", "sink:rejected", {1, 10}, "first");
+  losses.note_spooled("hub", "sink:rejected", {2, 20}, "last");
+  CHECK(losses.spooled("hub") ==
+        std::vector<DroppedEntries>{{"spool:spool_full", {3, 30}, ""}, {"sink:rejected", {3, 30}, "last"}});
+  CHECK(losses.spooled("backup").empty());
+}
+
 TEST_CASE("losses: sums of an earlier run go on") {
   Resume resume;
   resume.sinks["hub"].dropped = {{kFile, "a", 10, ""}};

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "pipeline/base/clock.h"
@@ -93,6 +94,31 @@ struct DroppedBytes {
   bool operator==(const DroppedBytes&) const = default;
 };
 
+// Entries of streams, and the bytes of their lines.
+struct EntryVolume {
+  uint64_t entries = 0, bytes = 0;
+  void add(const EntryVolume& v) { entries += v.entries, bytes += v.bytes; }
+  bool operator==(const EntryVolume&) const = default;
+};
+
+// Entries that were dropped, by reason as DroppedBytes.
+struct DroppedEntries {
+  std::string reason;
+  EntryVolume volume;
+  std::string detail;
+  bool operator==(const DroppedEntries&) const = default;
+};
+
+// Entries [first, second) of a stream.
+using EntryRange = std::pair<uint64_t, uint64_t>;
+
+// Of the entries in `ranges`, which became `of` entries of a batch, `refused` of these were not taken.
+struct LostEntries {
+  std::vector<EntryRange> ranges;
+  uint64_t refused = 0, of = 0;
+  std::string reason, detail;
+};
+
 // Why a sink gets no ack; an empty text: it does.
 struct SinkFault {
   std::string text;
@@ -111,6 +137,7 @@ struct SinkResume {
 struct Resume {
   std::map<FileId, FileRecord> files;
   std::map<std::string, SinkResume> sinks;  // by sink name
+  pipeline::UnixNanos last_written = 0;     // when an earlier run last wrote something; 0: there was none
   // What sources that are no files keep to go on where they were (a journal's cursor): by source name and key.
   std::map<std::string, std::map<std::string, std::string>> cursors;
 };

@@ -239,6 +239,7 @@ void DockerFollower::hand_over(bool ends_lane) {
     Parcel parcel = std::exchange(parcels_[i], {});
     parcel.lane = number_ * 2 + i;
     parcel.ends_lane = ends_lane;
+    parcel.origin = container_.name.empty() ? id_ : container_.name.substr(1);
     if (!parcel.empty() || ends_lane) parcels.push_back(std::move(parcel));
   }
   if (parcels.empty()) return;

@@ -14,27 +14,27 @@ namespace agent {
 
 using pipeline::concat;
 
-namespace {
-struct Step {
-  std::string step, reason;
-};
-
-// "stages:probe" as a step and its reason.
-Step split_reason(const DroppedBytes& dropped) {
-  const std::string_view text = dropped.reason;
-  const size_t colon = text.find(':');
-  std::string reason(colon == std::string_view::npos ? text : text.substr(colon + 1));
-  if (!dropped.detail.empty()) reason += concat(": ", dropped.detail);
-  return {std::string(colon == std::string_view::npos ? "stages" : text.substr(0, colon)), reason};
+Step step_of_reason(std::string_view reason, std::string_view detail) {
+  const size_t colon = reason.find(':');
+  std::string why(colon == std::string_view::npos ? reason : reason.substr(colon + 1));
+  if (!detail.empty()) why += concat(": ", detail);
+  return {std::string(colon == std::string_view::npos ? "stages" : reason.substr(0, colon)), why};
 }
 
+Step spooled_step(const LedgerView& view, const LedgerView::Sink& sink) {
+  std::string when = view.running ? "" : "; the agent does not run";
+  if (sink.fault.text.empty()) return {"sink", concat("is sent from the sink's spool", when)};
+  return {"sink", concat(sink.fault.text, "; what was read waits in the sink's spool", when)};
+}
+
+namespace {
 // Where most was dropped; reading from the end of an old file is nobody's fault.
 std::optional<Step> worst_drop(const std::vector<DroppedBytes>& dropped) {
   const DroppedBytes* worst = nullptr;
   for (const DroppedBytes& d : dropped)
     if (d.reason != "read:before_start" && (!worst || d.bytes > worst->bytes)) worst = &d;
   if (!worst) return std::nullopt;
-  return split_reason(*worst);
+  return step_of_reason(worst->reason, worst->detail);
 }
 
 Step waiting_step(const LedgerView& view, const LedgerView::Sink& sink, FileId file, const FileStanding& standing,
@@ -63,10 +63,13 @@ Step waiting_step(const LedgerView& view, const LedgerView::Sink& sink, FileId f
   return {"read", "is being read"};
 }
 
-Step spooled_step(const LedgerView& view, const LedgerView::Sink& sink) {
-  std::string when = view.running ? "" : "; the agent does not run";
-  if (sink.fault.text.empty()) return {"sink", concat("is sent from the sink's spool", when)};
-  return {"sink", concat(sink.fault.text, "; what was read waits in the sink's spool", when)};
+// What was dropped later, out of the spool, may have been of this file.
+std::string done_reason(const SpoolStanding& spool) {
+  if (spool.dropped.empty()) return "everything is acknowledged";
+  std::string out =
+      "everything is acknowledged or was in the sink's spool, of which was dropped, whatever file it is of:";
+  for (const DroppedEntries& d : spool.dropped) out += concat(" ", d.volume.entries, " entries (", d.reason, ")");
+  return out;
 }
 
 SinkStanding at_sink(const LedgerView& view, const std::string& name, const FileStanding& standing) {
@@ -79,12 +82,13 @@ SinkStanding at_sink(const LedgerView& view, const std::string& name, const File
     position = sink->second.position(file).value_or(0);
     out.dropped = sink->second.dropped(file, position);
     out.spooled = sink->second.spooled && sink->second.spooled(file);
+    out.spool = sink->second.spool;
   }
   uint64_t dropped = 0;
   for (const DroppedBytes& d : out.dropped) dropped += d.bytes;
   out.acked = position > dropped ? position - dropped : 0;
   out.waiting = standing.size_bytes > position ? standing.size_bytes - position : 0;
-  Step step{"done", "everything is acknowledged"};
+  Step step{"done", done_reason(out.spool)};
   if (out.waiting > 0 && sink != view.sinks.end())
     step = waiting_step(view, sink->second, file, standing, position);
   else if (out.waiting > 0)
@@ -170,12 +174,14 @@ void add_unread(const LedgerView& view, const std::string& path, std::vector<Fil
   found.push_back(std::move(standing));
 }
 
-// Logs of NAMESPACE/POD[/CONTAINER].
+// Logs of POD in any namespace, or of NAMESPACE/POD[/CONTAINER]. Folders are called NAMESPACE_POD_UID.
 std::vector<std::string> pod_logs(const LedgerView& view, const std::string& what) {
   size_t slash = what.find('/');
-  if (slash == std::string::npos || slash == 0) return {};
-  size_t second = what.find('/', slash + 1);
-  std::string pod = concat(what.substr(0, slash), "_", what.substr(slash + 1, second - slash - 1), "_");
+  if (slash == 0) return {};
+  const bool any_namespace = slash == std::string::npos;
+  size_t second = any_namespace ? slash : what.find('/', slash + 1);
+  std::string pod = any_namespace ? concat("_", what, "_")
+                                  : concat(what.substr(0, slash), "_", what.substr(slash + 1, second - slash - 1), "_");
   std::string container = second == std::string::npos ? "" : what.substr(second + 1);
   std::set<std::string> paths;
   std::error_code error;
@@ -183,7 +189,10 @@ std::vector<std::string> pod_logs(const LedgerView& view, const std::string& wha
     if (!source || source->type != SourceType::kKubernetes || source->paths.empty()) continue;
     for (std::filesystem::directory_iterator it(source->paths[0], error), end; !error && it != end;
          it.increment(error)) {
-      if (!it->path().filename().string().starts_with(pod)) continue;
+      const std::string folder = it->path().filename().string();
+      if (any_namespace ? folder.find('_') != folder.find(pod) || folder.find(pod) == folder.npos
+                        : !folder.starts_with(pod))
+        continue;
       for (std::filesystem::recursive_directory_iterator file(it->path(), error), last; !error && file != last;
            file.increment(error)) {
         const std::string path = file->path().string();

@@ -14,13 +14,23 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/checkpoint/records.h"
 #include "agent/discovery/target.h"
+#include "agent/ledger/stream_account.h"
 #include "agent/source/source_options.h"
 
 namespace agent {
+
+// What waits in a sink's spool, and what was dropped of what it held: of all files and streams together.
+struct SpoolStanding {
+  uint64_t batches = 0;
+  EntryVolume waiting;
+  std::vector<DroppedEntries> dropped;
+  bool empty() const { return batches == 0 && dropped.empty(); }
+};
 
 // What is known of everything: by a running agent, or by the checkpoints that one left.
 struct LedgerView {
@@ -30,6 +40,12 @@ struct LedgerView {
     std::function<bool(FileId)> holds;    // something of it is in a batch without an ack
     std::function<bool(FileId)> spooled;  // something of it may be in the sink's spool; may be absent
     SinkFault fault;
+    SpoolStanding spool;
+  };
+  struct Stream {
+    FileId id;  // of a running agent: of which the sinks know positions
+    std::vector<StreamLine> lines;
+    std::string hold;  // a stage that keeps entries from the sinks; empty: none
   };
   struct Reading {
     uint64_t bytes = 0;  // read so far
@@ -41,9 +57,10 @@ struct LedgerView {
   std::vector<std::string> sink_names;                        // SourceOptions::sinks index into these
   std::map<FileId, FileRecord> files;
   std::map<std::string, Sink> sinks;
-  std::map<FileId, Reading> readings;  // of a running agent
-  std::vector<Target> targets;         // likewise; otherwise what the rules say of a path counts
-  std::string store_trouble;           // why checkpoints cannot be written
+  std::map<FileId, Reading> readings;     // of a running agent
+  std::map<std::string, Stream> streams;  // of sources that are no files, by name
+  std::vector<Target> targets;            // likewise; otherwise what the rules say of a path counts
+  std::string store_trouble;              // why checkpoints cannot be written
 };
 
 struct SinkStanding {
@@ -51,6 +68,7 @@ struct SinkStanding {
   uint64_t acked = 0, waiting = 0;
   bool spooled = false;  // some of what counts as acked may still wait in the sink's spool
   std::vector<DroppedBytes> dropped;
+  SpoolStanding spool;  // of the sink
   std::string step, reason;
 };
 
@@ -65,14 +83,23 @@ struct FileStanding {
   std::string step, reason;  // of the first sink that is not done
 };
 
-// `what`: a path, or NAMESPACE/POD[/CONTAINER]. Empty: nothing is known of it and it is not there.
+// `what`: a path, POD, or NAMESPACE/POD[/CONTAINER]. Empty: nothing is known of it and it is not there.
 std::vector<FileStanding> where_is(const LedgerView& view, const std::string& what);
 
 // Of one known file. One that is being read is not looked at: its reader knows its size.
 FileStanding standing_of(const LedgerView& view, FileId file);
 
 std::string standing_text(const std::vector<FileStanding>& standings);
-std::string standing_json(const std::vector<FileStanding>& standings);  // an array
-std::string sinks_json(const std::vector<SinkStanding>& sinks);         // an array
+std::string standing_json(const FileStanding& standing);
+std::string sinks_json(const std::vector<SinkStanding>& sinks);  // an array
+
+// For what files and streams have in common.
+struct Step {
+  std::string step, reason;
+};
+Step step_of_reason(std::string_view reason, std::string_view detail);    // "stages:probe"
+Step spooled_step(const LedgerView& view, const LedgerView::Sink& sink);  // what waits there
+std::string spool_text(const std::string& sink, const SpoolStanding& spool);
+std::string spool_json(const SpoolStanding& spool);
 
 }  // namespace agent

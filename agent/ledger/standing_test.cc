@@ -115,6 +115,25 @@ TEST_CASE("standing: names the step and the reason when no agent runs") {
   CHECK(f.step("app.log") == "sink: tls: certificate has expired (when the agent stopped)");
 }
 
+TEST_CASE("standing: what waits in the sink's spool, and what was dropped there, is told with every file of the sink") {
+  Fixture f;
+  f.know("app.log", 100);
+  f.position = 100;
+  bool spooled = true;
+  LedgerView::Sink& hub = f.view.sinks["hub"];
+  hub.spooled = [&](FileId) { return spooled; };
+  hub.spool = {2, {30, 3000}, {}};
+  CHECK(f.step("app.log") == "sink: is sent from the sink's spool");
+  CHECK(standing_text({f.of("app.log")}).find("hub: 2 batches of 30 entries, 3000 bytes wait there") !=
+        std::string::npos);
+  CHECK(standing_json(f.of("app.log")).find(R"("spool":{"batches":2,"entries":30,"bytes":3000,"dropped":{}})") !=
+        std::string::npos);
+  spooled = false;
+  hub.spool = {0, {}, {{"spool:spool_max_age", {7, 70}, ""}}};
+  CHECK(f.step("app.log").starts_with("done: everything is acknowledged or was in the sink's spool"));
+  CHECK(f.step("app.log").ends_with("7 entries (spool:spool_max_age)"));
+}
+
 TEST_CASE("standing: an earlier file of the same name, and one that was renamed, are told apart") {
   Fixture f;
   f.know("app.log", 100);
@@ -141,6 +160,9 @@ TEST_CASE("standing: a pod's logs by its name") {
   CHECK(where_is(f.view, "shop/cart-1").size() == 2);
   CHECK(where_is(f.view, "shop/cart-1/app").size() == 1);
   CHECK(where_is(f.view, "shop/cart").empty());
+  CHECK(where_is(f.view, "cart-1").size() == 2);
+  CHECK(where_is(f.view, "cart").empty());
+  CHECK(where_is(f.view, "uid").empty());
 }
 
 }  // namespace

@@ -15,13 +15,31 @@ std::string json_string(std::string_view text) {
   return out;
 }
 
-std::string json_of(const FileStanding& s) {
+}  // namespace
+
+std::string standing_json(const FileStanding& s) {
   return concat("{\"path\":", json_string(path_text(s.path)), ",\"source\":", json_string(s.source),
                 ",\"exists\":", s.exists ? "true" : "false", ",\"size\":", s.size_bytes, ",\"read\":", s.read_bytes,
                 ",\"step\":", json_string(s.step), ",\"reason\":", json_string(s.reason),
                 ",\"sinks\":", sinks_json(s.sinks), "}");
 }
-}  // namespace
+
+std::string spool_json(const SpoolStanding& spool) {
+  std::string out = concat("{\"batches\":", spool.batches, ",\"entries\":", spool.waiting.entries,
+                           ",\"bytes\":", spool.waiting.bytes, ",\"dropped\":{");
+  for (size_t i = 0; i < spool.dropped.size(); i++)
+    out += concat(i > 0 ? "," : "", json_string(spool.dropped[i].reason), ":", spool.dropped[i].volume.entries);
+  return out + "}}";
+}
+
+std::string spool_text(const std::string& sink, const SpoolStanding& spool) {
+  if (spool.empty()) return {};
+  std::string out = concat("  spool    ", sink, ": ", spool.batches, " batches of ", spool.waiting.entries,
+                           " entries, ", spool.waiting.bytes, " bytes wait there, of all it is given");
+  for (const DroppedEntries& d : spool.dropped)
+    out += concat("; ", d.volume.entries, " entries of it were dropped (", d.reason, ")");
+  return out + "\n";
+}
 
 std::string sinks_json(const std::vector<SinkStanding>& sinks) {
   std::string out = "[";
@@ -31,15 +49,10 @@ std::string sinks_json(const std::vector<SinkStanding>& sinks) {
                   ",\"spooled\":", sink.spooled ? "true" : "false", ",\"dropped\":{");
     for (size_t i = 0; i < sink.dropped.size(); i++)
       out += concat(i > 0 ? "," : "", json_string(sink.dropped[i].reason), ":", sink.dropped[i].bytes);
-    out += concat("},\"step\":", json_string(sink.step), ",\"reason\":", json_string(sink.reason), "}");
+    out += concat("},\"spool\":", spool_json(sink.spool), ",\"step\":", json_string(sink.step),
+                  ",\"reason\":", json_string(sink.reason), "}");
   }
   return out + "]";
-}
-
-std::string standing_json(const std::vector<FileStanding>& standings) {
-  std::string out = "[";
-  for (const FileStanding& standing : standings) out += concat(out.size() > 1 ? ",\n" : "", json_of(standing));
-  return out + "]\n";
 }
 
 std::string standing_text(const std::vector<FileStanding>& standings) {
@@ -52,7 +65,7 @@ std::string standing_text(const std::vector<FileStanding>& standings) {
       out += concat("  sink     ", sink.sink, ": ", sink.acked, " acked, ", sink.waiting, " waiting",
                     sink.spooled ? " (not all of it sent: see the spool)" : "");
       for (const DroppedBytes& d : sink.dropped) out += concat(", ", d.bytes, " dropped (", d.reason, ")");
-      out += "\n";
+      out += concat("\n", spool_text(sink.sink, sink.spool));
       if (s.sinks.size() > 1) out += concat("           ", sink.step, ": ", sink.reason, "\n");
     }
     out += concat("  stands   ", s.step, ": ", s.reason, "\n");

@@ -355,6 +355,13 @@ void BatchSender::note_losses(const InFlight& flight, const std::map<std::string
   const PushAnswer& answer = flight.refused->answer;
   for (const auto& [why, entries] : refused) {
     std::string reason = concat("sink:", why == "rejected" ? fault_kind(answer) : std::string_view(why));
+    const uint64_t of = std::max<uint64_t>(1, batch.volume.entries);
+    if (batch.spooled && files.empty())  // positions have passed it
+      parts_.store.losses().note_spooled(options_.name, reason, {entries, batch.volume.bytes * entries / of},
+                                         answer.text);
+    else if (!batch.entries.empty())
+      parts_.store.losses().note_entries(options_.name, batch.files.front(),
+                                         {batch.entries, entries, of, reason, answer.text});
     for (const auto& [file, range] : files) {
       uint64_t bytes = batch.volume.entries > 0 ? range.first * entries / batch.volume.entries : range.first;
       parts_.store.losses().note(options_.name, file, reason, bytes, range.second, answer.text);

@@ -24,7 +24,8 @@ struct ClosedBatch {
   std::shared_ptr<const std::string> body;
   std::shared_ptr<const BatchRecord> record;  // no segments: nothing of it can be read again
   Progress::Hold hold = 0;
-  std::vector<FileId> files;  // which it holds back
+  std::vector<FileId> files;        // which it holds back
+  std::vector<EntryRange> entries;  // where the one file is a stream: those it is made of
   SinkMetrics::Volume volume;
   std::chrono::nanoseconds closed_at{0};  // monotonic
   std::string producer;                   // of the number, where it is not the sink's own: from the spool of another

@@ -7,6 +7,8 @@
 
 namespace agent {
 
+using pipeline::concat;
+
 namespace {
 constexpr std::chrono::milliseconds kWatchEvery{500};
 constexpr std::chrono::seconds kLastSpooling{5};
@@ -76,6 +78,7 @@ Result<void> LokiSink::open_spool(SpoolPlace place) {
   hooks.dropped = [this](std::string_view reason, const SpoolVolume& volume) {
     metrics_.come_back({volume.entries, volume.line_bytes});
     metrics_.dropped(reason, {volume.entries, volume.line_bytes}, options_.tenant);
+    store_.losses().note_spooled(name_, concat("spool:", reason), {volume.entries, volume.line_bytes});
   };
   hooks.moved = [this] { pump(); };
   TRY_LET(lane_, SpoolLane::open({loop_, *place.files, clock_, metrics_.registry()}, name_, producer_.uuid,
@@ -150,6 +153,10 @@ void LokiSink::give_up(const BatchRecord& record, Progress::Hold hold, const std
 void LokiSink::dropped(FileId file, std::string_view reason, uint64_t bytes, uint64_t end) {
   store_.losses().note(name_, file, reason, bytes, end);
 }
+
+void LokiSink::lost(FileId stream, LostEntries lost) { store_.losses().note_entries(name_, stream, std::move(lost)); }
+
+std::vector<LostEntries> LokiSink::take_lost(FileId stream) { return store_.losses().take_entries(name_, stream); }
 
 bool LokiSink::full() const {
   uint64_t batches = outstanding_batches_.load(std::memory_order_relaxed);
@@ -287,6 +294,17 @@ bool LokiSink::spooled(FileId file) const {
   if (!oldest) return false;
   auto until = spooled_until_.find(file);
   return *oldest < started_at_ || (until != spooled_until_.end() && *oldest <= until->second);
+}
+
+SpoolVolume LokiSink::spool_waiting() const {
+  if (!lane_) return {};
+  SpoolVolume all = lane_->status().waiting;
+  auto add = [&](const Batch& batch) {
+    if (batch->spooled) all.add(SpoolVolume{1, batch->volume.entries, batch->volume.bytes});
+  };
+  lane_->for_each(add);
+  std::for_each(under_way_.begin(), under_way_.end(), add);
+  return all;
 }
 
 void LokiSink::release(const ClosedBatch& batch) {

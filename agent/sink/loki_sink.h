@@ -69,6 +69,7 @@ class LokiSink final : public Sink, private BatchTaker {
   std::optional<FilePosition> position(FileId file) const override { return progress_.position(file); }
   bool holds(FileId file) const override { return progress_.holds(file); }
   bool spooled(FileId file) const override;
+  SpoolVolume spool_waiting() const override;
   void forget(FileId file) override { progress_.forget(file); }
   pipeline::Result<std::function<void()>> prepare_change(SinkOptions options) override;
   void stop(std::chrono::nanoseconds patience, std::function<void()> done) override;
@@ -88,6 +89,8 @@ class LokiSink final : public Sink, private BatchTaker {
   bool full() const override;
   uint64_t batch_limit() const override { return sender_->batch_limit(); }
   void dropped(FileId file, std::string_view reason, uint64_t bytes, uint64_t end) override;
+  void lost(FileId stream, LostEntries lost) override;
+  std::vector<LostEntries> take_lost(FileId stream) override;
   void progressed() override { saver_.progressed(); }
 
   // on the loop

@@ -58,7 +58,11 @@ bool OpenBatch::note(FileId file, const std::shared_ptr<const std::string>& labe
   return true;
 }
 
-bool OpenBatch::note_stream(FileId stream, uint64_t begin) {
+bool OpenBatch::note_stream(FileId stream, uint64_t begin, uint64_t end) {
+  if (!entries_.empty() && begin >= entries_.back().first && begin <= entries_.back().second)
+    entries_.back().second = std::max(entries_.back().second, end);
+  else
+    entries_.emplace_back(begin, end);
   for (auto& [id, lowest] : begins_) {
     if (id != stream) continue;
     if (begin >= lowest) return false;
@@ -70,10 +74,10 @@ bool OpenBatch::note_stream(FileId stream, uint64_t begin) {
 }
 
 OpenBatch::Content OpenBatch::take(Compression compression) {
-  Content content{encode(compression), std::move(segments_), {}, volume_};
+  Content content{encode(compression), std::move(segments_), {}, std::move(entries_), volume_};
   for (auto& [file, begin] : begins_) content.files.push_back(file);
   empty_streams();
-  segments_.clear(), begins_.clear(), used_.clear();
+  segments_.clear(), begins_.clear(), used_.clear(), entries_.clear();
   size_bytes_ = 0, volume_ = {};
   return content;
 }

@@ -45,13 +45,14 @@ class OpenBatch {
   // `continues`: the entry begins with what was noted before, perhaps of another file.
   bool note(FileId file, const std::shared_ptr<const std::string>& labels, const pipeline::ByteRange& origin,
             bool continues = false);
-  // The same for the entry of a stream: nothing of it is recorded.
-  bool note_stream(FileId stream, uint64_t begin);
+  // The same for the entry of a stream, made of its entries [begin, end): nothing of it is recorded.
+  bool note_stream(FileId stream, uint64_t begin, uint64_t end);
 
   struct Content {
     std::string body;  // compressed
     std::vector<RecordSegment> segments;
     std::vector<FileId> files;
+    std::vector<EntryRange> entries;  // of the stream, if that is what it was made of
     SinkMetrics::Volume volume;
   };
   Content take(Compression compression);
@@ -78,6 +79,7 @@ class OpenBatch {
   pipeline::UnixNanos next_read_time_ = 0;           // that continues the last range
   std::vector<std::pair<FileId, uint64_t>> begins_;  // per file the lowest byte
   size_t current_ = 0;                               // the file of the last segment, in begins_
+  std::vector<EntryRange> entries_;                  // of a stream: a batch has one at most
 };
 
 }  // namespace agent

@@ -30,6 +30,7 @@ std::unique_ptr<ClosedBatch> make_closed(OpenBatch::Content content, BatchNumber
   closed->body = std::make_shared<const std::string>(std::move(content.body));
   closed->record = std::make_shared<const BatchRecord>(BatchRecord{number, tenant, false, std::move(content.segments)});
   closed->files = std::move(content.files);
+  closed->entries = std::move(content.entries);
   closed->volume = content.volume;
   closed->closed_at = now;
   return closed;
@@ -63,7 +64,12 @@ void PushPort::append(const Batch& batch, const FilePosition& passed, const Elde
   parts_.metrics.take({taken_.entries + unlabelled_.entries, taken_.bytes + unlabelled_.bytes});
   if (unlabelled_.entries > 0) {
     parts_.metrics.dropped("no_labels", unlabelled_, parts_.options.tenant);
-    parts_.taker.dropped(passed.file, "sink:no_labels", unlabelled_.bytes + unlabelled_.entries, passed.position);
+    if (is_stream(passed.file)) {
+      const uint64_t entries = unlabelled_.entries;
+      parts_.taker.lost(passed.file, {std::exchange(unlabelled_entries_, {}), entries, entries, "sink:no_labels", ""});
+    } else {
+      parts_.taker.dropped(passed.file, "sink:no_labels", unlabelled_.bytes + unlabelled_.entries, passed.position);
+    }
   }
   for (auto& open : opens_) count_memory(*open);
   if (!passed.file) return;
@@ -160,6 +166,8 @@ void PushPort::add_to(Target& to, const Batch& batch, size_t row, FileId file) {
   std::string_view line = batch.lines[row];
   if (to.nowhere) [[unlikely]] {
     unlabelled_.entries++, unlabelled_.bytes += line.size();
+    if (is_stream(file))
+      for (const ByteRange& origin : batch.origins_of(row)) unlabelled_entries_.emplace_back(origin.begin, origin.end);
     return;
   }
   Open& open = *to.open;
@@ -182,7 +190,8 @@ void PushPort::note_origins(Open& open, const Batch& batch, size_t row, FileId f
   const ByteRange* origin = &batch.origins[batch.origin_begin[row]];
   if (is_stream(file)) {
     for (const ByteRange* end = origin + batch.origin_count[row]; origin != end; origin++)
-      if (open.batch.note_stream(file, origin->begin)) parts_.progress.hold(open.hold, file, origin->begin);
+      if (open.batch.note_stream(file, origin->begin, origin->end))
+        parts_.progress.hold(open.hold, file, origin->begin);
     return;
   }
   const auto& labels = record_labels(*batch.label_sets, batch.first_labels[row]);

@@ -41,6 +41,8 @@ class BatchTaker {
   virtual uint64_t batch_limit() const { return ~uint64_t{0}; }
   // Bytes of `file` that end at or before `end` are given up.
   virtual void dropped(FileId, std::string_view /*reason*/, uint64_t /*bytes*/, uint64_t /*end*/) {}
+  virtual void lost(FileId /*stream*/, LostEntries) {}  // likewise, of a stream
+  virtual std::vector<LostEntries> take_lost(FileId /*stream*/) { return {}; }
   virtual void progressed() = 0;  // a reader has passed bytes
 };
 
@@ -66,6 +68,7 @@ class PushPort final : public SinkPort {
   void append(const pipeline::Batch& batch, const FilePosition& passed, const ElderFiles* elders = nullptr) override;
   const KeptRanges::OfFile* kept(FileId file) const override { return parts_.kept.of(file); }
   std::optional<FilePosition> position(FileId file) const override { return parts_.progress.position(file); }
+  std::vector<LostEntries> take_lost(FileId stream) override { return parts_.taker.take_lost(stream); }
   bool full() const override { return parts_.taker.full(); }
   std::optional<std::chrono::nanoseconds> deadline() const override;
   void close_due(std::chrono::nanoseconds now) override;
@@ -115,6 +118,7 @@ class PushPort final : public SinkPort {
   std::vector<Target> targets_;                                    // by label set
   std::vector<std::shared_ptr<const std::string>> record_labels_;  // by label set
   SinkMetrics::Volume taken_, unlabelled_;                         // of the running append()
+  std::vector<EntryRange> unlabelled_entries_;                     // likewise, of a stream
   const ElderFiles* elders_ = nullptr;                             // likewise
 };
 

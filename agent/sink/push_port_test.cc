@@ -36,6 +36,8 @@ struct Taker final : BatchTaker {
   uint64_t limit = ~uint64_t{0};
   uint64_t batch_limit() const override { return limit; }
   void progressed() override {}
+  std::vector<LostEntries> lost_entries;
+  void lost(FileId, LostEntries lost) override { lost_entries.push_back(std::move(lost)); }
 };
 
 struct Fixture {
@@ -74,6 +76,28 @@ struct Fixture {
 };
 
 TEST_SUITE("agent/sink") {
+  TEST_CASE("push port: a batch of a stream knows the entries it is made of, without one there is a loss") {
+    Fixture f;
+    const FileId stream{kFirstStream + 1};
+    f.open();
+    f.add(R"({app="a"})", "one", {1, 2, 1});
+    f.add(R"({app="a"})", "two and three", {2, 4, 2});
+    f.add("{}", "nowhere", {4, 5, 3});
+    f.add(R"({app="a"})", "six", {6, 7, 4});
+    f.append(stream, 7);
+    f.port->close_all();
+    REQUIRE(f.taker.batches.size() == 1);
+    CHECK(f.taker.batches[0]->entries == std::vector<EntryRange>{{1, 4}, {6, 7}});
+    CHECK(f.taker.batches[0]->record->segments.empty());
+    REQUIRE(f.taker.lost_entries.size() == 1);
+    CHECK(f.taker.lost_entries[0].ranges == std::vector<EntryRange>{{4, 5}});
+    CHECK(f.taker.lost_entries[0].reason == "sink:no_labels");
+    f.add(R"({app="a"})", "seven", {7, 8, 5});
+    f.append(stream, 8);
+    f.port->close_all();
+    CHECK(f.taker.batches[1]->entries == std::vector<EntryRange>{{7, 8}});
+  }
+
   TEST_CASE("push port: labels starting with __ stay, external labels are added under the entry's own") {
     Fixture f;
     f.options.labels = {{"site", "a"}, {"app", "external"}};

@@ -19,6 +19,7 @@
 #include "agent/sink/elder_files.h"
 #include "agent/sink/kept_ranges.h"
 #include "agent/sink/sink_options.h"
+#include "agent/spool/spool_log.h"
 #include "pipeline/base/result.h"
 #include "pipeline/model/batch.h"
 
@@ -59,6 +60,9 @@ class SinkPort {
   // That of the sink. What lies below is acked, kept in the spool, or dropped on purpose. Thread: any.
   virtual std::optional<FilePosition> position(FileId file) const = 0;
 
+  // What was given up of the entries of a stream since the last call. Told before position() passes them.
+  virtual std::vector<LostEntries> take_lost(FileId /*stream*/) { return {}; }
+
   // Too much waits: stop reading for this sink until `on_room` (given to open_port) is called. append() still works.
   // Thread: any.
   virtual bool full() const = 0;
@@ -92,7 +96,8 @@ class Sink {
   virtual std::optional<FilePosition> position(FileId file) const = 0;
   virtual bool holds(FileId) const { return false; }    // something of it is in a batch that is not acked. Thread: any.
   virtual bool spooled(FileId) const { return false; }  // something of it may wait in the sink's spool
-  virtual void forget(FileId file) = 0;                 // Thread: any. Before CheckpointStore::forget_file.
+  virtual SpoolVolume spool_waiting() const { return {}; }  // what waits in its spool, of all files and streams
+  virtual void forget(FileId file) = 0;                     // Thread: any. Before CheckpointStore::forget_file.
 
   // Other options for a running sink of the same name and type. Nothing happens yet; what is given back makes the
   // change: what waits is sent with the new options, and every port is to be replaced by one opened after that.

@@ -72,6 +72,7 @@ Result<SpoolSegmentReport> inspect_segment(FileSystem& files, const std::string&
     if (segment.marks.contains(entry.offset)) continue;
     ++report.waiting_frames;
     report.waiting_entries += entry.entries;
+    report.waiting_line_bytes += entry.line_bytes;
     if (!report.closed) report.closed.emplace(entry.closed, entry.closed);
     report.closed->first = std::min(report.closed->first, entry.closed);
     report.closed->second = std::max(report.closed->second, entry.closed);

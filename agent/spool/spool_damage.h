@@ -19,7 +19,7 @@ struct SpoolSegmentReport {
   std::string path;
   bool sealed = false;
   uint64_t bytes = 0, frames = 0;
-  uint64_t waiting_frames = 0, waiting_entries = 0;                           // neither sent nor dropped
+  uint64_t waiting_frames = 0, waiting_entries = 0, waiting_line_bytes = 0;   // neither sent nor dropped
   std::optional<std::pair<pipeline::UnixNanos, pipeline::UnixNanos>> closed;  // of the waiting ones: first, last
   std::vector<std::string> damage;                                            // one text a place; empty: none found
   uint64_t open_end_bytes = 0;  // behind the last whole frame of a segment without index: torn, or being written

@@ -13,11 +13,13 @@ size_t Parcel::add_labels(LabelSet labels) {
 
 void Parcel::add(size_t labels, UnixNanos time, std::string_view line, std::span<const Metadata> metadata) {
   entries_.push_back({labels, time, arena_.copy(line), metadata_.size(), metadata.size()});
+  line_bytes_ += line.size();
   for (const Metadata& m : metadata) metadata_.push_back({arena_.copy(m.name), arena_.copy(m.value)});
 }
 
 void Parcel::add_kept(size_t labels, UnixNanos time, std::string_view line, std::span<const Metadata> metadata) {
   entries_.push_back({labels, time, line, metadata_.size(), metadata.size()});
+  line_bytes_ += line.size();
   metadata_.insert(metadata_.end(), metadata.begin(), metadata.end());
 }
 

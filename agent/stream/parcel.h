@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -40,10 +41,12 @@ class Parcel {
     return {metadata_.data() + entry.metadata_begin, entry.metadata_count};
   }
   size_t bytes() const;  // of memory, about
+  uint64_t line_bytes() const { return line_bytes_; }
 
   // Entries of one lane keep their order and share what the stages hold (a multiline block): a connection, a container.
   uint64_t lane = 0;
-  bool ends_lane = false;     // nothing more comes on this lane: what the stages hold of it goes on
+  std::string origin;      // who they are from, where `whereis` is to tell it apart: a container's name; of a lane one
+  bool ends_lane = false;  // nothing more comes on this lane: what the stages hold of it goes on
   bool client_waits = false;  // somebody waits for the settlement: batches are closed soon
 
  private:
@@ -53,6 +56,7 @@ class Parcel {
   pipeline::Arena arena_;
   std::vector<std::shared_ptr<const void>> kept_;
   size_t kept_bytes_ = 0;
+  uint64_t line_bytes_ = 0;
 };
 
 }  // namespace agent

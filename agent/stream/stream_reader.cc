@@ -12,40 +12,28 @@
 #include <unordered_map>
 
 #include "agent/source/source_metrics.h"
-#include "pipeline/base/hash.h"
+#include "agent/stream/entry_drops.h"
+#include "agent/stream/stream_labels.h"
 #include "pipeline/base/invariant.h"
-#include "pipeline/match/relabel.h"
 #include "pipeline/stage/stage_list.h"
 
 namespace agent {
 
 using namespace std::chrono_literals;
-using pipeline::Label;
 using pipeline::LabelSet;
 using pipeline::LabelTable;
 using pipeline::UnixNanos;
 using std::chrono::nanoseconds;
 
 namespace {
-constexpr size_t kLabelTableLimit = 65'536;
-constexpr size_t kKnownLabelsLimit = 8'192;  // sets as discovered: a process id makes one, and leaves no trace behind
-constexpr size_t kChunkBytes = 256 << 10;    // of lines that go through the stages at once
-constexpr nanoseconds kLookAgain = 50ms;     // whether the memory has room: nobody tells
-constexpr std::string_view kTenant = "__tenant_id__";
+constexpr size_t kChunkBytes = 256 << 10;  // of lines that go through the stages at once
+constexpr nanoseconds kLookAgain = 50ms;   // whether the memory has room: nobody tells
 
 FileId next_stream() {
   static std::atomic<uint64_t> last{kFirstStream};
   return {last.fetch_add(1, std::memory_order_relaxed) + 1};
 }
 
-struct LabelSetHash {
-  size_t operator()(const LabelSet& set) const {
-    size_t hash = 0;
-    for (auto& [name, value] : set.labels())
-      hash = (hash ^ pipeline::hash64(name)) * 0x9e3779b97f4a7c15 + pipeline::hash64(value);
-    return hash;
-  }
-};
 }  // namespace
 
 class StreamReader::Impl {
@@ -63,7 +51,10 @@ class StreamReader::Impl {
         unsettled_gauge_(metrics.gauge("skidway_agent_stream_unsettled",
                                        "Requests or groups of entries that no sink, or not every sink, has yet.",
                                        {{"source", source_->name}})),
-        batch_(labels_),
+        account_(source_->sinks),
+        labels_(source_),
+        batch_(labels_.table()),
+        drops_(account_, metrics_),
         self_(std::make_shared<Impl*>(this)) {}
 
   ~Impl() {
@@ -79,6 +70,7 @@ class StreamReader::Impl {
     memory_.add(bytes);
     {
       std::lock_guard lock(mutex_);
+      account_.receive(parcel.origin, {parcel.entries().size(), parcel.line_bytes()});
       queue_.push_back({std::move(parcel), std::move(settled), bytes});
       queued_bytes_ += bytes;
       queued_gauge_.set(static_cast<int64_t>(queued_bytes_.load()));
@@ -157,6 +149,10 @@ class StreamReader::Impl {
     done.get_future().wait();
   }
 
+  FileId stream() const { return stream_; }
+  StreamAccount& account() { return account_; }
+  Hold holding() const { return hold_; }
+
   std::vector<std::unique_ptr<SinkPort>> ports;
   std::function<void()> on_room;
 
@@ -170,7 +166,10 @@ class StreamReader::Impl {
     uint64_t end = 0;  // of its entries in the stream
     Settled settled;
   };
-  using Lane = std::unique_ptr<pipeline::StageState>;
+  struct Lane {
+    std::unique_ptr<pipeline::StageState> state;
+    std::string origin;
+  };
 
   bool is_full() const { return queued_bytes_ >= kQueueBytes || memory_.exceeded(); }
 
@@ -190,7 +189,7 @@ class StreamReader::Impl {
       wait();
     }
     while (process_some()) {}
-    for (auto& [lane, state] : lanes_) flush(*state);
+    for (auto& [number, lane] : lanes_) flush(lane);
     lanes_.clear(), holding_.clear();
     batch_.clear();
     hand_on();  // nothing is held back any more
@@ -213,10 +212,11 @@ class StreamReader::Impl {
   }
 
   bool must_wait() {
-    bool full = false;
+    bool full = false, limited = false;
     for_ports([&](SinkPort& port) { full = full || port.full(); });
-    for (uint64_t lane : holding_) full = full || lanes_.at(lane)->resume_at() > clock_.wall();
-    return full;
+    for (uint64_t lane : holding_) limited = limited || lanes_.at(lane).state->resume_at() > clock_.wall();
+    hold_ = limited ? Hold::kRate : holding_.empty() ? Hold::kNone : Hold::kStage;
+    return full || limited;
   }
 
   void close_due() {
@@ -234,14 +234,16 @@ class StreamReader::Impl {
   void expire_held() {
     UnixNanos now = clock_.wall();
     for (auto at = holding_.begin(); at != holding_.end();) {
-      uint64_t lane = *at++;
-      pipeline::StageState& state = *lanes_.at(lane);
+      uint64_t number = *at++;
+      Lane& lane = lanes_.at(number);
+      pipeline::StageState& state = *lane.state;
       auto due = state.due();
       if (!due || *due > now) continue;
       last_read_time_ = std::max(last_read_time_, now);
       batch_.clear();
-      source_->stages->expire(batch_, state, now, drops_);
-      note_holding(lane, state);
+      source_->stages->expire(batch_, state, now, drops_.counts);
+      drops_.tell(lane.origin);
+      note_holding(number, state);
       hand_on();
       if (clients_wait_ && !flush_at_) flush_at_ = clock_.monotonic() + kLinger;
     }
@@ -254,7 +256,7 @@ class StreamReader::Impl {
       if (auto deadline = port.deadline()) timeout = std::min(timeout, *deadline - now);
     });
     for (uint64_t lane : holding_) {
-      const pipeline::StageState& state = *lanes_.at(lane);
+      const pipeline::StageState& state = *lanes_.at(lane).state;
       if (auto due = state.due()) timeout = std::min(timeout, nanoseconds(*due - clock_.wall()));
       if (auto resume = state.resume_at(); resume && *resume > clock_.wall())
         timeout = std::min(timeout, nanoseconds(*resume - clock_.wall()));
@@ -284,20 +286,29 @@ class StreamReader::Impl {
       current_labels_.clear();
     }
     const Parcel& parcel = current_->parcel;
-    pipeline::StageState* state = lane_of(parcel.lane);
+    pipeline::StageState* state = lane_of(parcel);
     fill(parcel);
-    if (state && !batch_.empty()) source_->stages->process(batch_, *state, drops_);
+    drops_.tell(parcel.origin);  // by the relabel rules
+    if (state && !batch_.empty()) {
+      const EntryVolume before = drops_.volume_of(batch_);
+      const bool held = state->open_from().has_value();
+      source_->stages->process(batch_, *state, drops_.counts);
+      if (held || state->open_from())
+        drops_.tell(parcel.origin);
+      else
+        drops_.tell(parcel.origin, before, batch_);
+    }
     if (state) note_holding(parcel.lane, *state);
     hand_on();
     if (next_entry_ == parcel.entries().size()) finish_parcel();
     return true;
   }
 
-  pipeline::StageState* lane_of(uint64_t lane) {
+  pipeline::StageState* lane_of(const Parcel& parcel) {
     if (!source_->stages) return nullptr;
-    Lane& state = lanes_[lane];
-    if (!state) state = source_->stages->make_state();
-    return state.get();
+    Lane& lane = lanes_[parcel.lane];
+    if (!lane.state) lane = {source_->stages->make_state(), parcel.origin};
+    return lane.state.get();
   }
 
   void note_holding(uint64_t lane, const pipeline::StageState& state) {
@@ -309,17 +320,13 @@ class StreamReader::Impl {
 
   // The next entries of the parcel, as a batch.
   void fill(const Parcel& parcel) {
-    if (labels_.size() > kLabelTableLimit) labels_.clear();
-    if (known_labels_.size() > kKnownLabelsLimit) known_labels_.clear();
-    if (generation_ != labels_.generation()) {
-      generation_ = labels_.generation();
-      known_labels_.clear(), current_labels_.clear();
-    }
+    if (labels_.renew()) current_labels_.clear();
     if (current_labels_.empty())
-      for (const LabelSet& set : parcel.label_sets()) current_labels_.push_back(labels_of(set));
+      for (const LabelSet& set : parcel.label_sets()) current_labels_.push_back(labels_.of(set));
     batch_.clear();
     read_time_ = std::max(clock_.wall(), last_read_time_ + 1);
     const uint64_t first = next_number_;
+    drops_.begin(first);
     uint64_t line_bytes = 0;
     for (size_t bytes = 0; next_entry_ < parcel.entries().size() && bytes < kChunkBytes; next_entry_++) {
       const Parcel::Entry& entry = parcel.entries()[next_entry_];
@@ -335,31 +342,19 @@ class StreamReader::Impl {
   void add(const Parcel& parcel, const Parcel::Entry& entry) {
     std::string_view line = entry.line;
     uint64_t number = next_number_++;
+    drops_.add_entry(std::min(line.size(), source_->max_line_bytes));
     std::optional<LabelTable::Id> labels = current_labels_[entry.labels];
-    if (!labels) return drops_.add("relabel", 1, line.size());
+    if (!labels) return drops_.counts.add(EntryDrops::kRelabel, 1, line.size());
     if (line.size() > source_->max_line_bytes) {
       metrics_.cut_lines.add();
       metrics_.cut_bytes.add(line.size() - source_->max_line_bytes);
+      account_.drop(parcel.origin, {"read:max_line_size", {0, line.size() - source_->max_line_bytes}, {}});
       line = line.substr(0, source_->max_line_bytes);
     }
     batch_.add(line, entry.time == 0 ? read_time_ : entry.time, *labels, {number, number + 1, read_time_});
     read_time_++;
     auto metadata = parcel.metadata(entry);
     if (!metadata.empty()) batch_.mutable_metadata(batch_.size() - 1).assign(metadata.begin(), metadata.end());
-  }
-
-  // Relabelled, completed, interned. Nothing: dropped.
-  std::optional<LabelTable::Id> labels_of(const LabelSet& discovered) {
-    auto [known, fresh] = known_labels_.try_emplace(discovered);
-    if (!fresh) return known->second;
-    std::optional<LabelSet> kept = source_->relabel ? source_->relabel->apply(discovered) : discovered;
-    if (!kept) return known->second;
-    std::vector<Label> all = pipeline::strip_reserved(*kept).labels();
-    if (all.empty() && source_->labels.empty()) all.emplace_back("job", source_->stream_type);  // bare ones are refused
-    if (auto tenant = kept->get(kTenant); tenant && !tenant->empty()) all.emplace_back(kTenant, *tenant);
-    for (auto& label : source_->labels) all.push_back(label);
-    known->second = labels_.intern(LabelSet::from(std::move(all)));
-    return known->second;
   }
 
   void finish_parcel() {
@@ -381,31 +376,31 @@ class StreamReader::Impl {
   void end_lane(uint64_t lane) {
     auto at = lanes_.find(lane);
     if (at == lanes_.end()) return;
-    flush(*at->second);
+    flush(at->second);
     holding_.erase(lane);
     lanes_.erase(at);
     batch_.clear();
     hand_on();
   }
 
-  void flush(pipeline::StageState& state) {
+  void flush(Lane& lane) {
     batch_.clear();
-    source_->stages->flush(batch_, state, drops_);
+    source_->stages->flush(batch_, *lane.state, drops_.counts);
+    drops_.tell(lane.origin);
     hand_on();
     batch_.clear();
   }
 
   void hand_on() {
-    metrics_.add(drops_);
     FilePosition passed{stream_, next_number_, last_read_time_};
     for (uint64_t lane : holding_)
-      passed.position = std::min(passed.position, lanes_.at(lane)->open_from().value_or(next_number_));
+      passed.position = std::min(passed.position, lanes_.at(lane).state->open_from().value_or(next_number_));
     for_ports([&](SinkPort& port) { port.append(batch_, passed); });
   }
 
   void apply(std::shared_ptr<const SourceOptions> source, std::vector<ReaderChange::Port> changed) {
     if (source->stages != source_->stages) {
-      for (auto& [lane, state] : lanes_) flush(*state);
+      for (auto& [number, lane] : lanes_) flush(lane);
       lanes_.clear(), holding_.clear();
     }
     for_ports([](SinkPort& port) { port.close_all(); });
@@ -414,17 +409,23 @@ class StreamReader::Impl {
       ports[port.index] = std::move(port.port);
     }
     source_ = std::move(source);
-    known_labels_.clear(), current_labels_.clear();
+    labels_.change(source_);
+    current_labels_.clear();
+    account_.set_sinks(source_->sinks);
   }
 
   // --- settlement; under mutex_, ports are this thread's
 
   void note_settled() {
-    if (unsettled_.empty()) return;
     uint64_t lowest = ~uint64_t{0};
     for_ports([&](SinkPort& port) {
       if (auto position = port.position(stream_)) lowest = std::min(lowest, position->position);
     });
+    for (size_t sink : source_->sinks)
+      if (sink < ports.size() && ports[sink])
+        for (const LostEntries& lost : ports[sink]->take_lost(stream_)) account_.lose(sink, lost);
+    account_.settle(std::min(lowest, next_number_));
+    if (unsettled_.empty()) return;
     bool idle = told_.empty();
     while (!unsettled_.empty() && unsettled_.front().end <= lowest) {
       told_.push_back(std::move(unsettled_.front().settled));
@@ -453,14 +454,14 @@ class StreamReader::Impl {
   SourceMetrics metrics_;
   pipeline::Gauge& queued_gauge_;
   pipeline::Gauge& unsettled_gauge_;
+  StreamAccount account_;
+  std::atomic<Hold> hold_{Hold::kNone};
   const FileId stream_ = next_stream();
 
   // the thread's
-  LabelTable labels_;
-  uint64_t generation_ = 0;
-  std::unordered_map<LabelSet, std::optional<LabelTable::Id>, LabelSetHash> known_labels_;  // as discovered
+  StreamLabels labels_;
   pipeline::Batch batch_;
-  pipeline::DropCounts drops_;
+  EntryDrops drops_;
   std::unordered_map<uint64_t, Lane> lanes_;
   std::set<uint64_t> holding_;  // lanes whose stages hold entries, or want to slow it down
   std::optional<Queued> current_;
@@ -498,6 +499,9 @@ void StreamReader::start() { impl_->start(); }
 void StreamReader::stop() { impl_->stop(); }
 void StreamReader::give_up() { impl_->give_up(); }
 bool StreamReader::waiting() const { return impl_->waiting(); }
+FileId StreamReader::stream() const { return impl_->stream(); }
+StreamAccount& StreamReader::account() { return impl_->account(); }
+StreamReader::Hold StreamReader::holding() const { return impl_->holding(); }
 void StreamReader::wake() { impl_->wake(); }
 void StreamReader::change(std::shared_ptr<const SourceOptions> source, std::vector<ReaderChange::Port> ports) {
   impl_->change(std::move(source), std::move(ports));

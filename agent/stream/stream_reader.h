@@ -14,6 +14,7 @@
 #include <memory>
 #include <vector>
 
+#include "agent/ledger/stream_account.h"
 #include "agent/sink/memory_budget.h"
 #include "agent/sink/sink.h"
 #include "agent/source/file_reader.h"
@@ -49,7 +50,13 @@ class StreamReader {
   void stop();
   void give_up();        // after stop(): what is not settled by now is told so
   bool waiting() const;  // some parcel is not settled
-  void wake();           // a port has room again, or a position has moved
+
+  // For the ledger. Thread: any.
+  FileId stream() const;  // of which the sinks know positions
+  StreamAccount& account();
+  enum class Hold { kNone, kRate, kStage };  // what keeps entries from the sinks
+  Hold holding() const;
+  void wake();  // a port has room again, or a position has moved
 
   // As StdinReader::change(): what old stages hold is handed on. Returns when it is done.
   void change(std::shared_ptr<const SourceOptions> source, std::vector<ReaderChange::Port> ports);

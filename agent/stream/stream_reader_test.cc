@@ -24,6 +24,7 @@ struct TestSink {
   std::vector<std::string> lines;  // with labels, as `{...} line`
   std::vector<pipeline::UnixNanos> times;
   std::vector<FileId> streams;
+  std::vector<LostEntries> lost;
   Progress::Hold hold = 0;
   bool open = false;
   std::atomic<bool> full{false};
@@ -45,6 +46,10 @@ struct TestSink {
       sink_.streams = {passed.file};
       sink_.progress.pass(passed);
     }
+    std::vector<LostEntries> take_lost(FileId) override {
+      std::lock_guard lock(sink_.mutex);
+      return std::exchange(sink_.lost, {});
+    }
     const KeptRanges::OfFile* kept(FileId) const override { return nullptr; }
     std::optional<FilePosition> position(FileId file) const override { return sink_.progress.position(file); }
     bool full() const override { return sink_.full; }
@@ -57,6 +62,10 @@ struct TestSink {
     TestSink& sink_;
   };
 
+  void lose(LostEntries entries) {
+    std::lock_guard lock(mutex);
+    lost.push_back(std::move(entries));
+  }
   void ack() {
     std::lock_guard lock(mutex);
     if (open) progress.release(hold, streams);
@@ -130,6 +139,73 @@ TEST_SUITE("agent/stream") {
     f.sinks[0]->ack();
     f.reader->wake();
     CHECK(f.until([&] { return f.told == std::vector<bool>{true}; }));
+  }
+
+  TEST_CASE("stream: the account says what was received, acked, waits, and was dropped by what") {
+    Fixture f(R"(
+[[relabel]]
+source_labels = ["app"]
+regex = "noise"
+action = "drop"
+[[stage]]
+type = "drop"
+expression = "probe"
+drop_counter_reason = "probe"
+)",
+              2);
+    auto line = [&](size_t sink, const std::string& origin) {
+      std::vector<StreamAccount::Sink> places;
+      for (size_t i = 0; i < f.sinks.size(); i++) {
+        auto position = f.sinks[i]->progress.position(f.reader->stream());
+        places.push_back({i, std::to_string(i), position ? position->position : 0});
+      }
+      for (const StreamLine& one : f.reader->account().lines(places))
+        if (one.sink == std::to_string(sink) && one.origin == origin) return one;
+      return StreamLine();
+    };
+    f.reader->start();
+    f.take({"one", "probe", "three"});
+    f.take({"x", "y"}, LabelSet::from({{"app", "noise"}}));
+    REQUIRE(f.until([&] { return f.sinks[0]->count() == 2 && f.sinks[1]->count() == 2; }));
+    REQUIRE(f.until([&] { return line(0, "").dropped.size() == 2; }));
+    CHECK(line(0, "").received == EntryVolume{5, 15});
+    CHECK(line(0, "").dropped[0] == DroppedEntries{"stages:probe", {1, 5}, ""});
+    CHECK(line(0, "").dropped[1] == DroppedEntries{"relabel:dropped by the relabel rules", {2, 2}, ""});
+    CHECK(line(0, "").waiting.entries == 2);
+    f.sinks[0]->ack();
+    f.reader->wake();
+    CHECK(f.until([&] { return line(0, "").acked == EntryVolume{2, 8}; }));
+    CHECK(line(1, "").waiting.entries == 2);
+    f.sinks[1]->ack();
+    f.reader->wake();
+    CHECK(f.until([&] { return f.told.size() == 2; }));
+    CHECK(line(1, "").acked == EntryVolume{2, 8});
+  }
+
+  TEST_CASE("stream: entries that wait for a full sink were received, and wait") {
+    Fixture f;
+    f.sinks[0]->full = true;
+    f.reader->start();
+    f.take({"one", "two"});
+    const auto lines = f.reader->account().lines({{0, "hub", 0}});
+    REQUIRE(lines.size() == 1);
+    CHECK(lines[0].waiting == EntryVolume{2, 6});
+    CHECK(lines[0].acked == EntryVolume{});
+  }
+
+  TEST_CASE("stream: what a sink refuses is in the account before it is settled, by whose it was") {
+    Fixture f;
+    f.reader->start();
+    f.take({"one", "two"});
+    REQUIRE(f.until([&] { return f.sinks[0]->count() == 2; }));
+    f.sinks[0]->lose({{{2, 3}}, 1, 1, "sink:line_too_long", "too long"});
+    f.sinks[0]->ack();
+    f.reader->wake();
+    REQUIRE(f.until([&] { return !f.told.empty(); }));
+    const auto lines = f.reader->account().lines({{0, "hub", 3}});
+    REQUIRE(lines.size() == 1);
+    CHECK(lines[0].dropped == std::vector<DroppedEntries>{{"sink:line_too_long", {1, 3}, "too long"}});
+    CHECK(lines[0].acked == EntryVolume{1, 3});
   }
 
   TEST_CASE("stream: with two sinks both must have it") {

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import subprocess
 import sys
 import time
 
@@ -149,6 +150,37 @@ def agent_is_killed():
         h.comes('{container="web"}', 1500)
         h.comes('{container="tty"}', 1500)
         assert sorted(h.lines('{container="web"}')) == sorted(f"part {p} line {i}" for p in range(5) for i in range(300))
+
+
+def whereis_by_name():
+    """`whereis` tells how far a container is, by its name and its id, and why it stands still; with the agent gone, too"""
+    with Host(sink='batch_wait = "100ms"\nretry = { min = "50ms", max = "200ms" }') as h:
+        web, db = h.daemon.run("web"), h.daemon.run("db")
+
+        def of(what):
+            done = subprocess.run([programs.AGENT, "whereis", "--config", h.agent.config, "--json", what], capture_output=True, text=True, timeout=10)
+            return json.loads(done.stdout)[0] if done.returncode == 0 else None
+
+        for i in range(40):
+            web.write(f"web {i:02}\n")
+        for i in range(25):
+            db.write(f"db {i:02}\n")
+        h.comes('{container=~".+"}', 65)
+        wait(lambda: of("web")["sinks"][0]["acked"] == {"entries": 40, "bytes": 240})
+        assert of(db.id[:12])["sinks"][0]["acked"] == {"entries": 25, "bytes": 125} and of("db")["step"] == "done", of("db")
+        assert of("containers")["received"] == {"entries": 65, "bytes": 365} and of("nobody") is None
+        h.server.kill()
+        for i in range(10):
+            web.write(f"web {i:02}\n")
+        wait(lambda: (s := of("web"))["step"] == "sink" and "refused" in s["reason"] and s["received"]["entries"] == 50)
+        assert of("db")["received"]["entries"] == 25
+        wait(lambda: of("web")["sinks"][0]["spool"]["entries"] == 10)
+        time.sleep(1.5)
+        h.agent.kill()
+        assert of("web")["received"]["entries"] == 50 and of("web")["sinks"][0]["spool"]["entries"] == 10, of("web")
+        h.server.start()
+        h.agent.start()
+        h.comes('{container=~".+"}', 75)
 
 
 def refusals():
@@ -311,4 +343,4 @@ type = "docker"
 
 
 if __name__ == "__main__":
-    sys.exit(programs.run_cases([both_streams_and_a_terminal, containers_stop_start_and_go, daemon_restarts, agent_is_killed, refusals, reload_while_lines_come, options_of_discovery, server_away, everything_at_once, json_files]))
+    sys.exit(programs.run_cases([both_streams_and_a_terminal, containers_stop_start_and_go, daemon_restarts, agent_is_killed, whereis_by_name, refusals, reload_while_lines_come, options_of_discovery, server_away, everything_at_once, json_files]))

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The systemd journal as a source: a real journald and a real systemd-journal-remote, rotation, vacuuming, kill -9, damaged files."""
+import json
 import os
 import random
 import signal
@@ -129,6 +130,10 @@ def namespace_case():
             for level in ("emerg", "alert", "crit", "error", "warning", "notice", "info", "debug"):
                 assert level in levels, levels
             assert run.agent.metric("promtail_journal_target_lines_total") > 0
+            told = json.loads(subprocess.run([programs.AGENT, "whereis", "--config", run.agent.config, "--json", "host"], capture_output=True, text=True, check=True).stdout)[0]
+            sink = told["sinks"][0]  # over two kills: what waited then was received twice, and counted once
+            assert told["type"] == "journal" and told["step"] == "done" and sink["acked"] == told["received"] and sink["waiting"]["entries"] == 0, told
+            assert written <= sink["acked"]["entries"] <= written * 1.5, (told, written)
             # Vacuumed while the agent is away: what is left is read, what is gone is said to be gone.
             run.agent.kill()
             journald.log("gone-0")

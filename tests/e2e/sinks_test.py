@@ -199,6 +199,41 @@ def dead_sink_beside_a_living_one():
             second.kill()
 
 
+def dead_sink_of_a_stream():
+    """what comes over the network cannot be read twice: the spool of a dead sink keeps it from holding the others up; without one the agent warns"""
+    def send(port, first, count):
+        with socket.create_connection(("127.0.0.1", port)) as s:
+            for start in range(first, first + count, 1000):
+                s.sendall("".join(f"<13>1 2026-11-22T10:00:00Z host app - - - line {i} ".ljust(200, "x") + "\n" for i in range(start, start + 1000)).encode())
+
+    for mode in ("outage", "off"):
+        dead_port, listen = programs.free_port(), programs.free_port()
+        more = (f'\n[[sink]]\nname = "dead"\ntype = "loki"\nurl = "http://127.0.0.1:{dead_port}{PUSH}"\nbatch_bytes = "64KiB"\n{SINK}\nspool = {{ mode = "{mode}" }}\n'
+                f'\n[[source]]\nname = "net"\ntype = "syslog"\nlisten = ["tcp://127.0.0.1:{listen}"]\nlabels = {{ job = "app" }}\n')
+        with Run(more=more) as r:
+            checked = subprocess.run([programs.AGENT, "check", "--config", r.agent.config], capture_output=True, text=True)
+            ready = programs.http(r.agent.url("/ready?verbose"))[1].decode()
+            caution = 'source "net" has several sinks, and "dead" no spool'
+            told = (checked.stderr, ready, r.agent.log_tail(100).replace('\\"', '"'))
+            assert checked.returncode == 0 and all((caution in text) == (mode == "off") for text in told), told
+            sender = threading.Thread(target=send, args=(listen, 0, 100_000), daemon=True)  # 20 MB: far more than a queue holds
+            sender.start()
+            r.written = 100_000
+            if mode == "outage":
+                wait(lambda: r.arrived())
+            else:
+                wait(lambda: r.agent.metric("skidway_agent_sink_queued_batches") > 0)
+                time.sleep(2)
+                assert not r.arrived()  # else the queue is larger than this test knows
+            os.makedirs(r.folder + "/second")
+            second = programs.server(r.folder + "/second", port=dead_port)
+            second.start()
+            try:
+                wait(lambda: r.arrived(second) and r.arrived())
+            finally:
+                second.kill()
+
+
 def come_and_go_at_random():
     """two servers that come and go, an agent that is killed, files that are rotated: each line once at both, some in joined entries"""
     seed = int(os.environ.get("SINKS_SEED", random.SystemRandom().randrange(1 << 30)))
@@ -276,6 +311,78 @@ def tls_of(folder):
     context.load_verify_locations(f"{folder}/ca.pem")
     context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def pushed_back():
+    """429 with Retry-After: nothing is sent before, fewer requests at once then, and whereis says why; when it is over the window grows again"""
+    state = {"until": 0.0, "early": 0, "most": 0, "now": 0}
+    lock = threading.Lock()
+
+    def judge(_, __):
+        with lock:
+            state["now"] += 1
+            state["most"] = max(state["most"], state["now"])
+        time.sleep(0.01)
+        with lock:
+            state["now"] -= 1
+            if time.monotonic() < state["until"]:
+                state["early"] += 1
+            if state.pop("refuse", None):
+                state["until"] = time.monotonic() + 2.5
+                return 429, {"Retry-After": "3"}, "Ingestion rate limit exceeded"
+        return None
+
+    with Run('batch_bytes = "16KiB"\nmax_in_flight = 4\nspool = { mode = "off" }') as r:
+        front = Front(r.server.port, judge)
+        r.agent.kill()
+        r.configure('batch_bytes = "16KiB"\nmax_in_flight = 4\nspool = { mode = "off" }', f"http://127.0.0.1:{front.port}{PUSH}")
+        r.agent.start()
+        r.write(2000)
+        wait(lambda: r.arrived())
+        assert r.agent.metric("skidway_agent_sink_window_requests") == 4
+        state["refuse"] = True
+        r.write(1)
+        wait(lambda: state["until"])
+        r.write(1000)
+        told = subprocess.run([programs.AGENT, "whereis", "--config", r.agent.config, r.folder + "/logs/app.log"], capture_output=True, text=True).stdout
+        assert "sink: rate_limited" in told, told
+        assert r.agent.metric("skidway_agent_sink_window_requests") <= 2
+        wait(lambda: r.arrived())
+        assert time.monotonic() > state["until"] and state["early"] == 0, state
+        for _ in range(20):
+            r.write(500)
+            wait(lambda: r.arrived())
+        wait(lambda: r.agent.metric("skidway_agent_sink_window_requests") == 4)
+        assert 1 < state["most"] <= 4, state
+        front.close()
+
+
+def late_answers_are_hedged():
+    """hedge: what the first URL answers late is asked for at the second one, and arrives once"""
+    slow = [False]
+
+    def judge(request, body):
+        if slow[0]:
+            time.sleep(3)
+        return None
+
+    with Run() as r:
+        first, second = Front(r.server.port, judge), Front(r.server.port)
+        r.agent.kill()
+        r.configure(f'failover_urls = ["http://127.0.0.1:{second.port}{PUSH}"]\nhedge = true\nbatch_bytes = "4KiB"', f"http://127.0.0.1:{first.port}{PUSH}")
+        r.agent.start()
+        r.write(6000)  # more than a hundred batches: it learns what late is
+        wait(lambda: r.arrived())
+        slow[0] = True
+        before = second.requests
+        r.write(10)
+        started = time.monotonic()
+        wait(lambda: r.arrived())
+        assert time.monotonic() - started < 3 and second.requests > before, (time.monotonic() - started, second.requests, before)
+        assert r.agent.metric("skidway_agent_sink_hedged_requests_total") >= 1
+        time.sleep(3.5)
+        assert r.arrived()
+        first.close(), second.close()
 
 
 def certificates_are_renewed():
@@ -438,7 +545,7 @@ def fails_over_and_comes_back():
 
 
 if __name__ == "__main__":
-    cases = [dead_sink_beside_a_living_one, come_and_go_at_random, certificates_are_renewed, wrong_secret_is_put_right, through_a_proxy, too_large_bodies_are_split,
+    cases = [dead_sink_beside_a_living_one, dead_sink_of_a_stream, come_and_go_at_random, pushed_back, late_answers_are_hedged, certificates_are_renewed, wrong_secret_is_put_right, through_a_proxy, too_large_bodies_are_split,
              refused_lines_are_dead_letters, fails_over_and_comes_back]
     wanted = sys.argv[1:]
     sys.exit(programs.run_cases([c for c in cases if not wanted or c.__name__ in wanted]))

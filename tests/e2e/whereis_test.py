@@ -36,7 +36,7 @@ def listens(port):
 class FarSide:
     """A server that answers every push in the same way."""
 
-    def __init__(self, status, text="", tls=None):
+    def __init__(self, status, text="", tls=None, port=0):
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -48,7 +48,7 @@ class FarSide:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
@@ -382,6 +382,148 @@ def sums_case():
             assert stored == kept, (seed, stored, kept)
 
 
+class Streams(Case):
+    """The same with two sources that are no files: a syslog listener `net` and a push receiver `in`."""
+
+    def __init__(self, url, stages="", spool='spool = { mode = "outage" }'):
+        self.syslog, self.push = programs.free_port(), programs.free_port()
+        super().__init__([], url, f"""
+[[source]]
+name = "net"
+type = "syslog"
+listen = ["tcp://127.0.0.1:{self.syslog}"]
+{stages}
+[[source]]
+name = "in"
+type = "push"
+listen = "127.0.0.1:{self.push}"
+""")
+        with open(self.config, "a", encoding="utf-8") as f:
+            f.write(spool + "\n")
+
+    def __enter__(self):
+        super().__enter__()
+        wait(lambda: listens(self.syslog) and listens(self.push), told=self.log_tail)
+        return self
+
+    def send(self, lines):
+        with socket.create_connection(("127.0.0.1", self.syslog)) as s:
+            s.sendall("".join(f"<13>1 2026-11-22T10:00:00Z host app - - - {line}\n" for line in lines).encode())
+
+    def of(self, what="net"):
+        """What is told of `what`, and its only sink."""
+        started = time.monotonic()
+        done = subprocess.run(self.command("whereis", "--config", self.config, "--json", what), capture_output=True, text=True, timeout=10)
+        assert time.monotonic() - started < 1
+        if done.returncode != 0:
+            return None, None
+        standing = json.loads(done.stdout)[0]
+        sink = standing["sinks"][0]
+        for key in ("entries", "bytes"):
+            total = sink["acked"][key] + sink["waiting"][key] + sum(drop[key] for drop in sink["dropped"].values())
+            assert total == standing["received"][key], standing
+        return standing, sink
+
+    def until(self, condition, what="net", seconds=20):
+        last = [None]
+
+        def holds():
+            last[0] = self.of(what)
+            return last[0][0] and condition(*last[0])
+
+        wait(holds, seconds, lambda: f"{last[0]}\n{self.log_tail()}")
+        return last[0]
+
+
+def streams_case():
+    """sources that are no files, by name: what a stage dropped, and the sums on /metrics and /targets; the same after a kill -9 and a restart"""
+    far = FarSide(204)
+    drop = STAGE + 'type = "drop"\nexpression = "probe"\ndrop_counter_reason = "probe"'
+    with Streams(f"http://127.0.0.1:{far.port}/", drop) as case:
+        assert case.of("nobody") == (None, None)
+        case.send([f"{'probe' if i % 10 < 3 else 'line'} {i:04}" for i in range(1000)])
+        case.until(lambda s, sink: s["received"]["entries"] == 1000 and sink["acked"]["entries"] == 700)
+        standing, sink = case.of()
+        assert standing["step"] == "stages" and standing["reason"] == "probe", standing
+        assert sink["dropped"] == {"stages:probe": {"entries": 300, "bytes": 300 * 10}} and sink["acked"]["bytes"] == 700 * 9, standing
+        assert case.of(f"tcp://127.0.0.1:{case.syslog}")[1] == sink
+        metrics = programs.http(f"http://127.0.0.1:{case.port}/metrics")[1].decode()
+        for line in ('skidway_agent_ledger_entries{sink="hub",source="net",state="acked"} 700', 'skidway_agent_ledger_bytes{sink="hub",source="net",state="acked"} 6300',
+                     'skidway_agent_ledger_dropped_entries{reason="stages:probe",sink="hub",source="net"} 300'):
+            assert line in metrics, [x for x in metrics.splitlines() if "ledger" in x]
+        targets = json.loads(programs.http(f"http://127.0.0.1:{case.port}/targets?format=json")[1])
+        net = [t for t in targets if t["source"] == "net"][0]
+        assert net["received"]["entries"] == 1000 and net["sinks"][0]["acked"]["entries"] == 700, net
+        programs.http(f"http://127.0.0.1:{case.push}/loki/api/v1/push", json.dumps({"streams": [{"stream": {"a": "b"}, "values": [[str(time.time_ns()), "x" * 100]] * 50}]}).encode(),
+                      {"Content-Type": "application/json"})
+        case.until(lambda s, sink: sink["acked"] == {"entries": 50, "bytes": 5000} and s["step"] == "done", "in")
+        time.sleep(2.2)
+        case.kill()
+        stopped, at = case.of()
+        assert at["dropped"] == sink["dropped"] and at["acked"] == sink["acked"] and stopped["step"] == "stages", stopped
+        assert case.of("in")[0]["step"] == "agent"
+        case.start()
+        wait(lambda: listens(case.syslog), told=case.log_tail)
+        case.send(["probe 1", "line 2"])
+        case.until(lambda s, sink: s["received"]["entries"] == 1002 and sink["acked"]["entries"] == 701 and sink["dropped"]["stages:probe"]["entries"] == 301)
+    far.close()
+
+
+def streams_wait_case():
+    """sources that are no files: entries that wait for a dead sink, in memory and in its spool, are told with the reason; so are those that are refused"""
+    port = programs.free_port()
+    with Streams(f"http://127.0.0.1:{port}/", spool='spool = { mode = "off" }') as case:
+        case.send(["line"] * 100)
+        standing, sink = case.until(lambda s, sink: s["step"] == "sink" and sink["waiting"]["entries"] == 100)
+        assert "refused" in standing["reason"], standing
+        time.sleep(1.5)
+        case.kill()
+        standing, sink = case.of()
+        assert standing["step"] == "sink" and "refused" in standing["reason"] and sink["waiting"]["entries"] == 100, standing
+    with Streams(f"http://127.0.0.1:{port}/") as case:
+        case.send(["line"] * 100)
+        standing, sink = case.until(lambda s, sink: sink["spool"]["entries"] == 100)
+        assert sink["waiting"]["entries"] == 0 and standing["step"] == "sink" and "refused" in standing["reason"] and "spool" in standing["reason"], standing
+        assert sink["spool"]["bytes"] == 400, sink
+        case.kill()
+        standing, sink = case.of()
+        assert standing["step"] == "sink" and sink["spool"]["entries"] == 100 and sink["spool"]["bytes"] == 400, standing
+    far = FarSide(400, "nonsense")
+    with Streams(f"http://127.0.0.1:{far.port}/") as case:
+        case.send(["line"] * 100)
+        standing, sink = case.until(lambda s, sink: s["received"]["entries"] == 100 and sink["waiting"]["entries"] == 0)
+        assert standing["step"] == "sink" and "nonsense" in standing["reason"] and sink["acked"]["entries"] == 0, standing
+        assert sum(drop["entries"] for drop in sink["dropped"].values()) == 100, sink
+    far.close()
+
+
+def spool_drops_case():
+    """what a spool held and had to drop, or was refused when it was sent, is told with its reason, also by a later run"""
+    port = programs.free_port()
+    with Streams(f"http://127.0.0.1:{port}/", spool='spool = { mode = "outage", max_age = "4s" }') as case:
+        for _ in range(20):  # more batches than are under way at once: those the sender has are not too old
+            case.send(["line"] * 10)
+            time.sleep(0.15)
+        before = case.until(lambda s, sink: sum(sink["spool"]["dropped"].values()) + sink["spool"]["entries"] == 200 and 0 < sink["spool"]["entries"] <= 80)[1]["spool"]["dropped"]
+        assert list(before) == ["spool:spool_max_age"] and before["spool:spool_max_age"] >= 120, before
+        time.sleep(2.2)
+        case.kill()
+        assert case.of()[1]["spool"]["dropped"] == before
+        case.start()
+        wait(lambda: listens(case.syslog), told=case.log_tail)
+        assert case.of()[1]["spool"]["dropped"]["spool:spool_max_age"] >= before["spool:spool_max_age"]
+    port = programs.free_port()
+    with Streams(f"http://127.0.0.1:{port}/") as case:
+        case.send(["line"] * 100)
+        case.until(lambda s, sink: sink["spool"]["entries"] == 100)
+        case.kill()
+        far = FarSide(400, "entry too far behind", port=port)
+        case.start()
+        standing, sink = case.until(lambda s, sink: sink["spool"]["dropped"])
+        assert sum(sink["spool"]["dropped"].values()) == 100 and sink["spool"]["entries"] == 0 and "entry too far behind" in standing["reason"], standing
+        far.close()
+
+
 if __name__ == "__main__":
     sys.exit(programs.run_cases([asked_at_the_start_case, permission_case, filter_case, rate_limit_case, clock_case, parse_case, disk_case, tls_case, dns_case, answers_case, too_large_case,
-                                 label_limit_case, refused_case, sums_case]))
+                                 label_limit_case, refused_case, sums_case, streams_case, streams_wait_case, spool_drops_case]))
