@@ -1,11 +1,13 @@
 #include "agent/checkpoint/checkpoint_store.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <cstdio>
 #include <future>
 #include <mutex>
+#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 
@@ -52,6 +54,17 @@ Result<std::string> set_aside(const std::string& path) {
     return aside;
   }
   return fail(Errc::kIo, concat(path, ": too many damaged files set aside; remove them"));
+}
+
+// When the store was written last, before it is opened: that writes.
+pipeline::UnixNanos written_at(const std::string& path) {
+  pipeline::UnixNanos latest = 0;
+  for (const char* end : {"", "-wal"}) {
+    struct stat status {};
+    if (::stat(concat(path, end).c_str(), &status) == 0)
+      latest = std::max(latest, status.st_mtim.tv_sec * pipeline::UnixNanos{1'000'000'000} + status.st_mtim.tv_nsec);
+  }
+  return latest;
 }
 
 Result<Opened> open_or_begin_afresh(const CheckpointStoreOptions& options) {
@@ -249,7 +262,9 @@ CheckpointStore::~CheckpointStore() = default;
 
 Result<std::unique_ptr<CheckpointStore>> CheckpointStore::open(CheckpointStoreOptions options,
                                                                pipeline::Registry& registry) {
+  const pipeline::UnixNanos last_written = written_at(options.path);
   TRY_LET(Opened opened, open_or_begin_afresh(options));
+  opened.resume.last_written = last_written;
   return std::unique_ptr<CheckpointStore>(
       new CheckpointStore(std::make_unique<Worker>(std::move(opened), options, registry)));
 }

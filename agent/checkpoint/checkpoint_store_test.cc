@@ -265,6 +265,20 @@ TEST_SUITE("agent/checkpoint") {
     CHECK(std::filesystem::exists(f.path() + ".corrupt-1"));
   }
 
+  TEST_CASE("store: says when an earlier run wrote last") {
+    StoreFolder f;
+    CHECK(f.reopen().last_written == 0);
+    CHECK(f.reopen().last_written > 0);
+    const pipeline::UnixNanos before = f.store->resume().last_written;
+    f.store->save_cursor("host", "cursor", "x");
+    CHECK(f.reopen().last_written >= before);
+    CHECK(f.store->resume().last_written <= pipeline::SystemClock().wall());
+    CheckpointStoreOptions fresh;
+    fresh.path = ":memory:";
+    pipeline::Registry registry;
+    CHECK((*CheckpointStore::open(fresh, registry))->resume().last_written == 0);
+  }
+
   TEST_CASE("store: cursors are there again after a restart, until they are removed") {
     StoreFolder f;
     f.reopen();

@@ -126,7 +126,7 @@ void FileTable::find_heirs(size_t source, std::vector<Candidate>& candidates) {
   if (options->start_at == StartAt::kEnd) note_followers(source, missing, met, candidates);
   Succession succession(
       *options, rules, [&](InodeKey key) { return std::binary_search(met_keys.begin(), met_keys.end(), key); },
-      [&](InodeKey key) { return std::binary_search(offered.begin(), offered.end(), key); });
+      [&](InodeKey key) { return std::binary_search(offered.begin(), offered.end(), key); }, ledger_.last_run_wrote());
   uint64_t order = 0;
   for (Heir& heir : succession.find(missing, met)) add_heir(source, std::move(heir), ++order, candidates);
 }

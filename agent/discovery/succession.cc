@@ -16,8 +16,12 @@ bool is_older(const Successors::Sibling& a, const Successors::Sibling& b) {
 }  // namespace
 
 Succession::Succession(const SourceOptions& options, const PathRules& rules, Successors::Taken taken,
-                       Successors::Taken offered)
-    : options_(options), rules_(rules), offered_(std::move(offered)), search_(std::move(taken)) {}
+                       Successors::Taken offered, pipeline::UnixNanos last_run_wrote)
+    : options_(options),
+      rules_(rules),
+      offered_(std::move(offered)),
+      last_run_wrote_(last_run_wrote),
+      search_(std::move(taken)) {}
 
 // A file may have been seen first under a rotated name.
 std::string Succession::live_path(std::string_view path) const {
@@ -69,6 +73,8 @@ void Succession::find_unseen(const std::string& live_path, std::vector<Member> m
   if (newest.live || (blank != members.end() && !newest.key)) return;
   for (auto it = members.begin(); it != blank; ++it)
     newest.last_read_time = std::max(newest.last_read_time, it->last_read_time);
+  // Seen only empty, and gone: what it is called now has nothing of it to be known by, but was written to since.
+  if (!newest.key && newest.last_read_time == 0) newest.last_read_time = last_run_wrote_;
   find_newer(live_path, newest, heirs);
 }
 

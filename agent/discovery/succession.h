@@ -40,7 +40,9 @@ struct MetFile {
 class Succession {
  public:
   // `taken`: inodes of met files. `offered`: of files that will be read under their own names.
-  Succession(const SourceOptions& options, const PathRules& rules, Successors::Taken taken, Successors::Taken offered);
+  // `last_run_wrote`: of the FileLedger.
+  Succession(const SourceOptions& options, const PathRules& rules, Successors::Taken taken, Successors::Taken offered,
+             pipeline::UnixNanos last_run_wrote);
 
   // Oldest first within a lineage; known ones first.
   std::vector<Heir> find(const std::vector<KnownFile>& missing, const std::vector<MetFile>& met);
@@ -61,6 +63,7 @@ class Succession {
   const SourceOptions& options_;
   const PathRules& rules_;
   const Successors::Taken offered_;
+  const pipeline::UnixNanos last_run_wrote_;
   Successors search_;
 };
 

@@ -82,6 +82,35 @@ TEST_SUITE("agent/discovery") {
     h.check();
   }
 
+  TEST_CASE(
+      "rotation: a file that was seen only empty, then written to and compressed while the agent was down, is read") {
+    Host h;
+    const pipeline::UnixNanos hour = 3'600'000'000'000, now = pipeline::SystemClock().wall();
+    h.folder.append("log/app.log.2", "very old\n");
+    compress(h.folder, "log/app.log.2");
+    h.folder.set_modified("log/app.log.2.gz", now - 2 * hour);
+    h.folder.append("log/app.log", "");
+    h.start();
+    h.drain();
+    h.kill();
+    h.disk.last_written = now - hour;
+    h.write("one", 20);
+    h.folder.rename("log/app.log", "log/app.log.1");
+    h.write("two", 10);
+    SUBCASE("compressed") { compress(h.folder, "log/app.log.1"); }
+    SUBCASE("copied, as by a move across file systems") {
+      std::filesystem::copy_file(h.folder.at("log/app.log.1"), h.folder.at("log/copy"));
+      h.folder.rename("log/copy", "log/app.log.1");
+    }
+    h.start();
+    h.drain();
+    h.check();
+    h.kill();
+    h.start();
+    h.drain();
+    h.check();
+  }
+
   TEST_CASE("rotation: old rotations that were there before the agent came are not read") {
     Host h;
     h.folder.append("log/app.log.2", "very old\n");

@@ -83,7 +83,8 @@ class FileLedger {
   // The same for one sink alone (an index, as in SourceOptions::sinks).
   virtual void dropped_by(size_t /*sink*/, FileId, std::string_view /*reason*/, uint64_t /*bytes*/, uint64_t /*end*/) {}
 
-  virtual uint64_t last_birth_order() const = 0;  // the highest known at the start
+  virtual uint64_t last_birth_order() const = 0;                    // the highest known at the start
+  virtual pipeline::UnixNanos last_run_wrote() const { return 0; }  // what it knows: last at this time; 0: none did
 };
 
 }  // namespace agent

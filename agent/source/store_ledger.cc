@@ -292,6 +292,8 @@ std::map<FileId, FileRecord> StoreLedger::files(std::span<const FileId> ids) con
   return files;
 }
 
+pipeline::UnixNanos StoreLedger::last_run_wrote() const { return store_.resume().last_written; }
+
 uint64_t StoreLedger::last_birth_order() const { return last_birth_order_; }
 
 bool StoreLedger::all_sinks_past(const Ending& ending) const {

@@ -42,6 +42,7 @@ class StoreLedger final : public FileLedger {
   void dropped(const SourceOptions& source, FileId file, std::string_view reason, uint64_t bytes,
                uint64_t end) override;
   uint64_t last_birth_order() const override;
+  pipeline::UnixNanos last_run_wrote() const override;
 
   std::map<FileId, FileRecord> files() const;  // those known
   std::vector<FileId> file_ids() const;        // of the same, in order

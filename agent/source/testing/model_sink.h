@@ -60,6 +60,7 @@ struct ModelDisk {
   std::map<FileId, FileRecord> files;
   uint64_t last_file = 0;
   std::vector<OfSink> sinks;
+  pipeline::UnixNanos last_written = 0;  // set by the test
 };
 
 class ModelSink {
@@ -299,6 +300,7 @@ class ModelLedger final : public FileLedger {
     return all;
   }
   void claim(FileId file) override { unclaimed_.erase(file); }
+  pipeline::UnixNanos last_run_wrote() const override { return disk_.last_written; }
   FileId adopt(const SourceOptions& source, const FileIdentity& identity, const pipeline::SharedText& path,
                uint64_t birth_order) override {
     FileId id{++disk_.last_file};

@@ -40,6 +40,10 @@ class TempFolder {
   void rename(std::string_view from, std::string_view to) const {
     INVARIANT(::rename(at(from).c_str(), at(to).c_str()) == 0);
   }
+  void set_modified(std::string_view name, int64_t nanos) const {
+    const timespec time{nanos / 1'000'000'000, nanos % 1'000'000'000}, times[2] = {time, time};
+    INVARIANT(::utimensat(AT_FDCWD, at(name).c_str(), times, 0) == 0);
+  }
   void remove(std::string_view name) const { INVARIANT(::unlink(at(name).c_str()) == 0); }
   void truncate(std::string_view name) const { INVARIANT(::truncate(at(name).c_str(), 0) == 0); }
 
