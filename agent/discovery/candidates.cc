@@ -66,6 +66,7 @@ std::vector<FileTable::Candidate> FileTable::fresh_candidates() {
     if (known && !known->is_anew) {
       candidate.rank = Candidate::Rank::kKnown;
       candidate.place = known->birth_order;
+      candidate.id = known->id.value;
     }
     candidate.known = shared(std::move(known));
     candidates.push_back(std::move(candidate));
@@ -169,6 +170,7 @@ void FileTable::add_heir(size_t source, Heir heir, uint64_t order, std::vector<C
   candidate.source = static_cast<uint32_t>(source);
   candidate.rank = heir.known ? Candidate::Rank::kKnown : Candidate::Rank::kHeir;
   candidate.place = heir.known ? heir.known->birth_order : order;
+  candidate.id = heir.known ? heir.known->id.value : 0;
   candidate.known = shared(std::move(heir.known));
   candidates.push_back(std::move(candidate));
 }

@@ -110,15 +110,17 @@ class FileTable {
     // Files of former runs in their old order, then their heirs, then the others by the time they were last written to.
     enum class Rank : uint8_t { kKnown, kHeir, kNew };
     uint64_t place = 0;  // among those of its rank
+    uint64_t id = 0;     // of a file of a former run; copies have one birth, and the younger the higher id
     uint32_t source = 0;
     Rank rank = Rank::kNew;
     bool live = false;          // of equal times the live one is younger
     bool there_before = false;  // at the first scan of its source, and follows no file of a former run
 
     InodeKey key() const { return identity.key; }
+    // Of one birth the younger ones first: a reader puts each before the others.
     bool operator<(const Candidate& other) const {
-      return std::tie(rank, place, modified_nanos, live, path) <
-             std::tie(other.rank, other.place, other.modified_nanos, other.live, other.path);
+      return std::tie(rank, place, other.id, modified_nanos, live, path) <
+             std::tie(other.rank, other.place, id, other.modified_nanos, other.live, other.path);
     }
   };
   struct Waiting {

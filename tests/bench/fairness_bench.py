@@ -10,6 +10,7 @@ twice p95 alone. SKIDWAY_BUILD names the build; use an optimised one.
 import argparse
 import http.client
 import json
+import multiprocessing
 import os
 import random
 import statistics
@@ -76,29 +77,40 @@ def fill(server, megabytes):
 
 
 class Load:
-    """So many heavy queries of a tenant at any moment, until the end of the `with`."""
+    """So many heavy queries of a tenant at any moment, until the end of the `with`. From a process of its own: threads of this one would hold up its clock."""
 
     def __init__(self, server, tenant, count):
-        self.server, self.over, self.done = server, threading.Event(), 0
-        self.threads = [threading.Thread(target=self.run, args=(tenant, HEAVY[i % len(HEAVY)])) for i in range(count)]
+        context = multiprocessing.get_context("fork")
+        self.server, self.count, self.over, self.total = server, count, context.Event(), context.Value("q", 0)
+        self.process = context.Process(target=self.run_all, args=(tenant,))
+
+    def run_all(self, tenant):
+        threads = [threading.Thread(target=self.run, args=(tenant, HEAVY[i % len(HEAVY)])) for i in range(self.count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
     def run(self, tenant, query):
         client = Client(self.server, tenant)
         while not self.over.is_set():
             client.ask("query", {"query": query, "time": str(END)})
-            self.done += 1
+            with self.total.get_lock():
+                self.total.value += 1
+
+    @property
+    def done(self):
+        return self.total.value
 
     def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        while self.server.metric("skidway_server_query_running") < len(self.threads):
+        self.process.start()
+        while self.server.metric("skidway_server_query_running") < self.count:
             time.sleep(0.01)
         return self
 
     def __exit__(self, *_):
         self.over.set()
-        for thread in self.threads:
-            thread.join()
+        self.process.join()
 
 
 def quantiles(took):
