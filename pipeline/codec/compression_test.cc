@@ -184,9 +184,11 @@ TEST_SUITE("codec") {
     std::mt19937 random(3);
     std::string text, noise(10'000, '\0'), fast = "before", small = "before";
     while (text.size() < 250'000) {
-      text += concat("{\"level\":\"", random() % 3 == 0 ? "warn" : "info", "\",\"took\":", random() % 5000,
-                     ",\"path\":\"/shop/", random() % 40, "\",\"user\":\"user_", random() % 10'000,
-                     "\",\"status\":", 200 + random() % 5, "}");
+      text += concat("{\"time\":\"2026-11-21T10:", 10 + random() % 50, "\",\"level\":\"",
+                     random() % 3 == 0 ? "warn" : "info", "\",\"message\":\"",
+                     random() % 2 == 0 ? "request served from the cache" : "request handed on to a worker",
+                     "\",\"took\":", random() % 5000, ",\"path\":\"/shop/", random() % 40, "\",\"user\":\"user_",
+                     random() % 10'000, "\",\"status\":", 200 + random() % 5, "}");
     }
     for (char& byte : noise) byte = static_cast<char>(random());
     for (int round = 0; round < 2; ++round) {

@@ -18,7 +18,8 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr milliseconds kFirstPause{50}, kFirstSlowPause{250};
-constexpr size_t kMostRunning = 3;  // of one exchange: where one in ten is late, so is one second in a hundred
+constexpr milliseconds kShortestTry{50};  // one with less time would be cut off, and its error say nothing
+constexpr size_t kMostRunning = 3;        // of one exchange: where one in ten is late, so is one second in a hundred
 
 // The Date header of an answer: "Fri, 24 May 2013 00:00:00 GMT".
 std::optional<pipeline::UnixNanos> http_date(std::string_view text) {
@@ -213,7 +214,7 @@ void Exchanges::try_again(const ExchangePtr& exchange, std::string_view reason, 
       std::min(options_.longest_pause, (slow_down ? kFirstSlowPause : kFirstPause) * (1u << doublings) / 2);
   const milliseconds pause = whole / 2 + milliseconds(random_() % static_cast<uint64_t>(whole.count() / 2 + 1));
   const milliseconds now = doors_.loop.now();
-  if (now + pause >= exchange->deadline) {
+  if (now + pause + kShortestTry >= exchange->deadline) {
     const auto took = std::chrono::duration_cast<std::chrono::duration<double>>(now - exchange->started).count();
     char seconds[32];
     std::snprintf(seconds, sizeof seconds, "%.1f", took);
