@@ -21,9 +21,12 @@ class FlushMark {
     std::lock_guard lock(mutex_);
     return recovered_ ? frame : 0;
   }
-  void after_commit(uint64_t frame) {
+  // With `told`, what before_commit() gave. Returns what is still to be told of this commit: on_recovered() may have
+  // come in between, too early to know of it. 0: nothing.
+  uint64_t after_commit(uint64_t frame, uint64_t told) {
     std::lock_guard lock(mutex_);
     committed_ = std::max(committed_, frame);
+    return recovered_ && told < frame ? committed_ : 0;
   }
   // Everything of the earlier run is flushed. Returns the last frame since then that is flushed too, or 0.
   uint64_t on_recovered() {

@@ -114,7 +114,10 @@ Result<void> Flusher::flush() {
   written_.reset();
   flushes_.add();
   seconds_.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  if (mark_) mark_->after_commit(sealed->last_frame);
+  // Without it the frames are replayed once more, which changes no answer.
+  if (uint64_t late = mark_ ? mark_->after_commit(sealed->last_frame, through) : 0; late != 0) {
+    if (auto told = catalog_.commit_l0({}, {}, late)) through = late;
+  }
   head_.drop_sealed();
   pass_failpoint("flush.before_release");
   wal_.release_through(through);
