@@ -139,15 +139,18 @@ class QueryScheduler::Shared::Seat final : public QueryTurn {
     wait_for(*crew);
   }
 
-  // False: there is nothing to help with any more.
-  bool acquire_to_help(Lock& lock) { return acquire(lock).has_value(); }
+  // False: there is nothing to help with any more. Once begun, a helper ends its part whoever waits for it.
+  bool acquire_to_help(Lock& lock) {
+    helps_ = acquire(lock).has_value();
+    return helps_;
+  }
 
  private:
   static tl::unexpected<pipeline::Error> cancelled() {
     return fail(Errc::kCancelled, "the request was cancelled by the client");
   }
 
-  bool gives_up() const { return shared_.over(query_) || (crew_ != nullptr && !crew_->open); }
+  bool gives_up() const { return shared_.over(query_) || (crew_ != nullptr && !helps_ && !crew_->open); }
 
   Result<void> acquire(Lock& lock) {
     shared_.line.join({this, &query_.share});
@@ -213,6 +216,7 @@ class QueryScheduler::Shared::Seat final : public QueryTurn {
   Query& query_;
   const Crew* const crew_;    // of a helper
   bool& nice_;                // of the thread
+  bool helps_ = false;        // has begun to
   bool holds_ = false;        // a slot; set under the mutex
   bool as_beginner_ = false;  // one of those for beginners; likewise
   Clock::time_point since_;

@@ -111,6 +111,33 @@ TEST_SUITE("query") {
     CHECK(threads.size() > 1);
   }
 
+  TEST_CASE("scheduler: a part that waits for its turn goes on when the other parts have ended") {
+    QueryScheduler scheduler({.slots = 2, .max_running = 8});
+    Ended others, ended;
+    for (int i = 0; i < 4; ++i) REQUIRE(scheduler.submit("t", flag(), endless(others)).has_value());
+    std::atomic<int> pages{0};
+    std::atomic<bool> helped{false}, first_began{false};
+    auto done = scheduler.submit("t", flag(), [&](QueryTurn& turn) {
+      const auto asked = std::this_thread::get_id();
+      turn.run_parts(2, [&](size_t, QueryTurn& mine) {
+        if (std::this_thread::get_id() == asked) {  // ends once the helper is at it
+          first_began = true;
+          while (!helped && mine.breathe()) compute(100us);
+          return;
+        }
+        while (!first_began) std::this_thread::yield();
+        helped = true;
+        for (; pages < 200 && mine.breathe(); ++pages) compute(1ms);  // long enough to hand its slot on
+      });
+      CHECK(turn.breathe().has_value());
+      ended.add();
+    });
+    REQUIRE(done.has_value());
+    REQUIRE(ended.wait_for(1, 60s));
+    CHECK(pages == 200);
+    scheduler.stop();
+  }
+
   TEST_CASE("scheduler: a query that runs, one in line and one not yet begun end soon after their clients went away") {
     QueryScheduler scheduler({.slots = 1, .max_running = 2});
     Ended ended;
