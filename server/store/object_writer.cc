@@ -9,6 +9,7 @@
 #include "server/store/label_pool.h"
 #include "server/store/packed_integers.h"
 #include "server/store/page_codec.h"
+#include "server/store/text_effort.h"
 #include "server/store/volume_counter.h"
 
 namespace server {
@@ -54,7 +55,8 @@ struct ObjectWriter::State {
   bool stream_on_page = false;             // the last run is of the page being filled
   VolumeCounter volume;                    // of the stream being filled
 
-  FilterBuilder filter;  // where options.with_filter
+  TextEffort text_effort;  // where is_for_long()
+  FilterBuilder filter;    // where options.with_filter
 
   // The row group being filled: text pages are written already, the small columns wait.
   size_t group_first_page = 0;
@@ -226,7 +228,8 @@ struct ObjectWriter::State {
       add_column(page, PageColumn::kMetadata);
     }
     encoded.clear();
-    append_page(encoded, PageEncoding::kPlain, text, page.rows, options.effort);
+    const auto effort = is_for_long() ? text_effort.of(text, page.first_stream) : options.effort;
+    append_page(encoded, PageEncoding::kPlain, text, page.rows, effort);
     add_column(page, PageColumn::kText);
     TRY(write(encoded));
     directory.pages.push_back(page);
