@@ -11,6 +11,7 @@ using pipeline::concat;
 
 namespace {
 constexpr uint64_t kLineSearchBytes = 1024 * 1024;  // how far back the start of the last line is looked for
+constexpr uint64_t kFirstSearchBytes = 4096;        // most lines are shorter
 
 std::shared_ptr<const KnownFile> shared(std::optional<KnownFile> known) {
   return known ? std::make_shared<const KnownFile>(*std::move(known)) : nullptr;
@@ -37,38 +38,53 @@ void FileTable::add_fresh(HeldFile& held, const FileHandle::Status& status, cons
 
 void FileTable::remove_fresh(HeldFile& held) {
   if (!std::exchange(held.fresh, false)) return;
-  auto is_of_it = [&](const Fresh& fresh) { return fresh.key == held.key(); };
-  std::erase_if(fresh_, is_of_it);
-  std::erase_if(suspects_, is_of_it);
+  for (std::vector<Fresh>* all : {&fresh_, &suspects_})
+    std::erase_if(*all, [&](const Fresh& fresh) {
+      if (fresh.key != held.key()) return false;
+      if (fresh.known) ledger_.give_back(fresh.known->id);
+      return true;
+    });
+}
+
+// Who it is, whether it was there in a former run, and where it ends: all that is read of it until it is offered.
+void FileTable::examine(Fresh& fresh, const HeldFile& held, std::string_view head) {
+  const SourceOptions& options = *sources_[fresh.source].options;
+  fresh.examined = true;
+  fresh.identity = FileIdentity::of(fresh.key, head);
+  fresh.known = shared(ledger_.find(options, fresh.key, held.path, head, fresh.size_bytes));
+  if (!fresh.known && !fresh.only_if_known && options.start_at == StartAt::kEnd && is_there_before(fresh.source))
+    fresh.end = end_of_lines(*held.handle, head, fresh.size_bytes);
 }
 
 std::vector<FileTable::Candidate> FileTable::fresh_candidates() {
   std::vector<Candidate> candidates;
   candidates.reserve(fresh_.size());
-  std::string head;
-  const Fresh* before = nullptr;
-  for (const Fresh& fresh : fresh_) {
-    const HeldFile& held = files_.at(fresh.key);
-    if (before == nullptr || before->key != fresh.key) head = head_of(held);
-    before = &fresh;
+  for (Fresh& fresh : fresh_) {
     if (fresh.is_copy) continue;
-    auto known = ledger_.find(*sources_[fresh.source].options, fresh.key, held.path, head, fresh.size_bytes);
-    if (!known && fresh.only_if_known) continue;
+    const HeldFile& held = files_.at(fresh.key);
+    if (!fresh.examined) {
+      const bool open = held.handle->is_open();
+      examine(fresh, held, held.handle->head().value_or(""));
+      if (!open) (void)held.handle->park();
+    }
+    if (!fresh.known && fresh.only_if_known) continue;
     Candidate candidate;
-    candidate.identity = FileIdentity::of(fresh.key, head);
+    candidate.known = std::move(fresh.known);
+    const KnownFile* known = candidate.known.get();
+    candidate.identity = fresh.identity;
     candidate.handle = held.handle;
     candidate.path = known ? known->path : held.path;
     candidate.size_bytes = fresh.size_bytes;
+    candidate.end = fresh.end;
     candidate.modified_nanos = fresh.modified_nanos;
     candidate.source = fresh.source;
     candidate.live = !sources_[fresh.source].rules.is_rotated_name(candidate.path);
-    candidate.there_before = first_scan_ || scanned_first_.contains(fresh.source);
+    candidate.there_before = is_there_before(fresh.source);
     if (known && !known->is_anew) {
       candidate.rank = Candidate::Rank::kKnown;
       candidate.place = known->birth_order;
       candidate.id = known->id.value;
     }
-    candidate.known = shared(std::move(known));
     candidates.push_back(std::move(candidate));
   }
   return candidates;
@@ -135,12 +151,14 @@ void FileTable::find_heirs(size_t source, std::vector<Candidate>& candidates) {
 // A file under the name of one that was read before is read from its beginning, whatever start_at says.
 void FileTable::note_followers(size_t source, const std::vector<KnownFile>& missing, const std::vector<MetFile>& met,
                                std::vector<Candidate>& candidates) const {
+  auto is_met = [&](const Candidate& c) { return c.source == source && !c.known && c.there_before; };
+  if (std::none_of(candidates.begin(), candidates.end(), is_met)) return;
   const PathRules& rules = sources_[source].rules;
   std::set<std::string> lineages;
   for (const KnownFile& known : missing) lineages.insert(rules.lineage(known.path));
   for (const MetFile& file : met) lineages.insert(rules.lineage(file.known.path));
   for (Candidate& candidate : candidates)
-    if (candidate.source == source && lineages.contains(rules.lineage(candidate.path))) candidate.there_before = false;
+    if (is_met(candidate) && lineages.contains(rules.lineage(candidate.path))) candidate.there_before = false;
 }
 
 void FileTable::add_heir(size_t source, Heir heir, uint64_t order, std::vector<Candidate>& candidates) {
@@ -207,6 +225,7 @@ void FileTable::offer(const Candidate& candidate) {
   file.path = held.path = candidate.path;
   file.lineage = concat(options->name, ":", rules.lineage(path));
   file.source = candidate.source;
+  file.size_bytes = candidate.size_bytes;
   file.labels = target.labels;
   file.plain_labels = rules_of.metadata == nullptr;
   if (candidate.known) {
@@ -221,7 +240,7 @@ void FileTable::offer(const Candidate& candidate) {
   } else {
     file.fresh = true;
     file.birth_order = ++last_birth_order_;
-    file.position = candidate.there_before ? start_position(*options, candidate) : 0;
+    file.position = candidate.there_before && options->start_at == StartAt::kEnd ? candidate.end : 0;
     file.id = ledger_.adopt(*options, file.identity, candidate.path, file.birth_order);
   }
   const auto reader = static_cast<uint16_t>(readers_.empty() ? 0 : file.lineage.value % readers_.size());
@@ -241,19 +260,22 @@ void FileTable::offer(const Candidate& candidate) {
   if (receiver) receiver->offer(std::move(file));
 }
 
-// After the last newline of a file that is there at the first scan and to be read from its end; otherwise 0.
-uint64_t FileTable::start_position(const SourceOptions& options, const Candidate& candidate) {
-  if (options.start_at != StartAt::kEnd) return 0;
-  const bool open = candidate.handle->is_open();  // a closed one is closed again after that
-  const uint64_t size_bytes = candidate.size_bytes;
-  uint64_t from = size_bytes - std::min(size_bytes, kLineSearchBytes);
-  std::string end(size_bytes - from, '\0');
-  auto size = candidate.handle->read_at(from, end.data(), end.size());
-  if (!open) (void)candidate.handle->park();
-  if (!size) return size_bytes;
-  size_t newline = std::string_view(end.data(), *size).rfind('\n');
-  if (newline != std::string_view::npos) return from + newline + 1;
-  return from == 0 ? 0 : size_bytes;
+// After the last newline.
+uint64_t FileTable::end_of_lines(const FileHandle& handle, std::string_view head, uint64_t size_bytes) {
+  if (size_bytes <= head.size()) {
+    const size_t newline = head.substr(0, size_bytes).rfind('\n');
+    return newline == std::string_view::npos ? 0 : newline + 1;
+  }
+  for (uint64_t back : {kFirstSearchBytes, kLineSearchBytes}) {
+    const uint64_t from = size_bytes - std::min(size_bytes, back);
+    std::string end(size_bytes - from, '\0');
+    auto size = handle.read_at(from, end.data(), end.size());
+    if (!size) return size_bytes;
+    const size_t newline = std::string_view(end.data(), *size).rfind('\n');
+    if (newline != std::string_view::npos) return from + newline + 1;
+    if (from == 0) return 0;
+  }
+  return size_bytes;
 }
 
 }  // namespace agent

@@ -93,10 +93,12 @@ void FileTable::see_gzip(const std::string& path, std::optional<InodeKey> listed
   }
 }
 
-// Opens first and asks later: the name may be gone in a moment.
+// Opens first and asks later: the name may be gone in a moment. In the first scan, with perhaps very many files, each
+// is examined at once: closed again for want of descriptors, it would have to be opened a second time for that.
 void FileTable::open(const std::string& path, Wish wish) {
   const pipeline::SharedText own(path);
-  auto handle = FileHandle::open(own, open_files_);
+  FileHandle::Status status;
+  auto handle = FileHandle::open(own, open_files_, &status);
   if (!handle) {
     if (handle.error().code == Errc::kNotFound) return vanished_.add();
     const Name* name = names_.find(path);
@@ -109,19 +111,21 @@ void FileTable::open(const std::string& path, Wish wish) {
     }
     return;
   }
-  auto status = (*handle)->status();
-  if (!status) return failures_.add();
-  const HeldFile* there = files_.find(status->key);
+  const HeldFile* there = files_.find(status.key);
   const bool replaced = there && !there->handle->is_same_file(**handle);
-  if (replaced) replace(status->key);
+  if (replaced) replace(status.key);
   if (!there || replaced) {
     HeldFile& held = files_.add(*std::move(handle));
-    if (no_descriptors()) (void)held.handle->park();
     held.path = wish.first_path == path ? own : pipeline::SharedText(wish.first_path);
-    add_fresh(held, *status, wish);
+    add_fresh(held, status, wish);
+    if (first_scan_) {
+      const std::string head = held.handle->head().value_or("");
+      for (Fresh& fresh : std::span(fresh_).last(wish.sources.size())) examine(fresh, held, head);
+    }
+    if (no_descriptors()) (void)held.handle->park(status);
     held_gauge_.set(static_cast<int64_t>(files_.size()));
   }
-  attach(own, status->key);
+  attach(own, status.key);
 }
 
 // The inode of a closed file may be another file's by now.
@@ -199,6 +203,8 @@ void FileTable::lose(const std::string& path) {
   detach(*name);
   forget_name(path);
 }
+
+bool FileTable::has_names_below(const std::string& folder) const { return names_.has_any_below(with_slash(folder)); }
 
 void FileTable::lose_others(const std::string& folder, const std::set<std::string>& present) {
   const std::string prefix = with_slash(folder);
@@ -330,6 +336,8 @@ void FileTable::hand_out_found() {
   for (FileReceiver* reader : readers_) reader->scan_done(found_);
   found_.reset();
 }
+
+bool FileTable::is_there_before(size_t source) const { return first_scan_ || scanned_first_.contains(source); }
 
 bool FileTable::is_listed(const SourceRules& source) const {
   const auto& folders = source.rules.folders();

@@ -62,6 +62,7 @@ class FileTable {
   // it had a moment ago, which may be the only one that matched. Opens a new file at once.
   void see(const std::string& path, std::optional<InodeKey> listed, const std::string& renamed_from = {});
   void lose(const std::string& path);
+  [[nodiscard]] bool has_names_below(const std::string& folder) const;
   // Loses every name directly in `folder` that is not in `present`.
   void lose_others(const std::string& folder, const std::set<std::string>& present);
   void lose_below(const std::string& folder);
@@ -95,9 +96,13 @@ class FileTable {
     uint32_t source = 0;
     bool only_if_known = false;  // its name matches no source: only a file of a former run is wanted
     bool is_copy = false;        // that the source reads already, as another file
+    bool examined = false;       // the fields below are set
     int64_t modified_nanos = 0;
     uint64_t size_bytes = 0;
     std::optional<std::chrono::milliseconds> suspected_until = {};  // perhaps a copy of a file that is read
+    FileIdentity identity = {};
+    std::shared_ptr<const KnownFile> known = {};
+    uint64_t end = 0;  // where reading begins if what is there is not to be read
   };
   using FreshFile = std::span<Fresh>;  // what is wanted of one file
   struct Candidate {
@@ -106,6 +111,7 @@ class FileTable {
     std::shared_ptr<const KnownFile> known;  // null: never seen before
     pipeline::SharedText path;               // what its labels are made from
     uint64_t size_bytes = 0;
+    uint64_t end = 0;  // as in Fresh
     int64_t modified_nanos = 0;
     // Files of former runs in their old order, then their heirs, then the others by the time they were last written to.
     enum class Rank : uint8_t { kKnown, kHeir, kNew };
@@ -162,12 +168,14 @@ class FileTable {
   void see_gzip(const std::string& path, std::optional<InodeKey> listed);
   void offer_fresh();
   static std::string head_of(const HeldFile& held);
+  void examine(Fresh& fresh, const HeldFile& held, std::string_view head);
   std::vector<Candidate> fresh_candidates();
   // copy_suspicion.cc
   void sort_out_copies();
   [[nodiscard]] bool may_become_copy(FreshFile file);
   const Offer* live_offer_of(std::string_view path, size_t source) const;
   [[nodiscard]] bool is_listed(const SourceRules& source) const;
+  [[nodiscard]] bool is_there_before(size_t source) const;  // what is found now was there when the source came
   void hand_out_found();
   void find_heirs(size_t source, std::vector<Candidate>& candidates);
   void note_followers(size_t source, const std::vector<KnownFile>& missing, const std::vector<MetFile>& met,
@@ -181,7 +189,7 @@ class FileTable {
   [[nodiscard]] bool is_replaced(InodeKey key, const std::string& path) const;
   void replace(InodeKey key);
   [[nodiscard]] bool no_descriptors() const { return open_files_ != nullptr && open_files_->full(); }
-  static uint64_t start_position(const SourceOptions& options, const Candidate& candidate);
+  static uint64_t end_of_lines(const FileHandle& handle, std::string_view head, uint64_t size_bytes);
   FileReceiver* reader_of(const Offer& offer) const { return readers_.empty() ? nullptr : readers_[offer.reader]; }
 
   const std::vector<SourceRules>& sources_;

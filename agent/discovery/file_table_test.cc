@@ -1,5 +1,6 @@
 #include "agent/discovery/file_table.h"
 
+#include <algorithm>
 #include <doctest/doctest.h>
 
 #include "agent/discovery/folder_tree.h"
@@ -33,7 +34,7 @@ class Finder final : public FileReceiver {
     rules_.clear();
     for (const auto& options : options_) rules_.push_back({options, *PathRules::compile(*options)});
     ledger = std::make_unique<ModelLedger>(disk, sinks);
-    table = std::make_unique<FileTable>(rules_, *ledger, metrics);
+    table = std::make_unique<FileTable>(rules_, *ledger, metrics, open_files.get());
     table->add_reader(*this);
     tree = std::make_unique<FolderTree>(rules_, *table);
     scan();
@@ -89,6 +90,7 @@ class Finder final : public FileReceiver {
 
   TempFolder folder;
   pipeline::Registry metrics;
+  std::unique_ptr<OpenFiles> open_files;  // null: as many as there are
   ModelDisk disk;
   ModelServer server;
   std::vector<std::unique_ptr<ModelSink>> sinks;
@@ -283,6 +285,29 @@ TEST_SUITE("agent/discovery") {
     CHECK(f.take() == Told{"offer a_b_c/d/0.log.20260101-110000 rotated", "offer a_b_c/d/0.log.20260101-120000 rotated",
                            "offer a_b_c/d/0.log", "scanned 3"});
     CHECK(f.offered[0].lineage == f.offered[2].lineage);
+  }
+
+  TEST_CASE("discovery: a start opens each file once, however few may be open at once") {
+    Finder f;
+    f.open_files = std::make_unique<OpenFiles>(4, f.metrics);
+    const std::string begin(6000, 'x');
+    f.folder.append("a.log", begin + "\n");
+    f.folder.append("b.log", begin + "\n" + begin);  // a last line longer than most, and without an end
+    f.folder.append("c.log", begin);
+    f.folder.append("d.log", "");
+    f.folder.append("e.log", "one\ntwo");
+    f.add_source("host", SourceType::kFile, f.folder.at("*.log")).start_at = StartAt::kEnd;
+    f.start();
+    Told told = f.take();
+    std::sort(told.begin(), told.end());
+    CHECK(told == Told{"offer a.log from 6001", "offer b.log from 6001", "offer c.log", "offer d.log",
+                       "offer e.log from 4", "scanned 5"});
+    CHECK(f.open_files->open() <= f.open_files->limit());
+    CHECK(f.metrics.render().find("skidway_agent_quiet_files_reopened_total 0") != std::string::npos);
+    for (const OfferedFile& file : f.offered) {
+      CHECK(file.size_bytes == file.handle->status()->size_bytes);
+      CHECK(file.identity.matches(file.handle->key(), *file.handle->head()));
+    }
   }
 
   TEST_CASE("discovery: start_at = end skips what was there, but not a half-written line and not later files") {

@@ -142,37 +142,39 @@ void FolderTree::list(const std::string& path) {
   found->second.has_links = false;
   found->second.listed_in = scan_number_;
   uint64_t device = found->second.key.device;
+  const bool may_miss = files_.has_names_below(path);
   std::set<std::string> present;
   while (const dirent* entry = ::readdir(dir)) {
     std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
-    see_entry(path, device, entry->d_name, entry->d_type, entry->d_ino, present);
+    if (see_entry(path, device, entry->d_name, entry->d_type, entry->d_ino) && may_miss) present.insert(entry->d_name);
   }
   ::closedir(dir);
-  files_.lose_others(path, present);
+  if (may_miss) files_.lose_others(path, present);
 }
 
-void FolderTree::see_entry(const std::string& folder, uint64_t device, const char* name, unsigned char type,
-                           uint64_t inode, std::set<std::string>& present) {
+// False: it is no file.
+bool FolderTree::see_entry(const std::string& folder, uint64_t device, const char* name, unsigned char type,
+                           uint64_t inode) {
   std::string path = child_path(folder, name);
   if (type == DT_DIR) {
     if (may_match_below(path)) visit(path);
-    return;
+    return false;
   }
   if (type == DT_REG) {
-    present.insert(name);
-    return files_.see(path, InodeKey{device, inode});
+    files_.see(path, InodeKey{device, inode});
+    return true;
   }
-  if (type != DT_LNK && type != DT_UNKNOWN) return;
+  if (type != DT_LNK && type != DT_UNKNOWN) return false;
   struct stat status;
-  if (::stat(path.c_str(), &status) != 0) return;  // a link to nowhere
+  if (::stat(path.c_str(), &status) != 0) return false;  // a link to nowhere
   if (S_ISREG(status.st_mode)) {
-    present.insert(name);
     if (type == DT_LNK) folders_[folder].has_links = true;
     files_.see(path, InodeKey{status.st_dev, status.st_ino});
-  } else if (S_ISDIR(status.st_mode) && may_match_below(path)) {
-    see_folder_link(path, {status.st_dev, status.st_ino});
+    return true;
   }
+  if (S_ISDIR(status.st_mode) && may_match_below(path)) see_folder_link(path, {status.st_dev, status.st_ino});
+  return false;
 }
 
 // A link to a folder is followed unless that folder is known already: a circle, or two ways to the same files.

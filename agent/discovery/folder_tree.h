@@ -47,8 +47,7 @@ class FolderTree {
   void visit(const std::string& path);
   void leave(const std::string& path);
   void list(const std::string& path);
-  void see_entry(const std::string& folder, uint64_t device, const char* name, unsigned char type, uint64_t inode,
-                 std::set<std::string>& present);
+  bool see_entry(const std::string& folder, uint64_t device, const char* name, unsigned char type, uint64_t inode);
   void see_folder_link(const std::string& path, InodeKey key);
   void drop(const std::string& path);
   bool may_match_below(const std::string& folder) const;

@@ -28,6 +28,11 @@ class NameTable {
   Name& add(const pipeline::SharedText& path);  // or the one there is
   void remove(std::string_view path);
 
+  bool has_any_below(std::string_view prefix) const {
+    const Place at = first_from(prefix);
+    return at.page < pages_.size() && pages_[at.page][at.entry].path.view().starts_with(prefix);
+  }
+
   // Those whose path begins with `prefix`, in order. Nothing may be added or removed meanwhile.
   template <class Visit>
   void for_each_below(std::string_view prefix, Visit visit) const {

@@ -1,5 +1,6 @@
 #include "agent/source/file_handle.h"
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
@@ -21,34 +22,46 @@ using pipeline::SharedText;
 using pipeline::system_error;
 
 namespace {
+// That we read a file is no news worth a write to its disk: its time of access stays, where the system lets us (the
+// file is ours, or we have CAP_FOWNER).
+std::atomic<bool> may_keep_access_time{true};
+
 Result<int> open_descriptor(const SharedText& path) {
-  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  const bool keep = may_keep_access_time.load(std::memory_order_relaxed);
+  int fd = ::open(path.c_str(), kFlags | (keep ? O_NOATIME : 0));
+  if (fd < 0 && keep && errno == EPERM) {
+    may_keep_access_time.store(false, std::memory_order_relaxed);
+    fd = ::open(path.c_str(), kFlags);
+  }
   if (fd >= 0) return fd;
   if (errno == EMFILE || errno == ENFILE) return fail(Errc::kOverLimit, concat("open ", path, ": too many open files"));
   return fail(system_error(concat("open ", path), errno));
 }
 
-struct NamedFile {
+struct StatedFile {
   FileHandle::Status status;
   int64_t birth_nanos = 0;  // when the file was made; 0: the file system does not say
+  bool is_regular = false;
 };
 
 // `path` empty: of the descriptor itself.
-std::optional<NamedFile> named_file(int fd, const char* path) {
+std::optional<StatedFile> state_of(int fd, const char* path) {
   struct statx status;
   if (::statx(fd, path, *path == '\0' ? AT_EMPTY_PATH : 0, STATX_BASIC_STATS | STATX_BTIME, &status) != 0)
     return std::nullopt;
   auto nanos = [](const statx_timestamp& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; };
-  return NamedFile{.status = {.key = {makedev(status.stx_dev_major, status.stx_dev_minor), status.stx_ino},
-                              .size_bytes = status.stx_size,
-                              .links = status.stx_nlink,
-                              .modified_nanos = nanos(status.stx_mtime)},
-                   .birth_nanos = (status.stx_mask & STATX_BTIME) == 0 ? 0 : nanos(status.stx_btime)};
+  return StatedFile{.status = {.key = {makedev(status.stx_dev_major, status.stx_dev_minor), status.stx_ino},
+                               .size_bytes = status.stx_size,
+                               .links = status.stx_nlink,
+                               .modified_nanos = nanos(status.stx_mtime)},
+                    .birth_nanos = (status.stx_mask & STATX_BTIME) == 0 ? 0 : nanos(status.stx_btime),
+                    .is_regular = S_ISREG(status.stx_mode)};
 }
 
 int64_t birth_nanos_of(int fd, const char* path) {
-  auto named = named_file(fd, path);
-  return named ? named->birth_nanos : 0;
+  auto state = state_of(fd, path);
+  return state ? state->birth_nanos : 0;
 }
 
 FileHandle::Status status_of(const struct stat& status) {
@@ -86,14 +99,16 @@ class FileHandle::Use {
   int fd_ = -1;
 };
 
-Result<std::shared_ptr<FileHandle>> FileHandle::open(const SharedText& path, OpenFiles* files) {
+Result<std::shared_ptr<FileHandle>> FileHandle::open(const SharedText& path, OpenFiles* files, Status* status) {
   TRY_LET(int fd, open_descriptor(path));
   auto handle = std::make_shared<FileHandle>(Made(), fd, files == nullptr ? SharedText() : path, files);
   if (files != nullptr) files->opened();
-  struct stat status;
-  if (::fstat(fd, &status) != 0) return fail(system_error(concat("stat ", path), errno));
-  if (!S_ISREG(status.st_mode)) return fail(Errc::kInvalid, concat(path, ": not a regular file"));
-  handle->key_ = {status.st_dev, status.st_ino};
+  const auto state = state_of(fd, "");
+  if (!state) return fail(system_error(concat("stat ", path), errno));
+  if (!state->is_regular) return fail(Errc::kInvalid, concat(path, ": not a regular file"));
+  handle->key_ = state->status.key;
+  handle->birth_nanos_ = state->birth_nanos;
+  if (status != nullptr) *status = state->status;
   return handle;
 }
 
@@ -120,12 +135,23 @@ Result<FileHandle::Status> FileHandle::status() const {
     if (gzip_) known.size_bytes = gzip_->size_bytes();
     return known;
   }
+  // The system is asked without the lock, as it takes its time; unless the file gets another name meanwhile.
+  for (SharedText path = this->path();;) {
+    const auto state = state_of(AT_FDCWD, path.c_str());
+    const int error = errno;
+    const bool is_it = state && state->status.key == key_ && state->birth_nanos == birth_nanos_;
+    if (is_it) return state->status;
+    SharedText renamed = this->path();
+    if (renamed == path)
+      return state ? fail(Errc::kNotFound, concat(path, ": another file"))
+                   : fail(system_error(concat("stat ", path), error));
+    path = std::move(renamed);
+  }
+}
+
+SharedText FileHandle::path() const {
   std::lock_guard lock(files_->mutex());
-  auto named = named_file(AT_FDCWD, path_.c_str());
-  if (!named) return fail(system_error(concat("stat ", path_), errno));
-  if (named->status.key != key_ || named->birth_nanos != birth_nanos_)
-    return fail(Errc::kNotFound, concat(path_, ": another file"));
-  return named->status;
+  return path_;
 }
 
 Result<size_t> FileHandle::read_at(uint64_t position, char* to, size_t length) const {
@@ -180,13 +206,16 @@ void FileHandle::rest() const {
 }
 
 bool FileHandle::park() {
-  if (files_ == nullptr || gzip_) return false;
+  if (files_ == nullptr || gzip_ || !is_open()) return false;
+  auto status = this->status();
+  return status && park(*status);
+}
+
+bool FileHandle::park(const Status& just_now) {
+  if (files_ == nullptr || gzip_ || just_now.links == 0 || birth_nanos_ == 0) return false;
   std::lock_guard lock(files_->mutex());
   const int fd = fd_.load();
-  struct stat status;
-  if (fd < 0 || path_.empty() || ::fstat(fd, &status) != 0 || status.st_nlink == 0) return false;
-  if (birth_nanos_ == 0) birth_nanos_ = birth_nanos_of(fd, "");
-  if (birth_nanos_ == 0) return false;
+  if (fd < 0 || path_.empty()) return false;
   fd_.store(-1);
   if (uses_.load() != 0) {
     fd_.store(fd);
@@ -202,9 +231,8 @@ Result<void> FileHandle::reopen() const {
   if (is_open()) return {};
   if (path_.empty()) return fail(Errc::kNotFound, "a closed file has no name any more");
   TRY_LET(int fd, open_descriptor(path_));
-  struct stat status;
-  if (::fstat(fd, &status) != 0 || InodeKey{status.st_dev, status.st_ino} != key_ ||
-      birth_nanos_of(fd, "") != birth_nanos_) {
+  const auto state = state_of(fd, "");
+  if (!state || state->status.key != key_ || state->birth_nanos != birth_nanos_) {
     ::close(fd);
     return fail(Errc::kNotFound, concat(path_, ": another file"));
   }

@@ -34,9 +34,16 @@ class FileHandle {
  public:
   FileHandle(Made, int fd, pipeline::SharedText path, OpenFiles* files);  // by open() alone
 
-  // Follows links. `files`: counts it, outlives it; without, the handle cannot be parked.
+  struct Status {
+    InodeKey key;
+    uint64_t size_bytes = 0;
+    uint64_t links = 0;          // 0: deleted
+    int64_t modified_nanos = 0;  // unix time
+  };
+
+  // Follows links. `files`: counts it, outlives it; without, the handle cannot be parked. `status`: as it was opened.
   static pipeline::Result<std::shared_ptr<FileHandle>> open(const pipeline::SharedText& path,
-                                                            OpenFiles* files = nullptr);
+                                                            OpenFiles* files = nullptr, Status* status = nullptr);
   // The text of a compressed file: positions, head and size are those of the text. Its size is a hint until a read has
   // come to its end. kCorrupt: see gzip_file.h. It is never parked.
   static pipeline::Result<std::shared_ptr<FileHandle>> open_gzip(const std::string& path);
@@ -45,12 +52,6 @@ class FileHandle {
   FileHandle& operator=(const FileHandle&) = delete;
 
   InodeKey key() const { return key_; }
-  struct Status {
-    InodeKey key;
-    uint64_t size_bytes = 0;
-    uint64_t links = 0;          // 0: deleted
-    int64_t modified_nanos = 0;  // unix time
-  };
   pipeline::Result<Status> status() const;  // of a parked one by its path, without opening it
   // Up to `length` bytes, fewer at the end of the file; 0: nothing there.
   pipeline::Result<size_t> read_at(uint64_t position, char* to, size_t length) const;
@@ -70,6 +71,7 @@ class FileHandle {
   // False: it stays open, because somebody is reading, it has no name any more, or its file system tells no birth
   // times.
   [[nodiscard]] bool park();
+  [[nodiscard]] bool park(const Status& just_now);  // asked of it a moment ago
   bool is_open() const { return fd_.load(std::memory_order_relaxed) >= 0; }
   bool is_same_file(const FileHandle& other) const;  // as a parked one: the inode may be another file's by now
   bool is_same_file(const std::string& path) const;
@@ -79,13 +81,14 @@ class FileHandle {
  private:
   class Use;
   pipeline::Result<void> reopen() const;
+  pipeline::SharedText path() const;
 
   mutable std::atomic<int> fd_;  // -1: parked
   mutable std::atomic<uint32_t> uses_{0};
   OpenFiles* const files_;
   std::unique_ptr<GzipFile> gzip_;  // null: not compressed
   InodeKey key_;                    // set in open()
-  int64_t birth_nanos_ = 0;         // known once it was parked
+  int64_t birth_nanos_ = 0;         // set in open(); 0: the file system does not tell
   pipeline::SharedText path_;       // under the mutex of files_
 };
 

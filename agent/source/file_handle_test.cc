@@ -1,6 +1,8 @@
 #include "agent/source/file_handle.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <thread>
 
 #include "agent/source/open_files.h"
@@ -31,6 +33,20 @@ struct Rig {
 }  // namespace
 
 TEST_SUITE_BEGIN("agent/source");
+
+TEST_CASE("file handle: reading a file leaves the time at which it was last read by others") {
+  Rig rig;
+  rig.folder.append("a.log", "one\n");
+  const timespec long_ago[2] = {{1'000'000'000, 0}, {1'000'000'001, 0}};  // read before it was written: due to be noted
+  REQUIRE(::utimensat(AT_FDCWD, rig.folder.at("a.log").c_str(), long_ago, 0) == 0);
+  auto handle = rig.open("a.log");
+  CHECK(Rig::text(*handle) == "one\n");
+  REQUIRE(handle->park());
+  CHECK(Rig::text(*handle) == "one\n");
+  struct stat status;
+  REQUIRE(::stat(rig.folder.at("a.log").c_str(), &status) == 0);
+  CHECK(status.st_atim.tv_sec == 1'000'000'000);
+}
 
 TEST_CASE("file handle: a parked file uses no descriptor, tells its size and opens again when it is read") {
   Rig rig;

@@ -52,6 +52,7 @@ class FileLedger {
   // it finds: they are known then as if find() had found them.
   virtual std::vector<KnownFile> missing(const SourceOptions& source) const = 0;
   virtual void claim(FileId file) = 0;
+  virtual void give_back(FileId file) = 0;  // as if it had not been found, or claimed
 
   // What is_anew gets another place among its elders.
   virtual void set_birth_order(FileId file, uint64_t birth_order) = 0;

@@ -45,13 +45,18 @@ class FileReader::Impl {
     if (thread_.joinable()) thread_.join();
   }
 
-  // Offers of a first scan are taken as fast as they come, or their caller waits: many of them take much memory.
+  // Offers of a first scan are taken as fast as they come, or their caller waits: many of them take much memory. The
+  // thread is woken for many at once, and for those left with scan_done() at the latest.
   void post_offer(OfferedFile file) {
+    bool wakes;
     {
       std::unique_lock lock(mutex_);
       room_.wait(lock, [this] { return commands_.size() < kMostOffers || !scanning_ || held_ || stopping_; });
+      if (stopping_) return;
+      commands_.push_back([this, file = std::move(file)]() mutable { shard.offer(std::move(file)); });
+      wakes = !scanning_ || commands_.size() % kOffersAtOnce == 0;
     }
-    post([this, file = std::move(file)]() mutable { shard.offer(std::move(file)); });
+    if (wakes) wake();
   }
   void post_scan_done(std::shared_ptr<const FoundFiles> found) {
     {
@@ -95,6 +100,8 @@ class FileReader::Impl {
 
  private:
   static constexpr size_t kMostOffers = 1000;  // some 300 bytes each
+  static constexpr size_t kOffersAtOnce = 250;
+  static_assert(kMostOffers % kOffersAtOnce == 0);  // who waits for room has woken the thread
 
   void run() {
     ::pthread_setname_np(::pthread_self(), "reader");

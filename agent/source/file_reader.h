@@ -56,6 +56,7 @@ struct OfferedFile {
   size_t source = 0;                         // index into the reader's sources
   pipeline::LabelSet labels;                 // of the target, final
   uint64_t position = 0;                     // where reading starts
+  uint64_t size_bytes = 0;                   // when it began as `identity` says
   std::optional<uint64_t> cut_line_at = {};  // see Cursor
   pipeline::UnixNanos last_read_time = 0;    // of a former run: later ones are above
   bool fresh = false;                        // never seen before: the sinks are told where reading starts

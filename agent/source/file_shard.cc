@@ -51,6 +51,7 @@ FileShard::~FileShard() {
 void FileShard::offer(OfferedFile offer) {
   last_read_time_ = std::max(last_read_time_, offer.last_read_time);
   TailedFile& tailed = add(std::make_unique<TailedFile>(std::move(offer)));
+  if (!tailed.file.handle->is_gzip()) tailed.size_bytes = tailed.file.size_bytes;
   if (source_of(tailed).stages) tailed.stage_state = source_of(tailed).stages->make_state();
   note_kept(tailed);
   if (tailed.file.fresh) {
@@ -60,7 +61,7 @@ void FileShard::offer(OfferedFile offer) {
     batch_.clear();
     hand_on(tailed);  // the sinks note where reading starts
   }
-  if (look(tailed, tailed.changed_at)) sleep_at_once(tailed, tailed.changed_at);
+  if (!sleep_at_once(tailed, tailed.changed_at)) look(tailed, tailed.changed_at);
 }
 
 TailedFile& FileShard::add(std::unique_ptr<TailedFile> owned) {

@@ -83,7 +83,7 @@ class FileShard final : public FileReceiver {
   bool watch(TailedFile& tailed, nanoseconds now);
   [[nodiscard]] bool may_sleep(const TailedFile& tailed) const;
   void sleep(TailedFile& tailed);
-  void sleep_at_once(TailedFile& tailed, nanoseconds now);
+  [[nodiscard]] bool sleep_at_once(TailedFile& tailed, nanoseconds now);
   TailedFile* wake(FileId id, nanoseconds now);
   void wake_at(InodeKey key, nanoseconds now);
   void wake_changed(nanoseconds now);

@@ -1,5 +1,6 @@
-// HashIndex: words (ids, places in a table) by some hash of what they stand for, in one or two words of room each.
-// Several may have one hash.
+// HashIndex: words (ids, places in a table) by some hash of what they stand for, in one or two words of room each, and
+// four bytes for a part of the hash: what a word stands for, often far away in memory, is looked at only if it is
+// likely the one. Several may have one hash.
 //
 // Thread: as a map.
 #pragma once
@@ -24,12 +25,12 @@ class HashIndex {
   // Linear probing stays short up to some four fifths.
   void add(Word word) {
     if (slots_.empty() || (taken_ + 1) * 5 > slots_.size() * 4) resize(std::max(kFirstSlots, words_ + words_ / 2 + 1));
-    insert(word);
+    insert(word, spread(hash_of_(word)));
     ++words_;
   }
 
   void remove(Word word) {  // while hash_of still knows it
-    for (size_t at = place_of(word); slots_[at] != kFree; at = (at + 1) % slots_.size()) {
+    for (size_t at = place_of(spread(hash_of_(word))); slots_[at] != kFree; at = next(at)) {
       if (slots_[at] != word) continue;
       slots_[at] = kRemoved;
       --words_;
@@ -41,34 +42,41 @@ class HashIndex {
   template <class Visit>
   void visit(uint64_t hash, Visit visit) const {
     if (slots_.empty()) return;
-    for (size_t at = spread(hash) % slots_.size(); slots_[at] != kFree; at = (at + 1) % slots_.size())
-      if (slots_[at] != kRemoved) visit(slots_[at]);
+    const uint32_t wanted = spread(hash);
+    for (size_t at = place_of(wanted); slots_[at] != kFree; at = next(at))
+      if (hashes_[at] == wanted && slots_[at] != kRemoved) visit(slots_[at]);
   }
 
  private:
   static constexpr Word kFree = 0, kRemoved = static_cast<Word>(~Word{0});
   static constexpr size_t kFirstSlots = 64;
 
-  static uint64_t spread(uint64_t hash) { return (hash ^ hash >> 32) * 0x9e3779b97f4a7c15ULL >> 16; }
-  size_t place_of(Word word) const { return spread(hash_of_(word)) % slots_.size(); }
+  static uint32_t spread(uint64_t hash) {
+    return static_cast<uint32_t>((hash ^ hash >> 32) * 0x9e3779b97f4a7c15ULL >> 32);
+  }
+  size_t place_of(uint32_t spread_hash) const { return spread_hash * slots_.size() >> 32; }
+  size_t next(size_t at) const { return at + 1 == slots_.size() ? 0 : at + 1; }
 
-  void insert(Word word) {
-    size_t at = place_of(word);
-    while (slots_[at] != kFree) at = (at + 1) % slots_.size();
+  void insert(Word word, uint32_t spread_hash) {
+    size_t at = place_of(spread_hash);
+    while (slots_[at] != kFree) at = next(at);
     slots_[at] = word;
+    hashes_[at] = spread_hash;
     ++taken_;
   }
 
   void resize(size_t slots) {
-    const std::vector<Word> old = std::exchange(slots_, std::vector<Word>(slots, kFree));
+    const std::vector<Word> words = std::exchange(slots_, std::vector<Word>(slots, kFree));
+    const std::vector<uint32_t> hashes = std::exchange(hashes_, std::vector<uint32_t>(slots));
     taken_ = 0;
-    for (Word word : old)
-      if (word != kFree && word != kRemoved) insert(word);
+    for (size_t i = 0; i < words.size(); ++i)
+      if (words[i] != kFree && words[i] != kRemoved) insert(words[i], hashes[i]);
   }
 
   const HashOf hash_of_;
   std::vector<Word> slots_;
-  size_t taken_ = 0;  // slots that are not free
+  std::vector<uint32_t> hashes_;  // of those in the slots; up to 2^32 slots
+  size_t taken_ = 0;              // slots that are not free
   size_t words_ = 0;
 };
 

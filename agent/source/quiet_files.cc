@@ -59,12 +59,17 @@ void FileShard::sleep(TailedFile& tailed) {
 }
 
 // Found at the first scan with nothing to read: none of many may cost more than it does asleep.
-void FileShard::sleep_at_once(TailedFile& tailed, nanoseconds now) {
+// False: it is to be looked at.
+bool FileShard::sleep_at_once(TailedFile& tailed, nanoseconds now) {
   if (reading_ || tailed.has_more() || tailed.at_rest || tailed.file.handle->is_gzip() || active_.back() != &tailed)
-    return;
-  if (!watch(tailed, now)) return;
-  active_.pop_back();
+    return false;
+  if (!watch(tailed, now)) return false;
+  if (active_.back() == &tailed)
+    active_.pop_back();
+  else
+    std::erase(active_, &tailed);  // copies of it were found meanwhile
   sleep(tailed);
+  return true;
 }
 
 // Null: it does not sleep.

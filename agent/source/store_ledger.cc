@@ -130,6 +130,11 @@ void StoreLedger::claim(FileId file) {
   take(file);
 }
 
+void StoreLedger::give_back(FileId file) {
+  std::lock_guard lock(mutex_);
+  if (const Record* found = records_.find(file)) unclaimed_.emplace(found->identity.key, file);
+}
+
 bool StoreLedger::begins_like(FileId file, std::string_view head) const {
   std::lock_guard lock(mutex_);
   const Record* found = records_.find(file);

@@ -29,6 +29,7 @@ class StoreLedger final : public FileLedger {
                                 std::string_view head, uint64_t size_bytes) override;
   std::vector<KnownFile> missing(const SourceOptions& source) const override;
   void claim(FileId file) override;
+  void give_back(FileId file) override;
   FileId adopt(const SourceOptions& source, const FileIdentity& identity, const pipeline::SharedText& path,
                uint64_t birth_order) override;
   void set_birth_order(FileId file, uint64_t birth_order) override;

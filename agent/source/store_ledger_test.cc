@@ -265,6 +265,10 @@ TEST_SUITE("agent/source") {
     run.ledger->claim(id);
     CHECK(run.ledger->missing(run.source).empty());
     CHECK_FALSE(run.ledger->knows(run.source, kKey));
+    run.ledger->give_back(id);  // it was another file after all
+    CHECK(run.ledger->missing(run.source).size() == 1);
+    CHECK(run.ledger->find(run.source, kKey, "/l/a", kHead, 1000).has_value());
+    CHECK(run.ledger->missing(run.source).empty());
     run.ledger->first_scan_done({"host"});
     run.ledger->sweep();
     CHECK(run.a.forgotten.empty());

@@ -300,6 +300,7 @@ class ModelLedger final : public FileLedger {
     return all;
   }
   void claim(FileId file) override { unclaimed_.erase(file); }
+  void give_back(FileId file) override { unclaimed_.insert(file); }
   pipeline::UnixNanos last_run_wrote() const override { return disk_.last_written; }
   FileId adopt(const SourceOptions& source, const FileIdentity& identity, const pipeline::SharedText& path,
                uint64_t birth_order) override {
