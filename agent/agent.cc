@@ -32,6 +32,12 @@ constexpr std::chrono::seconds kSweepEvery{5};
 constexpr std::chrono::seconds kWatchMemoryEvery{1};
 constexpr std::chrono::hours kForEver{24 * 365};
 
+std::vector<std::string> names_of(const std::vector<SinkOptions>& sinks) {
+  std::vector<std::string> names;
+  for (const SinkOptions& sink : sinks) names.push_back(sink.name);
+  return names;
+}
+
 pipeline::LabelSet labels_of(const SourceOptions& source, const std::string& path) {
   return make_target(source, path).labels;
 }
@@ -141,7 +147,7 @@ void Agent::build_sources() {
     if (source->type == SourceType::kStdin) build_stdin(source);
   auto sinks = [this](FileId stream) { return places_of(stream); };
   streams_ = std::make_unique<StreamSet>(StreamSet::Parts{loop_, *store_, *memory_, clock_, registry_, sinks},
-                                         stream_sources(configuration_));
+                                         stream_sources(configuration_), names_of(configuration_.sinks));
 }
 
 void Agent::build_readers() {

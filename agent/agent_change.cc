@@ -143,7 +143,11 @@ void Agent::change_stdin(const Configuration& next, const SinkPlan& plan) {
 }
 
 Result<void> Agent::prepare_streams(const Configuration& next, const SinkPlan& plan) {
-  return streams_->prepare(plan_sources(streams_->options(), stream_sources(next), plan.slots).sources);
+  std::vector<std::string> names;  // by slot
+  for (auto& sink : sinks_) names.push_back(sink ? sink->name() : "");
+  for (auto& sink : plan.added) names.push_back(sink->name());
+  return streams_->prepare(plan_sources(streams_->options(), stream_sources(next), plan.slots).sources,
+                           std::move(names));
 }
 
 void Agent::change_streams(const SinkPlan& plan) {

@@ -174,12 +174,12 @@ Result<Configuration> read(ConfigDocument& document, Needs needs, const ConfigDo
 }
 }  // namespace
 
-// What was read from a file can be read again for a sink that lags. Other sources have only the sinks' spools.
+// What can be read again waits where it is for a sink that lags. Other sources have only the sinks' spools.
 std::vector<std::string> cautions(const Configuration& configuration) {
   std::vector<std::string> all;
   for (const auto& source : configuration.sources) {
-    if (source->type == SourceType::kFile || source->type == SourceType::kKubernetes || source->sinks.size() < 2)
-      continue;
+    const bool of_files = source->type == SourceType::kFile || source->type == SourceType::kKubernetes;
+    if (of_files || source->can_be_read_again || source->sinks.size() < 2) continue;
     std::string without;
     for (size_t slot : source->sinks) {
       const SinkOptions& sink = configuration.sinks[slot];
@@ -188,8 +188,8 @@ std::vector<std::string> cautions(const Configuration& configuration) {
     }
     if (!without.empty())
       all.push_back(concat("source \"", source->name, "\" has several sinks, and ", without,
-                           " no spool: while it is away nothing of the source is read, for the others neither; give it"
-                           " spool = { mode = \"outage\" }, or a source of its own"));
+                           " no spool: what it reads cannot be read again, so while that sink is away nothing of the"
+                           " source is taken, for the others neither; give it spool = { mode = \"outage\" }"));
   }
   return all;
 }

@@ -252,6 +252,9 @@ type = "stdout"
     CHECK(caution(net, "", "") == "");
     CHECK(caution(net, "spool = { mode = \"always\" }", "type = \"discard\"") == "");
     CHECK(caution(net + "\nsinks = [\"k\"]", off, "") == "");
+    CHECK(caution("type = \"journal\"", off, "") == "");  // is read again
+    CHECK(caution("type = \"docker\"", off, "") == "");
+    CHECK(caution("type = \"kubernetes_events\"\napi = { server = \"http://h\" }", off, "") == "");
     CHECK(caution("type = \"file\"\npath = \"/var/log/*.log\"", off, "") == "");
   }
 

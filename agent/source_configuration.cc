@@ -45,6 +45,7 @@ std::string type_names() {
 void read_stream(const ConfigTable& table, const StreamType& type, SourceOptions& source) {
   source.type = SourceType::kStream;
   source.stream_type = type.name;
+  source.can_be_read_again = type.can_be_read_again;
   source.stream = type.read(table);
   source.max_line_bytes = read_line_limit(table);
   for (const std::string& key : table.keys())
@@ -160,6 +161,9 @@ SourceOptions read_source(const ConfigTable& table, const std::vector<std::strin
     return source;
   }
   source.stages = read_stages(table, source.type, fields);
+  if (source.can_be_read_again)
+    for (size_t i = 1; i < source.sinks.size(); i++)
+      source.more_stages.push_back(read_stages(table, source.type, fields));
   if (source.type == SourceType::kKubernetes || source.type == SourceType::kFile) read_paths(table, source);
   if (source.type == SourceType::kKubernetes) read_kubernetes(table, source);
   return source;

@@ -1,4 +1,5 @@
-// StreamSet: the sources of the agent that are no files, each with its reader: started, changed and stopped together.
+// StreamSet: the sources of the agent that are no files, each share (stream_shares.h) with its reader: started, changed
+// and stopped together.
 //
 // Life:    start() once, change() any number of times, stop(), later give_up(); destroyed before the sinks.
 // Thread:  loop.
@@ -12,6 +13,7 @@
 
 #include "agent/ledger/standing.h"
 #include "agent/stream/stream_source.h"
+#include "agent/stream_shares.h"
 #include "pipeline/base/metric_page.h"
 
 namespace agent {
@@ -29,7 +31,8 @@ class StreamSet {
   using Options = std::vector<std::shared_ptr<const SourceOptions>>;
   using OpenPorts = std::function<std::vector<std::unique_ptr<SinkPort>>(std::function<void()> on_room)>;
 
-  StreamSet(Parts parts, Options sources);  // by slot (configuration_change.h)
+  // Sources and the names of the sinks, both by slot (configuration_change.h).
+  StreamSet(Parts parts, Options sources, std::vector<std::string> sink_names);
   ~StreamSet();
 
   // Opens the ports and takes entries from now on. An error of a source, with its name.
@@ -37,7 +40,7 @@ class StreamSet {
 
   // Sources that are new, or whose own options are others, begin; those that are to go on are not touched. With an
   // error nothing has changed. Else commit() or, if something else fails, roll_back().
-  pipeline::Result<void> prepare(const Options& next);
+  pipeline::Result<void> prepare(const Options& next, std::vector<std::string> sink_names);
   void roll_back();
   // `change_ports`: new ports of a reader that goes on.
   void commit(const OpenPorts& open_ports,
@@ -58,30 +61,41 @@ class StreamSet {
   void save_ledgers() const;
 
  private:
+  // Of one share.
   struct Stream {
-    std::shared_ptr<const SourceOptions> options;
+    Share options;
     std::shared_ptr<StreamReader> reader;
     std::unique_ptr<StreamSource> source;
+    std::vector<std::unique_ptr<StreamSource>> replaced;  // by `source`; until their clients have their answers
   };
-  using Streams = std::vector<std::unique_ptr<Stream>>;  // by slot; null: removed
+  using Streams = std::vector<std::unique_ptr<Stream>>;
+  struct Planned {
+    Share options;
+    Stream* running = nullptr;
+    std::unique_ptr<Stream> added;  // where none is running
+  };
   std::unique_ptr<StreamSource> make_source(const Stream& stream) const;
-  std::unique_ptr<Stream> make_stream(std::shared_ptr<const SourceOptions> options) const;
+  std::unique_ptr<Stream> make_stream(Share options) const;
+  void begin_cursors(const Options& sources) const;
+  void make_plan(const Options& next);
+  std::vector<StreamAccount::Sink> sinks_of(const Stream& stream) const;
   std::vector<StreamLine> lines_of(const Stream& stream) const;
   pipeline::Result<void> begin(Stream& stream) const;
-  pipeline::Result<void> prepare_slot(size_t slot, const std::shared_ptr<const SourceOptions>& next);
+  pipeline::Result<void> prepare_share(Planned& planned);
   std::function<void()> waker(const Stream& stream) const;
+  bool is_first(const Stream& stream) const;
 
   const Parts parts_;
   const std::unique_ptr<HttpListeners> listeners_;  // outlives the sources
-  Options options_;
-  Streams streams_;
-  Streams retiring_;  // removed, not settled yet
+  Options options_;                                 // by slot
+  std::vector<std::string> sink_names_;             // by slot
+  Streams streams_;                                 // of one source one after the other
+  Streams retiring_;                                // removed, not settled yet
 
   // between prepare() and commit()
   Options next_;
-  Streams added_;  // by slot
+  std::vector<Planned> plan_;
   std::vector<std::function<void()>> undo_;
-  std::vector<std::unique_ptr<StreamSource>> replaced_;
 };
 
 }  // namespace agent

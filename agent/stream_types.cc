@@ -16,9 +16,9 @@ namespace agent {
 namespace {
 // A line for each type.
 constexpr StreamType kTypes[] = {
-    {"docker", read_docker, make_docker},
-    {"kubernetes_events", read_events, make_events},
-    {"journal", read_journal, make_journal, true},
+    {"docker", read_docker, make_docker, true},
+    {"kubernetes_events", read_events, make_events, true},
+    {"journal", read_journal, make_journal, true, true},
     {"syslog", read_syslog, make_syslog},
     {"push", read_push, make_push},
     {"otlp", read_otlp, make_otlp},

@@ -15,7 +15,8 @@ struct StreamType {
   // The keys of the type's own; errors go to the document of the table.
   std::shared_ptr<const StreamOptions> (*read)(const pipeline::ConfigTable& table);
   std::unique_ptr<StreamSource> (*make)(const StreamParts& parts);
-  bool asks_for_rules = false;  // what it reads depends on the relabel rules: other rules, and it begins anew
+  bool can_be_read_again = false;  // its cursors say from where: StreamParts::cursors
+  bool asks_for_rules = false;     // what it reads depends on the relabel rules: other rules, and it begins anew
 };
 
 const StreamType* find_stream_type(std::string_view name);  // null: there is none

@@ -262,8 +262,8 @@ void DockerFollower::save_settled() {
     position = pending_.front()->position;
     pending_.pop_front();
   }
-  if (forgotten()) return home_.parts.store.save_cursor(home_.parts.options->name, id_, "");
-  if (position) home_.parts.store.save_cursor(home_.parts.options->name, id_, position->text());
+  if (forgotten()) return home_.parts.cursors.save(id_, "");
+  if (position) home_.parts.cursors.save(id_, position->text());
 }
 
 void DockerFollower::count_faults() {
@@ -279,7 +279,7 @@ void DockerFollower::count_faults() {
 void DockerFollower::remove() {
   removed_ = true;
   if (state_ == State::kWaiting || state_ == State::kIdle) set_state(State::kFinished);
-  if (forgotten()) home_.parts.store.save_cursor(home_.parts.options->name, id_, "");
+  if (forgotten()) home_.parts.cursors.save(id_, "");
 }
 
 void DockerFollower::pause() {

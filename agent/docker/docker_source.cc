@@ -71,7 +71,7 @@ class DockerSource final : public StreamSource {
   explicit DockerSource(const StreamParts& parts)
       : parts_(parts),
         options_(static_cast<const DockerOptions&>(*parts.options->stream)),
-        metrics_(parts.registry, parts.options->name),
+        metrics_(parts.registry, *parts.options),
         home_{parts_, options_, metrics_, client_, networks_, [this] { look_at_room(); }, paused_},
         self_(std::make_shared<DockerSource*>(this)),
         begin_(parts.loop, [this] { begin(); }),
@@ -122,7 +122,7 @@ class DockerSource final : public StreamSource {
   // beside itself in one batch.
   void begin() {
     if (parts_.reader.waiting()) return begin_.start(kLookAgain);
-    for (auto& [id, text] : parts_.store.cursors(parts_.options->name))
+    for (auto& [id, text] : parts_.cursors.saved())
       if (auto position = DockerPosition::parse(text)) cursors_[id] = *position;
     follow_events();
     ask_networks();
@@ -218,7 +218,7 @@ class DockerSource final : public StreamSource {
 
   void forget_cursors(const std::set<std::string>& there) {
     for (auto& [id, position] : cursors_)
-      if (!there.contains(id) && !followers_.contains(id)) parts_.store.save_cursor(parts_.options->name, id, "");
+      if (!there.contains(id) && !followers_.contains(id)) parts_.cursors.save(id, "");
     std::erase_if(cursors_, [&](auto& item) { return !there.contains(item.first); });
   }
 

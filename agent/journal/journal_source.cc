@@ -51,7 +51,7 @@ class JournalSource final : public StreamSource {
   explicit JournalSource(const StreamParts& parts)
       : parts_(parts),
         options_(static_cast<const JournalOptions&>(*parts_.options->stream)),
-        metrics_(parts_.registry, parts_.options->name) {}
+        metrics_(parts_.registry, parts_.options->metric_name()) {}
   ~JournalSource() override { stop(); }
 
   pipeline::Result<void> start() override {
@@ -88,7 +88,7 @@ class JournalSource final : public StreamSource {
 
   void run() {
     BusGuard guard;
-    JournalReader reader(options_, parts_.store.cursors(parts_.options->name), guard, parts_.clock, metrics_);
+    JournalReader reader(options_, parts_.cursors.saved(), guard, parts_.clock, metrics_);
     open(reader);
     while (!stopping_) {
       if (parts_.reader.full())
@@ -128,9 +128,9 @@ class JournalSource final : public StreamSource {
     }
     auto marks = reader.moved();
     if (marks.empty()) return *read > 0;
-    auto settled = [&store = parts_.store, name = parts_.options->name, marks = std::move(marks)](bool done) {
+    auto settled = [cursors = parts_.cursors, marks = std::move(marks)](bool done) {
       if (!done) return;
-      for (const auto& [lineage, text] : marks) store.save_cursor(name, lineage, text);
+      for (const auto& [lineage, text] : marks) cursors.save(lineage, text);
     };
     parts_.reader.take(std::move(parcel), std::move(settled));
     return true;

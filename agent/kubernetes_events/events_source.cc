@@ -21,10 +21,10 @@ constexpr std::chrono::minutes kLongestSilence{11};
 struct Counters {
   explicit Counters(const StreamParts& parts)
       : lines(parts.registry.counter("skidway_agent_kubernetes_event_lines_total", "Events that became lines.",
-                                     {{"source", parts.options->name}})),
+                                     {{"source", parts.options->metric_name()}})),
         errors(parts.registry.counter("skidway_agent_kubernetes_event_errors_total",
                                       "Events that are about nothing that has a name.",
-                                      {{"source", parts.options->name}})) {}
+                                      {{"source", parts.options->metric_name()}})) {}
   pipeline::Counter& lines;
   pipeline::Counter& errors;
 };
@@ -60,11 +60,9 @@ class EventsWatch final : public ObjectHandler {
   void advanced(const std::string& version) override {
     if (version == advanced_) return;
     advanced_ = version;
-    auto& store = parts_.store;
-    parts_.reader.take(std::exchange(parcel_, {}),
-                       [&store, source = parts_.options->name, key = key_, version](bool settled) {
-                         if (settled) store.save_cursor(source, key, version);
-                       });
+    parts_.reader.take(std::exchange(parcel_, {}), [cursors = parts_.cursors, key = key_, version](bool settled) {
+      if (settled) cursors.save(key, version);
+    });
     if (parts_.reader.full()) reflector_.pause();
   }
 
@@ -75,7 +73,7 @@ class EventsWatch final : public ObjectHandler {
     out.path = namespace_name.empty() ? "/api/v1/events" : concat("/api/v1/namespaces/", namespace_name, "/events");
     out.bookmarks = false;
     out.longest_silence = kLongestSilence;
-    auto cursors = parts_.store.cursors(parts_.options->name);
+    const auto cursors = parts_.cursors.saved();
     if (auto known = cursors.find(key_); known != cursors.end()) out.version = known->second;
     return out;
   }

@@ -1,5 +1,5 @@
 // EventsSource: the source type kubernetes_events: watches the events of the API, makes lines of them, and keeps the
-// resource version up to which every sink has them. The keys stand in README.md.
+// resource version up to which the sink has them. The keys stand in README.md.
 #pragma once
 
 #include <memory>

@@ -43,9 +43,12 @@ struct LedgerView {
     SpoolStanding spool;
   };
   struct Stream {
-    FileId id;  // of a running agent: of which the sinks know positions
+    struct Way {
+      FileId id;         // of which the sink knows a position
+      std::string hold;  // a stage that keeps entries from the sink; empty: none
+    };
     std::vector<StreamLine> lines;
-    std::string hold;  // a stage that keeps entries from the sinks; empty: none
+    std::map<std::string, Way> ways;  // of a running agent, by sink
   };
   struct Reading {
     uint64_t bytes = 0;  // read so far

@@ -56,9 +56,9 @@ Step waiting_step(const LedgerView& view, const LedgerView::Sink& sink, const st
 }
 
 Step step_at(const LedgerView& view, const LedgerView::Sink& sink, const StreamSinkStanding& at,
-             const LedgerView::Stream& stream) {
-  if (at.waiting.entries > 0) return waiting_step(view, sink, stream.hold);
-  if (sink.spooled && sink.spooled(stream.id)) return spooled_step(view, sink);
+             const LedgerView::Stream::Way& way) {
+  if (at.waiting.entries > 0) return waiting_step(view, sink, way.hold);
+  if (sink.spooled && sink.spooled(way.id)) return spooled_step(view, sink);
   auto worst = std::max_element(at.dropped.begin(), at.dropped.end(),
                                 [](const auto& a, const auto& b) { return a.volume.entries < b.volume.entries; });
   if (worst != at.dropped.end()) return step_of_reason(worst->reason, worst->detail);
@@ -103,7 +103,8 @@ StreamStanding standing_of(const LedgerView& view, const SourceOptions& source, 
     auto sink = view.sinks.find(at.sink);
     if (sink != view.sinks.end()) {
       at.spool = sink->second.spool;
-      Step step = step_at(view, sink->second, at, stream);
+      auto way = stream.ways.find(at.sink);
+      Step step = step_at(view, sink->second, at, way == stream.ways.end() ? LedgerView::Stream::Way() : way->second);
       at.step = std::move(step.step), at.reason = std::move(step.reason);
     } else {
       at.step = "agent", at.reason = "nothing was sent to this sink yet";

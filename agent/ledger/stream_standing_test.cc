@@ -48,7 +48,7 @@ TEST_SUITE("agent/ledger") {
     LedgerView::Sink& hub = f.view.sinks["hub"];
     f.lines({{"", "hub", {10, 100}, {4, 40}, {6, 60}, {}}});
     CHECK(f.step() == "batch: in a batch that is being filled, or on its way");
-    f.view.streams["net"].hold = "a stage limits the rate";
+    f.view.streams["net"].ways["hub"].hold = "a stage limits the rate";
     CHECK(f.step() == "stages: a stage limits the rate");
     hub.fault.text = "refused: connection refused";
     CHECK(f.step() == "sink: refused: connection refused");

@@ -36,7 +36,7 @@ struct Fixture {
   Fixture() {
     source->name = "in", source->type = SourceType::kStream, source->stream_type = "push";
     reader = std::make_unique<StreamReader>(*loop, source, memory, clock, metrics);
-    StreamParts parts{*loop, source, *reader, *store, memory, clock, metrics, &listeners};
+    StreamParts parts{*loop, source, *reader, StreamCursors(*store, "in", "sink"), memory, clock, metrics, &listeners};
     intake = std::make_shared<Intake>(parts, std::make_shared<PushProtocol>(push));
   }
   ~Fixture() {

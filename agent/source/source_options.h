@@ -55,9 +55,15 @@ struct SourceOptions {
   std::string relabel_text, stages_text;                     // as configured; equal texts do the same
   std::vector<size_t> sinks;                                 // indices into the program's list of sinks
   // kStream
-  std::string stream_type;                       // "journal", "syslog", ...: agent/stream_types.h
-  std::shared_ptr<const StreamOptions> stream;   // null where the configuration has errors
-  std::string stream_text;                       // as configured; equal texts do the same
+  std::string stream_type;                      // "journal", "syslog", ...: agent/stream_types.h
+  std::shared_ptr<const StreamOptions> stream;  // null where the configuration has errors
+  std::string stream_text;                      // as configured; equal texts do the same
+  // What was read stays where it was, and each sink is given it by a reader of its own (stream_shares.h).
+  bool can_be_read_again = false;
+  std::vector<std::shared_ptr<const pipeline::StageList>> more_stages;  // `stages` once more for each further sink
+  std::string counted_as;  // the label `source` of what its reader counts; empty: `name`
+
+  const std::string& metric_name() const { return counted_as.empty() ? name : counted_as; }
   size_t max_line_bytes = kDefaultMaxLineBytes;  // 1 KiB .. 16 MiB; the rest of a longer line is cut, counted
 };
 

@@ -2,7 +2,7 @@
 // has a room of its own (agent/journal, agent/syslog, ...) and a line in agent/stream_types.cc.
 //
 //   StreamSource (loop, or a thread of its own) --Parcel--> StreamReader (a thread): relabel, stages --> SinkPort
-//         ^-------------------- settled: acked, or kept in the spool, by every sink ------------------------|
+//         ^-------------------- settled: acked, or kept in the spool, by its sinks ------------------------|
 //
 // Life:    made, then start() once, then stop() once; destroyed on the loop. The reader outlives it.
 // Thread:  loop.
@@ -12,10 +12,10 @@
 #include <string>
 #include <vector>
 
-#include "agent/checkpoint/checkpoint_store.h"
 #include "agent/discovery/target.h"
 #include "agent/sink/memory_budget.h"
 #include "agent/source/source_options.h"
+#include "agent/stream/stream_cursors.h"
 #include "agent/stream/stream_reader.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/metrics.h"
@@ -31,7 +31,7 @@ struct StreamParts {
   pipeline::Loop& loop;
   std::shared_ptr<const SourceOptions> options;  // `options->stream` is of the source's own type
   StreamReader& reader;
-  CheckpointStore& store;  // save_cursor(options->name, ...), resume().cursors
+  StreamCursors cursors;  // of types that can be read again
   MemoryBudget& memory;
   const pipeline::Clock& clock;
   pipeline::Registry& registry;

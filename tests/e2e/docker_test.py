@@ -270,6 +270,49 @@ def server_away():
         h.comes('{container="web"}', 40_001, 60)
 
 
+def dead_sink():
+    """a dead sink without a spool holds nobody up, and has every line once it is back, the agent being killed meanwhile"""
+    port, many = programs.free_port(), 20_000
+    sink = f"""batch_wait = "100ms"
+
+[[sink]]
+name = "second"
+type = "loki"
+url = "http://127.0.0.1:{port}/loki/api/v1/push"
+batch_wait = "100ms"
+batch_bytes = "64KiB"
+retry = {{ min = "100ms", max = "500ms" }}
+spool = {{ mode = "off" }}
+"""
+    with Host(sink=sink) as h:
+        web, api = h.daemon.run("web"), h.daemon.run("api")
+
+        def write(begin):
+            for container in (web, api):  # 12 MB of each: far more than queues hold
+                container.write("".join(f"{container.name} {i} {'z' * 600}\n" for i in range(begin, begin + many)))
+        write(0)
+        h.comes('{container=~".+"}', 2 * many, 60)
+        assert b"no spool" not in programs.http(h.agent.url("/ready?verbose"))[1]
+        targets = json.loads(programs.http(h.agent.url("/targets?format=json"))[1])
+        assert sorted(t["path"] for t in targets) == ["docker://api", "docker://web"], targets
+        time.sleep(1.5)  # the cursors are written
+        h.agent.kill()
+        write(many)
+        h.agent.start()
+        h.comes('{container=~".+"}', 4 * many, 60)
+        assert h.agent.metric("promtail_docker_target_entries_total") < 3 * many  # each line counts once, not once a sink
+        os.makedirs(h.folder + "/second")
+        second = programs.server(h.folder + "/second", port=port)
+        second.start()
+        try:
+            wait(lambda: second.count('{container=~".+"}') >= 4 * many, 60, h.agent.log_tail)
+            web.write("last\n")
+            wait(lambda: second.count('{container="web"}') == 2 * many + 1 == h.server.count('{container="web"}'))
+            assert second.count('{container=~".+"}') == 4 * many + 1 == h.server.count('{container=~".+"}')
+        finally:
+            second.kill()
+
+
 def everything_at_once(seconds=12, seed=None):
     """containers, the daemon, the agent and the server stop, start and are killed at random while lines come: each line once"""
     seed = seed or int(time.time())
@@ -343,4 +386,4 @@ type = "docker"
 
 
 if __name__ == "__main__":
-    sys.exit(programs.run_cases([both_streams_and_a_terminal, containers_stop_start_and_go, daemon_restarts, agent_is_killed, whereis_by_name, refusals, reload_while_lines_come, options_of_discovery, server_away, everything_at_once, json_files]))
+    sys.exit(programs.run_cases([both_streams_and_a_terminal, containers_stop_start_and_go, daemon_restarts, agent_is_killed, whereis_by_name, refusals, reload_while_lines_come, options_of_discovery, server_away, dead_sink, everything_at_once, json_files]))

@@ -81,12 +81,12 @@ target_label = "host"
 
 
 class Run(programs.Pair):
-    def __init__(self, extra, labels='labels = { job = "journal" }'):
+    def __init__(self, extra, labels='labels = { job = "journal" }', sink='batch_wait = "100ms"'):
         self.temporary = programs.folder()
         self.folder = self.temporary.name
         self.server = programs.server(self.folder)
         extra = extra.replace("{folder}", self.folder)
-        self.agent = programs.agent(self.folder, source(f"{extra}\n{labels}"), self.server.port, sink='batch_wait = "100ms"')
+        self.agent = programs.agent(self.folder, source(f"{extra}\n{labels}"), self.server.port, sink=sink)
 
     def lines(self, selector='{job="journal"}', since=(BASE - HOUR // 1000) * 1000):
         data = []
@@ -273,8 +273,106 @@ def relabel_reload_case():
         assert run.server.count('{job="journal"}') == 80, run.server.count('{job="journal"}')
 
 
+def second_sink(port, name="second"):
+    return f"""batch_wait = "100ms"
+spool = {{ mode = "off" }}
+
+[[sink]]
+name = "{name}"
+type = "loki"
+url = "http://127.0.0.1:{port}/loki/api/v1/push"
+batch_wait = "100ms"
+batch_bytes = "64KiB"
+retry = {{ min = "100ms", max = "500ms" }}
+spool = {{ mode = "off" }}
+"""
+
+
+def dead_sink_case():
+    """a dead sink without a spool holds nobody up, and has every entry once it is back, whatever is killed meanwhile"""
+    port, many = programs.free_port(), 15_000
+    padding = "PADDING=x\nMESSAGE=m-" + "y" * 600  # 10 MB in each half: far more than queues hold
+    with Run('path = "{folder}/remote"\nmax_age = "0s"', sink=second_sink(port)) as run:
+        os.makedirs(f"{run.folder}/remote")
+
+        def write(numbers):
+            remote(f"{run.folder}/remote/remote-a.journal", entries("a", numbers).replace(b"MESSAGE=m-", padding.encode()))
+
+        def sinks():
+            told = json.loads(subprocess.run([programs.AGENT, "whereis", "--config", run.agent.config, "--json", "host"], capture_output=True, text=True, check=True).stdout)[0]
+            return {sink["sink"]: sink for sink in told["sinks"]}
+        assert b"no spool" not in programs.http(run.agent.url("/ready?verbose"))[1] and "no spool" not in run.agent.log_tail()
+        write(range(many))
+        run.wait_for(many)
+        told = wait(lambda: (s := sinks())["hub"]["waiting"]["entries"] == 0 and s, told=sinks)
+        assert told["hub"]["acked"]["entries"] == many and told["hub"]["step"] == "done", told
+        assert told["second"]["acked"]["entries"] == 0 and 0 < told["second"]["waiting"]["entries"] < many and "refused" in told["second"]["reason"], told
+        lines = [line for line in programs.http(run.agent.url("/metrics"))[1].decode().splitlines() if line.startswith("promtail_journal_target_lines_total")]
+        assert f'promtail_journal_target_lines_total{{source="host"}} {many}' in lines, lines
+        time.sleep(1.5)  # the cursor is written
+        run.agent.kill()
+        write(range(many, 2 * many))
+        run.agent.start()
+        run.wait_for(2 * many)
+        run.agent.kill()
+        run.agent.start()
+        os.makedirs(run.folder + "/second")
+        second = programs.server(run.folder + "/second", port=port)
+        second.start()
+        try:
+            wait(lambda: second.count('{job="journal"}') >= 2 * many, 60, lambda: str(second.count('{job="journal"}')) + " entries\n" + run.agent.log_tail())
+            told = wait(lambda: (s := sinks())["second"]["step"] == "done" == s["hub"]["step"] and s, told=sinks)
+            assert told["second"]["acked"]["entries"] == 2 * many, told
+            write(range(2 * many, 2 * many + 10))
+            for server in (run.server, second):
+                wait(lambda server=server: server.count('{job="journal"}') == 2 * many + 10, told=lambda server=server: server.count('{job="journal"}'))
+        finally:
+            second.kill()
+
+
+def added_sink_case():
+    """a sink that a reload adds to a source begins where the others are; one that is taken away and given back goes on where it was"""
+    port = programs.free_port()
+    with Run('path = "{folder}/remote"\nmax_age = "0s"\nsinks = ["hub"]', sink=second_sink(port)) as run:
+        os.makedirs(f"{run.folder}/remote")
+        os.makedirs(run.folder + "/second")
+        second = programs.server(run.folder + "/second", port=port)
+        second.start()
+
+        def reload(before, after):
+            with open(run.agent.config, encoding="utf-8") as f:
+                text = f.read()
+            with open(run.agent.config, "w", encoding="utf-8") as f:
+                f.write(text.replace(before, after))
+            status, body = programs.http(run.agent.url("/-/reload"), data=b"")
+            assert status == 200, body
+
+        def both(first_count, second_count):
+            for server, count in ((run.server, first_count), (second, second_count)):
+                wait(lambda server=server, count=count: server.count('{job="journal"}') >= count, told=run.agent.log_tail)
+                assert server.count('{job="journal"}') == count, (server.count('{job="journal"}'), count)
+        try:
+            path = f"{run.folder}/remote/a.journal"
+            remote(path, entries("a", range(50)))
+            both(50, 0)
+            wait(lambda: run.agent.metric("skidway_agent_stream_unsettled") == 0)
+            reload('sinks = ["hub"]', 'sinks = ["hub", "second"]')
+            remote(path, entries("a", range(50, 80)))
+            both(80, 30)
+            wait(lambda: run.agent.metric("skidway_agent_stream_unsettled") == 0)
+            reload('sinks = ["hub", "second"]', 'sinks = ["second"]')
+            remote(path, entries("a", range(80, 100)))
+            both(80, 50)
+            reload('sinks = ["second"]', 'sinks = ["hub", "second"]')
+            both(100, 50)
+            remote(path, entries("a", range(100, 110)))
+            both(110, 60)
+        finally:
+            second.kill()
+
+
 if __name__ == "__main__":
     for needed in (JOURNALD, REMOTE):
         if not os.path.exists(needed):
             sys.exit(f"{needed} is missing: deploy/setup.sh --tests installs it\n0 passed, 1 failed")
-    sys.exit(programs.run_cases([namespace_case, remote_case, damaged_case, json_case, missing_case, permission_case, relabel_reload_case]))
+    sys.exit(programs.run_cases([namespace_case, remote_case, damaged_case, json_case, missing_case, permission_case, relabel_reload_case, dead_sink_case, added_sink_case]))

@@ -42,7 +42,9 @@ class CollectingReader {
     reader_.reset();
   }
 
-  StreamParts parts() { return {*loop_, source_, *reader_, *store_, memory_, clock_, registry_}; }
+  StreamParts parts() {
+    return {*loop_, source_, *reader_, StreamCursors(*store_, "net", "sink"), memory_, clock_, registry_};
+  }
   pipeline::Loop& loop() { return *loop_; }
   pipeline::Registry& registry() { return registry_; }
   CheckpointStore& store() { return *store_; }

@@ -559,8 +559,45 @@ def events_source():
         assert s.agent.metric("skidway_agent_kubernetes_event_lines_total") == len(listed)
 
 
+def events_for_two_sinks():
+    """kubernetes_events: a dead sink has a watch and a version of its own: it gets every event when it is back, the other one meanwhile, through kill -9"""
+    listed = [event_line(item) for item in json.loads(r.read("083-events-before-watch.body"))["items"]]
+    watched = [event_line(e["event"]["object"]) for e in r.lines("084-watch-events-core.events.jsonl") if e["event"]["type"] in ("ADDED", "MODIFIED")]
+    wanted = sorted(set(listed + watched))
+    events = r"^/api/v1/events\?"
+    at_the_end = events + "(?=.*resourceVersion=412&).*watch=true"
+    source = '[[source]]\nname = "events"\ntype = "kubernetes_events"\napi = { server = "URL", token_file = "TOKEN" }\n'
+    port = programs.free_port()
+    with Scene() as s:
+        s.replay.plan(events + STREAMED, r.recorded("112-422-watchlist-disabled"))
+        s.replay.plan(at_the_end, r.hold())
+        s.replay.plan(events + WATCH, r.watch("084-watch-events-core", open_end=True))
+        s.replay.plan(events, r.recorded("083-events-before-watch"))
+        s.replay.start()
+        s.sources = (f'[[sink]]\nname = "dead"\ntype = "loki"\nurl = "http://127.0.0.1:{port}/loki/api/v1/push"\nretry = {{ min = "100ms", max = "500ms" }}\nspool = {{ mode = "off" }}\n'
+                     + source.replace("URL", s.replay.url()).replace("TOKEN", s.token))
+        s.start(api=False, server=True)
+
+        def lines(server):
+            return sorted((t, line) for t, line, _ in server.lines('{job="loki.source.kubernetes_events", instance="events"}', 10**18, 2 * 10**18))
+        eventually(lambda: lines(s.server) == wanted or None)
+        time.sleep(2)  # the version is written
+        s.agent.kill()
+        s.agent.start()
+        s.replay.wait_asked(at_the_end)  # for the living one
+        s.replay.wait_asked(events + "(?!.*watch)", 3)  # for the dead one, from the beginning again
+        os.makedirs(s.folder + "/second")
+        second = programs.server(s.folder + "/second", port=port)
+        second.start()
+        try:
+            eventually(lambda: lines(second) == wanted or None)
+            assert lines(s.server) == wanted, lines(s.server)
+        finally:
+            second.kill()
+
+
 CASES = [streamed_lists_give_every_label, pages_give_every_label, owners, churn_and_expiry, expired_token, starting_server, refusals_while_listing, orderly_shutdown, killed_server, away_at_the_start, away_at_a_restart,
-         annotations_decide, annotations_change, gone_before_they_are_known, reload_asks_for_more, kubelet, targets_command, events_source]
+         annotations_decide, annotations_change, gone_before_they_are_known, reload_asks_for_more, kubelet, targets_command, events_source, events_for_two_sinks]
 
 if __name__ == "__main__":
     chosen = [case for case in CASES if not sys.argv[1:] or any(word in case.__name__ for word in sys.argv[1:])]
