@@ -1,9 +1,11 @@
 // The metadata page of format.h: rows to columns and back.
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <unordered_map>
 
 #include "pipeline/base/varint.h"
+#include "server/store/distinct_metadata.h"
 #include "server/store/metadata_groups.h"
 #include "server/store/packed_integers.h"
 #include "server/store/page_codec.h"
@@ -65,6 +67,87 @@ void append_column(std::string& raw, const Column& column, size_t rows, Packing*
   append_values(raw, column.values, dictionary, indexes, packing);
 }
 
+// The metadata of a page whose rows repeat few different ones: columns are made from these, and rows only counted.
+class RepeatedMetadata {
+ public:
+  // False: there are too many.
+  bool read(std::span<const uint32_t> offsets, std::string_view text) {
+    kind_of_.resize(offsets.size() - 1);
+    for (size_t row = 0; row < kind_of_.size(); ++row) {
+      const uint32_t kind = kinds_.number_of(text.substr(offsets[row], offsets[row + 1] - offsets[row]));
+      if (kind == DistinctMetadata::kNone) return false;
+      if (kind == rows_of_.size()) rows_of_.push_back(0);
+      kind_of_[row] = static_cast<uint8_t>(kind);
+      ++rows_of_[kind];
+    }
+    for (size_t kind = 0; kind < kinds_.size(); ++kind) {
+      for (auto [name, value] : MetadataView(kinds_[kind])) {
+        KindColumn& column = columns_[name];
+        column.values.resize(kinds_.size());
+        column.values[kind] = value;
+        column.rows += rows_of_[kind];
+      }
+    }
+    return true;
+  }
+
+  size_t columns() const { return columns_.size(); }
+
+  void append(std::string& raw, MetadataKeys& keys, Packing* packing) const {
+    for (const auto& [name, column] : columns_) {
+      pipeline::append_varint(raw, keys.key_of(name));
+      append_column(raw, column, packing);
+    }
+  }
+
+ private:
+  struct KindColumn {
+    std::vector<std::optional<std::string_view>> values;  // of each kind
+    size_t rows = 0;                                      // that have one
+  };
+  static_assert(DistinctMetadata::kMost <= 256);
+
+  void append_column(std::string& raw, const KindColumn& column, Packing* packing) const {
+    std::vector<std::string_view> entries;          // different values, as they came
+    std::vector<uint64_t> index_of(kinds_.size());  // of a kind's value in `entries`
+    for (size_t kind = 0; kind < kinds_.size(); ++kind) {
+      if (!column.values[kind]) continue;
+      auto found = std::find(entries.begin(), entries.end(), *column.values[kind]);
+      index_of[kind] = static_cast<uint64_t>(found - entries.begin());
+      if (found == entries.end()) entries.push_back(*column.values[kind]);
+    }
+    const bool all = column.rows == kind_of_.size();
+    const bool dictionary = entries.size() * 2 <= column.rows;
+    raw += static_cast<char>((all ? kInAllRows : 0) | (dictionary ? kDictionary : 0));
+    if (!all) {
+      const size_t begin = raw.size();
+      raw.resize(begin + (kind_of_.size() + 7) / 8);
+      for (size_t row = 0; row < kind_of_.size(); ++row) {
+        const int bit = column.values[kind_of_[row]] ? 1 << row % 8 : 0;
+        raw[begin + row / 8] = static_cast<char>(raw[begin + row / 8] | bit);
+      }
+    }
+    if (dictionary) {
+      pipeline::append_varint(raw, entries.size());
+      for (std::string_view value : entries) append_sized(raw, value);
+    }
+    std::vector<uint64_t> numbers;
+    numbers.reserve(column.rows);
+    for (const uint8_t kind : kind_of_) {
+      if (!all && !column.values[kind]) continue;
+      numbers.push_back(dictionary ? index_of[kind] : column.values[kind]->size());
+    }
+    packing(raw, numbers);
+    for (size_t row = 0; !dictionary && row < kind_of_.size(); ++row)
+      if (const auto& value = column.values[kind_of_[row]]) raw += *value;
+  }
+
+  DistinctMetadata kinds_;
+  std::vector<uint8_t> kind_of_;   // of each row
+  std::vector<uint64_t> rows_of_;  // of each kind
+  std::map<std::string_view, KindColumn> columns_;
+};
+
 // A column as decoded: values of the rows that have one, in order.
 struct DecodedColumn {
   std::string_view name;
@@ -115,6 +198,11 @@ bool read_values(ByteReader& reader, uint8_t flags, size_t count, std::vector<st
 void append_metadata_columns(std::string& raw, std::span<const uint32_t> offsets, std::string_view text,
                              MetadataKeys& keys, Packing* packing) {
   size_t rows = offsets.size() - 1;
+  pipeline::append_varint(raw, offsets.back() - offsets.front());
+  if (RepeatedMetadata repeated; repeated.read(offsets, text)) {
+    pipeline::append_varint(raw, repeated.columns());
+    return repeated.append(raw, keys, packing);
+  }
   std::map<std::string_view, Column> columns;
   for (uint32_t row = 0; row < rows; ++row) {
     for (auto [name, value] : MetadataView(text.substr(offsets[row], offsets[row + 1] - offsets[row]))) {
@@ -123,7 +211,6 @@ void append_metadata_columns(std::string& raw, std::span<const uint32_t> offsets
       column.values.push_back(value);
     }
   }
-  pipeline::append_varint(raw, offsets.back() - offsets.front());
   pipeline::append_varint(raw, columns.size());
   for (const auto& [name, column] : columns) {
     pipeline::append_varint(raw, keys.key_of(name));

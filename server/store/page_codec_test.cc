@@ -83,6 +83,36 @@ TEST_SUITE("server/store") {
     });
   }
 
+  TEST_CASE("pages: metadata comes back, whether rows repeat few different ones or many") {
+    const unsigned seed = std::random_device()();
+    INFO("seed ", seed);
+    std::mt19937 random(seed);
+    for (uint32_t kinds : {1U, 2U, 8U, 127U, 128U, 129U, 200U, 1000U}) {
+      for (size_t longest : {5U, 2000U}) {
+        std::string metadata, columns;
+        std::vector<uint32_t> offsets{0};
+        const uint32_t rows = 1 + static_cast<uint32_t>(random() % 3000);
+        for (uint32_t row = 0; row < rows; ++row) {
+          const uint32_t kind = (row < kinds ? row : static_cast<uint32_t>(random())) % kinds;
+          const std::string id = std::to_string(kind), text(kind % longest, 'x'), level = std::to_string(kind % 3);
+          std::vector<MetadataPair> pairs;
+          if (kind % 2 == 0) pairs.emplace_back("id", id);
+          if (kind % 5 != 0) pairs.emplace_back("level", level);
+          if (kind % 7 != 0) pairs.emplace_back("text", text);
+          append_metadata(metadata, pairs);
+          offsets.push_back(static_cast<uint32_t>(metadata.size()));
+        }
+        MetadataKeys keys;
+        append_metadata_columns(columns, offsets, metadata, keys);
+        std::vector<uint32_t> back;
+        std::string text;
+        REQUIRE(decode_metadata_columns(columns, rows, keys.names(), back, text));
+        CHECK(back == offsets);
+        CHECK(text == metadata);
+      }
+    }
+  }
+
   TEST_CASE("pages: rows in groups of metadata have the wanted values, and broken bytes give safe groups or none") {
     const unsigned seed = std::random_device()();
     INFO("seed ", seed);

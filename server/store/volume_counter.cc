@@ -9,8 +9,9 @@ constexpr uint64_t kPairBytes = 8;
 }  // namespace
 
 void VolumeCounter::reset() {
-  bytes_ = last_pairs_ = 0;
-  last_.clear();
+  bytes_ = 0;
+  known_.clear();
+  pairs_.clear();
   if (!texts_.empty()) texts_.clear();
 }
 
@@ -21,21 +22,29 @@ void VolumeCounter::add_text(std::string_view text) {
   if (texts_.size() < kMaxTexts) texts_.insert(hash);
 }
 
+uint64_t VolumeCounter::add_pairs(MetadataView metadata) {
+  uint64_t pairs = 0;
+  for (const auto& [name, value] : metadata) {
+    ++pairs;
+    add_text(name);
+    add_text(value);
+  }
+  return pairs;
+}
+
 void VolumeCounter::add(const EntrySlice& entries) {
   bytes_ += entries.line_bytes();
   if (!entries.has_metadata()) return;
   for (size_t i = 0; i < entries.size(); ++i) {
     const MetadataView metadata = entries.metadata(i);
-    if (metadata.encoded() != last_) {
-      last_ = metadata.encoded();
-      last_pairs_ = 0;
-      for (const auto& [name, value] : metadata) {
-        ++last_pairs_;
-        add_text(name);
-        add_text(value);
-      }
+    const uint32_t number = texts_.size() < kMaxTexts ? known_.number_of(metadata.encoded()) : DistinctMetadata::kNone;
+    if (number < pairs_.size()) {
+      bytes_ += pairs_[number] * kPairBytes;
+      continue;
     }
-    bytes_ += last_pairs_ * kPairBytes;
+    const uint64_t pairs = add_pairs(metadata);
+    if (number != DistinctMetadata::kNone) pairs_.push_back(pairs);
+    bytes_ += pairs * kPairBytes;
   }
 }
 

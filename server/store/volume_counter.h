@@ -6,10 +6,11 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <unordered_set>
+#include <vector>
 
 #include "server/store/columns.h"
+#include "server/store/distinct_metadata.h"
 
 namespace server {
 
@@ -22,12 +23,13 @@ class VolumeCounter {
   void reset();
 
  private:
+  uint64_t add_pairs(MetadataView metadata);  // returns how many
   void add_text(std::string_view text);
 
   uint64_t bytes_ = 0;
   std::unordered_set<uint64_t> texts_;  // hashes
-  std::string last_;                    // metadata of the entry before: often the same again
-  uint64_t last_pairs_ = 0;
+  DistinctMetadata known_;              // metadata whose texts are all among texts_
+  std::vector<uint64_t> pairs_;         // of each of them
 };
 
 }  // namespace server

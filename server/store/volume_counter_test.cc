@@ -1,6 +1,7 @@
 #include "server/store/volume_counter.h"
 
 #include <doctest/doctest.h>
+#include <set>
 
 using namespace server;
 
@@ -21,6 +22,25 @@ TEST_SUITE("store") {
     CHECK(counter.bytes() == 0);
     counter.add(entries.slice(0, 1));
     CHECK(counter.bytes() == 10 + 8 + 9);
+  }
+
+  TEST_CASE(
+      "store: a volume is the same whatever the entries come in, also with more different metadata than is kept") {
+    EntryColumns entries;
+    std::set<std::string> texts;
+    uint64_t expected = 0;
+    for (size_t i = 0; i < 5000; ++i) {
+      const std::string level = std::to_string(i % 7), node = "node-" + std::to_string(i * i % 311);
+      const MetadataPair pairs[] = {{"level", level}, {"node", node}};
+      entries.append(static_cast<UnixNanos>(i), "line", {pairs, 1 + i % 2});
+      expected += 4 + 8 * (1 + i % 2);
+      texts.insert({"level", level});
+      if (i % 2 == 1) texts.insert({"node", node});
+    }
+    for (const std::string& text : texts) expected += text.size();
+    VolumeCounter counter;
+    for (size_t i = 0; i < 5000; i += 500) counter.add(entries.slice(i, i + 500));
+    CHECK(counter.bytes() == expected);
   }
 
   TEST_CASE("store: a volume of very many texts is counted without remembering all of them") {
