@@ -1,9 +1,8 @@
 #include "pipeline/codec/snappy_block.h"
 
-#include <snappy.h>
-
 #include "pipeline/base/varint.h"
 #include "pipeline/codec/size_limit.h"
+#include "pipeline/codec/snappy_decoder.h"
 #include "pipeline/codec/snappy_encoder.h"
 
 namespace pipeline {
@@ -48,15 +47,14 @@ std::string snappy_compress(std::string_view bytes) { return snappy_compress(std
 
 Result<void> snappy_uncompress(std::string_view block, uint64_t limit_bytes, ByteBuffer& out) {
   out.clear();
-  size_t size = 0;
-  if (!snappy::GetUncompressedLength(block.data(), block.size(), &size)) {
-    return fail(Errc::kInvalid, "snappy: corrupt input");
-  }
+  ByteReader reader(block);
+  const uint64_t size = reader.varint();
+  if (!reader.ok() || size > UINT32_MAX) return fail(Errc::kInvalid, "snappy: corrupt input");
   if (size > limit_bytes) return fail(decompressed_too_large(size, limit_bytes));
   if (size > block.size() * kMaxExpansion) return fail(Errc::kInvalid, "snappy: corrupt input");
   out.resize(size);
   char nothing = 0;  // an empty buffer has no address
-  if (!snappy::RawUncompress(block.data(), block.size(), size == 0 ? &nothing : out.data())) {
+  if (!decode_snappy_elements(reader.bytes(reader.remaining()), size == 0 ? &nothing : out.data(), size)) {
     out.clear();
     return fail(Errc::kInvalid, "snappy: corrupt input");
   }

@@ -2,11 +2,11 @@
 
 #include <doctest/doctest.h>
 #include <random>
+#include <snappy.h>
 #include <vector>
 
 #include "pipeline/base/concat.h"
 #include "pipeline/base/varint.h"
-#include "pipeline/codec/snappy_block.h"
 
 using namespace pipeline;
 
@@ -14,13 +14,11 @@ namespace {
 
 // What the library makes of the encoder's elements.
 std::string decoded(std::string_view elements, size_t size) {
-  std::string block;
+  std::string block, out;
   append_varint(block, size);
   block += elements;
-  ByteBuffer out;
-  auto result = snappy_uncompress(block, size, out);
-  REQUIRE_MESSAGE(result.has_value(), "size ", size);
-  return std::string(out.view());
+  REQUIRE_MESSAGE(snappy::Uncompress(block.data(), block.size(), &out), "size ", size);
+  return out;
 }
 
 // Pieces of earlier text, near and far, short and long, between new bytes.

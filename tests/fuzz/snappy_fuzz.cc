@@ -1,5 +1,6 @@
-// Snappy blocks: what our encoder makes is read back by the library, however the bytes are cut into fragments; what
-// comes from elsewhere is read or refused.
+// Snappy blocks: what our encoder makes is read back by the library and by us, however the bytes are cut into
+// fragments; what comes from elsewhere is read or refused as the library does.
+#include <snappy.h>
 #include <string>
 
 #include "pipeline/codec/snappy_block.h"
@@ -10,7 +11,12 @@ using namespace pipeline;
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view bytes = fuzz::text_of(data, size);
   ByteBuffer out;
-  (void)snappy_uncompress(bytes, 1 << 20, out);
+  const bool read = snappy_uncompress(bytes, 1 << 20, out).has_value();
+  if (size_t length = 0; snappy::GetUncompressedLength(bytes.data(), bytes.size(), &length) && length <= 1 << 20) {
+    std::string theirs;
+    fuzz::demand(snappy::Uncompress(bytes.data(), bytes.size(), &theirs) == read, "the library agrees");
+    fuzz::demand(!read || theirs == out.view(), "the library reads the same");
+  }
   if (size < 2) return 0;
   // The first bytes say how often the rest is repeated, so that there is something to find far back, and where it is
   // cut.
@@ -19,7 +25,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   size_t cut = text.size() * data[1] / 256;
   std::string_view fragments[] = {std::string_view(text).substr(0, cut), std::string_view(text).substr(cut)};
   std::string block = snappy_compress(fragments);
-  fuzz::demand(snappy_uncompress(block, text.size(), out).has_value(), "the library reads the block");
+  std::string theirs;
+  fuzz::demand(snappy::Uncompress(block.data(), block.size(), &theirs) && theirs == text,
+               "the library reads the block");
+  fuzz::demand(snappy_uncompress(block, text.size(), out).has_value(), "we read the block");
   fuzz::demand(std::string_view(out.data(), out.size()) == text, "the bytes are the same");
   return 0;
 }
