@@ -6,6 +6,7 @@
 #include "pipeline/base/failpoint.h"
 #include "pipeline/base/time_format.h"
 #include "pipeline/db/database.h"
+#include "server/catalog/generation.h"
 #include "server/compact/catalog_rebuild.h"
 #include "server/open_store.h"
 #include "server/store/cluster_marker.h"
@@ -45,13 +46,16 @@ Result<std::unique_ptr<Catalog>> open_sound(const std::string& path, const pipel
 }
 
 // Out of the way of a new one.
-Result<void> make_room(const std::string& path, bool force, Doors& doors) {
+Result<void> make_room(const std::string& path, const Ulid& cluster, bool force, Doors& doors) {
   if (!doors.files->open_to_read(path)) return {};
   auto catalog = open_sound(path, doors.clock);
   if (!catalog && catalog.error().code != Errc::kCorrupt) return fail(catalog.error());
   if (catalog) {
     TRY_LET(bool empty, (*catalog)->is_empty());
-    if (!empty && !force)
+    TRY_LET(uint64_t generation, (*catalog)->generation());
+    TRY_LET(uint64_t seen, store_generation(*doors.store, cluster));
+    const bool is_old = (*catalog)->cluster() == cluster && generation < seen;  // put back from a copy
+    if (!empty && !is_old && !force)
       return fail(Errc::kInvalid, concat("the catalogue ", path, " is sound; it is left alone. --force makes it anew"));
     catalog = fail(Errc::kCancelled, "closed");
   }
@@ -88,7 +92,7 @@ Result<RebuildReport> rebuild(const Settings& settings, bool force, Doors& doors
     if (!gone.empty()) TRY(catalog->swap(gone, {}));
   }
   TRY(failpoint("rebuild.before_room"));
-  TRY(make_room(settings.catalog_file, force, doors));
+  TRY(make_room(settings.catalog_file, *cluster, force, doors));
   TRY(failpoint("rebuild.has_room"));
   TRY(doors.files->rename(unfinished, settings.catalog_file));
   TRY(failpoint("rebuild.renamed"));
@@ -108,6 +112,7 @@ Result<uint64_t> count_missing(const Settings& settings, Doors& doors) {
   TRY_LET(doors.store, open_store(settings.store, *doors.files, doors.clock, doors.registry));
   TRY_LET(auto catalog, open_sound(settings.catalog_file, doors.clock));
   TRY(claim_store(*doors.store, catalog->cluster(), settings.store.place()));
+  TRY(check_age(*doors.store, *catalog, settings));
   TRY_LET(auto snapshot, catalog->snapshot());
   uint64_t missing = 0;
   for (const ObjectRow& row : snapshot->objects) {

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "pipeline/base/concat.h"
+#include "server/catalog/generation.h"
 #include "server/s3/s3_store.h"
 
 namespace server {
@@ -47,6 +48,21 @@ Result<std::unique_ptr<Catalog>> open_catalog(const Settings& settings, FileSyst
                                        rebuild_command(settings), " makes it anew from the store"));
   }
   return catalog;
+}
+
+Result<void> check_age(ObjectStore& store, Catalog& catalog, const Settings& settings) {
+  auto checked = check_generation(store, catalog, settings.store.place());
+  if (checked || checked.error().code != Errc::kInvalid) return checked;
+  return fail(Errc::kInvalid, concat("the catalogue ", settings.catalog_file, " was put back from an older copy; ",
+                                     rebuild_command(settings),
+                                     " makes it anew from the store, with all that was stored since (or bring the "
+                                     "latest one back): ",
+                                     checked.error().message));
+}
+
+Result<void> admit_catalog(ObjectStore& store, Catalog& catalog, const Settings& settings) {
+  TRY(check_age(store, catalog, settings));
+  return claim_generation(store, catalog);
 }
 
 pipeline::Error with_remedy(const pipeline::Error& error, const Settings& settings, Catalog& catalog) {

@@ -22,6 +22,13 @@ pipeline::Result<std::unique_ptr<ObjectStore>> open_store(const StoreSettings& s
 pipeline::Result<std::unique_ptr<Catalog>> open_catalog(const Settings& settings, pipeline::FileSystem& files,
                                                         const pipeline::Clock& clock);
 
+// That the catalogue is the latest of its cluster, and from now on any of before is not (catalog/generation.h).
+// kInvalid: it is an older one, put back; what is done about that is said.
+pipeline::Result<void> admit_catalog(ObjectStore& store, Catalog& catalog, const Settings& settings);
+
+// That it is an older one, with what is done about that.
+pipeline::Result<void> check_age(ObjectStore& store, Catalog& catalog, const Settings& settings);
+
 // Why the store could not be claimed for the catalogue. Where that is because the catalogue is empty and the store is
 // not, it names the command that makes the catalogue anew.
 pipeline::Error with_remedy(const pipeline::Error& error, const Settings& settings, Catalog& catalog);

@@ -56,6 +56,7 @@ Result<std::unique_ptr<AwaitedStore>> await_store(const Settings& settings, File
   options.place = settings.store.place();
   TRY_LET(bool used, was_used(files, catalog, settings.ingest.wal_folder));
   options.must_be_there = !used;
+  options.admit = [&catalog, &settings](ObjectStore& store) { return admit_catalog(store, catalog, settings); };
   if (settings.store.s3) {
     TRY_LET(auto made, make_s3_store(*settings.store.s3, {files, clock, registry, system_environment()}));
     options.prepare = std::move(made.prepare);

@@ -144,9 +144,15 @@ class Catalog {
   virtual Result<bool> is_applied(const DeleteRequest& request) = 0;  // no object of before holds entries of its range
   virtual Result<void> finish_delete(uint64_t number) = 0;            // processed now
 
+  // --- Which of two catalogues of this cluster is the later one (generation.h).
+
+  virtual Result<uint64_t> generation() = 0;        // 0: never raised
+  virtual Result<uint64_t> raise_generation() = 0;  // by one; the new one
+
   // For a catalogue that is made anew: everything at once, in one transaction. kInvalid: it is not empty.
   struct Content {
     Ulid cluster;
+    uint64_t generation = 0;
     uint64_t flushed_frame = 0;
     uint64_t last_delete = 0;
     std::vector<ObjectRow> objects{};

@@ -40,6 +40,14 @@ CREATE TABLE cluster (             -- one row
 ) STRICT;
 )";
 
+// Made where it is missing (files of before).
+constexpr std::string_view kGenerationSchema = R"(
+CREATE TABLE IF NOT EXISTS generation (  -- at most one row
+  one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+  number INTEGER NOT NULL
+) STRICT;
+)";
+
 class SqliteCatalog final : public Catalog {
  public:
   SqliteCatalog(Database db, ObjectTable objects, BatchTable batches, NoteTable notes, const pipeline::Clock& clock)
@@ -254,6 +262,24 @@ class SqliteCatalog final : public Catalog {
     return end_delete(number, [&] { return requests_.finish(number, clock_.wall()); });
   }
 
+  Result<uint64_t> generation() override {
+    std::lock_guard lock(mutex_);
+    TRY_LET(Statement row, db_.prepare("SELECT number FROM generation"));
+    TRY_LET(Step step, row.step());
+    return step == Step::kRow ? static_cast<uint64_t>(row.integer(0)) : 0;
+  }
+  Result<uint64_t> raise_generation() override {
+    return in_transaction<uint64_t>([&]() -> Result<uint64_t> {
+      TRY_LET(Statement raise, db_.prepare("INSERT INTO generation VALUES (1, 1) ON CONFLICT (one) DO UPDATE SET "
+                                           "number = number + 1 RETURNING number"));
+      TRY_LET(Step step, raise.step());
+      if (step != Step::kRow) return fail(Errc::kIo, "raise the generation: no number");
+      const auto number = static_cast<uint64_t>(raise.integer(0));
+      TRY(raise.step());
+      return number;
+    });
+  }
+
   Result<bool> is_empty() override {
     std::lock_guard lock(mutex_);
     TRY_LET(Statement any, db_.prepare("SELECT EXISTS (SELECT 1 FROM object) OR EXISTS (SELECT 1 FROM producer) OR "
@@ -269,6 +295,8 @@ class SqliteCatalog final : public Catalog {
       for (const ProducerRange& range : content.batches) TRY(batches_.add(range, clock_.wall()));
       for (const DeleteRequest& request : content.deletes) TRY(requests_.add(request));
       TRY(requests_.raise_last_number(content.last_delete));
+      TRY_LET(Statement generation, db_.prepare("INSERT OR REPLACE INTO generation VALUES (1, ?1)"));
+      TRY(generation.run(content.generation));
       TRY_LET(Statement update, db_.prepare("UPDATE cluster SET id = ?1, version = 1, flushed_frame = ?2"));
       return update.run(Blob{content.cluster.bytes()}, content.flushed_frame);
     }));
@@ -434,6 +462,7 @@ Result<std::unique_ptr<Catalog>> open_sqlite_catalog(CatalogOptions options, con
   if (version == 1) TRY(upgrade_tables(db));
   TRY(db.execute(JobTable::kSchema));
   TRY(db.execute(DeleteTable::kSchema));
+  TRY(db.execute(kGenerationSchema));
   TRY_LET(ObjectTable objects, ObjectTable::open(db));
   TRY_LET(BatchTable batches, BatchTable::open(db));
   TRY_LET(NoteTable notes, NoteTable::open(db));

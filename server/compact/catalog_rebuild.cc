@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "server/catalog/generation.h"
 #include "server/compact/delete_keeper.h"
 #include "server/store/object_reader.h"
 
@@ -78,6 +79,7 @@ Result<Catalog::Content> read_catalog_content(ObjectStore& store, const Ulid& cl
       content.objects.push_back(found.row);
     }
   }
+  TRY_LET(content.generation, store_generation(store, cluster));
   TRY_LET(KeptDeletes deletes, read_kept_deletes(store, cluster));
   content.deletes = std::move(deletes.requests);
   content.last_delete = deletes.last_number;

@@ -55,6 +55,7 @@ Result<void> AwaitedStore::try_open() {
   if (options_.prepare) TRY(options_.prepare());
   TRY(pipeline::failpoint("store.before_claim"));
   TRY(claim_store(*store_, options_.cluster, options_.place));
+  if (options_.admit) TRY(options_.admit(*store_));
   return pipeline::failpoint("store.after_claim");
 }
 

@@ -1,8 +1,8 @@
 // AwaitedStore: a store that may be out of reach while the server starts.
 //
-// A thread of its own prepares the store behind it and claims it for the cluster (cluster_marker.h), again and again
-// until that is done. Before, every call fails at once with kUnavailable and says why, so nothing is ever written to a
-// store of which nobody knows whose it is.
+// A thread of its own prepares the store behind it, claims it for the cluster (cluster_marker.h) and asks
+// Options::admit, again and again until that is done. Before, every call fails at once with kUnavailable and says why,
+// so nothing is ever written to a store of which nobody knows whose it is.
 //
 // Life:    open() waits for the first try as Options says. The destructor joins the thread; call give_up_after() first
 //          where the far side may be silent.
@@ -26,10 +26,11 @@ namespace server {
 
 struct AwaitedStoreOptions {
   Ulid cluster;
-  std::string place;                           // "s3://bucket/prefix", for messages
-  std::function<Result<void>()> prepare;       // before the claim; may be empty
-  bool must_be_there = true;                   // false: this cluster's catalogue has used it before
-  std::chrono::milliseconds first_wait{3000};  // for the first try, where it need not be there
+  std::string place;                                // "s3://bucket/prefix", for messages
+  std::function<Result<void>()> prepare;            // before the claim; may be empty
+  std::function<Result<void>(ObjectStore&)> admit;  // after it, with the store itself; may be empty
+  bool must_be_there = true;                        // false: this cluster's catalogue has used it before
+  std::chrono::milliseconds first_wait{3000};       // for the first try, where it need not be there
   std::chrono::milliseconds retry{1000};
 };
 

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """The catalogue is lost, damaged or busy: nothing that was acknowledged is."""
+import contextlib
 import glob
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -27,8 +29,8 @@ flush_interval = "200ms"
 """
 
 
-def server(folder, extra=""):
-    return programs.server(folder, extra=extra + QUICK)
+def server(folder, ack="disk"):
+    return programs.server(folder, extra=QUICK + f'ack = "{ack}"\n')
 
 
 def push(server, begin, count, app="x"):
@@ -250,6 +252,89 @@ def requests_to_delete_survive(folder):
         s.stop()
 
 
+def put_back(folder, copy):
+    """The catalogue of a backup in the place of the one in use."""
+    lose(folder)
+    shutil.copy(copy, os.path.join(folder, "server/catalog.db"))
+
+
+def hot_copy(folder, name):
+    """A sound copy of the catalogue while the server runs."""
+    path = os.path.join(folder, name)
+    with contextlib.closing(sqlite3.connect(os.path.join(folder, "server/catalog.db"))) as live, contextlib.closing(sqlite3.connect(path)) as copy:
+        live.backup(copy)
+    return path
+
+
+def older_catalogue(folder, ack):
+    """An older catalogue that is put back is refused with the command that remedies it, and nothing of what was stored since is lost."""
+    s = server(folder, ack).start()
+    copies, expected = [], 0
+    try:
+        for i in range(4):
+            copies.append(hot_copy(folder, f"copy-{i}.db"))
+            for j in range(5):
+                push(s, expected, 100)
+                expected += 100
+                programs.http(s.url("/flush"), b"")
+            programs.http(s.url("/compact"), b"")
+            if i == 1:
+                s.kill()
+                s.start()
+            else:  # what was merged is deleted
+                programs.wait(lambda: len(glob.glob(os.path.join(folder, "server/store/*/l0/*.lseg"))) == 0, why="merged objects stay")
+        before = sorted(glob.glob(os.path.join(folder, "server/store/*/l*/*.lseg")))
+    finally:
+        s.kill()
+    latest = os.path.join(folder, "latest.db")
+    shutil.copy(os.path.join(folder, "server/catalog.db"), latest)
+    for part in ("-wal", "-shm"):
+        if os.path.exists(os.path.join(folder, "server/catalog.db" + part)):
+            shutil.copy(os.path.join(folder, "server/catalog.db" + part), latest + part)
+    for copy in copies:
+        put_back(folder, copy)
+        said = refuses_to_start(s)
+        assert "was put back from an older copy; `skidway-server catalog rebuild --config " in said, said
+        assert "was put back from an older copy" in command(s, "check", expect=1)
+        assert sorted(glob.glob(os.path.join(folder, "server/store/*/l*/*.lseg"))) == before, "a refused catalogue changed the store"
+    lose(folder)
+    for part in ("", "-wal", "-shm"):
+        if os.path.exists(latest + part):
+            shutil.copy(latest + part, os.path.join(folder, "server/catalog.db" + part))
+    s.start()  # the latest is admitted
+    assert count(s) == expected
+    s.stop()
+    put_back(folder, copies[-1])
+    command(s, "rebuild")  # knows that it is not the latest, and needs no --force
+    s.start()
+    try:
+        assert count(s) == expected
+        push(s, expected, 100)
+        assert count(s) == expected + 100
+    finally:
+        s.stop()
+    moved = glob.glob(os.path.join(folder, "server/catalog.db.before-*Z"))
+    os.rename(moved[0], os.path.join(folder, "moved.db"))
+    put_back(folder, os.path.join(folder, "moved.db"))
+    assert "was put back from an older copy" in refuses_to_start(s)
+    command(s, "rebuild")
+    s.start()
+    try:
+        assert count(s) == expected + 100
+    finally:
+        s.stop()
+
+
+def older_catalogue_disk(folder):
+    """ack disk: an older catalogue that is put back is refused, and made anew by the command that is named"""
+    older_catalogue(folder, "disk")
+
+
+def older_catalogue_s3(folder):
+    """ack s3: an older catalogue that is put back is refused, and made anew by the command that is named"""
+    older_catalogue(folder, "s3")
+
+
 def busy(folder):
     """Another program holds the catalogue's lock for a while: pushes are taken, and nothing is lost or doubled."""
     s = server(folder).start()
@@ -272,7 +357,7 @@ def busy(folder):
         s.stop()
 
 
-TESTS = [every_line_comes_back, damaged, merges_cut_off, deletes_and_merges_cut_off, requests_to_delete_survive, busy]
+TESTS = [every_line_comes_back, damaged, merges_cut_off, deletes_and_merges_cut_off, requests_to_delete_survive, older_catalogue_disk, older_catalogue_s3, busy]
 
 if __name__ == "__main__":
     print(f"seed {SEED}", flush=True)

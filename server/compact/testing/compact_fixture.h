@@ -15,6 +15,7 @@
 #include "pipeline/base/testing/forgetful_files.h"
 #include "server/compact/catalog_rebuild.h"
 #include "server/compact/compactor.h"
+#include "server/store/cluster_marker.h"
 #include "server/store/testing/object_builder.h"
 
 namespace server {
@@ -88,6 +89,8 @@ class UnsureCatalog final : public Catalog {
   Result<void> finish_delete(uint64_t number) override { return inner_->finish_delete(number); }
   Result<void> restore(const Content& content) override { return inner_->restore(content); }
   Result<bool> is_empty() override { return inner_->is_empty(); }
+  Result<uint64_t> generation() override { return inner_->generation(); }
+  Result<uint64_t> raise_generation() override { return inner_->raise_generation(); }
 
  private:
   std::unique_ptr<Catalog> inner_;
@@ -119,6 +122,7 @@ struct CompactFixture {
     REQUIRE_MESSAGE(opened, opened.error().message);
     catalog = std::make_unique<UnsureCatalog>(*std::move(opened));
     if (auto local = open_local_store(files, "/data")) store = *std::move(local);
+    if (store) (void)claim_store(*store, catalog->cluster(), "/data");  // where the power is on
     auto made = Compactor::open(*store, *catalog, clock, registry, options);
     if (made) compactor = *std::move(made);
   }
