@@ -5,6 +5,7 @@
 
 #include "pipeline/base/failpoint.h"
 #include "pipeline/base/log.h"
+#include "server/catalog/generation.h"
 #include "server/compact/delete_scan.h"
 #include "server/compact/quarantine.h"
 #include "server/store/object_reader.h"
@@ -96,7 +97,8 @@ Compactor::Compactor(ObjectStore& store, Catalog& catalog, const pipeline::Clock
       garbage_(store, catalog, clock, registry, options_.garbage),
       expiry_(store, options_.expiry),
       deletes_(store, catalog, clock, registry, options_.deletes),
-      sober_clock_(clock) {
+      sober_clock_(clock),
+      missing_(store, catalog, clock, registry, options_.garbage.grace) {
   auto gauge = [&](std::string_view name, std::string_view help, double (*part)(const CompactionDebt&, UnixNanos)) {
     registry_.gauge_callback(name, help, [this, part] { return debt(part); });
   };
@@ -206,6 +208,7 @@ void Compactor::run_chores() {
     if (lease.error().code != Errc::kUnavailable) report("taking the janitor's lease failed", lease);
     return;
   }
+  report("looking for missing objects failed", missing_.look_again());
   report("collecting dead objects failed", collect_garbage());
   report("finishing requests to delete failed", finish_deletes());
   report("forgetting old batch numbers failed", catalog_.forget_batches());
@@ -222,9 +225,10 @@ Result<void> Compactor::run_full() {
   }
 }
 
-// Damaged ones, and what somebody else works on.
+// Damaged and missing ones, and what somebody else works on.
 Result<std::set<Ulid>> Compactor::excluded() {
   std::set<Ulid> out = damaged_;
+  missing_.add_to(out);
   TRY_LET(auto claimed, catalog_.claimed());
   out.insert(claimed.begin(), claimed.end());
   return out;
@@ -239,8 +243,10 @@ Result<bool> Compactor::merge_planned(bool everything) {
                            : plan_merge(*snapshot, clock_.wall(), options_.plan, left_alone, ripe);
   if (inputs.empty()) return false;
   auto outcome = merge_once(inputs);
-  if (!outcome && outcome.error().code != Errc::kCorrupt) return fail(outcome.error());
-  return true;
+  if (outcome || outcome.error().code == Errc::kCorrupt) return true;
+  if (outcome.error().code != Errc::kNotFound) return fail(outcome.error());
+  TRY_LET(uint64_t missing, missing_.look_for(inputs));
+  return missing > 0 ? Result<bool>(true) : fail(outcome.error());  // the next plan leaves them alone
 }
 
 Result<void> Compactor::keep_promises() {
@@ -296,14 +302,17 @@ Result<void> Compactor::apply_deletes(const CatalogSnapshot& snapshot, uint64_t 
   TRY_LET(auto claimed, catalog_.claimed());
   Result<void> outcome;
   std::vector<Ulid> untouched;
-  std::vector<ObjectRow> damaged;
+  std::vector<ObjectRow> damaged, missing;
   for (const ObjectRow& row : touched) {
     const Ulid& object = row.summary.object;
     if (gone.contains(object) || std::binary_search(claimed.begin(), claimed.end(), object)) continue;
     auto found = scan.look(row);
+    if (found) missing_.forget(object);
     if (!found && found.error().code == Errc::kCorrupt) {
       set_aside(found.error(), {row});
       damaged.push_back(row);
+    } else if (!found && found.error().code == Errc::kNotFound) {
+      missing.push_back(row);
     } else if (!found) {
       if (outcome) outcome = fail(found.error());
       if (ends_round(found.error())) break;
@@ -325,6 +334,11 @@ Result<void> Compactor::apply_deletes(const CatalogSnapshot& snapshot, uint64_t 
     if (salvaged) continue;
     if (outcome) outcome = salvaged;
     if (ends_round(salvaged.error())) break;
+  }
+  TRY(missing_.look_for(missing));
+  for (const ObjectRow& row : missing) {
+    if (missing_.is_lost(row.summary.object))
+      TRY(missing_.write_off(row, requests_touching(row, snapshot, UINT64_MAX)));
   }
   return outcome;
 }
@@ -409,7 +423,22 @@ void Compactor::set_aside(const pipeline::Error& error, const std::vector<Object
   metrics_->damaged.set(static_cast<int64_t>(damaged_.size()));
 }
 
+// Of catalogues of this generation none believes an object to be live that is about to be deleted.
+Result<void> Compactor::keep_generation() {
+  TRY_LET(auto snapshot, catalog_.snapshot());
+  if (raised_at_ == snapshot->version) return {};
+  if (clock_.monotonic() < next_generation_) {
+    TRY_LET(auto dead, catalog_.dead_objects(options_.garbage.grace));
+    if (dead.empty()) return {};
+  }
+  TRY(raise_generation(store_, catalog_));
+  raised_at_ = snapshot->version;
+  next_generation_ = clock_.monotonic() + options_.generation_interval;
+  return {};
+}
+
 Result<uint64_t> Compactor::collect_garbage() {
+  TRY(keep_generation());
   TRY_LET(uint64_t dead, garbage_.collect_dead(cancelled_));
   TRY_LET(uint64_t abandoned, garbage_.collect_abandoned(cancelled_));
   return dead + abandoned;

@@ -5,7 +5,8 @@
 //   2. rewrites objects that hold entries of requests to delete, or many expired ones, without them; objects in which a
 //      request finds nothing (delete_scan.h) are marked in one transaction,
 //   3. looks for a merge (merge_plan.h) and makes it,
-//   4. deletes what is dead (garbage_collector.h) and says which requests to delete are done (delete_keeper.h).
+//   4. raises the generation of the catalogue (catalog/generation.h), deletes what is dead (garbage_collector.h) and
+//      says which requests to delete are done (delete_keeper.h).
 // Merging and rewriting are the same (object_merger.h), each a job of the catalogue (merge_job.h) that swaps inputs for
 // outputs in one transaction. Before the swap the outputs are invisible, after it the inputs are; a crash at any moment
 // leaves at worst files without a row.
@@ -16,7 +17,8 @@
 // Limits:  memory: that of one merge (object_merger.h). Processor: Options::processors, but for compact_all().
 // Errors:  logged and counted; a failed merge is tried again at the next interval; an object with a corrupt page is
 //          left alone from then on, its other pages stay readable; when a request to delete touches it, it goes to
-//          the quarantine (quarantine.h), and what is readable of it is rewritten.
+//          the quarantine (quarantine.h), and what is readable of it is rewritten. One that is not in the store is left
+//          alone, too, and written off when a request to delete has waited for it for the grace (missing_objects.h).
 #pragma once
 
 #include <atomic>
@@ -36,6 +38,7 @@
 #include "server/compact/garbage_collector.h"
 #include "server/compact/merge_job.h"
 #include "server/compact/merge_plan.h"
+#include "server/compact/missing_objects.h"
 #include "server/compact/sober_clock.h"
 #include "server/store/ulid.h"
 
@@ -46,6 +49,7 @@ struct CompactorOptions {
   std::chrono::milliseconds interval{5000};
   std::chrono::seconds collect_interval{60};
   std::chrono::seconds orphan_interval{3600};
+  std::chrono::seconds generation_interval{60};  // of a catalogue that changes (catalog/generation.h)
   std::chrono::seconds lease{120};
   double processors = 1;  // how much of one the thread may use
   GarbageOptions garbage;
@@ -78,7 +82,8 @@ class Compactor {
   // Makes one merge and its swap. kNotFound: there was nothing to do.
   Result<void> merge_once(const std::vector<ObjectRow>& inputs);
   Result<void> keep_promises();        // expiry and rewriting, once through
-  Result<uint64_t> collect_garbage();  // dead and abandoned objects deleted
+  Result<uint64_t> collect_garbage();  // dead and abandoned objects deleted, after keep_generation()
+  Result<void> keep_generation();      // raised where it is time, or where something is about to be deleted
   Result<uint64_t> remove_orphans();
   Result<void> finish_deletes();
 
@@ -111,9 +116,11 @@ class Compactor {
   Expiry expiry_;
   DeleteKeeper deletes_;
   SoberClock sober_clock_;  // for retention
+  MissingObjects missing_;
   std::set<Ulid> damaged_;
   bool full_speed_ = false;
-  std::chrono::nanoseconds next_collection_{0}, next_orphans_{0};
+  std::chrono::nanoseconds next_collection_{0}, next_orphans_{0}, next_generation_{0};
+  std::optional<uint64_t> raised_at_;  // version of the catalogue
   std::atomic<bool> cancelled_{false};
 
   std::mutex mutex_;

@@ -1,6 +1,7 @@
 // Requests to delete, as the compactor carries them out: what is rewritten and what only marked, what becomes of
 // objects that cannot be read, and of copies that a crash left behind.
 #include <doctest/doctest.h>
+#include <future>
 #include <random>
 
 #include "server/compact/delete_scan.h"
@@ -185,6 +186,77 @@ TEST_SUITE("server/compact") {
       fixture.restart();
       CHECK((*fixture.catalog->deletes())[0].unreadable == request.unreadable);
     }
+  }
+
+  TEST_CASE("deletes: an object that is not in the store any more does not hold up a request for ever, nor a merge") {
+    CompactFixture fixture;
+    const ObjectRow gone = *fixture.ingest(0, 30);
+    REQUIRE(fixture.ingest(100, 130));
+    REQUIRE(fixture.ingest(200, 230));
+    REQUIRE(fixture.store->remove(gone.key));
+    std::erase_if(fixture.promised, [](const PlainEntry& entry) { return entry.line.size() < 8; });
+    auto compact = [&] {
+      std::promise<Result<void>> done;
+      fixture.compactor->compact_all([&](Result<void> outcome) { done.set_value(std::move(outcome)); });
+      auto outcome = done.get_future().get();
+      REQUIRE_MESSAGE(outcome, (outcome ? "" : outcome.error().message));
+    };
+    compact();
+    auto l0 = fixture.live();
+    std::erase_if(l0, [](const ObjectRow& row) { return row.summary.level != 0; });
+    REQUIRE(l0.size() == 1);  // the other two are merged
+    CHECK(l0[0].key == gone.key);
+    CHECK(fixture.registry.render().find("skidway_server_missing_objects 1\n") != std::string::npos);
+    fixture.remove(R"({pod="1"})");
+    std::erase_if(fixture.promised, [](const PlainEntry& entry) { return is_of_pod(entry, "1"); });
+    fixture.clock.advance(std::chrono::hours(1));
+    compact();
+    fixture.finish();  // seen to be missing before the request was ripe: for long enough now
+    const DeleteRequest request = (*fixture.catalog->deletes())[0];
+    CHECK(request.processed != 0);
+    const std::string note =
+        quarantine_folder(fixture.catalog->cluster()) + "/" + gone.summary.object.text() + ".missing";
+    CHECK(request.unreadable == std::vector{note});
+    std::string told;
+    REQUIRE(fixture.store->get_range(note, 0, *fixture.store->size(note), told));
+    CHECK(told.starts_with("key " + gone.key + "\nentries 30\n"));
+    CHECK(counter(fixture, "lost_objects_total") == 1);
+    CHECK(counter(fixture, "lost_entries_total") == 30);
+    CHECK(fixture.registry.render().find("skidway_server_missing_objects 0\n") != std::string::npos);
+    auto receipts = read_kept_deletes(*fixture.store, fixture.catalog->cluster());
+    REQUIRE(receipts);
+    CHECK(receipts->requests[0].unreadable == request.unreadable);
+    fixture.check_promises();
+    fixture.check_rebuild();
+  }
+
+  TEST_CASE("deletes: no object is written off while the store itself may be missing, or before the grace is over") {
+    CompactFixture fixture;
+    const ObjectRow away = *fixture.ingest(0, 30);
+    std::string bytes;
+    REQUIRE(fixture.store->get_range(away.key, 0, away.summary.size, bytes));
+    REQUIRE(fixture.store->remove(away.key));
+    REQUIRE(fixture.store->remove("cluster.json"));  // as of a folder that is not mounted
+    fixture.remove(R"({pod="1"})");
+    fixture.clock.advance(std::chrono::hours(1));
+    for (int i = 0; i < 3; ++i) {
+      auto kept = fixture.compactor->keep_promises();
+      REQUIRE_FALSE(kept);
+      CHECK(kept.error().message.find("is it the right store?") != std::string::npos);
+      fixture.clock.advance(std::chrono::hours(10));
+    }
+    REQUIRE(claim_store(*fixture.store, fixture.catalog->cluster(), "/data"));
+    REQUIRE(fixture.compactor->keep_promises());
+    CHECK(fixture.live().size() == 1);
+    fixture.clock.advance(std::chrono::minutes(59));
+    REQUIRE(fixture.compactor->keep_promises());
+    CHECK((*fixture.catalog->deletes())[0].processed == 0);
+    REQUIRE(fixture.store->put(away.key, bytes));  // it was found again
+    std::erase_if(fixture.promised, [](const PlainEntry& entry) { return is_of_pod(entry, "1"); });
+    fixture.finish();
+    CHECK((*fixture.catalog->deletes())[0].processed != 0);
+    CHECK((*fixture.catalog->deletes())[0].unreadable.empty());
+    fixture.check_promises();
   }
 
   TEST_CASE("deletes: damage where a request touches nothing is left alone") {

@@ -34,7 +34,7 @@ memory_limit = "512KiB"
 COMPACTION = '[compaction]\ninterval = "200ms"\ngrace = "1s"\n'
 PART = 'part_size = "5MiB"\n'
 # Passed where something is to be gone: gone_test.py kills there.
-OF_WHAT_IS_GONE = ("job.", "delete.", "expiry.", "gc.", "quarantine.", "rebuild.")
+OF_WHAT_IS_GONE = ("job.", "delete.", "expiry.", "gc.", "missing.", "quarantine.", "rebuild.")
 # Nothing is lost where these are passed, and no ordinary load comes by.
 RARE = {"s3.before_multipart", "s3.before_complete", "s3.after_complete"}  # of objects above 5 MiB: tests/e2e/s3_test.py
 
@@ -191,7 +191,7 @@ def main():
     judge(f"at least {AT_LEAST} failpoints", enough)
     chosen = [name for name in sorted(points) if args.only in name and name not in RARE and not name.startswith(OF_WHAT_IS_GONE)]
     rng = random.Random(args.seed)
-    nths = {name: rng.choice([1, 1, 2, 3]) if not name.startswith(("marker.", "store.", "catalog.opened", "catalog.has", "recovery.")) else 1 for name in chosen}
+    nths = {name: rng.choice([1, 1, 2, 3]) if not name.startswith(("marker.", "store.", "generation.", "catalog.opened", "catalog.has", "recovery.")) else 1 for name in chosen}
     with programs.folder() as folder:
         in_bucket = [name for name in chosen if name.startswith("s3.")]
         store = object_stores.Radosgw(folder + "/service") if in_bucket else None

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Kills the server (-9) at every failpoint of merges, requests to delete, retention, the quarantine and the rebuild of a catalogue. Afterwards what was
+"""Kills the server (-9) at every failpoint of merges, requests to delete, retention, the quarantine, lost objects and the rebuild of a catalogue. Afterwards what was
 acknowledged is readable once, and what was deleted is in no answer and in no byte of the store: at the next start, when the requests are processed, and
 with a catalogue that is made anew.
 
@@ -218,8 +218,8 @@ def damage(path):
         f.write(spoilt)
 
 
-def quarantine(point, folder, seed):
-    """An object is damaged, and its request is killed while it is salvaged."""
+def unreadable(point, spoil, folder, seed):
+    """An object is spoilt or gone, and its request is killed while it is salvaged or written off."""
     victim = Victim(folder, seed)
     try:
         victim.start()
@@ -230,7 +230,7 @@ def quarantine(point, folder, seed):
         victim.server.kill()
         objects = glob.glob(os.path.join(folder, "server/store/*/l*/*.lseg"))
         assert len(objects) == 1, objects
-        damage(objects[0])
+        spoil(objects[0])
         victim.start(point, ready=False)
         victim.server.wait_ready()
         programs.push(victim.server, {"app": "shop"}, [(time.time_ns() - 5 * SECOND, "public, later")])
@@ -275,7 +275,9 @@ def main():
                 if point.startswith("rebuild."):
                     kill_rebuild(point, folder, args.seed)
                 elif point.startswith("quarantine."):
-                    quarantine(point, folder, args.seed)
+                    unreadable(point, damage, folder, args.seed)
+                elif point.startswith("missing."):
+                    unreadable(point, os.remove, folder, args.seed)
                 elif point == "gc.abandoned_removed":
                     kill_and_abandon(point, folder, args.seed)
                 else:
