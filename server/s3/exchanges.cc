@@ -43,6 +43,7 @@ struct Exchanges::Exchange {
   Done done;
   milliseconds started{0}, deadline{0};
   uint32_t tries = 0;
+  std::optional<Error> said;  // by the store, in the last answer that was to be asked for again
   std::vector<std::shared_ptr<Try>> running;
   std::unique_ptr<Timer> pause, hedge_timer;
   bool keys_changed = false, time_changed = false;  // once is enough
@@ -186,7 +187,10 @@ void Exchanges::on_answer(const ExchangePtr& exchange, const std::shared_ptr<Try
       if (!exchange->running.empty()) break;  // the other one may still bring the answer
       const bool slow_down = verdict == S3Verdict::kSlowDown;
       const std::string_view reason = slow_down ? "slow_down" : answer ? "server_error" : "no_answer";
-      try_again(exchange, reason, answer ? s3_error(*answer, target_.place()) : answer.error(), slow_down);
+      if (answer) exchange->said = s3_error(*answer, target_.place());
+      // A try that the patience cut off says less than an answer before it.
+      const bool tells = answer || (exchange->said && doors_.loop.now() + kShortestTry >= exchange->deadline);
+      try_again(exchange, reason, tells ? *exchange->said : answer.error(), slow_down);
       break;
   }
   pump();
