@@ -36,9 +36,10 @@ class Collector final : public pipeline::PushVisitor {
         limits_(rules_.limits()),
         streams_(streams),
         activity_(decoding.activity),
-        monotonic_(decoding.monotonic) {
+        monotonic_(decoding.monotonic),
+        backfill_shard_(decoding.backfill_shard) {
     constexpr UnixNanos kMax = std::numeric_limits<UnixNanos>::max();
-    oldest_ = limits_.oldest_accepted(decoding.now);
+    oldest_ = backfill_shard_.empty() ? limits_.oldest_accepted(decoding.now) : oldest_of_backfill(decoding.now);
     newest_ = limits_.creation_grace_period.count() > 0 ? decoding.now + limits_.creation_grace_period.count() : kMax;
     detects_levels_ = limits_.discover_log_levels && limits_.allow_structured_metadata;
     watches_order_ = activity_ != nullptr && limits_.out_of_order_window.count() > 0;
@@ -52,6 +53,7 @@ class Collector final : public pipeline::PushVisitor {
     if (entries > 0 || counts_empty_streams_) ++out_.streams;
     verdict_ = nullptr;
     if (entries == 0 || failed_) return;
+    if (!backfill_shard_.empty()) labels = add_backfill_labels(labels);
     auto verdict = streams_.find(tenant_, labels, rules_);
     if (!verdict) {
       failed_ = std::move(verdict).error();
@@ -98,6 +100,22 @@ class Collector final : public pipeline::PushVisitor {
   }
 
  private:
+  // Only retention bounds it.
+  UnixNanos oldest_of_backfill(UnixNanos now) const {
+    TenantLimits limits = limits_;
+    limits.reject_old_samples = false;
+    return limits.oldest_accepted(now);
+  }
+
+  // A text that does not parse stays as it is: it is refused with its own words.
+  std::string_view add_backfill_labels(std::string_view labels) {
+    auto parsed = pipeline::LabelSet::parse(labels);
+    if (!parsed) return labels;
+    out_.rewritten = true;
+    backfill_labels_ = parsed->with("__backfill__", "true").with("__backfill_shard__", backfill_shard_).text();
+    return backfill_labels_;
+  }
+
   void on_unusual_entry(UnixNanos time, std::string_view line, std::span<const Metadata> metadata) {
     const auto stream = [this] { return verdict_->stream->text(); };
     auto reject = [&](RejectReason reason, std::string text) {
@@ -220,6 +238,8 @@ class Collector final : public pipeline::PushVisitor {
   StreamTable& streams_;
   StreamActivity* const activity_;
   const std::chrono::nanoseconds monotonic_;
+  const std::string_view backfill_shard_;
+  std::string backfill_labels_;
   bool counts_empty_streams_ = true;
   bool watches_order_ = false, always_unusual_ = false;
   UnixNanos oldest_, newest_;

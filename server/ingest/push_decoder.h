@@ -19,7 +19,7 @@ struct DecodedPush {
   Rejections rejections;          // of the others
   size_t streams = 0;             // in the request, empty ones too
   uint64_t discovered_bytes = 0;  // of detected_level, which Loki does not count as bytes received
-  bool rewritten = false;         // the entries are not those of the body: a line was cut, a time moved
+  bool rewritten = false;         // not what the body says: a line was cut, a time moved, labels were added
 
   // With PushDecoding::documents: the answer to each of them.
   std::vector<DocumentOutcome> outcomes;
@@ -33,6 +33,9 @@ struct PushDecoding {
   const DocumentForm* documents = nullptr;  // of BodyFormat::kBulk and kJsonLines
   StreamActivity* activity = nullptr;       // for out_of_order_window; null: not checked
   std::chrono::nanoseconds monotonic{0};
+  // Of the header X-Loki-Backfill-Shard: every stream gets the labels __backfill__ and __backfill_shard__, and
+  // reject_old_samples does not count. "": an ordinary push.
+  std::string_view backfill_shard{};
 };
 
 // Errors refuse the request as a whole: kInvalid (malformed body or labels: 400), kOverLimit (413).

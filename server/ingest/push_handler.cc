@@ -3,6 +3,7 @@
 #include "pipeline/base/checksum.h"
 #include "pipeline/base/log.h"
 #include "pipeline/http/http_form.h"
+#include "pipeline/model/quoted_text.h"
 
 namespace server {
 
@@ -18,6 +19,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kHoldCheck{100};
 constexpr std::string_view kOverloaded = "The server cannot accept more requests at this time.";  // Loki's text
+constexpr std::string_view kBackfillHeader = "X-Loki-Backfill-Shard";
+constexpr size_t kLongestBackfillShard = 128;  // Loki's
 constexpr std::string_view kLate = "The push could not be stored in time; it may be sent again.";
 
 int status_of(const Error& error) {
@@ -52,6 +55,16 @@ Result<DocumentForm> document_form_of(const HttpRequest& request) {
   return form;
 }
 
+Result<std::string> backfill_shard_of(const HttpRequest& request) {
+  std::string shard(request.headers.get(kBackfillHeader));
+  if (shard.size() > kLongestBackfillShard)
+    return pipeline::fail(Errc::kInvalid, concat("invalid ", kBackfillHeader, " header: value length ", shard.size(),
+                                                 " exceeds limit of ", kLongestBackfillShard));
+  if (!pipeline::is_valid_utf8(shard))
+    return pipeline::fail(Errc::kInvalid, concat("invalid ", kBackfillHeader, " header: must be a valid label value"));
+  return shard;
+}
+
 uint64_t bytes_of(const EntrySlice& slice) { return slice.line_bytes() + slice.metadata_bytes(); }
 
 // Of JSON lines: which of them are wrong, and why.
@@ -75,6 +88,7 @@ struct PushHandler::Push {
   std::string body = {};
   PushBodyKind kind = {};
   DocumentForm documents = {};  // of a push that consists of documents
+  std::string backfill_shard = {};
   std::optional<BatchNumber> number = std::nullopt;
   uint64_t cost = 0;     // counted in on_their_way_
   bool claimed = false;  // of the number
@@ -114,6 +128,9 @@ void PushHandler::handle(PushProtocol protocol, std::string tenant, HttpRequest 
     if (!parsed) return refuse(parsed.error());
     push->number = *parsed;
   }
+  auto shard = backfill_shard_of(request);
+  if (!shard) return refuse(shard.error());
+  push->backfill_shard = *std::move(shard);
   if (protocol == PushProtocol::kElasticsearch || protocol == PushProtocol::kJsonLines) {
     auto form = document_form_of(request);
     if (!form) return refuse(form.error());
@@ -216,8 +233,8 @@ void PushHandler::stop() {
 // Thread: worker.
 void PushHandler::work(const PushPtr& push) {
   auto rules = rules_.of(push->tenant);
-  PushDecoding decoding{push->tenant,     *rules,     push->received,    options_.max_raw_bytes,
-                        &push->documents, &activity_, clock_.monotonic()};
+  PushDecoding decoding{push->tenant,     *rules,     push->received,     options_.max_raw_bytes,
+                        &push->documents, &activity_, clock_.monotonic(), push->backfill_shard};
   auto decoded = decode_push_request(push->kind, push->body, decoding, streams_);
   if (!decoded) {
     if (decoded.error().code == Errc::kOverLimit) metrics_.on_too_large(push->tenant, push->body.size());

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <set>
 
 #include "server/ingest/testing/ingest_house.h"
 
@@ -35,6 +36,42 @@ TEST_CASE("ingest: streams beyond the limit are refused with 429, those beside t
   CHECK(house.lines() == Lines{{"one", 1}, {"two", 1}});
   house.crash();  // what was refused does not come back with the replay
   CHECK(house.lines() == Lines{{"one", 1}, {"two", 1}});
+}
+
+TEST_CASE("ingest: a backfill may be old, and its streams say which one they are of") {
+  IngestHouse house;
+  TenantLimits limits;
+  limits.reject_old_samples = true;
+  limits.reject_old_samples_max_age = std::chrono::hours(1);
+  limits.retention_period = {};
+  limits.discover_service_name.clear();
+  house.limits.replace({limits, {}});
+  const std::string old = R"({"streams":[{"stream":{"app":"x"},"values":[["1000000000","of long ago"]]}]})";
+  CHECK(house.push(old).status == 400);
+  auto backfill = [&](std::string body, std::string shard) {
+    return house.wait(house.begin(std::move(body), "", "fake", "application/json", std::move(shard)));
+  };
+  CHECK(backfill(old, "2026-06-10").status == 204);
+  CHECK(backfill(R"({"streams":[{"stream":{},"values":[["2000000000","without labels"]]}]})", "b").status == 204);
+  auto streams = [&] {
+    std::set<std::string> found;
+    const auto view = house.ingest->view("fake");
+    REQUIRE(view);
+    for (const HeadPiece& piece : view->head.pieces)
+      for (const HeadStream& stream : *piece.streams) found.insert(stream.stream->text());
+    return found;
+  };
+  const std::set<std::string> expected{R"({__backfill__="true", __backfill_shard__="2026-06-10", app="x"})",
+                                       R"({__backfill__="true", __backfill_shard__="b"})"};
+  CHECK(streams() == expected);
+  house.crash();
+  CHECK(house.lines() == Lines{{"of long ago", 1}, {"without labels", 1}});
+  CHECK(streams() == expected);
+  auto refused = backfill(old, std::string(129, 'x'));
+  CHECK(refused.status == 400);
+  CHECK(refused.body == "invalid X-Loki-Backfill-Shard header: value length 129 exceeds limit of 128\n");
+  CHECK(backfill(old, "\xff").status == 400);
+  CHECK(backfill(R"({"streams":[{"stream":"{app=","values":[]}]})", "b").status == 400);
 }
 
 TEST_CASE("ingest: a blocked tenant is answered with the status that was chosen") {

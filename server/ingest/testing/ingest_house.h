@@ -83,13 +83,14 @@ struct IngestHouse {
 
   // Answered when the loop has turned until `answers()` says so.
   std::shared_ptr<std::optional<HttpResponse>> begin(std::string body, std::string batch = "",
-                                                     std::string tenant = "fake",
-                                                     std::string type = "application/json") {
+                                                     std::string tenant = "fake", std::string type = "application/json",
+                                                     std::string backfill_shard = "") {
     auto answer = std::make_shared<std::optional<HttpResponse>>();
     HttpRequest request;
     request.method = "POST";
     request.headers.add("Content-Type", std::move(type));
     if (!batch.empty()) request.headers.add("X-Skidway-Batch", batch);
+    if (!backfill_shard.empty()) request.headers.add("X-Loki-Backfill-Shard", backfill_shard);
     request.body = std::move(body);
     // The answer may come from any thread: it is kept on the loop.
     HttpResponder responder([this, answer](HttpResponse response, std::string_view) {
