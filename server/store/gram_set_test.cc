@@ -4,6 +4,8 @@
 #include <doctest/doctest.h>
 #include <random>
 
+#include "server/store/gram_marks.h"
+
 using namespace server;
 
 namespace {
@@ -73,6 +75,24 @@ TEST_SUITE("server/store") {
           if (random() % 2 == 0 && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))) c = static_cast<char>(c ^ 0x20);
         CHECK(holds(set, gram_buckets(needle), rows));
       }
+    }
+  }
+
+  TEST_CASE("grams: of a text exactly its grams are marked, whatever the processor can") {
+    for (uint64_t seed = 1; seed <= 300; ++seed) {
+      CAPTURE(seed);
+      std::mt19937_64 random(seed);
+      std::string text(seed < 40 ? seed - 1 : 1000 + random() % 2100, ' ');  // about one piece of gram_marks.cc, or two
+      for (char& c : text) {
+        static constexpr std::string_view kBytes = "0123456789012345abXYZ[@/:`{\xff";
+        c = random() % 5 == 0 ? static_cast<char>(random()) : kBytes[random() % kBytes.size()];
+      }
+      std::vector<uint64_t> expected(kGramBuckets / 64), found = expected, plain = expected;
+      for (uint32_t bucket : gram_buckets(text)) expected[bucket / 64] |= uint64_t{1} << (bucket % 64);
+      mark_grams(text, found.data());
+      mark_grams_plainly(text, plain.data());
+      CHECK(found == expected);
+      CHECK(plain == expected);
     }
   }
 
