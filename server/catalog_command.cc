@@ -8,6 +8,7 @@
 #include "pipeline/db/database.h"
 #include "server/catalog/generation.h"
 #include "server/compact/catalog_rebuild.h"
+#include "server/compact/quarantine.h"
 #include "server/open_store.h"
 #include "server/store/cluster_marker.h"
 
@@ -127,7 +128,29 @@ Result<uint64_t> count_missing(const Settings& settings, Doors& doors) {
   return missing;
 }
 
+Result<void> go_through_quarantine(const Settings& settings, bool remove, Doors& doors) {
+  TRY_LET(doors.store, open_store(settings.store, *doors.files, doors.clock, doors.registry));
+  TRY_LET(Ulid cluster, store_owner(*doors.store, settings.store.place()));
+  TRY_LET(auto objects, list_quarantine(*doors.store, cluster));
+  uint64_t bytes = 0;
+  for (const QuarantinedObject& object : objects) {
+    if (remove) TRY(doors.store->remove(object.key));
+    std::printf("%s%s %llu bytes\n", remove ? "deleted " : "", object.key.c_str(),
+                static_cast<unsigned long long>(object.size));
+    bytes += object.size;
+  }
+  std::printf("%zu objects, %llu bytes%s\n", objects.size(), static_cast<unsigned long long>(bytes),
+              objects.empty() || remove ? "" : "; --delete deletes them");
+  return {};
+}
+
 }  // namespace
+
+int show_quarantine(const Settings& settings, bool remove) {
+  Doors doors;
+  auto shown = go_through_quarantine(settings, remove, doors);
+  return shown ? 0 : failed(shown.error());
+}
 
 int rebuild_catalog(const Settings& settings, bool force) {
   Doors doors;

@@ -1,4 +1,5 @@
-// `skidway-server catalog rebuild|check`: for operators, while no server runs on the data folder.
+// `skidway-server catalog rebuild|check`: for operators, while no server runs on the data folder; and
+// `skidway-server quarantine`, which only needs the store.
 //
 // Thread: one, blocks. Speaks on stdout, of trouble on stderr.
 #pragma once
@@ -13,5 +14,9 @@ int rebuild_catalog(const Settings& settings, bool force);
 
 // Whether the catalogue is sound and every live object is there with its size. Exit status: 0 yes, 1 no.
 int check_catalog(const Settings& settings);
+
+// Lists what is in the quarantine of the store (compact/quarantine.h), and with `remove` deletes it. Exit status: 0
+// done.
+int show_quarantine(const Settings& settings, bool remove);
 
 }  // namespace server

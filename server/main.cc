@@ -39,6 +39,7 @@ struct CommandLine {
   std::string role = "all";
   std::string log_level = "info";
   bool force = false;
+  bool delete_quarantine = false;
 };
 
 pipeline::Result<Settings> settings_of(const CommandLine& line) {
@@ -70,6 +71,13 @@ int on_catalog(const CommandLine& line, bool rebuild) {
     return kWrongUsage;
   }
   return rebuild ? server::rebuild_catalog(*settings, line.force) : server::check_catalog(*settings);
+}
+
+int on_quarantine(const CommandLine& line) {
+  auto settings = settings_of(line);
+  if (settings) return server::show_quarantine(*settings, line.delete_quarantine);
+  std::fprintf(stderr, "%s\n", settings.error().message.c_str());
+  return kWrongUsage;
 }
 
 int run(const CommandLine& line) {
@@ -142,6 +150,10 @@ int main(int argc, char** argv) {
   auto* check_catalog_command =
       catalog_command->add_subcommand("check", "Says whether the catalogue is sound and its objects are there");
   check_catalog_command->fallthrough();
+  auto* quarantine_command = app.add_subcommand(
+      "quarantine", "Lists the objects that could not be read when a request to delete touched them");
+  quarantine_command->fallthrough();
+  quarantine_command->add_flag("--delete", line.delete_quarantine, "Deletes them");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {  // CLI11 speaks by throwing; also for --help and --version
@@ -149,5 +161,6 @@ int main(int argc, char** argv) {
   }
   pipeline::set_log_level(*pipeline::parse_log_level(line.log_level));
   if (catalog_command->parsed()) return on_catalog(line, rebuild_command->parsed());
+  if (quarantine_command->parsed()) return on_quarantine(line);
   return check_command->parsed() ? check(line) : run(line);
 }

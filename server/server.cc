@@ -14,6 +14,7 @@
 #include "server/api/status_routes.h"
 #include "server/api/volume_routes.h"
 #include "server/cache/caches.h"
+#include "server/clock_file.h"
 #include "server/compact/compactor.h"
 #include "server/erase/tenant_retention.h"
 #include "server/limits/limit_reloader.h"
@@ -136,6 +137,12 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
   ObjectStore& written = g.caches->for_writers();
   CompactorOptions compaction = s.compaction;
   compaction.retention = [&g](std::string_view tenant) { return g.retention.of(tenant); };
+  const std::string clock_file = concat(s.data_dir, "/clock");
+  compaction.clock.last_seen = read_clock_file(files, clock_file);
+  compaction.clock.keep = [&files, clock_file](pipeline::UnixNanos time) {
+    if (auto kept = write_clock_file(files, clock_file, time); !kept)
+      log_warn("the time could not be kept for the next start", {{"error", kept.error()}});
+  };
   TRY_LET(g.compactor, Compactor::open(written, *g.catalog, clock, registry, std::move(compaction)));
   TRY_LET(g.ingest, Ingest::open({loop, files, written, *g.catalog, clock, registry, g.limits}, s.ingest));
 

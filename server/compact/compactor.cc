@@ -77,11 +77,17 @@ struct Compactor::Metrics {
                                      "Damaged objects set aside because of a request to delete.")),
         unreadable(registry.counter("skidway_server_unreadable_entries_total",
                                     "Entries of damaged objects that are in the quarantine only.")),
-        damaged(registry.gauge("skidway_server_damaged_objects", "Objects left alone for a corrupt page.")) {}
+        damaged(registry.gauge("skidway_server_damaged_objects", "Objects left alone for a corrupt page.")),
+        in_quarantine(
+            registry.gauge("skidway_server_quarantine_objects",
+                           "Objects in the quarantine, as of the last look; people look at and delete them.")),
+        quarantine_bytes(registry.gauge("skidway_server_quarantine_bytes", "Size of what is in the quarantine.")),
+        clock_ahead(registry.gauge("skidway_server_clock_ahead_seconds",
+                                   "By how much the clock jumped ahead, while that is not believed.")) {}
 
   pipeline::Counter &merges, &failures, &input_bytes, &output_bytes, &repeated, &expired, &dropped_expired,
       &dropped_for_room, &untouched, &scanned_pages, &quarantined, &unreadable;
-  pipeline::Gauge& damaged;
+  pipeline::Gauge &damaged, &in_quarantine, &quarantine_bytes, &clock_ahead;
 };
 
 Compactor::Compactor(ObjectStore& store, Catalog& catalog, const pipeline::Clock& clock, pipeline::Registry& registry,
@@ -94,10 +100,10 @@ Compactor::Compactor(ObjectStore& store, Catalog& catalog, const pipeline::Clock
       ulids_(clock),
       lease_{ulids_.make().text(), options_.lease},
       metrics_(std::make_unique<Metrics>(registry)),
-      garbage_(store, catalog, clock, registry, options_.garbage),
+      garbage_(store, catalog, registry, options_.garbage),
       expiry_(store, options_.expiry),
       deletes_(store, catalog, clock, registry, options_.deletes),
-      sober_clock_(clock),
+      sober_clock_(clock, options_.clock),
       missing_(store, catalog, clock, registry, options_.garbage.grace) {
   auto gauge = [&](std::string_view name, std::string_view help, double (*part)(const CompactionDebt&, UnixNanos)) {
     registry_.gauge_callback(name, help, [this, part] { return debt(part); });
@@ -211,7 +217,7 @@ void Compactor::run_chores() {
   report("looking for missing objects failed", missing_.look_again());
   report("collecting dead objects failed", collect_garbage());
   report("finishing requests to delete failed", finish_deletes());
-  report("forgetting old batch numbers failed", catalog_.forget_batches());
+  if (!sober_clock_.in_doubt()) report("forgetting old batch numbers failed", catalog_.forget_batches());
   if (clock_.monotonic() < next_orphans_) return;
   next_orphans_ = clock_.monotonic() + options_.orphan_interval;
   report("collecting orphans failed", remove_orphans());
@@ -238,7 +244,7 @@ Result<std::set<Ulid>> Compactor::excluded() {
 Result<bool> Compactor::merge_planned(bool everything) {
   TRY_LET(auto snapshot, catalog_.snapshot());
   TRY_LET(auto left_alone, excluded());
-  const uint64_t ripe = deletes_.ripe(*snapshot);
+  const uint64_t ripe = deletes_.ripe(*snapshot, sober_now());
   auto inputs = everything ? plan_full_merge(*snapshot, options_.plan, left_alone, ripe)
                            : plan_merge(*snapshot, clock_.wall(), options_.plan, left_alone, ripe);
   if (inputs.empty()) return false;
@@ -251,8 +257,8 @@ Result<bool> Compactor::merge_planned(bool everything) {
 
 Result<void> Compactor::keep_promises() {
   TRY_LET(auto snapshot, catalog_.snapshot());
-  const UnixNanos now = sober_clock_.now();
-  const uint64_t ripe = deletes_.ripe(*snapshot);
+  const UnixNanos now = sober_now();
+  const uint64_t ripe = deletes_.ripe(*snapshot, now);
   Erasures erasures({}, 0, options_.retention, now);
   ExpiryPlan plan = expiry_.plan(*snapshot, erasures, now);
   auto drop = [&](const std::vector<ObjectRow>& rows, pipeline::Counter& bytes, std::string_view why) -> Result<void> {
@@ -370,9 +376,9 @@ Result<MergeOutcome> Compactor::merge(const std::vector<ObjectRow>& inputs, Dama
   auto begin = clock_.monotonic();
   TRY_LET(auto snapshot, catalog_.snapshot());
   // Inputs of one merge are touched by the same requests (merge_plan.h).
-  uint64_t applied = deletes_.ripe(*snapshot);
+  uint64_t applied = deletes_.ripe(*snapshot, sober_now());
   for (const ObjectRow& row : inputs) applied = std::max(applied, row.summary.deletes_applied);
-  Erasures erasures(snapshot->deletes, applied, options_.retention, sober_clock_.now());
+  Erasures erasures(snapshot->deletes, applied, options_.retention, sober_now());
   std::vector<UnreadableObject> unreadable;  // for every request, also one that is not ripe yet
   for (const ObjectRow& row : inputs) {
     const std::string kept = quarantine_key(catalog_.cluster(), row.summary.object);
@@ -439,13 +445,28 @@ Result<void> Compactor::keep_generation() {
 
 Result<uint64_t> Compactor::collect_garbage() {
   TRY(keep_generation());
-  TRY_LET(uint64_t dead, garbage_.collect_dead(cancelled_));
+  (void)sober_now();
+  uint64_t dead = 0;
+  if (!sober_clock_.in_doubt()) { TRY_LET(dead, garbage_.collect_dead(cancelled_)); }
   TRY_LET(uint64_t abandoned, garbage_.collect_abandoned(cancelled_));
   return dead + abandoned;
 }
 
-Result<uint64_t> Compactor::remove_orphans() { return garbage_.collect_orphans(cancelled_); }
+Result<uint64_t> Compactor::remove_orphans() {
+  TRY_LET(auto quarantine, list_quarantine(store_, catalog_.cluster()));
+  int64_t bytes = 0;
+  for (const QuarantinedObject& object : quarantine) bytes += static_cast<int64_t>(object.size);
+  metrics_->in_quarantine.set(static_cast<int64_t>(quarantine.size()));
+  metrics_->quarantine_bytes.set(bytes);
+  return garbage_.collect_orphans(sober_now(), cancelled_);
+}
 
-Result<void> Compactor::finish_deletes() { return deletes_.finish(); }
+Result<void> Compactor::finish_deletes() { return deletes_.finish(sober_now()); }
+
+UnixNanos Compactor::sober_now() {
+  const UnixNanos now = sober_clock_.now();
+  metrics_->clock_ahead.set(std::chrono::duration_cast<std::chrono::seconds>(sober_clock_.ahead()).count());
+  return now;
+}
 
 }  // namespace server

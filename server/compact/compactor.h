@@ -57,6 +57,7 @@ struct CompactorOptions {
   MergeOptions merge;
   ExpiryOptions expiry;
   DeleteKeeperOptions deletes;
+  SoberClockOptions clock;
   RetentionSource retention;  // null: everything is kept
 };
 
@@ -84,7 +85,7 @@ class Compactor {
   Result<void> keep_promises();        // expiry and rewriting, once through
   Result<uint64_t> collect_garbage();  // dead and abandoned objects deleted, after keep_generation()
   Result<void> keep_generation();      // raised where it is time, or where something is about to be deleted
-  Result<uint64_t> remove_orphans();
+  Result<uint64_t> remove_orphans();   // and a look into the quarantine
   Result<void> finish_deletes();
 
  private:
@@ -102,6 +103,7 @@ class Compactor {
   Result<void> salvage(const ObjectRow& row);
   Result<MergeOutcome> merge(const std::vector<ObjectRow>& inputs, Damage damage);
   void set_aside(const pipeline::Error& error, const std::vector<ObjectRow>& inputs);
+  UnixNanos sober_now();
   double debt(double (*part)(const CompactionDebt&, UnixNanos)) const;
 
   ObjectStore& store_;
@@ -115,7 +117,7 @@ class Compactor {
   GarbageCollector garbage_;
   Expiry expiry_;
   DeleteKeeper deletes_;
-  SoberClock sober_clock_;  // for retention
+  SoberClock sober_clock_;  // for all that is erased for its age
   MissingObjects missing_;
   std::set<Ulid> damaged_;
   bool full_speed_ = false;

@@ -295,6 +295,52 @@ TEST_SUITE("server/compact") {
     CHECK(fixture.live().empty());
   }
 
+  TEST_CASE("compactor: a clock that jumps ahead erases nothing: no request gets ripe, nothing dead or unknown goes") {
+    CompactFixture fixture;
+    REQUIRE(fixture.ingest(0, 10));
+    REQUIRE(fixture.ingest(10, 20));
+    const auto inputs = fixture.live();
+    REQUIRE(fixture.compactor->merge_once(inputs));
+    const std::string unknown = object_key(fixture.catalog->cluster(), 0, fixture.ulids.make());
+    REQUIRE(fixture.store->put(unknown, "without a row"));
+    const auto request = fixture.remove(R"({pod="1"})");
+    const auto merged = fixture.live();
+    auto do_all = [&] {
+      REQUIRE(fixture.compactor->keep_promises());
+      REQUIRE(fixture.compactor->collect_garbage());
+      REQUIRE(fixture.compactor->finish_deletes());
+      REQUIRE(fixture.compactor->remove_orphans());
+    };
+    for (int i = 0; i < 2; ++i) {
+      fixture.clock.jump_wall(std::chrono::hours(48));
+      do_all();
+      fixture.clock.advance(std::chrono::minutes(20));
+      do_all();
+      CHECK(fixture.live() == merged);
+      for (const ObjectRow& row : inputs) CHECK(fixture.store->size(row.key));
+      CHECK(fixture.store->size(unknown));
+      CHECK((*fixture.catalog->deletes())[0].processed == 0);
+      CHECK(fixture.registry.render().find("skidway_server_clock_ahead_seconds 172800\n") != std::string::npos);
+      fixture.clock.jump_wall(std::chrono::hours(-48));
+      do_all();
+      CHECK(fixture.live() == merged);
+      CHECK(fixture.registry.render().find("skidway_server_clock_ahead_seconds 0\n") != std::string::npos);
+    }
+    // As time passes all of it goes; a jump that lasts is believed.
+    fixture.clock.advance(std::chrono::minutes(20));
+    do_all();
+    CHECK(fixture.live() != merged);
+    for (const ObjectRow& row : inputs) CHECK_FALSE(fixture.store->size(row.key));
+    fixture.clock.jump_wall(std::chrono::hours(48));
+    do_all();
+    CHECK(fixture.store->size(unknown));
+    fixture.clock.advance(std::chrono::hours(1));
+    do_all();
+    CHECK_FALSE(fixture.store->size(unknown));
+    CHECK((*fixture.catalog->deletes())[0].processed != 0);
+    CHECK((*fixture.catalog->deletes())[0].id == request.id);
+  }
+
   TEST_CASE("compactor: outputs of a merge that a crash cut off are deleted at the next start") {
     CompactFixture fixture;
     REQUIRE(fixture.ingest(0, 4));

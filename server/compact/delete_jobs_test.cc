@@ -160,6 +160,9 @@ TEST_SUITE("server/compact") {
       CHECK(*fixture.store->size(kept) == bad.summary.size);
       CHECK(fixture.store->size(bad.key).error().code == Errc::kNotFound);
       CHECK(counter(fixture, "quarantined_objects_total") == 1);
+      REQUIRE(fixture.compactor->remove_orphans());
+      CHECK(counter(fixture, "quarantine_objects") == 1);
+      CHECK(counter(fixture, "quarantine_bytes") == bad.summary.size);
       CHECK(counter(fixture, "unreadable_entries_total") > 0);
       CHECK(fixture.registry.render().find("skidway_server_damaged_objects 0") != std::string::npos);
       auto receipts = read_kept_deletes(*fixture.store, fixture.catalog->cluster());

@@ -175,8 +175,8 @@ Result<void> DeleteKeeper::cancel(const DeleteRequest& request) {
   return put_once(store_, key_of(catalog_.cluster(), request.number, kCancelled), "");
 }
 
-uint64_t DeleteKeeper::ripe(const CatalogSnapshot& snapshot) const {
-  const UnixNanos newest = clock_.wall() - options_.cancel_period.count();
+uint64_t DeleteKeeper::ripe(const CatalogSnapshot& snapshot, UnixNanos now) const {
+  const UnixNanos newest = now - options_.cancel_period.count();
   for (const DeleteRequest& request : snapshot.deletes) {
     if (request.created > newest) return request.number - 1;
   }
@@ -196,11 +196,11 @@ Result<void> DeleteKeeper::adopt() {
   return {};
 }
 
-Result<void> DeleteKeeper::finish() {
+Result<void> DeleteKeeper::finish(UnixNanos now) {
   std::lock_guard lock(mutex_);
   TRY_LET(auto snapshot, catalog_.snapshot());
   TRY_LET(auto abandoned, catalog_.abandoned_outputs());  // which may hold what is to be gone
-  const uint64_t ripe_now = ripe(*snapshot);
+  const uint64_t ripe_now = ripe(*snapshot, now);
   for (const DeleteRequest& request : snapshot->deletes) {
     if (request.number > ripe_now || !abandoned.empty()) break;
     TRY_LET(bool applied, catalog_.is_applied(request));
@@ -216,7 +216,6 @@ Result<void> DeleteKeeper::finish() {
   auto is_there = [&](uint64_t number, std::string_view kind) {
     return std::binary_search(keys.begin(), keys.end(), key_of(catalog_.cluster(), number, kind));
   };
-  const UnixNanos now = clock_.wall();
   std::map<uint64_t, const DeleteRequest*> by_number;
   for (const DeleteRequest& request : requests) {
     by_number[request.number] = &request;

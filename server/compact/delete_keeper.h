@@ -48,12 +48,12 @@ class DeleteKeeper {
   Result<DeleteRequest> accept(DeleteRequest request);
   // kNotFound, kInvalid: as Catalog::cancel_delete.
   Result<void> cancel(const DeleteRequest& request);
-  // Requests up to this number can be cancelled no more.
-  uint64_t ripe(const CatalogSnapshot& snapshot) const;
+  // Requests up to this number can be cancelled no more. `now`: as the sober clock says (sober_clock.h).
+  uint64_t ripe(const CatalogSnapshot& snapshot, UnixNanos now) const;
   // Before anything is read: requests that only the store knows are in force, too.
   Result<void> adopt();
   // Notices what is processed, and brings the store up to date.
-  Result<void> finish();
+  Result<void> finish(UnixNanos now);
 
  private:
   Result<void> keep(const DeleteRequest& request);

@@ -27,11 +27,10 @@ std::optional<Ulid> id_of_key(std::string_view key) {
 
 }  // namespace
 
-GarbageCollector::GarbageCollector(ObjectStore& store, Catalog& catalog, const pipeline::Clock& clock,
-                                   pipeline::Registry& registry, GarbageOptions options)
+GarbageCollector::GarbageCollector(ObjectStore& store, Catalog& catalog, pipeline::Registry& registry,
+                                   GarbageOptions options)
     : store_(store),
       catalog_(catalog),
-      clock_(clock),
       options_(options),
       deleted_(registry.counter("skidway_server_objects_deleted_total", "Dead objects deleted from the store.")),
       abandoned_(registry.counter("skidway_server_abandoned_objects_deleted_total",
@@ -73,8 +72,8 @@ Result<uint64_t> GarbageCollector::collect_abandoned(const std::atomic<bool>& ca
   return gone.size();
 }
 
-Result<uint64_t> GarbageCollector::collect_orphans(const std::atomic<bool>& cancelled) {
-  const UnixNanos newest = clock_.wall() - std::chrono::nanoseconds(options_.orphan_age).count();
+Result<uint64_t> GarbageCollector::collect_orphans(UnixNanos now, const std::atomic<bool>& cancelled) {
+  const UnixNanos newest = now - std::chrono::nanoseconds(options_.orphan_age).count();
   uint64_t removed = 0, young = 0;
   for (int level : kLevels) {
     TRY_LET(uint64_t of_level, remove_unknown(level, newest, young, cancelled));

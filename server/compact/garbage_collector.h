@@ -32,13 +32,13 @@ struct GarbageOptions {
 class GarbageCollector {
  public:
   // What it is given outlives it.
-  GarbageCollector(ObjectStore& store, Catalog& catalog, const pipeline::Clock& clock, pipeline::Registry& registry,
-                   GarbageOptions options);
+  GarbageCollector(ObjectStore& store, Catalog& catalog, pipeline::Registry& registry, GarbageOptions options);
 
   // How many were deleted; all stop at the next object once `cancelled`.
   Result<uint64_t> collect_dead(const std::atomic<bool>& cancelled);
   Result<uint64_t> collect_abandoned(const std::atomic<bool>& cancelled);
-  Result<uint64_t> collect_orphans(const std::atomic<bool>& cancelled);
+  // `now`: as the sober clock says (sober_clock.h).
+  Result<uint64_t> collect_orphans(UnixNanos now, const std::atomic<bool>& cancelled);
   // What programs that died left unfinished in the store. Before anything is written.
   Result<void> remove_unfinished();
 
@@ -47,7 +47,6 @@ class GarbageCollector {
 
   ObjectStore& store_;
   Catalog& catalog_;
-  const pipeline::Clock& clock_;
   const GarbageOptions options_;
   pipeline::Counter &deleted_, &abandoned_, &orphans_;
   pipeline::Gauge& unknown_;

@@ -37,7 +37,7 @@ TEST_SUITE("server/compact") {
     const Ulid cluster = fixture.catalog->cluster();
     const std::string l0 = object_folder(cluster, 0), l2 = object_folder(cluster, 2);
     pipeline::Registry registry;
-    GarbageCollector garbage(late, *fixture.catalog, fixture.clock, registry, {});
+    GarbageCollector garbage(late, *fixture.catalog, registry, {});
     const std::atomic<bool> cancelled{false};
     REQUIRE(fixture.ingest(0, 4));
     const std::string early = object_key(cluster, 2, fixture.ulids.make());
@@ -48,16 +48,16 @@ TEST_SUITE("server/compact") {
     // Listed as live objects, and replaced since.
     REQUIRE(fixture.ingest(4, 8));
     REQUIRE(fixture.compactor->merge_once(fixture.live()));
-    CHECK(*garbage.collect_orphans(cancelled) == 0);
+    CHECK(*garbage.collect_orphans(fixture.clock.wall(), cancelled) == 0);
     CHECK(registry.render().find("skidway_server_unknown_objects 1") != std::string::npos);
     fixture.clock.advance(std::chrono::hours(25));
     REQUIRE(fixture.compactor->collect_garbage());  // the replaced ones are gone, and listed still
-    REQUIRE(garbage.collect_orphans(cancelled));
+    REQUIRE(garbage.collect_orphans(fixture.clock.wall(), cancelled));
     CHECK_FALSE(fixture.store->size(early));
     CHECK(fixture.store->size(unseen));
     fixture.check_promises();
     for (const std::string& folder : {l0, l2}) late.remember(folder);
-    CHECK(*garbage.collect_orphans(cancelled) == 1);
+    CHECK(*garbage.collect_orphans(fixture.clock.wall(), cancelled) == 1);
     CHECK_FALSE(fixture.store->size(unseen));
     CHECK(registry.render().find("skidway_server_unknown_objects 0") != std::string::npos);
     CHECK(fixture.stored() == fixture.live().size());

@@ -36,4 +36,16 @@ Result<void> put_in_quarantine(ObjectStore& store, const std::string& key, const
   return outcome;
 }
 
+Result<std::vector<QuarantinedObject>> list_quarantine(ObjectStore& store, const Ulid& cluster) {
+  TRY_LET(auto keys, store.list(quarantine_folder(cluster)));
+  std::vector<QuarantinedObject> out;
+  for (std::string& key : keys) {
+    auto size = store.size(key);
+    if (!size && size.error().code == Errc::kNotFound) continue;  // deleted just now
+    TRY(size);
+    out.push_back({std::move(key), *size});
+  }
+  return out;
+}
+
 }  // namespace server

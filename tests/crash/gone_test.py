@@ -247,12 +247,19 @@ def unreadable(point, spoil, folder, seed):
         named = [key for one in told for key in one.get("unreadable_objects", [])]
         assert named and all(os.path.exists(os.path.join(folder, "server/store", key)) for key in named), told
         victim.check("processed")
+        argv = [programs.SERVER, "quarantine", "--config", victim.server.config]
+        listed = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout  # while the server runs
+        assert all(key in listed for key in named) and "; --delete deletes them" in listed, listed
         assert victim.server.stop() == 0
         victim.lose_catalogue()
         victim.rebuild()
         victim.start()
         victim.check("rebuilt")
+        assert victim.server.metric("skidway_server_quarantine_objects") == len(set(named))
         assert victim.server.stop() == 0
+        deleted = subprocess.run(argv + ["--delete"], capture_output=True, text=True, timeout=60, check=True).stdout
+        assert all("deleted " + key in deleted for key in named), deleted
+        assert not any(os.path.exists(os.path.join(folder, "server/store", key)) for key in named)
     finally:
         if victim.server.process.poll() is None:
             victim.server.kill()

@@ -99,6 +99,13 @@ class History:
     def acknowledged(self):
         return sum(len(writer.acknowledged) for writer in self.writers)
 
+    def wait_for(self, lines, seconds=60):
+        """Until so many are acknowledged."""
+        until = time.monotonic() + seconds
+        while self.acknowledged() < lines:
+            assert time.monotonic() < until, f"{self.acknowledged()} of {lines} lines acknowledged in {seconds} s: {self.answers()}"
+            time.sleep(0.02)
+
     def answers(self):
         out = {}
         for writer in self.writers:
