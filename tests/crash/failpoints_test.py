@@ -114,8 +114,8 @@ def kill_at(point, nth, seed, store):
                 victim.disarm()
                 server.start()
                 time.sleep(0.3)
+                history.wait_for(1)
             victim.wait_replayed()
-            assert history.acknowledged() > 0, history.answers()
             history.check()
             status, said = programs.http(server.url("/flush"), b"")
             assert status == 204, said
@@ -144,8 +144,8 @@ def errors(points, seed, ack):
                     for path in ("/flush", "/compact"):
                         programs.http(server.url(path), b"", timeout=30)
                     time.sleep(0.05)
+                history.wait_for(101)
             assert server.process.poll() is None, server.log_tail()
-            assert history.acknowledged() > 100, history.answers()
             history.check()
             server.kill()
             server.environment = {}
