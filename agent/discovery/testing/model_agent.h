@@ -18,7 +18,7 @@ class ModelAgent final : public ReaderEvents {
 
   ModelAgent(const std::vector<SourceRules>& rules, ModelDisk& disk, std::vector<ModelServer>& servers,
              pipeline::FakeClock& clock, bool full = false, FileReaderOptions options = {})
-      : clock_(clock) {
+      : disk_(disk), clock_(clock) {
     for (size_t i = 0; i < servers.size(); ++i) sinks.push_back(std::make_unique<ModelSink>(disk, i, servers[i]));
     ledger_ = std::make_unique<ModelLedger>(disk, sinks);
     for (auto& sink : sinks) sink->full = full;
@@ -101,18 +101,16 @@ class ModelAgent final : public ReaderEvents {
   bool holds(const std::string& path) {
     auto file = FileHandle::open(path);
     if (!file) return false;
-    InodeKey key = (*file)->status()->key;
-    for (const auto& progress : shard_->progress()) {
-      if (progress.key == key) return true;
-    }
-    return false;
+    const auto all = shard_->progress();
+    return std::any_of(all.begin(), all.end(), [&](const auto& progress) { return is_of(progress, **file); });
   }
   // All sinks have acked the file at `path`.
   bool arrived(const std::string& path) {
-    auto status = (*FileHandle::open(path))->status();
+    auto file = *FileHandle::open(path);
+    auto status = file->status();
     bool seen = false;
     for (const auto& progress : shard_->progress()) {
-      if (progress.key != status->key) continue;
+      if (!is_of(progress, *file)) continue;
       seen = true;
       for (auto& sink : sinks) {
         auto position = sink->position(progress.id);
@@ -131,6 +129,15 @@ class ModelAgent final : public ReaderEvents {
   std::vector<std::unique_ptr<ModelSink>> sinks;
 
  private:
+  // A file that was closed and deleted may still be in sight when its inode is that of another file already.
+  bool is_of(const FileReader::Progress& progress, const FileHandle& file) const {
+    const FileRecord& record = disk_.files.at(progress.id);
+    const FileIdentity identity{progress.key, record.fingerprint, record.fingerprint_length};
+    const std::string head = *file.head();
+    return identity.matches(file.status()->key, head) && (head.empty() || identity.fingerprint_bytes > 0);
+  }
+
+  ModelDisk& disk_;
   pipeline::FakeClock& clock_;
   pipeline::Registry metrics_;
   MemoryBudget memory_{64 << 20};
