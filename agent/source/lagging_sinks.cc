@@ -46,7 +46,7 @@ void FileShard::hand_on_to(size_t sink, const TailedFile& tailed, const pipeline
   Lag& lag = lag_of(sink);
   const ElderFiles* elders = tailed.elders.empty() ? nullptr : &tailed.elders;
   const bool behind = !batch.empty() && port.full() && source_of(tailed).sinks.size() > 1;
-  if (!behind && !lag.owed.owes(tailed.file.id)) return port.append(batch, passed, elders);
+  if (!behind && !lag.owed.owes(tailed.file.id)) return port.append(batch, lag.owed.held_back(passed), elders);
   const uint64_t before = lag.owed.bytes();
   auto kept_of = [&port](FileId file) { return port.kept(file); };
   lag.owed.note(tailed.file, batch, kept_of, passed, elders);
@@ -120,7 +120,7 @@ void FileShard::pay(const OwedLines::Piece& piece, size_t sink) {
   again.clear();
   if (stages) stages->flush(again, *state, uncounted);
   count_lost(sink, piece.source, piece.file, lost, piece.passed.position);
-  port.append(again, piece.passed, elders);
+  port.append(again, lag_of(sink).owed.held_back(piece.passed), elders);
   for (const FilePosition& passed : piece.elders_passed) pass_file(sink, passed);
   if (!was_open) (void)piece.handle->park();
 }
@@ -129,7 +129,7 @@ void FileShard::pay(const OwedLines::Piece& piece, size_t sink) {
 void FileShard::pass_file(size_t sink, const FilePosition& passed) {
   OwedLines& owed = lag_of(sink).owed;
   if (owed.owes(passed.file)) return owed.raise(passed);
-  ports_[sink]->append(pipeline::Batch(labels_), passed);
+  ports_[sink]->append(pipeline::Batch(labels_), owed.held_back(passed));
 }
 
 // What the sink that is furthest behind has yet to get of it, to be read again.
@@ -148,7 +148,7 @@ void FileShard::forget_owed(const TailedFile& tailed) {
     const auto [lost, elders_passed] = owed.forget(tailed.file.id);
     metrics_[tailed.file.source]->owed_bytes.add(-static_cast<int64_t>(lost));
     count_lost(sink, tailed.file.source, tailed.file.id, lost, tailed.cursor.position);
-    ports_[sink]->append(pipeline::Batch(labels_), {tailed.file.id, tailed.cursor.position, last_read_time_});
+    pass_file(sink, {tailed.file.id, tailed.cursor.position, last_read_time_});
     for (const FilePosition& passed : elders_passed) pass_file(sink, passed);
   }
 }

@@ -41,16 +41,16 @@ class Pair final : public ReaderEvents {
     shard->set_events(*this);
     shard->scan_done(std::make_shared<FoundFiles>());
   }
-  InodeKey offer(const std::string& name) {
+  InodeKey offer(const std::string& name, const std::string& lineage = "") {
     auto handle = FileHandle::open(folder.at(name));
     REQUIRE(handle.has_value());
     OfferedFile file;
     file.handle = *handle;
     file.identity = FileIdentity::of((*handle)->status()->key, *(*handle)->head());
     file.path = folder.at(name);
-    file.lineage = name;
+    file.lineage = lineage.empty() ? name : lineage;
     file.birth_order = ++births_;
-    file.labels = LabelSet::from({{"file", name}});
+    file.labels = LabelSet::from({{"file", lineage.empty() ? name : lineage}});
     file.fresh = true;
     file.id = last = ledger->adopt(*source_, file.identity, file.path, file.birth_order);
     InodeKey key = file.identity.key;
@@ -226,6 +226,38 @@ TEST_SUITE("agent/source") {
     p.pass(5s);
     CHECK(p.delivered(0) == Lines{">1\n2", ">3\n4", ">5"});
     CHECK(p.delivered(1) == Lines{">1\n2", ">3\n4", ">5"});
+  }
+
+  TEST_CASE("lagging sinks: a file in which an owed entry begins is passed after it, whatever becomes of the file") {
+    Pair p(stages_of("[[stage]]\ntype = \"multiline\"\nfirstline = '^\\S'\nmax_wait_time = \"10s\"\n"));
+    p.folder.append("a.1", "one\ntwo\n");
+    const InodeKey old = p.offer("a.1", "a");
+    const FileId elder = p.last;
+    p.pass(500ms);
+    p.sinks[1]->full = true;
+    p.folder.append("a", "  more of two\nthree\n");
+    p.offer("a", "a");
+    p.pass(1s);  // "two" and what belongs to it are owed to the second sink
+    CHECK(p.delivered(0) == Lines{"one", "two\n  more of two"});
+    CHECK(p.delivered(1) == Lines{"one"});
+    p.folder.append("a.1", "late\n");  // its writer had not reopened it yet
+    p.pass(1s);
+    p.shard->rotated(old);
+    p.folder.remove("a.1");
+    p.shard->gone(old);
+    p.pass(5min);  // silent for long
+    (void)p.delivered(0);
+    (void)p.delivered(1);
+    CHECK(p.sinks[0]->position(elder)->position == 13);
+    CHECK(p.sinks[1]->position(elder)->position == 4);
+    CHECK(p.finished.empty());
+    p.sinks[1]->full = false;
+    p.pass(5min);
+    Lines got = p.delivered(1);
+    std::sort(got.begin(), got.end());
+    CHECK(got == Lines{"late", "one", "three", "two\n  more of two"});
+    CHECK(p.sinks[1]->position(elder)->position == 13);
+    CHECK(p.finished == std::vector<InodeKey>{old});
   }
 
   TEST_CASE("owed lines: are kept in few bytes, counted in the memory budget") {

@@ -63,7 +63,9 @@ void OwedLines::note(const OfferedFile& offered, const Batch& batch, const KeptO
     for (uint64_t noted_end = kNothing; row < end; row++) {
       for (const ByteRange& origin : batch.origins_of(row)) {
         if (pipeline::stands_before(origin.begin, noted_end)) continue;
-        add(piece, batch.label_sets->text(batch.first_labels[row]), locate(elders, offered.id, origin));
+        const FileBytes bytes = locate(elders, offered.id, origin);
+        add(piece, batch.label_sets->text(batch.first_labels[row]), bytes);
+        if (bytes.elder != nullptr) note_begun(piece, bytes);
         if (end - row > 1) noted_end = origin.begin + 1;
       }
     }
@@ -86,6 +88,32 @@ void OwedLines::note_elder(FileId file, const FilePosition& elder) {
 void OwedLines::raise(const FilePosition& passed) {
   FilePosition& last = files_.at(passed.file).pieces.back().passed;
   last.position = std::max(last.position, passed.position);
+}
+
+FilePosition OwedLines::held_back(const FilePosition& passed) {
+  auto found = begun_.find(passed.file);
+  if (found == begun_.end() || passed.position <= found->second.from) return passed;
+  Begun& begun = found->second;
+  if (!begun.passed || begun.passed->position < passed.position) begun.passed = passed;
+  return {passed.file, begun.from, passed.last_read_time};
+}
+
+void OwedLines::note_begun(StoredPiece& piece, const FileBytes& bytes) {
+  Begun& begun = begun_[bytes.file];
+  begun.from = std::min(begun.from, bytes.range.begin);
+  if (std::find(piece.begun.begin(), piece.begun.end(), bytes.file) != piece.begun.end()) return;
+  piece.begun.push_back(bytes.file);
+  begun.pieces++;
+}
+
+// The piece is handed on, or lost: what was held back for it is passed after it.
+void OwedLines::release_begun(StoredPiece& piece) {
+  for (FileId elder : piece.begun) {
+    auto found = begun_.find(elder);
+    if (--found->second.pieces > 0) continue;
+    if (found->second.passed) piece.elders_passed.push_back(*found->second.passed);
+    begun_.erase(found);
+  }
 }
 
 OwedLines::Segment& OwedLines::segment_for(StoredPiece& piece, FileId file, const std::string& labels) {
@@ -127,6 +155,7 @@ OwedLines::Piece OwedLines::take() {
   turns_.pop_front();
   OfFile& file = files_.at(id);
   StoredPiece& first = file.pieces.front();
+  release_begun(first);
   Piece piece{
       id,         file.handle, file.source, {}, std::move(first.elders), first.passed, std::move(first.elders_passed),
       first.bytes};
@@ -156,7 +185,8 @@ OwedLines::Forgotten OwedLines::forget(FileId id) {
   Forgotten forgotten;
   auto at = files_.find(id);
   if (at == files_.end()) return forgotten;
-  for (const StoredPiece& piece : at->second.pieces) {
+  for (StoredPiece& piece : at->second.pieces) {
+    release_begun(piece);
     forgotten.lost_bytes += piece.bytes;
     forgotten.elders_passed.insert(forgotten.elders_passed.end(), piece.elders_passed.begin(),
                                    piece.elders_passed.end());

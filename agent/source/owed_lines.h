@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,10 @@ class OwedLines {
   // An elder of `file` is passed once everything that `file` owes now is handed on.
   void note_elder(FileId file, const FilePosition& elder);
   void raise(const FilePosition& passed);  // of a file that owes something: by its last piece
+  // Does something that a younger file owes begin in this one? Then the sink may be told that the file is passed no
+  // further than held_back() says; the rest of it comes with Piece::elders_passed.
+  bool begins_in(FileId file) const { return begun_.contains(file); }
+  FilePosition held_back(const FilePosition& passed);
 
   struct Piece {
     FileId file;
@@ -82,8 +87,14 @@ class OwedLines {
     ElderFiles elders;
     FilePosition passed;
     std::vector<FilePosition> elders_passed;
+    std::vector<FileId> begun;  // elders in which an entry of it begins
     uint64_t bytes = 0;
     uint64_t memory = 0;  // counted in the budget
+  };
+  struct Begun {
+    size_t pieces = 0;
+    uint64_t from = ~uint64_t{0};
+    std::optional<FilePosition> passed;  // held back
   };
   struct OfFile {
     std::shared_ptr<FileHandle> handle;
@@ -93,11 +104,14 @@ class OwedLines {
 
   Segment& segment_for(StoredPiece& piece, FileId file, const std::string& labels);
   void add(StoredPiece& piece, const std::string& labels, const FileBytes& bytes);
+  void note_begun(StoredPiece& piece, const FileBytes& bytes);
+  void release_begun(StoredPiece& piece);
   void count_memory(StoredPiece& piece);
 
   MemoryBudget& memory_;
   std::map<FileId, OfFile> files_;
-  std::deque<FileId> turns_;  // each of files_ once
+  std::map<FileId, Begun> begun_;  // by elder
+  std::deque<FileId> turns_;       // each of files_ once
   uint64_t bytes_ = 0;
 };
 

@@ -17,11 +17,14 @@ bool FileShard::is_read(const TailedFile& tailed) const {
          !tailed.holds_lines() && !is_owed(tailed);
 }
 
-// Some sink is to get lines of it that have to be read again.
+// Some sink is to get lines of it that have to be read again, for itself or for an entry that ends in a younger file.
 bool FileShard::is_owed(const TailedFile& tailed) const {
   const auto& sinks = source_of(tailed).sinks;
-  return std::any_of(sinks.begin(), sinks.end(),
-                     [&](size_t sink) { return sink < lags_.size() && lags_[sink]->owed.owes(tailed.file.id); });
+  return std::any_of(sinks.begin(), sinks.end(), [&](size_t sink) {
+    if (sink >= lags_.size()) return false;
+    const OwedLines& owed = lags_[sink]->owed;
+    return owed.owes(tailed.file.id) || owed.begins_in(tailed.file.id);
+  });
 }
 
 // Quiet ones, least recent first, while descriptors are scarce.
