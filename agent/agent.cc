@@ -80,7 +80,6 @@ Agent::~Agent() {
   if (pods_) pods_->tell(nullptr);
   discovery_.reset();
   pods_.reset();
-  stdin_.reset();
   streams_.reset();
   readers_.clear();
   ledger_.reset();
@@ -143,11 +142,13 @@ void Agent::build_sources() {
   ledger_ = std::make_unique<StoreLedger>(*store_, sink_pointers());
   files_ = readable_ = file_sources(configuration_);
   if (!files_.empty()) build_readers();
-  for (auto& source : configuration_.sources)
-    if (source->type == SourceType::kStdin) build_stdin(source);
   auto sinks = [this](FileId stream) { return places_of(stream); };
-  streams_ = std::make_unique<StreamSet>(StreamSet::Parts{loop_, *store_, *memory_, clock_, registry_, sinks},
-                                         stream_sources(configuration_), names_of(configuration_.sinks));
+  auto input_ended = [this] {
+    if (configuration_.sources.size() == 1) stop(kForEver, Until::kSent);
+  };
+  streams_ =
+      std::make_unique<StreamSet>(StreamSet::Parts{loop_, *store_, *memory_, clock_, registry_, sinks, input_ended},
+                                  stream_sources(configuration_), names_of(configuration_.sinks));
 }
 
 void Agent::build_readers() {
@@ -166,13 +167,6 @@ void Agent::build_readers() {
     readers_.push_back(std::move(reader));
   }
   share_rebuilds();
-}
-
-void Agent::build_stdin(std::shared_ptr<const SourceOptions> source) {
-  stdin_source_ = source;
-  stdin_target_ = make_stdin_target(*source);
-  stdin_ = std::make_unique<StdinReader>(STDIN_FILENO, source, stdin_target_->labels, *memory_, clock_, registry_);
-  stdin_->set_ports(open_ports([this] { stdin_->wake(); }));
 }
 
 std::vector<std::unique_ptr<SinkPort>> Agent::open_ports(std::function<void()> on_room) {
@@ -197,12 +191,6 @@ void Agent::start(Ended ended) {
   sweep_.start_repeating(kSweepEvery);
   memory_watch_.start_repeating(kWatchMemoryEvery);
   if (discovery_) start_readers();
-  if (stdin_)
-    stdin_->start([this] {
-      loop_.post([this] {
-        if (!discovery_ && streams_->empty()) stop(kForEver, Until::kSent);
-      });
-    });
   started_ = true;
   for (const std::string& caution : cautions(configuration_)) log_warn("configuration", {{"caution", caution}});
   store_->forget_resume();
@@ -240,7 +228,6 @@ void Agent::stop(std::chrono::nanoseconds patience, Until until) {
   memory_watch_.stop();
   if (pods_) pods_->stop();
   if (discovery_) discovery_->stop();
-  if (stdin_) stdin_->stop();
   streams_->stop();
   for (auto& reader : readers_) reader->stop();
   sinks_running_ = retiring_.size();
@@ -297,7 +284,6 @@ std::string Agent::stage_metrics() const {
   };
   for (auto& source : files_)
     if (source) add(*source);
-  if (stdin_source_) add(*stdin_source_);
   streams_->append_stage_metrics(page);
   page.set_labels({});
   add_ledger_metrics(page);
@@ -306,7 +292,6 @@ std::string Agent::stage_metrics() const {
 
 std::vector<Target> Agent::targets() const {
   std::vector<Target> targets = discovery_ ? discovery_->targets() : std::vector<Target>();
-  if (stdin_target_) targets.push_back(*stdin_target_);
   for (Target& target : streams_->targets()) targets.push_back(std::move(target));
   return targets;
 }

@@ -1,7 +1,6 @@
 // Agent: the running program, and its map.
 //
 //   Discovery (loop) --offers files--> FileReader (a thread per worker) --SinkPort--> Sink (loop) --> far side
-//   StdinReader (a thread) -----------------------------------^                        |
 //   StreamSource (loop) --parcels--> StreamReader (a thread) --^  <----- settled ------+
 //                                        CheckpointStore (a thread) <--records, acks---+
 //
@@ -27,7 +26,6 @@
 #include "agent/sink/sink.h"
 #include "agent/source/file_reader.h"
 #include "agent/source/open_files.h"
-#include "agent/source/stdin_reader.h"
 #include "agent/source/store_ledger.h"
 #include "agent/stream_set.h"
 #include "pipeline/base/clock.h"
@@ -92,7 +90,6 @@ class Agent {
   void build_sources();
   void build_readers();
   void start_readers();
-  void build_stdin(std::shared_ptr<const SourceOptions> source);
   std::vector<std::unique_ptr<SinkPort>> open_ports(std::function<void()> on_room);
   void share_rebuilds();
 
@@ -100,7 +97,6 @@ class Agent {
   struct SinkPlan;
   pipeline::Result<SinkPlan> plan_sinks(const Configuration& next);
   void change_sources(const Configuration& next, const SinkPlan& plan);
-  void change_stdin(const Configuration& next, const SinkPlan& plan);
   pipeline::Result<void> prepare_streams(const Configuration& next, const SinkPlan& plan);
   void change_streams(const SinkPlan& plan);
   void retire(size_t slot);
@@ -139,9 +135,6 @@ class Agent {
   std::vector<std::unique_ptr<FileReader>> readers_;
   std::unique_ptr<PodWatches> pods_;  // outlives discovery
   std::unique_ptr<Discovery> discovery_;
-  std::unique_ptr<StdinReader> stdin_;
-  std::shared_ptr<const SourceOptions> stdin_source_;
-  std::optional<Target> stdin_target_;
   std::unique_ptr<StreamSet> streams_;
   pipeline::Timer sweep_;
   pipeline::Timer memory_watch_;

@@ -38,7 +38,6 @@ Result<void> Agent::change(Configuration next, const std::string& name) {
   tell_ledger();
   const bool had_readers = discovery_ != nullptr;
   if (had_readers) change_sources(next, plan);
-  change_stdin(next, plan);
   change_streams(plan);
   for (size_t slot : plan.removed) retire(slot);
   tell_ledger();
@@ -128,18 +127,6 @@ void Agent::change_sources(const Configuration& next, const SinkPlan& plan) {
   });
   for (auto& reader : readers_) reader->release();
   pods_->keep(files_);
-}
-
-void Agent::change_stdin(const Configuration& next, const SinkPlan& plan) {
-  if (!stdin_) return;
-  for (auto& source : next.sources) {
-    if (source->type != SourceType::kStdin) continue;
-    SourceChange change = plan_sources({stdin_source_}, {source}, plan.slots);
-    stdin_source_ = change.sources[0];
-    stdin_target_ = make_stdin_target(*stdin_source_);
-    stdin_->change(stdin_source_, stdin_target_->labels,
-                   change_ports(sinks_, plan.new_ports, plan.removed, [this] { stdin_->wake(); }));
-  }
 }
 
 Result<void> Agent::prepare_streams(const Configuration& next, const SinkPlan& plan) {

@@ -98,7 +98,7 @@ int list_targets(const CommonFlags& flags, bool json) {
   std::vector<std::shared_ptr<const SourceOptions>> files;
   std::vector<Target> targets;
   for (auto& source : configuration->sources) {
-    if (source->type == SourceType::kStdin)
+    if (source->stream_type == "stdin")
       targets.push_back(make_stdin_target(*source));
     else if (source->type == SourceType::kStream)
       targets.push_back({.source = source->name, .path = source->stream->place(), .state = "active"});

@@ -132,7 +132,7 @@ void read_sources(const std::vector<ConfigTable>& roots, Needs needs, Configurat
   for (const ConfigTable& table : tables) {
     sources.push_back(read_source(table, sink_names, fields));
     names.push_back(sources.back().name);
-    if (sources.back().type == SourceType::kStdin && ++stdins == 2)
+    if (sources.back().stream_type == "stdin" && ++stdins == 2)
       table.error_at("type", "two sources read standard input", "keep one of them");
   }
   tell_pipelines(sources);

@@ -20,7 +20,6 @@ std::string_view type_name(const SourceOptions& source) {
   switch (source.type) {
     case SourceType::kKubernetes: return "kubernetes";
     case SourceType::kFile: return "file";
-    case SourceType::kStdin: return "stdin";
     case SourceType::kStream: return source.stream_type;
   }
   return "";
@@ -117,12 +116,12 @@ Result<void> check_change(const Configuration& now, const Configuration& next, c
   for (const Source& source : next.sources) {
     const SourceOptions* before = find(now.sources, source->name);
     if (before) retyped("source", source->name, type_name(*before), type_name(*source));
-    if (!before && source->type == SourceType::kStdin)
+    if (!before && source->stream_type == "stdin")
       refusals.add(concat("source \"", source->name, "\" reads standard input, which cannot be added"),
                    "restart the agent");
   }
   for (const Source& before : now.sources)
-    if (before->type == SourceType::kStdin && !find(next.sources, before->name))
+    if (before->stream_type == "stdin" && !find(next.sources, before->name))
       refusals.add(concat("source \"", before->name, "\" reads standard input, which cannot be removed"),
                    "restart the agent");
   return refusals.outcome();

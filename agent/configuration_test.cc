@@ -114,7 +114,7 @@ type = "stdout"
     CHECK(pods.stages->size() == 2);  // the runtime's format, and json
     CHECK(c->sources[1]->sinks == std::vector<size_t>{0, 1});
     CHECK(c->sources[1]->stages->empty());
-    CHECK(c->sources[2]->type == SourceType::kStdin);
+    CHECK(c->sources[2]->stream_type == "stdin");
     const SinkOptions& hub = c->sinks[0];
     CHECK(hub.tenant == "team-a");
     CHECK(hub.user_agent.starts_with("skidway-agent/"));

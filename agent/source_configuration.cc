@@ -38,8 +38,9 @@ std::string type_names() {
   std::vector<std::string_view> names{"kubernetes", "file"};
   for (std::string_view name : stream_type_names()) names.push_back(name);
   std::string out;
-  for (std::string_view name : names) out += concat(out.empty() ? "" : ", ", "\"", name, "\"");
-  return concat(out, " or \"stdin\"");
+  for (std::string_view name : names)
+    out += concat(out.empty() ? "" : name == names.back() ? " or " : ", ", "\"", name, "\"");
+  return out;
 }
 
 void read_stream(const ConfigTable& table, const StreamType& type, SourceOptions& source) {
@@ -60,8 +61,6 @@ bool read_type(const ConfigTable& table, SourceOptions& source) {
     source.type = SourceType::kKubernetes;
   } else if (type == "file") {
     source.type = SourceType::kFile;
-  } else if (type == "stdin") {
-    source.type = SourceType::kStdin;
   } else if (const StreamType* stream = find_stream_type(type)) {
     read_stream(table, *stream, source);
   } else if (table.has("type")) {

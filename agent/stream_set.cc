@@ -55,7 +55,7 @@ std::unique_ptr<StreamSource> StreamSet::make_source(const Stream& stream) const
   const std::vector<size_t>& sinks = stream.options->sinks;
   StreamCursors cursors(parts_.store, stream.options->name, sinks.empty() ? "" : sink_names_[sinks.front()]);
   return type->make({parts_.loop, stream.options, *stream.reader, std::move(cursors), parts_.memory, parts_.clock,
-                     parts_.registry, listeners_.get()});
+                     parts_.registry, listeners_.get(), parts_.input_ended});
 }
 
 Result<void> StreamSet::begin(Stream& stream) const {

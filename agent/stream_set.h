@@ -27,6 +27,7 @@ class StreamSet {
     const pipeline::Clock& clock;
     pipeline::Registry& registry;
     std::function<std::vector<StreamAccount::Sink>(FileId stream)> sinks;  // those there are, and how far they are
+    std::function<void()> input_ended;  // standard input has, and all of it is settled
   };
   using Options = std::vector<std::shared_ptr<const SourceOptions>>;
   using OpenPorts = std::function<std::vector<std::unique_ptr<SinkPort>>(std::function<void()> on_room)>;

@@ -8,6 +8,7 @@
 #include "agent/journal/journal_source.h"
 #include "agent/kubernetes_events/events_source.h"
 #include "agent/receiver/receiver_source.h"
+#include "agent/stdin/stdin_source.h"
 #include "agent/syslog/syslog_options.h"
 #include "agent/syslog/syslog_source.h"
 
@@ -22,6 +23,7 @@ constexpr StreamType kTypes[] = {
     {"syslog", read_syslog, make_syslog},
     {"push", read_push, make_push},
     {"otlp", read_otlp, make_otlp},
+    {"stdin", read_stdin, make_stdin},
 };
 std::span<const StreamType> all_types() { return kTypes; }
 }  // namespace

@@ -130,6 +130,7 @@ Target make_stdin_target(const SourceOptions& options) {
   Labels labels;
   labels["job"] = "stdin";
   if (host[0] != '\0') labels["hostname"] = host;
+  target.discovered = to_set(labels);
   complete(target, options, labels);
   return target;
 }

@@ -44,10 +44,6 @@ std::vector<Target> scan_targets(const std::vector<std::shared_ptr<const SourceO
                                  const FindPodMetadata& find_metadata) {
   std::vector<Target> targets;
   for (const auto& source : sources) {
-    if (source->type == SourceType::kStdin) {
-      targets.push_back(make_stdin_target(*source));
-      continue;
-    }
     auto rules = PathRules::compile(*source);
     if (!rules) continue;
     const PodMetadata* pods = find_metadata ? find_metadata(*source) : nullptr;

@@ -161,7 +161,7 @@ TEST_SUITE("agent/discovery") {
   TEST_CASE("discovery: standard input is a job of its own, as in Promtail") {
     SourceOptions options;
     options.name = "in";
-    options.type = SourceType::kStdin;
+    options.type = SourceType::kStream;
     CHECK(make_stdin_target(options).labels.get("job") == "stdin");
   }
 

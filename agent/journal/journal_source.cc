@@ -2,14 +2,11 @@
 
 #include <atomic>
 #include <mutex>
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <thread>
-#include <unistd.h>
 
 #include "agent/journal/journal_reader.h"
+#include "agent/stream/waker.h"
 #include "pipeline/base/concat.h"
-#include "pipeline/base/invariant.h"
 #include "pipeline/base/log.h"
 
 namespace agent {
@@ -21,30 +18,6 @@ using pipeline::LabelSet;
 namespace {
 constexpr size_t kParcelBytes = 256 << 10;
 constexpr std::chrono::nanoseconds kLongestWait = 30s;
-constexpr int kFullWait = 1000;  // milliseconds; room is told of, this is for what is not
-
-// An eventfd that whoever is told of room may write to as long as it likes.
-class Waker {
- public:
-  Waker() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) { INVARIANT(fd_ >= 0); }
-  ~Waker() { ::close(fd_); }
-  Waker(const Waker&) = delete;
-  Waker& operator=(const Waker&) = delete;
-  void wake() const {
-    uint64_t one = 1;
-    [[maybe_unused]] ssize_t written = ::write(fd_, &one, sizeof(one));
-  }
-  void wait_for_room() const {
-    pollfd fd{fd_, POLLIN, 0};
-    if (::poll(&fd, 1, kFullWait) <= 0) return;
-    uint64_t count;
-    [[maybe_unused]] ssize_t size = ::read(fd_, &count, sizeof(count));
-  }
-  int fd() const { return fd_; }
-
- private:
-  const int fd_;
-};
 
 class JournalSource final : public StreamSource {
  public:
@@ -92,7 +65,7 @@ class JournalSource final : public StreamSource {
     open(reader);
     while (!stopping_) {
       if (parts_.reader.full())
-        waker_->wait_for_room();
+        waker_->wait();
       else if (!read_some(reader))
         reader.wait(waker_->fd(), kLongestWait);
       tell(reader);
@@ -123,7 +96,7 @@ class JournalSource final : public StreamSource {
         pipeline::log_warn("journal is opened again",
                            {{"source", parts_.options->name}, {"error", read.error()}, {"held_back", *held}});
       open(reader);
-      waker_->wait_for_room();  // a moment: what it was is perhaps still going on
+      waker_->wait();  // a moment: what it was is perhaps still going on
       return true;
     }
     auto marks = reader.moved();

@@ -105,11 +105,14 @@ SinkStanding at_sink(const LedgerView& view, const std::string& name, const File
 void conclude(FileStanding& standing) {
   auto open = std::find_if(standing.sinks.begin(), standing.sinks.end(),
                            [](const SinkStanding& sink) { return sink.step != "done"; });
-  if (open == standing.sinks.end() && !standing.sinks.empty()) open = standing.sinks.begin();
+  if (open == standing.sinks.end())  // all are done; of one perhaps not all that its spool had
+    open = std::find_if(standing.sinks.begin(), standing.sinks.end(),
+                        [](const SinkStanding& sink) { return !sink.spool.dropped.empty(); });
+  const bool is_all_done = open == standing.sinks.end();
+  if (is_all_done) open = standing.sinks.begin();
   if (open == standing.sinks.end()) return;
   standing.step = open->step;
-  standing.reason =
-      standing.sinks.size() > 1 && open->step != "done" ? concat(open->sink, ": ", open->reason) : open->reason;
+  standing.reason = standing.sinks.size() > 1 && !is_all_done ? concat(open->sink, ": ", open->reason) : open->reason;
 }
 
 const SourceOptions* source_called(const LedgerView& view, std::string_view name) {

@@ -132,6 +132,11 @@ TEST_CASE("standing: what waits in the sink's spool, and what was dropped there,
   hub.spool = {0, {}, {{"spool:spool_max_age", {7, 70}, ""}}};
   CHECK(f.step("app.log").starts_with("done: everything is acknowledged or was in the sink's spool"));
   CHECK(f.step("app.log").ends_with("7 entries (spool:spool_max_age)"));
+  f.source->sinks = {0, 1};  // beside one whose spool dropped nothing: whose it was is said
+  f.view.sink_names = {"first", "hub"};
+  f.view.sinks["first"] = hub;
+  f.view.sinks["first"].spool = {};
+  CHECK(f.step("app.log").starts_with("done: hub: everything is acknowledged or was in the sink's spool"));
 }
 
 TEST_CASE("standing: an earlier file of the same name, and one that was renamed, are told apart") {

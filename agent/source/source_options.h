@@ -18,7 +18,7 @@ namespace agent {
 
 struct KubernetesOptions;  // agent/kubernetes/kubernetes_options.h
 
-enum class SourceType { kKubernetes, kFile, kStdin, kStream };
+enum class SourceType { kKubernetes, kFile, kStream };
 enum class StartAt { kBeginning, kEnd };
 
 // Loki's own default limit for a line; longer lines would be refused there.
@@ -55,7 +55,7 @@ struct SourceOptions {
   std::string relabel_text, stages_text;                     // as configured; equal texts do the same
   std::vector<size_t> sinks;                                 // indices into the program's list of sinks
   // kStream
-  std::string stream_type;                      // "journal", "syslog", ...: agent/stream_types.h
+  std::string stream_type;                      // "journal", "stdin", ...: agent/stream_types.h
   std::shared_ptr<const StreamOptions> stream;  // null where the configuration has errors
   std::string stream_text;                      // as configured; equal texts do the same
   // What was read stays where it was, and each sink is given it by a reader of its own (stream_shares.h).

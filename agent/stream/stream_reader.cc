@@ -5,15 +5,15 @@
 #include <condition_variable>
 #include <deque>
 #include <future>
+#include <limits>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <thread>
-#include <unordered_map>
 
 #include "agent/source/source_metrics.h"
 #include "agent/stream/entry_drops.h"
 #include "agent/stream/stream_labels.h"
+#include "agent/stream/stream_lanes.h"
 #include "pipeline/base/invariant.h"
 #include "pipeline/stage/stage_list.h"
 
@@ -55,6 +55,7 @@ class StreamReader::Impl {
         labels_(source_),
         batch_(labels_.table()),
         drops_(account_, metrics_),
+        lanes_(memory, metrics_),
         self_(std::make_shared<Impl*>(this)) {}
 
   ~Impl() {
@@ -166,10 +167,6 @@ class StreamReader::Impl {
     uint64_t end = 0;  // of its entries in the stream
     Settled settled;
   };
-  struct Lane {
-    std::unique_ptr<pipeline::StageState> state;
-    std::string origin;
-  };
 
   bool is_full() const { return queued_bytes_ >= kQueueBytes || memory_.exceeded(); }
 
@@ -180,6 +177,7 @@ class StreamReader::Impl {
       take_change();
       close_due();
       expire_held();
+      hand_on_early();
       {
         std::lock_guard lock(mutex_);
         note_settled();
@@ -189,8 +187,7 @@ class StreamReader::Impl {
       wait();
     }
     while (process_some()) {}
-    for (auto& [number, lane] : lanes_) flush(lane);
-    lanes_.clear(), holding_.clear();
+    flush_lanes();
     batch_.clear();
     hand_on();  // nothing is held back any more
     for_ports([](SinkPort& port) { port.close_all(); });
@@ -212,10 +209,10 @@ class StreamReader::Impl {
   }
 
   bool must_wait() {
-    bool full = false, limited = false;
+    bool full = false;
     for_ports([&](SinkPort& port) { full = full || port.full(); });
-    for (uint64_t lane : holding_) limited = limited || lanes_.at(lane).state->resume_at() > clock_.wall();
-    hold_ = limited ? Hold::kRate : holding_.empty() ? Hold::kNone : Hold::kStage;
+    const bool limited = lanes_.is_slowed(clock_.wall());
+    hold_ = limited ? Hold::kRate : lanes_.holds_back() ? Hold::kStage : Hold::kNone;
     return full || limited;
   }
 
@@ -232,21 +229,31 @@ class StreamReader::Impl {
   }
 
   void expire_held() {
-    UnixNanos now = clock_.wall();
-    for (auto at = holding_.begin(); at != holding_.end();) {
-      uint64_t number = *at++;
-      Lane& lane = lanes_.at(number);
-      pipeline::StageState& state = *lane.state;
-      auto due = state.due();
-      if (!due || *due > now) continue;
+    const UnixNanos now = clock_.wall();
+    for (uint64_t number : lanes_.due(now)) {
       last_read_time_ = std::max(last_read_time_, now);
-      batch_.clear();
-      source_->stages->expire(batch_, state, now, drops_.counts);
-      drops_.tell(lane.origin);
-      note_holding(number, state);
-      hand_on();
-      if (clients_wait_ && !flush_at_) flush_at_ = clock_.monotonic() + kLinger;
+      expire(number, now);
     }
+  }
+
+  // No entry is lost by that; a block of lines may come in two parts.
+  void hand_on_early() {
+    while (auto number = lanes_.too_large()) {
+      const uint64_t before = lanes_.at(*number).held_bytes;
+      expire(*number, std::numeric_limits<UnixNanos>::max());
+      metrics_.handed_on_early.add();
+      if (lanes_.at(*number).held_bytes >= before) return;
+    }
+  }
+
+  void expire(uint64_t number, UnixNanos until) {
+    StreamLanes::Lane& lane = lanes_.at(number);
+    batch_.clear();
+    source_->stages->expire(batch_, *lane.state, until, drops_.counts);
+    drops_.tell(lane.origin);
+    lanes_.note(number);
+    hand_on();
+    if (clients_wait_ && !flush_at_) flush_at_ = clock_.monotonic() + kLinger;
   }
 
   void wait() {
@@ -255,12 +262,7 @@ class StreamReader::Impl {
     for_ports([&](SinkPort& port) {
       if (auto deadline = port.deadline()) timeout = std::min(timeout, *deadline - now);
     });
-    for (uint64_t lane : holding_) {
-      const pipeline::StageState& state = *lanes_.at(lane).state;
-      if (auto due = state.due()) timeout = std::min(timeout, nanoseconds(*due - clock_.wall()));
-      if (auto resume = state.resume_at(); resume && *resume > clock_.wall())
-        timeout = std::min(timeout, nanoseconds(*resume - clock_.wall()));
-    }
+    timeout = lanes_.wait_time(clock_.wall(), timeout);
     if (told_full_ || memory_.exceeded()) timeout = std::min(timeout, kLookAgain);
     std::unique_lock lock(mutex_);
     if (timeout > 0ns) wake_.wait_for(lock, timeout, [&] { return woken_; });
@@ -286,7 +288,8 @@ class StreamReader::Impl {
       current_labels_.clear();
     }
     const Parcel& parcel = current_->parcel;
-    pipeline::StageState* state = lane_of(parcel);
+    pipeline::StageState* state =
+        source_->stages ? lanes_.make(parcel.lane, *source_->stages, parcel.origin).state.get() : nullptr;
     fill(parcel);
     drops_.tell(parcel.origin);  // by the relabel rules
     if (state && !batch_.empty()) {
@@ -298,24 +301,10 @@ class StreamReader::Impl {
       else
         drops_.tell(parcel.origin, before, batch_);
     }
-    if (state) note_holding(parcel.lane, *state);
+    if (state) lanes_.note(parcel.lane);
     hand_on();
     if (next_entry_ == parcel.entries().size()) finish_parcel();
     return true;
-  }
-
-  pipeline::StageState* lane_of(const Parcel& parcel) {
-    if (!source_->stages) return nullptr;
-    Lane& lane = lanes_[parcel.lane];
-    if (!lane.state) lane = {source_->stages->make_state(), parcel.origin};
-    return lane.state.get();
-  }
-
-  void note_holding(uint64_t lane, const pipeline::StageState& state) {
-    if (state.open_from() || state.due() || state.resume_at())
-      holding_.insert(lane);
-    else
-      holding_.erase(lane);
   }
 
   // The next entries of the parcel, as a batch.
@@ -373,17 +362,20 @@ class StreamReader::Impl {
     current_.reset();
   }
 
-  void end_lane(uint64_t lane) {
-    auto at = lanes_.find(lane);
-    if (at == lanes_.end()) return;
-    flush(at->second);
-    holding_.erase(lane);
-    lanes_.erase(at);
-    batch_.clear();
+  void end_lane(uint64_t number) {
+    if (!lanes_.contains(number)) return;
+    flush(number);
+    lanes_.remove(number);
     hand_on();
   }
 
-  void flush(Lane& lane) {
+  void flush_lanes() {
+    for (uint64_t number : lanes_.numbers()) flush(number);
+    lanes_.clear();
+  }
+
+  void flush(uint64_t number) {
+    StreamLanes::Lane& lane = lanes_.at(number);
     batch_.clear();
     source_->stages->flush(batch_, *lane.state, drops_.counts);
     drops_.tell(lane.origin);
@@ -393,16 +385,12 @@ class StreamReader::Impl {
 
   void hand_on() {
     FilePosition passed{stream_, next_number_, last_read_time_};
-    for (uint64_t lane : holding_)
-      passed.position = std::min(passed.position, lanes_.at(lane).state->open_from().value_or(next_number_));
+    passed.position = std::min(passed.position, lanes_.open_from().value_or(next_number_));
     for_ports([&](SinkPort& port) { port.append(batch_, passed); });
   }
 
   void apply(std::shared_ptr<const SourceOptions> source, std::vector<ReaderChange::Port> changed) {
-    if (source->stages != source_->stages) {
-      for (auto& [number, lane] : lanes_) flush(lane);
-      lanes_.clear(), holding_.clear();
-    }
+    if (source->stages != source_->stages) flush_lanes();
     for_ports([](SinkPort& port) { port.close_all(); });
     for (ReaderChange::Port& port : changed) {
       if (port.index >= ports.size()) ports.resize(port.index + 1);
@@ -462,8 +450,7 @@ class StreamReader::Impl {
   StreamLabels labels_;
   pipeline::Batch batch_;
   EntryDrops drops_;
-  std::unordered_map<uint64_t, Lane> lanes_;
-  std::set<uint64_t> holding_;  // lanes whose stages hold entries, or want to slow it down
+  StreamLanes lanes_;
   std::optional<Queued> current_;
   size_t next_entry_ = 0;
   std::vector<std::optional<LabelTable::Id>> current_labels_;

@@ -58,7 +58,7 @@ class StreamReader {
   Hold holding() const;
   void wake();  // a port has room again, or a position has moved
 
-  // As StdinReader::change(): what old stages hold is handed on. Returns when it is done.
+  // As FileReader::change(), for its one source: what old stages hold is handed on. Returns when it is done.
   void change(std::shared_ptr<const SourceOptions> source, std::vector<ReaderChange::Port> ports);
 
  private:

@@ -101,7 +101,7 @@ struct Fixture {
   std::shared_ptr<SourceOptions> options(std::string_view text) {
     auto source = std::make_shared<SourceOptions>();
     source->name = "net";
-    source->type = SourceType::kStdin;
+    source->type = SourceType::kStream;
     source->labels = {{"site", "a"}};
     auto document = pipeline::ConfigDocument::parse(text, "test.toml", {});
     REQUIRE(document);
@@ -139,6 +139,30 @@ TEST_SUITE("agent/stream") {
     f.sinks[0]->ack();
     f.reader->wake();
     CHECK(f.until([&] { return f.told == std::vector<bool>{true}; }));
+  }
+
+  TEST_CASE("stream: what stages hold counts in the memory, and is handed on early when all of that is used") {
+    Fixture f(R"(
+[[stage]]
+type = "multiline"
+firstline = "^first"
+max_lines = 10000
+max_wait_time = "1h"
+)");
+    f.memory.set_limit(100'000);
+    f.reader->start();
+    std::vector<std::string> lines(400, std::string(100, 'x'));
+    lines[0] = "first";
+    f.take(lines);
+    REQUIRE(f.until([&] { return f.memory.used_bytes() > 30'000 && f.memory.used_bytes() < 90'000; }));
+    CHECK(f.sinks[0]->count() == 0);
+    CHECK(f.metrics.render().find("skidway_agent_source_held_bytes{source=\"net\"} 0\n") == std::string::npos);
+    f.memory.add(100'000);  // somebody else needs all of it
+    f.reader->wake();
+    CHECK(f.until([&] { return f.sinks[0]->count() == 1; }));
+    CHECK(f.until([&] { return f.memory.used_bytes() == 100'000; }));
+    CHECK(f.metrics.render().find("skidway_agent_source_held_entries_early_total{source=\"net\"} 1\n") !=
+          std::string::npos);
   }
 
   TEST_CASE("stream: the account says what was received, acked, waits, and was dropped by what") {

@@ -8,6 +8,7 @@
 // Thread:  loop.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,6 +37,7 @@ struct StreamParts {
   const pipeline::Clock& clock;
   pipeline::Registry& registry;
   HttpListeners* listeners = nullptr;  // null in tests of sources that do not listen for HTTP
+  std::function<void()> at_end = {};   // of an input that has one: everything of it is settled. Called on the loop
 };
 
 class StreamSource {

@@ -78,6 +78,7 @@ compression = "gzip"
         self.agent.start(ready=self.rng.random() < 0.5)
 
     def restart_agent(self):
+        self.agent.wait_ready()  # a program that has only begun to start may still end by TERM itself
         # The deadline of a stop is 10 s; with a proxy that hangs it is needed.
         status = self.agent.stop(30)
         assert status == 0, f"the agent ended with {status} after TERM:\n{self.agent.log_tail()}"
@@ -155,13 +156,21 @@ compression = "gzip"
         subprocess.run(["umount", "-l", self.disk], check=False)
 
 
+def wait_for_foreign(foreign, expected, seconds):
+    """What it has not got once it has everything, or nothing has come for `seconds`."""
+    missing, moved = foreign.missing(expected), time.monotonic()
+    while missing and time.monotonic() - moved < seconds:
+        time.sleep(0.5)
+        last, missing = missing, foreign.missing(expected)
+        if len(missing) < len(last):
+            moved = time.monotonic()
+    return missing
+
+
 def verify_all(torture, since):
     expected = [line for _, file in torture.files for line in file.expected]
     got, wanted = wait_for(torture.server, torture.files, 45)
-    until = time.monotonic() + 45
-    while torture.foreign.missing(expected) and time.monotonic() < until:
-        time.sleep(0.5)
-    missing = torture.foreign.missing(expected)
+    missing = wait_for_foreign(torture.foreign, expected, 45)
     print(f"{wanted} lines written, {got} found by counting, {sum(f.rotations for _, f in torture.files)} rotations; "
           f"the foreign sink got {sum(torture.foreign.lines.values())}", flush=True)
     faults = [] if got == wanted else [f"count: {got} instead of {wanted}"]

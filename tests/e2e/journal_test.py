@@ -295,8 +295,10 @@ def dead_sink_case():
     with Run('path = "{folder}/remote"\nmax_age = "0s"', sink=second_sink(port)) as run:
         os.makedirs(f"{run.folder}/remote")
 
-        def write(numbers):
-            remote(f"{run.folder}/remote/remote-a.journal", entries("a", numbers).replace(b"MESSAGE=m-", padding.encode()))
+        def write(numbers):  # a whole file at once: this is not about reading what is just being written
+            new = f"{run.folder}/new.journal"
+            remote(new, entries("a", numbers).replace(b"MESSAGE=m-", padding.encode()))
+            os.rename(new, f"{run.folder}/remote/remote-{numbers[0]}.journal")
 
         def sinks():
             told = json.loads(subprocess.run([programs.AGENT, "whereis", "--config", run.agent.config, "--json", "host"], capture_output=True, text=True, check=True).stdout)[0]

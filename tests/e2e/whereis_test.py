@@ -497,6 +497,43 @@ def streams_wait_case():
     far.close()
 
 
+def stdin_case():
+    """standard input: what waits for a dead sink, and why; when that is there everything is told to be acknowledged, and the end of the input ends the agent"""
+    port = programs.free_port()
+    with programs.folder() as folder:
+        agent = programs.agent(folder, '[[source]]\nname = "in"\ntype = "stdin"\n\n[[source.stage]]\ntype = "drop"\nexpression = "probe"\ndrop_counter_reason = "probe"\n', port,
+                               sink='batch_wait = "100ms"\nspool = { mode = "off" }\nretry = { min = "100ms", max = "500ms" }')
+
+        def of(what="in"):
+            told = subprocess.run([programs.AGENT, "whereis", "--config", agent.config, "--json", what], capture_output=True, text=True)
+            return json.loads(told.stdout)[0] if told.returncode == 0 else None
+        with open(agent.log, "ab") as log:
+            agent.process = subprocess.Popen([programs.AGENT, "--config", agent.config], stdin=subprocess.PIPE, stdout=log, stderr=log)
+        try:
+            agent.wait_ready()
+            agent.process.stdin.write(b"line\n" * 90 + b"probe\n" * 10)
+            agent.process.stdin.flush()
+            told = wait(lambda: (t := of())["step"] == "sink" and t["sinks"][0]["waiting"]["entries"] == 90 and t, told=of)
+            assert "refused" in told["reason"] and told["received"]["entries"] == 100 and told["sinks"][0]["dropped"] == {"stages:probe": {"entries": 10, "bytes": 50}}, told
+            assert of("stdin") == told
+            server = programs.server(folder, port=port).start()
+            try:
+                told = wait(lambda: (t := of())["sinks"][0]["acked"]["entries"] == 90 and t, told=of)
+                assert told["sinks"][0]["acked"]["bytes"] == 360 and told["sinks"][0]["waiting"]["entries"] == 0 and told["step"] == "stages", told
+                metrics = programs.http(agent.url("/metrics"))[1].decode()
+                assert 'skidway_agent_ledger_entries{sink="hub",source="in",state="acked"} 90' in metrics, metrics
+                agent.process.stdin.write(b"last")
+                agent.process.stdin.close()
+                assert agent.process.wait(30) == 0, agent.log_tail()
+                assert server.count('{job="stdin"}') == 91
+                assert of()["sinks"][0]["acked"]["entries"] == 91
+            finally:
+                server.kill()
+        finally:
+            if agent.process.poll() is None:
+                agent.kill()
+
+
 def spool_drops_case():
     """what a spool held and had to drop, or was refused when it was sent, is told with its reason, also by a later run"""
     port = programs.free_port()
@@ -526,4 +563,4 @@ def spool_drops_case():
 
 if __name__ == "__main__":
     sys.exit(programs.run_cases([asked_at_the_start_case, permission_case, filter_case, rate_limit_case, clock_case, parse_case, disk_case, tls_case, dns_case, answers_case, too_large_case,
-                                 label_limit_case, refused_case, sums_case, streams_case, streams_wait_case, spool_drops_case]))
+                                 label_limit_case, refused_case, sums_case, streams_case, streams_wait_case, stdin_case, spool_drops_case]))

@@ -26,10 +26,11 @@ class CollectingReader {
   };
 
   // `relabel`: [[relabel]] tables.
-  CollectingReader(std::shared_ptr<const StreamOptions> stream, std::string type, std::string_view relabel = "")
+  CollectingReader(std::shared_ptr<const StreamOptions> stream, std::string type, std::string_view relabel = "",
+                   size_t max_line_bytes = kDefaultMaxLineBytes)
       : loop_(*pipeline::Loop::create()),
         store_(*CheckpointStore::open({":memory:", {"sink"}, std::chrono::milliseconds(1)}, registry_)),
-        source_(options(std::move(stream), std::move(type), relabel)),
+        source_(options(std::move(stream), std::move(type), relabel, max_line_bytes)),
         reader_(std::make_unique<StreamReader>(*loop_, source_, memory_, clock_, registry_)) {
     std::vector<std::unique_ptr<SinkPort>> ports;
     ports.push_back(std::make_unique<Port>(*this));
@@ -59,6 +60,15 @@ class CollectingReader {
     for (const Got& one : got()) out.push_back(one.line);
     return out;
   }
+  // All that was taken, and from now on.
+  void acknowledge() {
+    {
+      std::lock_guard lock(mutex_);
+      acks = true;
+      passed_ = taken_;
+    }
+    reader_->wake();
+  }
   // Turns the loop until `condition` holds; false after some ten seconds.
   template <class Condition>
   bool until(Condition condition) {
@@ -78,6 +88,7 @@ class CollectingReader {
       std::lock_guard lock(home_.mutex_);
       for (size_t i = 0; i < batch.size(); i++)
         home_.got_.push_back({batch.label_sets->text(batch.labels[i]), std::string(batch.lines[i]), batch.times[i]});
+      home_.taken_ = passed;
       if (home_.acks) home_.passed_ = passed;
     }
     const KeptRanges::OfFile* kept(FileId) const override { return nullptr; }
@@ -97,13 +108,14 @@ class CollectingReader {
   };
 
   static std::shared_ptr<const SourceOptions> options(std::shared_ptr<const StreamOptions> stream, std::string type,
-                                                      std::string_view relabel) {
+                                                      std::string_view relabel, size_t max_line_bytes) {
     auto source = std::make_shared<SourceOptions>();
     source->name = "net";
     source->type = SourceType::kStream;
     source->stream_type = std::move(type);
     source->stream = std::move(stream);
     source->sinks = {0};
+    source->max_line_bytes = max_line_bytes;
     auto document = pipeline::ConfigDocument::parse(relabel, "test.toml", {});
     INVARIANT(document.has_value());
     source->relabel =
@@ -119,8 +131,8 @@ class CollectingReader {
   std::unique_ptr<CheckpointStore> store_;
   std::shared_ptr<const SourceOptions> source_;
   std::mutex mutex_;
-  std::vector<Got> got_;  // under mutex_
-  FilePosition passed_;   // under mutex_
+  std::vector<Got> got_;         // under mutex_
+  FilePosition taken_, passed_;  // under mutex_
   std::unique_ptr<StreamReader> reader_;
 };
 
