@@ -56,6 +56,18 @@ void* QueryLine::next_beginner() const {
   return waiter != nullptr && is_beginner(*waiter->query) ? waiter->who : nullptr;
 }
 
+bool QueryLine::has_fresh() const {
+  const Waiter* waiter = best();  // who is fresh goes before whoever is not
+  return waiter != nullptr && fresh(*waiter->query);
+}
+
+bool QueryLine::stays_beginner(const QueryShare& running) const {
+  if (!is_beginner(running)) return false;
+  const Waiter* waiter = best();
+  if (waiter == nullptr || !is_beginner(*waiter->query)) return true;
+  return running.used_ns <= waiter->query->used_ns + kFreshQuantumNs;
+}
+
 bool QueryLine::should_yield(const QueryShare& running) const {
   const Waiter* waiter = best();
   if (waiter == nullptr) return false;

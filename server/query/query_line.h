@@ -23,12 +23,12 @@ struct QueryShare {
 
 class QueryLine {
  public:
-  static constexpr int64_t kFreshNs = 50'000'000;        // so much a query gets before others
-  static constexpr int64_t kFreshAheadNs = 200'000'000;  // unless its tenant has had that much more than another
-  static constexpr int64_t kQuantumNs = 4'000'000;       // so much more before a slot is handed on
+  static constexpr int64_t kFreshNs = 50'000'000;       // so much a query gets before others
+  static constexpr int64_t kFreshAheadNs = 20'000'000;  // unless its tenant has had that much more than another
+  static constexpr int64_t kQuantumNs = 4'000'000;      // so much more before a slot is handed on
   static constexpr int64_t kFreshQuantumNs = 1'000'000;
-  static constexpr uint64_t kLongestEvery = 16;       // grants
-  static constexpr int64_t kBeginnerNs = 10'000'000;  // a query that has had less is a beginner
+  static constexpr uint64_t kLongestEvery = 16;      // grants
+  static constexpr int64_t kBeginnerNs = 3'000'000;  // a query that has had less is a beginner
 
   // --- tenants and queries
   TenantShare& tenant(const std::string& name);  // stays while it has queries
@@ -52,6 +52,9 @@ class QueryLine {
   // The beginner that goes next; nullptr: none waits.
   void* next_beginner() const;
   bool is_beginner(const QueryShare& query) const { return query.used_ns < kBeginnerNs && fresh(query); }
+  bool has_fresh() const;  // among those who wait
+  // May a beginner keep its slot of those for beginners?
+  bool stays_beginner(const QueryShare& running) const;
   // Should `running` hand its slot to who is next?
   bool should_yield(const QueryShare& running) const;
 

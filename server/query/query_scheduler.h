@@ -7,14 +7,17 @@
 // Who goes first: queries that have had less than 50 ms so far, the one with the least before the others; then the
 // tenant whose queries have had the least; of one tenant the query that has had the least. So a cheap query waits for a
 // page or two of the heavy ones, however many these are, and a tenant gets its share however many queries others send.
-// In its first 10 ms a query does not even wait for a page to end: there are as many slots again for such beginners,
-// and the threads of queries that have had 50 ms run in the background (background_thread.h). Every sixteenth slot goes
-// to who waits longest, so that many cheap queries do not stop a heavy one for ever.
+// In its first 3 ms a query does not even wait for a page to end: there are twice as many slots again for such
+// beginners, and threads of queries that have had 3 ms run in the background (background_thread.h). What a query has
+// had is work (work_clock.h), not time that went by. Every sixteenth slot goes to who waits longest, so that many cheap
+// queries do not stop a heavy one for ever.
 //
 // Life:    stop() (or the destructor) ends running queries with kCancelled, calls those that wait with a turn that says
 //          so, and joins the threads.
 // Thread:  any; stop(), destruction: not one of its own threads.
-// Limits:  Options. Threads are made when they are needed and end when idle for ten seconds.
+// Limits:  Options. Threads are made by one of their own, the steward, which has the priority of the thread that made
+//          the scheduler; two more than are needed while there are queries. They end when idle for ten seconds, and
+//          with their query when in the background.
 #pragma once
 
 #include <atomic>

@@ -59,7 +59,7 @@ QueryScheduler::Work endless(Ended& ended, Errc* outcome = nullptr) {
 
 TEST_SUITE("query") {
   TEST_CASE(
-      "scheduler: no more threads compute at once than slots, twice as many for beginners; each query runs once") {
+      "scheduler: no more threads compute at once than slots, thrice as many for beginners; each query runs once") {
     QueryScheduler scheduler({.slots = 2, .max_running = 8});
     Ended ended;
     std::atomic<int> computing{0}, most{0}, calls{0};
@@ -78,7 +78,7 @@ TEST_SUITE("query") {
     }
     CHECK(ended.wait_for(30));
     CHECK(calls == 30);
-    CHECK(most <= 4);
+    CHECK(most <= 6);
     CHECK(most >= 1);
   }
 

@@ -5,7 +5,7 @@
 
 Starts a server of its own on the first CPUs, asks from the others, on connections that are kept. Prints the median and the 95th percentile in milliseconds of
 each cheap query, alone and beside, and what two tenants get of the server when one sends all the heavy queries and the other a single one. Goal: p95 beside below
-twice p95 alone. SKIDWAY_BUILD names the build; use an optimised one.
+twice p95 alone. SKIDWAY_BUILD names the build; use an optimised one, and a quiet machine: of a busy one others take most, and give it back a tick (4 ms) later.
 """
 import argparse
 import http.client
