@@ -6,6 +6,7 @@ usage: s3_test.py swift|radosgw
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -182,6 +183,40 @@ def faults(store, modes):
         proxy.close()
 
 
+def older_catalogue(store):
+    """a catalogue that is put back from a copy is refused beside the bucket, and made anew from it; while the bucket is away it writes nothing there"""
+    proxy = fault_proxy.FaultProxy(store.port)
+    try:
+        with Case(store, "older", keys=IMPATIENT, port=proxy.port) as case:
+            case.push(100)
+            case.flush()
+            case.server.stop()
+            catalog, copy = case.scratch.name + "/server/catalog.db", case.scratch.name + "/copy.db"
+            shutil.copy(catalog, copy)
+            case.server.start()
+            case.push(100)
+            case.flush()
+            case.server.stop()
+            shutil.copy(copy, catalog)
+            before = case.keys()
+            case.server.start(ready=False)
+            assert case.server.process.wait(30) == 1
+            assert "was put back from an older copy; `skidway-server catalog rebuild" in case.server.log_tail(), case.server.log_tail()
+            proxy.mode = "refuse"
+            case.server.start()  # which catalogue is the latest cannot be told now
+            proxy.mode = "pass"
+            programs.wait(lambda: b"was put back from an older copy" in programs.http(case.server.url("/ready?verbose"))[1], why="an older catalogue is not found out")
+            case.server.kill()
+            assert case.keys() == before
+            done = subprocess.run([programs.SERVER, "catalog", "rebuild", "--config", case.server.config], capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, done.stdout + done.stderr
+            case.server.start()
+            case.check()
+            assert len([key for key in case.keys() if "/generations/" in key]) <= 2, case.keys()
+    finally:
+        proxy.close()
+
+
 def stop_in_outage(store):
     """a server told to stop while the store is silent stops in time, and loses nothing"""
     proxy = fault_proxy.FaultProxy(store.port)
@@ -289,7 +324,7 @@ def main():
     kind = {"swift": object_stores.Swift, "radosgw": object_stores.Radosgw}[sys.argv[1]]
     with programs.folder() as folder, kind(folder + "/service") as store:
         store.make_bucket(BUCKET)
-        cases = [door, restart, foreign, lambda s: faults(s, MODES[sys.argv[1]])]
+        cases = [door, restart, foreign, older_catalogue, lambda s: faults(s, MODES[sys.argv[1]])]
         cases += [tls, stop_in_outage, damaged, away_at_start] if kind is object_stores.Radosgw else [metrics, refusals, bucket_gone]
         named = []
         for case in cases:
