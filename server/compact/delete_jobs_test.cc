@@ -105,7 +105,9 @@ TEST_SUITE("server/compact") {
     share.begin();
     const std::atomic<bool> cancelled{false};
     int found = 0, nothing = 0;
-    for (int round = 0; round < 3000; ++round) {
+    // Until both have come often, however the objects of this seed lie.
+    for (int round = 0; round < 3000 || found <= 100 || nothing <= 100; ++round) {
+      REQUIRE(round < 100'000);
       DeleteRequest request{.number = 1, .tenant = random() % 9 == 0 ? "other" : "t"};
       request.begin = 1'700'000'000'000'000'000 + static_cast<int64_t>(random() % 90) * kStep + (random() % 2 ? 1 : 0);
       request.end = request.begin + static_cast<int64_t>(random() % 20) * kStep + 1;
@@ -136,8 +138,6 @@ TEST_SUITE("server/compact") {
       CHECK((*outcome == DeleteScan::Found::kSomething) == any);
       (any ? found : nothing)++;
     }
-    CHECK(found > 100);
-    CHECK(nothing > 100);
   }
 
   TEST_CASE("deletes: a damaged object does not hold up a request: it goes to the quarantine, the receipt names it") {
