@@ -12,6 +12,7 @@ using pipeline::concat;
 namespace {
 constexpr uint64_t kLineSearchBytes = 1024 * 1024;  // how far back the start of the last line is looked for
 constexpr uint64_t kFirstSearchBytes = 4096;        // most lines are shorter
+constexpr size_t kManyCandidates = 4096;
 
 std::shared_ptr<const KnownFile> shared(std::optional<KnownFile> known) {
   return known ? std::make_shared<const KnownFile>(*std::move(known)) : nullptr;
@@ -93,6 +94,10 @@ std::vector<FileTable::Candidate> FileTable::fresh_candidates() {
 void FileTable::offer_fresh() {
   sort_out_copies();
   std::vector<Candidate> candidates = fresh_candidates();
+  std::vector<InodeKey> settled;  // and what finding heirs adds to fresh_
+  settled.reserve(fresh_.size());
+  for (const Fresh& fresh : std::exchange(fresh_, {}))
+    if (settled.empty() || settled.back() != fresh.key) settled.push_back(fresh.key);
   std::set<std::string> late;  // sources whose folders have come only now
   for (size_t source = 0; source < sources_.size(); ++source) {
     const bool again = scanned_first_.contains(source);
@@ -102,14 +107,18 @@ void FileTable::offer_fresh() {
     if (!first_scan_ && !again) late.insert(sources_[source].options->name);
   }
   if (!late.empty()) found_ = std::make_shared<FoundFiles>();
-  std::sort(candidates.begin(), candidates.end());
-  for (Candidate& candidate : candidates) {
+  std::sort(candidates.rbegin(), candidates.rend());
+  while (!candidates.empty()) {  // there may be many, and what readers make of them takes the room
+    const Candidate candidate = std::move(candidates.back());
+    candidates.pop_back();
     if (!postpone(candidate)) offer(candidate);
-    candidate = {};  // there may be many
+    if (candidates.capacity() > kManyCandidates && candidates.size() < candidates.capacity() / 2)
+      candidates.shrink_to_fit();
   }
-  for (const Fresh& fresh : std::exchange(fresh_, {})) {
-    if (HeldFile* held = files_.find(fresh.key)) held->fresh = false;
-    drop_unwanted(fresh.key);
+  for (const Fresh& fresh : std::exchange(fresh_, {})) settled.push_back(fresh.key);
+  for (InodeKey key : settled) {
+    if (HeldFile* held = files_.find(key)) held->fresh = false;
+    drop_unwanted(key);
   }
   held_gauge_.set(static_cast<int64_t>(files_.size()));
   if (late.empty()) return;
@@ -123,13 +132,21 @@ void FileTable::find_heirs(size_t source, std::vector<Candidate>& candidates) {
   const PathRules& rules = sources_[source].rules;
   std::vector<KnownFile> missing = ledger_.missing(*options);
   std::vector<MetFile> met;
+  const pipeline::UnixNanos wrote = ledger_.last_run_wrote();
   for (const Candidate& candidate : candidates) {
     if (candidate.source != source || !candidate.known) continue;
     const pipeline::SharedText& path = candidate.known->path;
     const bool live = files_.at(candidate.key()).has_name(path) && !rules.is_rotated_name(path);
-    met.push_back({*candidate.known, candidate.key(), live});
+    const bool blank = candidate.known->identity.fingerprint_bytes == 0;
+    const int64_t birth = candidate.handle->birth_nanos();
+    const bool reborn = live && blank && wrote > 0 && birth >= wrote;
+    met.push_back({candidate.known, candidate.key(), live, reborn});
   }
   if (missing.empty() && met.empty()) return;
+  if (options->start_at == StartAt::kEnd) note_followers(source, missing, met, candidates);
+  if (missing.empty() &&
+      std::all_of(met.begin(), met.end(), [](const MetFile& file) { return file.live && !file.reborn; }))
+    return;
   std::vector<InodeKey> met_keys, offered;
   for (const MetFile& file : met) met_keys.push_back(file.key);
   for (const Candidate& candidate : candidates)
@@ -140,7 +157,6 @@ void FileTable::find_heirs(size_t source, std::vector<Candidate>& candidates) {
   });
   std::sort(met_keys.begin(), met_keys.end());
   std::sort(offered.begin(), offered.end());
-  if (options->start_at == StartAt::kEnd) note_followers(source, missing, met, candidates);
   Succession succession(
       *options, rules, [&](InodeKey key) { return std::binary_search(met_keys.begin(), met_keys.end(), key); },
       [&](InodeKey key) { return std::binary_search(offered.begin(), offered.end(), key); }, ledger_.last_run_wrote());
@@ -151,14 +167,14 @@ void FileTable::find_heirs(size_t source, std::vector<Candidate>& candidates) {
 // A file under the name of one that was read before is read from its beginning, whatever start_at says.
 void FileTable::note_followers(size_t source, const std::vector<KnownFile>& missing, const std::vector<MetFile>& met,
                                std::vector<Candidate>& candidates) const {
-  auto is_met = [&](const Candidate& c) { return c.source == source && !c.known && c.there_before; };
-  if (std::none_of(candidates.begin(), candidates.end(), is_met)) return;
+  auto may_follow = [&](const Candidate& c) { return c.source == source && !c.known && c.there_before; };
+  if (std::none_of(candidates.begin(), candidates.end(), may_follow)) return;
   const PathRules& rules = sources_[source].rules;
   std::set<std::string> lineages;
   for (const KnownFile& known : missing) lineages.insert(rules.lineage(known.path));
-  for (const MetFile& file : met) lineages.insert(rules.lineage(file.known.path));
+  for (const MetFile& file : met) lineages.insert(rules.lineage(file.known->path));
   for (Candidate& candidate : candidates)
-    if (is_met(candidate) && lineages.contains(rules.lineage(candidate.path))) candidate.there_before = false;
+    if (may_follow(candidate) && lineages.contains(rules.lineage(candidate.path))) candidate.there_before = false;
 }
 
 void FileTable::add_heir(size_t source, Heir heir, uint64_t order, std::vector<Candidate>& candidates) {

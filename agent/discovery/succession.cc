@@ -45,17 +45,18 @@ std::vector<Heir> Succession::find(const std::vector<KnownFile>& missing, const 
   for (const auto& [live, known] : ordered) {
     auto found = search_.find(live, known.identity, known.position);
     lineages[live].push_back({known.birth_order, found ? std::optional(found->handle->status()->key) : std::nullopt,
-                              false, false, known.last_read_time});
+                              false, false, false, known.last_read_time});
     if (found) heirs.push_back({known, std::move(found->path), known.path.str(), std::move(found->handle)});
   }
   for (const MetFile& file : met)
-    if (!file.live) lineages.try_emplace(live_path(file.known.path));
+    if (!file.live || file.reborn) lineages.try_emplace(live_path(file.known->path));
   if (lineages.empty()) return heirs;
   for (const MetFile& file : met) {
-    auto lineage = lineages.find(live_path(file.known.path));
+    const KnownFile& known = *file.known;
+    auto lineage = lineages.find(live_path(known.path));
     if (lineage == lineages.end()) continue;
-    const bool blank = file.live && file.known.identity.fingerprint_bytes == 0;
-    lineage->second.push_back({file.known.birth_order, file.key, file.live, blank, file.known.last_read_time});
+    const bool blank = file.live && known.identity.fingerprint_bytes == 0;
+    lineage->second.push_back({known.birth_order, file.key, file.live, blank, file.reborn, known.last_read_time});
   }
   for (const auto& [live, members] : lineages) find_unseen(live, members, heirs);
   return heirs;
@@ -68,7 +69,13 @@ void Succession::find_unseen(const std::string& live_path, std::vector<Member> m
            std::pair(b.birth_order, b.blank);  // a copy has the birth of its original
   });
   auto blank = std::find_if(members.begin(), members.end(), [](const Member& m) { return m.blank; });
-  if (blank == members.begin()) return;
+  if (blank == members.begin()) {
+    if (!blank->reborn) return;
+    Member empty;  // what was written to the one before is somewhere, if anything was; it had nothing to be known by
+    empty.blank = true;
+    empty.last_read_time = last_run_wrote_;
+    return find_newer(live_path, empty, heirs);
+  }
   Member newest = *std::prev(blank);
   if (newest.live || (blank != members.end() && !newest.key)) return;
   for (auto it = members.begin(); it != blank; ++it)
@@ -87,7 +94,7 @@ void Succession::find_newer(const std::string& live_path, const Member& newest, 
     for (const auto& sibling : siblings)
       if (sibling.key == *newest.key) modified = sibling.modified_nanos;
   }
-  const bool lost_with_all_before = !newest.key && options_.type == SourceType::kKubernetes;
+  const bool lost_with_all_before = !newest.key && !newest.blank && options_.type == SourceType::kKubernetes;
   auto is_newer = [&](const Successors::Sibling& sibling) {
     if (offered_(sibling.key) || sibling.key == newest.key || sibling.taken) return false;
     if (lost_with_all_before) return true;

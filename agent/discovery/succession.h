@@ -32,9 +32,10 @@ struct Heir {
 
 // A known file that was found at its inode.
 struct MetFile {
-  KnownFile known;
+  std::shared_ptr<const KnownFile> known;  // never null
   InodeKey key;
-  bool live = false;  // still called as when it was written
+  bool live = false;    // still called as when it was written
+  bool reborn = false;  // the known one was seen only empty, and this one was made since at its inode, under its name
 };
 
 class Succession {
@@ -52,7 +53,8 @@ class Succession {
     uint64_t birth_order = 0;
     std::optional<InodeKey> key;  // nothing: lost
     bool live = false;
-    bool blank = false;  // nothing was read of it: which file it was, nobody can say
+    bool blank = false;   // nothing was read of it: which file it was, nobody can say
+    bool reborn = false;  // of blank ones: as MetFile
     pipeline::UnixNanos last_read_time = 0;
   };
   using Lineages = std::map<std::string, std::vector<Member>>;

@@ -497,6 +497,33 @@ TEST_SUITE("agent/discovery") {
     h.check();
   }
 
+  TEST_CASE(
+      "rotation: what became of a file that was seen only empty is read, also if its inode and name are another's") {
+    Host h;
+    const pipeline::UnixNanos hour = 3'600'000'000'000, now = pipeline::SystemClock().wall();
+    h.folder.append("log/app.log.2", "very old\n");
+    compress(h.folder, "log/app.log.2");
+    h.folder.set_modified("log/app.log.2.gz", now - 2 * hour);
+    h.folder.append("log/app.log", "");
+    h.start();
+    h.drain();
+    h.kill();
+    h.disk.last_written = now - hour;  // so that the file was made after that
+    h.write("one", 20);
+    std::filesystem::copy_file(h.folder.at("log/app.log"), h.folder.at("log/app.log.1"));
+    compress(h.folder, "log/app.log.1");
+    std::filesystem::resize_file(h.folder.at("log/app.log"), 0);
+    SUBCASE("which is empty") {}
+    SUBCASE("which is written to") { h.write("two", 10); }
+    h.start();
+    h.drain();
+    h.check();
+    h.kill();
+    h.start();
+    h.drain();
+    h.check();
+  }
+
   TEST_CASE("succession: an unacknowledged batch waits for a folder that is not mounted yet") {
     Host h;
     h.start();

@@ -52,7 +52,8 @@ class FileHandle {
   FileHandle& operator=(const FileHandle&) = delete;
 
   InodeKey key() const { return key_; }
-  pipeline::Result<Status> status() const;  // of a parked one by its path, without opening it
+  int64_t birth_nanos() const { return birth_nanos_; }  // when it was made, unix time; 0: the file system does not tell
+  pipeline::Result<Status> status() const;              // of a parked one by its path, without opening it
   // Up to `length` bytes, fewer at the end of the file; 0: nothing there.
   pipeline::Result<size_t> read_at(uint64_t position, char* to, size_t length) const;
   pipeline::Result<std::string> head() const;  // the first kFingerprintBytes
@@ -88,7 +89,7 @@ class FileHandle {
   OpenFiles* const files_;
   std::unique_ptr<GzipFile> gzip_;  // null: not compressed
   InodeKey key_;                    // set in open()
-  int64_t birth_nanos_ = 0;         // set in open(); 0: the file system does not tell
+  int64_t birth_nanos_ = 0;         // set in open()
   pipeline::SharedText path_;       // under the mutex of files_
 };
 
