@@ -190,10 +190,10 @@ void Agent::start(Ended ended) {
   ended_ = std::move(ended);
   sweep_.start_repeating(kSweepEvery);
   memory_watch_.start_repeating(kWatchMemoryEvery);
+  store_->forget_resume();  // sinks and ledger have it, and the first scan needs the room
   if (discovery_) start_readers();
   started_ = true;
   for (const std::string& caution : cautions(configuration_)) log_warn("configuration", {{"caution", caution}});
-  store_->forget_resume();
   watch_memory();
   auto streaming = streams_->start([this](std::function<void()> on_room) { return open_ports(on_room); });
   if (!streaming) sink_broken(streaming.error());

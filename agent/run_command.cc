@@ -55,10 +55,10 @@ struct Signals {
   SignalWatcher term, interrupt, hang_up;
 };
 
-// One arena for all threads, and large blocks go back to the system: this program's few threads hardly meet in malloc,
-// and its memory is counted in megabytes.
+// One arena for all threads, so that each gets what others have let go, and large blocks go back to the system: this
+// program's few threads hardly meet in malloc, and its memory is counted in megabytes.
 void keep_heap_small() {
-  ::mallopt(M_ARENA_MAX, 2);
+  ::mallopt(M_ARENA_MAX, 1);
   ::mallopt(M_TRIM_THRESHOLD, 8 << 20);
   ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
 }

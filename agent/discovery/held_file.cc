@@ -74,10 +74,12 @@ HeldFiles::HeldFiles()
     : by_inode_([this](Place place) { return static_cast<uint64_t>(std::hash<InodeKey>()(file(place).key())); }) {}
 
 HeldFile* HeldFiles::find(InodeKey key) {
+  if (last_found_ != nullptr && last_found_->key() == key) return last_found_;
   HeldFile* found = nullptr;
   by_inode_.visit(std::hash<InodeKey>()(key), [&](Place place) {
     if (file(place).key() == key) found = &file(place);
   });
+  if (found != nullptr) last_found_ = found;
   return found;
 }
 
@@ -90,6 +92,7 @@ HeldFile& HeldFiles::add(std::shared_ptr<FileHandle> handle) {
   free_.pop_back();
   file(place).handle = std::move(handle);
   by_inode_.add(place);
+  last_found_ = &file(place);
   ++size_;
   return file(place);
 }
@@ -101,6 +104,7 @@ void HeldFiles::remove(InodeKey key) {
   });
   if (!found) return;
   by_inode_.remove(*found);
+  last_found_ = nullptr;
   file(*found) = {};
   free_.push_back(*found);
   --size_;

@@ -47,6 +47,12 @@ class HashIndex {
       if (hashes_[at] == wanted && slots_[at] != kRemoved) visit(slots_[at]);
   }
 
+  template <class Visit>
+  void for_each(Visit visit) const {
+    for (Word word : slots_)
+      if (word != kFree && word != kRemoved) visit(word);
+  }
+
  private:
   static constexpr Word kFree = 0, kRemoved = static_cast<Word>(~Word{0});
   static constexpr size_t kFirstSlots = 64;

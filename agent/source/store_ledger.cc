@@ -36,10 +36,13 @@ bool still_there(const SharedText& path, InodeKey key) {
 }
 }  // namespace
 
-StoreLedger::StoreLedger(CheckpointStore& store, std::vector<Sink*> sinks) : store_(store), sinks_(std::move(sinks)) {
+StoreLedger::StoreLedger(CheckpointStore& store, std::vector<Sink*> sinks)
+    : store_(store), sinks_(std::move(sinks)), unclaimed_([this](uint64_t id) {
+        return static_cast<uint64_t>(std::hash<InodeKey>()(record_of(FileId{id}).identity.key));
+      }) {
   for (const auto& [id, record] : store_.resume().files) {
-    unclaimed_.emplace(InodeKey{record.dev, record.inode}, id);
     records_[id] = {source_name(record.source), record.path, identity_of(record), record.birth_order};
+    unclaimed_.add(id.value);
     last_birth_order_ = std::max(last_birth_order_, record.birth_order);
   }
   load_withdrawn();
@@ -71,32 +74,38 @@ FileRecord StoreLedger::file_record(const Record& record) {
           .birth_order = record.birth_order};
 }
 
+template <class Visit>
+void StoreLedger::visit_unclaimed(InodeKey key, Visit visit) const {
+  unclaimed_.visit(std::hash<InodeKey>()(key), [&](uint64_t id) {
+    const Record& record = record_of(FileId{id});
+    if (record.identity.key == key) visit(FileId{id}, record);
+  });
+}
+
 bool StoreLedger::knows(const SourceOptions& source, InodeKey key) const {
   std::lock_guard lock(mutex_);
-  for (auto [it, last] = unclaimed_.equal_range(key); it != last; ++it) {
-    if (record_of(it->second).source == source.name && !withdrawn_.contains(it->second)) return true;
-  }
-  return false;
+  bool known = false;
+  visit_unclaimed(
+      key, [&](FileId id, const Record& record) { known |= record.source == source.name && !withdrawn_.contains(id); });
+  return known;
 }
 
 std::optional<KnownFile> StoreLedger::find(const SourceOptions& source, InodeKey key, const SharedText& path,
                                            std::string_view head, uint64_t size_bytes) {
   std::lock_guard lock(mutex_);
-  auto best = unclaimed_.end();
-  for (auto [it, last] = unclaimed_.equal_range(key); it != last; ++it) {
-    const Record& record = record_of(it->second);
+  FileId best;
+  visit_unclaimed(key, [&](FileId id, const Record& record) {
     const FileIdentity& identity = record.identity;
-    if (record.source != source.name || !identity.matches(key, head)) continue;
-    if (identity.is_weak() && !in_same_folder(record.path, path)) continue;
-    if (highest_position(it->second, source) > size_bytes) continue;  // shorter than what was read: another file
-    if (is_blank(it->second, source, head) && !is_name_or_rotation(record.path, path)) continue;
-    if (best != unclaimed_.end() && record_of(best->second).identity.fingerprint_bytes >= identity.fingerprint_bytes)
-      continue;
-    best = it;
-  }
-  if (best == unclaimed_.end()) return std::nullopt;
-  if (Record& record = *records_.find(best->second); record.path == path) record.path = path;  // one copy of it
-  KnownFile known = known_file(best->second, source);
+    if (record.source != source.name || !identity.matches(key, head)) return;
+    if (identity.is_weak() && !in_same_folder(record.path, path)) return;
+    if (highest_position(id, source) > size_bytes) return;  // shorter than what was read: another file
+    if (is_blank(id, source, head) && !is_name_or_rotation(record.path, path)) return;
+    if (best && record_of(best).identity.fingerprint_bytes >= identity.fingerprint_bytes) return;
+    best = id;
+  });
+  if (!best) return std::nullopt;
+  if (Record& record = *records_.find(best); record.path == path) record.path = path;  // one copy of it
+  KnownFile known = known_file(best, source);
   known.is_anew = known.path == path && is_blank(known.id, source, head);
   if (auto released = released_.find(known.id); released != released_.end()) {
     known.position = released->second.position;  // what is below is on its way, perhaps not acknowledged
@@ -108,20 +117,18 @@ std::optional<KnownFile> StoreLedger::find(const SourceOptions& source, InodeKey
 
 // Found: it is nobody's no more.
 void StoreLedger::take(FileId file) {
-  const Record& record = record_of(file);
-  auto [it, last] = unclaimed_.equal_range(record.identity.key);
-  it = std::find_if(it, last, [&](const auto& entry) { return entry.second == file; });
-  if (it != last) unclaimed_.erase(it);
+  unclaimed_.remove(file.value);
   released_.erase(file);
-  if (withdrawn_.erase(file) > 0) store_.save_cursor(record.source.str(), withdrawn_key(file), "");
+  if (withdrawn_.erase(file) > 0) store_.save_cursor(record_of(file).source.str(), withdrawn_key(file), "");
 }
 
 std::vector<KnownFile> StoreLedger::missing(const SourceOptions& source) const {
   std::lock_guard lock(mutex_);
   std::vector<KnownFile> all;
-  for (const auto& [key, file] : unclaimed_) {
-    if (record_of(file).source == source.name && !withdrawn_.contains(file)) all.push_back(known_file(file, source));
-  }
+  unclaimed_.for_each([&](uint64_t id) {
+    if (record_of(FileId{id}).source == source.name && !withdrawn_.contains(FileId{id}))
+      all.push_back(known_file(FileId{id}, source));
+  });
   return all;
 }
 
@@ -132,7 +139,13 @@ void StoreLedger::claim(FileId file) {
 
 void StoreLedger::give_back(FileId file) {
   std::lock_guard lock(mutex_);
-  if (const Record* found = records_.find(file)) unclaimed_.emplace(found->identity.key, file);
+  if (const Record* found = records_.find(file)) put_back(file, *found);
+}
+
+void StoreLedger::put_back(FileId file, const Record& record) {
+  bool there = false;
+  visit_unclaimed(record.identity.key, [&](FileId other, const Record&) { there |= other == file; });
+  if (!there) unclaimed_.add(file.value);
 }
 
 bool StoreLedger::begins_like(FileId file, std::string_view head) const {
@@ -220,7 +233,7 @@ void StoreLedger::release(FileId file, uint64_t position, std::optional<uint64_t
   std::lock_guard lock(mutex_);
   const Record* found = records_.find(file);
   if (found == nullptr) return;
-  unclaimed_.emplace(found->identity.key, file);
+  put_back(file, *found);
   released_[file] = {position, cut_line_at};
   withdrawn_.insert(file);
   store_.save_cursor(found->source.str(), withdrawn_key(file), "1");
@@ -239,18 +252,22 @@ void StoreLedger::finished(FileId file, uint64_t end) {
 
 void StoreLedger::first_scan_done(const std::set<std::string>& sources) {
   std::lock_guard lock(mutex_);
-  std::erase_if(unclaimed_, [&](const auto& entry) {
-    const Record& record = record_of(entry.second);
-    if (!sources.contains(record.source.str())) return false;
+  std::vector<FileId> gone;
+  unclaimed_.for_each([&](uint64_t id) {
+    const Record& record = record_of(FileId{id});
+    if (!sources.contains(record.source.str())) return;
     // Not wanted at present; one that is there may be again, and must not be read anew then.
-    const bool withdrawn = withdrawn_.contains(entry.second);
-    if (withdrawn && still_there(record.path, record.identity.key)) return false;
+    const bool withdrawn = withdrawn_.contains(FileId{id});
+    if (withdrawn && still_there(record.path, record.identity.key)) return;
     if (!withdrawn)
       pipeline::log_info("file is gone since the last run; what was written to it after our last read is lost",
                          {{"source", record.source}, {"path", record.path}, {"inode", record.identity.key.inode}});
-    endings_.push_back({entry.second, 0});
-    return true;
+    gone.push_back(FileId{id});
   });
+  for (FileId file : gone) {
+    unclaimed_.remove(file.value);
+    endings_.push_back({file, 0});
+  }
 }
 
 void StoreLedger::forget(FileId file) {

@@ -14,6 +14,7 @@
 
 #include "agent/checkpoint/id_map.h"
 #include "agent/source/file_ledger.h"
+#include "agent/source/hash_index.h"
 
 namespace agent {
 
@@ -76,22 +77,25 @@ class StoreLedger final : public FileLedger {
   static FileRecord file_record(const Record& record);
   void load_withdrawn();
   void take(FileId file);
+  void put_back(FileId file, const Record& record);
   void forget(FileId file);
   KnownFile known_file(FileId file, const SourceOptions& source) const;
   uint64_t highest_position(FileId file, const SourceOptions& source) const;
   bool is_blank(FileId file, const SourceOptions& source, std::string_view head) const;
   bool all_sinks_past(const Ending& ending) const;
+  template <class Visit>
+  void visit_unclaimed(InodeKey key, Visit visit) const;
 
   CheckpointStore& store_;
   uint64_t last_birth_order_ = 0;  // set once
   mutable std::mutex mutex_;
-  std::vector<Sink*> sinks_;                             // under mutex_
-  std::vector<Sink*> retiring_;                          // under mutex_
-  std::unordered_map<FileId, Released> released_;        // under mutex_: of this run, unclaimed, and where to resume
-  std::unordered_set<FileId> withdrawn_;                 // under mutex_: released in any run, unclaimed
-  std::set<std::pair<InodeKey, std::string>> copies_;    // under mutex_: and of which source
-  std::unordered_multimap<InodeKey, FileId> unclaimed_;  // under mutex_: of former runs, not found yet
-  IdMap<FileId, Record> records_;                        // under mutex_: files in use
+  std::vector<Sink*> sinks_;                           // under mutex_
+  std::vector<Sink*> retiring_;                        // under mutex_
+  std::unordered_map<FileId, Released> released_;      // under mutex_: of this run, unclaimed, and where to resume
+  std::unordered_set<FileId> withdrawn_;               // under mutex_: released in any run, unclaimed
+  std::set<std::pair<InodeKey, std::string>> copies_;  // under mutex_: and of which source
+  IdMap<FileId, Record> records_;                      // under mutex_: files in use
+  HashIndex<uint64_t> unclaimed_;                      // under mutex_: of former runs, not found yet: ids, by inode
   std::set<pipeline::SharedText, pipeline::SharedText::Order> source_names_;  // under mutex_: one copy of each
   std::vector<Ending> endings_;                                               // under mutex_
 };
