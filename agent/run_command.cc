@@ -22,6 +22,7 @@ using pipeline::log_info;
 using pipeline::Loop;
 using pipeline::Registry;
 using pipeline::Result;
+using pipeline::SignalHold;
 using pipeline::SignalWatcher;
 
 namespace {
@@ -79,8 +80,8 @@ Result<Configuration> load(const CommonFlags& flags) {
   return configuration;
 }
 
-Result<void> run(Loop& loop, Registry& registry, const CommonFlags& flags, Configuration configuration,
-                 AgentMode mode) {
+Result<void> run(Loop& loop, Registry& registry, const CommonFlags& flags, Configuration configuration, AgentMode mode,
+                 SignalHold& hold) {
   say_start(configuration);
   pipeline::SystemClock clock;
   TRY_LET(auto agent, Agent::create(loop, registry, std::move(configuration), mode));
@@ -92,6 +93,7 @@ Result<void> run(Loop& loop, Registry& registry, const CommonFlags& flags, Confi
     log_info("listening", {{"address", server->address()}});
   }
   Signals signals(loop, *agent, reloader);
+  hold.release();
   Result<void> outcome;
   agent->start([&](Result<void> ended) {
     outcome = std::move(ended);
@@ -108,6 +110,7 @@ int run_agent(const CommonFlags& flags, bool dry_run) {
     std::fprintf(stderr, "%s\n", configuration.error().message.c_str());
     return 2;
   }
+  SignalHold hold{SIGTERM, SIGINT, SIGHUP};
   keep_heap_small();
   ::signal(SIGPIPE, SIG_IGN);
   raise_open_file_limit();
@@ -121,7 +124,7 @@ int run_agent(const CommonFlags& flags, bool dry_run) {
   }
   (*loop)->export_metrics(registry, "skidway_agent");
   auto outcome =
-      run(**loop, registry, flags, std::move(*configuration), dry_run ? AgentMode::kDryRun : AgentMode::kDeliver);
+      run(**loop, registry, flags, std::move(*configuration), dry_run ? AgentMode::kDryRun : AgentMode::kDeliver, hold);
   if (!outcome) log_error("stopped", {{"error", outcome.error()}});
   if (outcome) log_info("stopped");
   return outcome ? 0 : 1;

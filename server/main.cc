@@ -97,6 +97,7 @@ int run(const CommandLine& line) {
   }
   (*loop)->export_metrics(registry, "skidway_server");
   std::signal(SIGPIPE, SIG_IGN);
+  pipeline::SignalHold hold{SIGHUP};  // TERM may end a start at any place: nothing is lost by it
   auto started = Server::start(**loop, *files, clock, registry, *std::move(settings));
   if (!started) {
     log_error("cannot start", {{"error", started.error()}});
@@ -115,6 +116,7 @@ int run(const CommandLine& line) {
   term.emplace(**loop, SIGTERM, [&] { stop("TERM"); });
   interrupt.emplace(**loop, SIGINT, [&] { stop("INT"); });
   hangup.emplace(**loop, SIGHUP, [&] { server.reload(); });
+  hold.release();
   (*loop)->run();
   hangup.reset();
   started->reset();

@@ -1,5 +1,7 @@
 #include "pipeline/loop/signal_watcher.h"
 
+#include <utility>
+
 #include "pipeline/loop/loop_impl.h"
 
 namespace pipeline {
@@ -22,6 +24,16 @@ SignalWatcher::SignalWatcher(Loop& loop, int signal_number, Task callback)
 SignalWatcher::~SignalWatcher() {
   DEBUG_INVARIANT(loop_.is_current());
   close_and_delete(state_);
+}
+
+SignalHold::SignalHold(std::initializer_list<int> signals) {
+  sigemptyset(&held_);
+  for (int signal : signals) sigaddset(&held_, signal);
+  ::pthread_sigmask(SIG_BLOCK, &held_, nullptr);
+}
+
+void SignalHold::release() {
+  if (!std::exchange(released_, true)) ::pthread_sigmask(SIG_UNBLOCK, &held_, nullptr);
 }
 
 }  // namespace pipeline

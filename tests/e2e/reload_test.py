@@ -156,6 +156,20 @@ def hang_up_reloads():
         wait(lambda: r.server.count('{version="hup"}') == 1)
 
 
+def signals_during_the_start_wait():
+    """HUP and TERM that come while the agent starts are heeded once it has: neither ends it half-way"""
+    with Run() as r:
+        r.agent.stop()
+        for _ in range(5):
+            at = os.path.getsize(r.agent.log)
+            r.agent.start(ready=False)
+            wait(lambda: os.path.getsize(r.agent.log) > at, why="the agent says nothing")  # "starting"
+            r.agent.process.send_signal(signal.SIGHUP)
+            r.agent.process.send_signal(signal.SIGTERM)
+            assert r.agent.process.wait(30) == 0, r.agent.log_tail()
+        r.agent.start()
+
+
 def wrong_file_changes_nothing():
     """a wrong file is answered with every error, shown in /ready?verbose and metrics, and the old graph goes on"""
     with Run() as r:
@@ -347,7 +361,7 @@ def listeners_come_move_and_go():
 
 
 if __name__ == "__main__":
-    cases = [added_stage_acts_from_the_next_line_on, open_blocks_survive, files_begin_beside_standard_input, hang_up_reloads, wrong_file_changes_nothing, what_cannot_change_is_refused, listeners_come_move_and_go, sources_and_sinks_come_and_go,
+    cases = [added_stage_acts_from_the_next_line_on, open_blocks_survive, files_begin_beside_standard_input, hang_up_reloads, signals_during_the_start_wait, wrong_file_changes_nothing, what_cannot_change_is_refused, listeners_come_move_and_go, sources_and_sinks_come_and_go,
              sink_with_another_url_sends_what_waits, reloads_while_lines_are_written_and_rotated, kills_right_after_reloads]
     wanted = sys.argv[1:]
     sys.exit(programs.run_cases([c for c in cases if not wanted or c.__name__ in wanted]))
