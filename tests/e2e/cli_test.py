@@ -2,6 +2,7 @@
 """The command line `skidway` against a running server, logcli's own requests, and logcli itself where LOGCLI names it."""
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -89,6 +90,88 @@ def large_exports():
         assert not [name for name in os.listdir(server.folder) if ".part" in name]
 
 
+def volumes_over_time():
+    """volume_range says how many bytes came in each step, by label as asked; volume says the sum"""
+    with programs.Server() as server:
+        push(server)
+        programs.http(server.url("/flush"), b"")
+
+        def points(*argv):
+            """Values in order of time, by series."""
+            out = {}
+            for line in cli(server, "volume_range", *SPAN, "-o", "jsonl", *argv, '{namespace="shop"}').splitlines():
+                row = json.loads(line)
+                out.setdefault(row["metric"].get("app", ""), []).append(int(row["value"]))
+            return out
+
+        by_app = points("--targetLabels", "app", "--step", "10m")
+        assert sorted(by_app) == ["api", "web"], by_app
+        for app, values in by_app.items():  # the entries are 50 minutes long, and spread evenly
+            assert len(values) == 5 and min(values) > 0.9 * max(values), by_app
+            total = sum(values)
+            assert total > sum(len(f"level=info n={i} took={i % 7}ms") for i in range(ENTRIES) if (i % 2 == 0) == (app == "api")), by_app
+            volume = cli(server, "volume", *SPAN, "--targetLabels", "app", '{namespace="shop"}')
+            assert abs(int(volume.split(f'{{app="{app}"}} ')[1].split()[0]) - total) < 5, (volume, total)  # each step is rounded
+        (whole,) = points("--step", "1h")[""]
+        assert abs(whole - sum(map(sum, by_app.values()))) < 10, (whole, by_app)
+        assert "parse error" in run(programs.CLI, server, "volume_range", *SPAN, "{app=", code=1).stderr
+
+
+def live_tail():
+    """tail shows the newest entries of before, then each that comes, also after the server was away for a moment; Ctrl-C ends it"""
+    with programs.Server() as server:
+        now = time.time_ns()
+        programs.push(server, {"app": "live"}, [(now - (10 - i) * SECOND, f"before n={i}") for i in range(5)])
+        tail = subprocess.Popen([programs.CLI, "tail", "--limit", "3", "-o", "raw", "--quiet", '{app="live"} |= "n="'], stdout=subprocess.PIPE, text=True,
+                                env={**os.environ, "LOKI_ADDR": server.url("")})
+        try:
+            assert [tail.stdout.readline() for _ in range(3)] == ["before n=2\n", "before n=3\n", "before n=4\n"]
+            programs.push(server, {"app": "live"}, [(time.time_ns(), "no number"), (time.time_ns() + 1, "after n=5")])
+            assert tail.stdout.readline() == "after n=5\n"
+            server.stop()
+            server.start()
+            programs.push(server, {"app": "live"}, [(time.time_ns(), "again n=6")])
+            assert tail.stdout.readline() == "again n=6\n"
+            tail.send_signal(signal.SIGINT)
+            assert tail.stdout.read() == ""
+            tail.wait(20)
+        finally:
+            tail.kill()
+            tail.wait()
+
+
+def deletes():
+    """delete create, list and cancel: what was asked for is gone, what was cancelled is there"""
+    with programs.Server(extra='[compaction]\ninterval = "50ms"\ngrace = "0s"\n', retention='period = "0"\ndelete_cancel_period = "1h"') as server:
+        push(server)
+
+        def left():
+            return server.count('{namespace="shop"}', START + 3600 * SECOND, "2h")
+
+        def requests():
+            """(request, status) of each."""
+            return [(row.split()[0], row.split()[2]) for row in cli(server, "delete", "list").splitlines()[1:]]
+
+        assert requests() == []
+        said = cli(server, "delete", "create", *SPAN, '{app="api"} |= "error"').split()
+        assert said[:2] == ["delete", "request"] and said[3] == "created", said
+        assert requests() == [(said[2], "received")]
+        assert json.loads(cli(server, "delete", "list", "-o", "jsonl"))[0]["request_id"] == said[2]
+        assert "cancelled" in cli(server, "delete", "cancel", "--request-id", said[2])
+        assert requests() == [] and left() == ENTRIES
+        assert "could not find delete request" in run(programs.CLI, server, "delete", "cancel", "--request-id", said[2], code=1).stderr
+        server.stop()
+        with open(server.config, encoding="utf-8") as f:
+            text = f.read()
+        with open(server.config, "w", encoding="utf-8") as f:
+            f.write(text.replace('delete_cancel_period = "1h"', 'delete_cancel_period = "0s"'))
+        server.start()
+        cli(server, "delete", "create", *SPAN, '{app="api"} |= "error"')
+        programs.wait(lambda: left() == ENTRIES - ENTRIES // 10, why=lambda: f"{left()} are left")
+        assert numbers(cli(server, "query", *SPAN, "-o", "raw", "--limit", "3", '{namespace="shop"} |= "error"')) == []
+        assert len(requests()) == 1
+
+
 def tenants_and_headers():
     """the tenant of --org-id or LOKI_ORG_ID, and what is said without one"""
     with programs.Server('\n[tenancy]\nmode = "header"\n') as server:
@@ -169,4 +252,4 @@ def logcli_itself():
 
 
 if __name__ == "__main__":
-    sys.exit(programs.run_cases([every_command, large_exports, tenants_and_headers, requests_of_logcli, logcli_itself]))
+    sys.exit(programs.run_cases([every_command, large_exports, volumes_over_time, live_tail, deletes, tenants_and_headers, requests_of_logcli, logcli_itself]))

@@ -189,12 +189,12 @@ class Alone:
 class Server:
     """A server with a folder of its own for the time of a `with`."""
 
-    def __init__(self, extra=""):
-        self.extra = extra
+    def __init__(self, extra="", **more):
+        self.extra, self.more = extra, more
 
     def __enter__(self):
         self.folder = folder()
-        self.server = server(self.folder.name, extra=self.extra).start()
+        self.server = server(self.folder.name, extra=self.extra, **self.more).start()
         self.server.folder = self.folder.name
         return self.server
 
