@@ -216,6 +216,26 @@ TEST_SUITE("codec") {
       }
   }
 
+  TEST_CASE("codec: pages in snappy come back, and a size that their bytes cannot have costs no memory") {
+    std::mt19937 random(12);
+    std::string noise(10'000, '\0');
+    for (char& byte : noise) byte = static_cast<char>(random());
+    for (const std::string& raw : {std::string(), std::string("x"), noise, log_text(3000), std::string(300'000, 'x')}) {
+      ByteBuffer out;
+      std::string page = "before";
+      snappy_compress_page(raw, page);
+      CHECK(page.starts_with("before"));
+      page.erase(0, 6);
+      REQUIRE(snappy_uncompress_page(page, raw.size(), out).has_value());
+      CHECK((out.view() == raw));
+      CHECK(snappy_uncompress_page(page, raw.size() + 1, out).error().code == Errc::kCorrupt);
+      if (!raw.empty()) CHECK(snappy_uncompress_page(page, raw.size() - 1, out).error().code == Errc::kCorrupt);
+    }
+    ByteBuffer out;
+    CHECK(snappy_uncompress_page("x", 1 << 30, out).error().code == Errc::kCorrupt);
+    CHECK(out.capacity() < 1 << 20);
+  }
+
   TEST_CASE("codec: threads compress pages at the same time, each with its own contexts") {
     std::string text = log_text(100'000);
     std::vector<std::thread> threads;

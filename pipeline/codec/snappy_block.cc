@@ -61,4 +61,20 @@ Result<void> snappy_uncompress(std::string_view block, uint64_t limit_bytes, Byt
   return {};
 }
 
+void snappy_compress_page(std::string_view raw, std::string& out) {
+  thread_local SnappyEncoder encoder;
+  encoder.append(out, raw);
+}
+
+Result<void> snappy_uncompress_page(std::string_view elements, size_t raw_size, ByteBuffer& out) {
+  out.clear();
+  const auto corrupt = [&] { return fail(Errc::kCorrupt, concat("snappy: not a page of ", raw_size, " bytes")); };
+  if (raw_size > elements.size() * kMaxExpansion) return corrupt();
+  out.resize(raw_size);
+  char nothing = 0;
+  if (decode_snappy_elements(elements, raw_size == 0 ? &nothing : out.data(), raw_size)) return {};
+  out.clear();
+  return corrupt();
+}
+
 }  // namespace pipeline

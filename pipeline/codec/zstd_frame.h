@@ -26,7 +26,7 @@ std::string zstd_compress_fragments(std::span<const std::string_view> fragments,
 // How much a page of the store may cost. 256 KiB of logs, half JSON and half system logs (AMD EPYC of the Zen 4 class);
 // level 1 writes 0.142 of the raw bytes at 600 MB/s. Decompressing is as fast for all of them.
 enum class ZstdEffort : uint8_t {
-  kFast,   // 0.141 at 690 MB/s: what is written anew soon
+  kFast,   // 0.141 at 690 MB/s: what stays, where more looking finds little
   kSmall,  // 0.133 at 260 MB/s: what stays, where lines have fields that come and go
 };
 // Appends one frame, as zstd_compress().

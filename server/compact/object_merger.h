@@ -20,11 +20,11 @@
 #include <span>
 #include <vector>
 
-#include "pipeline/codec/zstd_frame.h"
 #include "server/catalog/catalog.h"
 #include "server/compact/merge_input.h"
 #include "server/erase/erasures.h"
 #include "server/store/object_store.h"
+#include "server/store/page_codec.h"
 #include "server/store/ulid.h"
 
 namespace server {
@@ -34,7 +34,7 @@ struct MergeOptions {
   size_t most_outputs = 4;               // open at once
   uint64_t target_bytes = 256ull << 20;  // stored size
   uint64_t target_streams = 256 << 10;   // bounds the directory, and with it the memory of who writes or reads it
-  pipeline::ZstdEffort effort = pipeline::ZstdEffort::kSmall;
+  PageEffort effort = PageEffort::kSmall;
   bool with_filter = true;  // a substring filter in each output
 };
 

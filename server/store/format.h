@@ -16,7 +16,7 @@
 // lines or of metadata (or one longer entry) of one or more streams; the entries of one stream on one page are a run.
 //
 // A page, whose offset, length and CRC stand in section PAGES:
-//   u8 encoding | u8 codec (0 raw, 1 zstd) | u16 0 | u32 raw length | u32 rows | stored bytes
+//   u8 encoding | u8 codec (0 raw, 1 zstd, 2 snappy) | u16 0 | u32 raw length | u32 rows | stored bytes
 //   text, encoding 0      the lines back to back
 //   times, encoding 1     packed: for each run its rows - 1 steps to the next time; a run begins at its min_time
 //   lengths, encoding 1   packed: the length of each line; in objects that stay in whole bytes and compressed
@@ -26,6 +26,7 @@
 //                         dictionary: varint n | n x sized value | packed index per row that has one
 //                         plain: packed length per row that has one | the values back to back
 //   packed: see packed_integers.h
+//   snappy: the elements of a block without the length in front; programs before 2026-11-22 refuse it
 //
 // Sections, all zstd or raw (whichever is smaller), all critical but those marked:
 //   1 STRINGS        varint names | for each, sorted: front-coded name | varint values | values sorted, front-coded.
@@ -72,7 +73,7 @@ inline constexpr size_t kGroupPages = 64;        // counting an hour of a stream
 inline constexpr size_t kMaxEntryBytes = 64 << 20;                        // of a line, and of one entry's metadata
 inline constexpr size_t kMaxPageBytes = kPageTextBytes + kMaxEntryBytes;  // decoders allocate no more than this
 
-enum class PageCodec : uint8_t { kRaw = 0, kZstd = 1 };
+enum class PageCodec : uint8_t { kRaw = 0, kZstd = 1, kSnappy = 2 };
 enum class PageEncoding : uint8_t { kPlain = 0, kPacked = 1, kMetadataColumns = 2 };
 
 enum class SectionType : uint64_t {

@@ -89,7 +89,7 @@ struct HostileFixture {
                   "line " + std::to_string(i), {{"k", "v"}});
     }
     ObjectWriterOptions options{.object = {1, 2}, .level = 2, .inputs = {{3, 4}}};
-    options.effort = pipeline::ZstdEffort::kSmall;
+    options.effort = PageEffort::kSmall;
     summary = *builder.write(*store, "original", options);
     std::string bytes;
     REQUIRE(store->get_range("original", 0, summary.size, bytes));

@@ -81,7 +81,7 @@ TEST_SUITE("server/store") {
       ObjectBuilder builder;
       for (const PlainEntry& entry : entries) builder.add(entry);
       ObjectWriterOptions options{.object = {1, seed}, .level = 0};
-      if (stays) options.effort = pipeline::ZstdEffort::kSmall;
+      if (stays) options.effort = PageEffort::kSmall;
       auto summary = builder.write(*fixture.store, "c/l0/x.lseg", options);
       REQUIRE_MESSAGE(summary, summary.error().message);
       auto object = fixture.open("c/l0/x.lseg", *summary);

@@ -8,7 +8,6 @@
 #include "server/store/format.h"
 #include "server/store/label_pool.h"
 #include "server/store/packed_integers.h"
-#include "server/store/page_codec.h"
 #include "server/store/text_effort.h"
 #include "server/store/volume_counter.h"
 
@@ -66,7 +65,7 @@ struct ObjectWriter::State {
   std::string compressed;  // scratch
 
   size_t page_rows() const { return lengths.size(); }
-  bool is_for_long() const { return options.effort == pipeline::ZstdEffort::kSmall; }
+  bool is_for_long() const { return options.effort == PageEffort::kSmall; }
 
   Result<void> write(std::string_view bytes) {
     TRY(upload.append(bytes));

@@ -18,18 +18,18 @@
 #include <string_view>
 #include <vector>
 
-#include "pipeline/codec/zstd_frame.h"
 #include "pipeline/model/label_set.h"
 #include "server/store/columns.h"
 #include "server/store/object_directory.h"
 #include "server/store/object_store.h"
+#include "server/store/page_codec.h"
 
 namespace server {
 
 struct ObjectWriterOptions {
   Ulid cluster{}, object{};
   int level = 0;
-  pipeline::ZstdEffort effort = pipeline::ZstdEffort::kFast;
+  PageEffort effort = PageEffort::kLeast;
   bool with_filter = false;  // a substring filter (page_filter.h)
   // Lineage, written into the object so that the catalogue can be rebuilt from the bucket alone.
   std::vector<Ulid> inputs{};

@@ -1,6 +1,8 @@
 #include "server/store/page_codec.h"
 
 #include "pipeline/base/varint.h"
+#include "pipeline/codec/snappy_block.h"
+#include "pipeline/codec/zstd_frame.h"
 #include "server/store/packed_integers.h"
 
 namespace server {
@@ -27,11 +29,17 @@ tl::unexpected<pipeline::Error> malformed(std::string_view what) {
 }  // namespace
 
 void append_page(std::string& out, PageEncoding encoding, std::string_view raw, uint32_t rows,
-                 std::optional<pipeline::ZstdEffort> effort) {
+                 std::optional<PageEffort> effort) {
   size_t begin = out.size();
   if (effort) {
-    append_page_header(out, encoding, PageCodec::kZstd, raw.size(), rows);
-    pipeline::zstd_compress_page(raw, out, *effort);
+    using pipeline::ZstdEffort;
+    if (*effort == PageEffort::kLeast) {
+      append_page_header(out, encoding, PageCodec::kSnappy, raw.size(), rows);
+      pipeline::snappy_compress_page(raw, out);
+    } else {
+      append_page_header(out, encoding, PageCodec::kZstd, raw.size(), rows);
+      pipeline::zstd_compress_page(raw, out, *effort == PageEffort::kFast ? ZstdEffort::kFast : ZstdEffort::kSmall);
+    }
     if (out.size() - begin - kPageHeaderBytes < raw.size()) return;
     out.resize(begin);
   }
@@ -63,6 +71,10 @@ Result<std::string_view> decode_page(std::string_view stored, PageEncoding encod
     case PageCodec::kZstd:
       buffer.reserve(raw_length + kTextPadding);
       TRY(pipeline::zstd_decompress_page(bytes, raw_length, buffer));
+      break;
+    case PageCodec::kSnappy:
+      buffer.reserve(raw_length + kTextPadding);
+      TRY(pipeline::snappy_uncompress_page(bytes, raw_length, buffer));
       break;
     default: return fail(Errc::kInvalid, concat("unknown page codec ", unsigned{codec}));
   }

@@ -11,7 +11,6 @@
 
 #include "pipeline/base/byte_buffer.h"
 #include "pipeline/base/result.h"
-#include "pipeline/codec/zstd_frame.h"
 #include "server/store/columns.h"
 #include "server/store/format.h"
 #include "server/store/packed_integers.h"
@@ -29,9 +28,16 @@ struct RunTimes {
   UnixNanos first, last;
 };
 
-// Appends header and bytes of a page. A page that zstd does not make smaller is stored raw, and one without effort.
+// What making a page smaller may cost: see README.md.
+enum class PageEffort : uint8_t {
+  kLeast,  // snappy: what is written anew soon
+  kFast,   // zstd, as the next: what stays, where kSmall gains little
+  kSmall,
+};
+
+// Appends header and bytes of a page. A page that does not become smaller is stored raw, and one without effort.
 void append_page(std::string& out, PageEncoding encoding, std::string_view raw, uint32_t rows,
-                 std::optional<pipeline::ZstdEffort> effort);
+                 std::optional<PageEffort> effort);
 
 // A page's raw bytes: decompressed into `buffer` with kTextPadding readable bytes behind, or, where stored raw and not
 // `padded`, a view of `stored`.

@@ -1,5 +1,7 @@
 #include "server/store/text_effort.h"
 
+#include "pipeline/codec/zstd_frame.h"
+
 namespace server {
 
 using pipeline::ZstdEffort;
@@ -23,11 +25,11 @@ bool TextEffort::pays(std::string_view piece) {
   return small + piece.size() / kWorth <= compressed(ZstdEffort::kFast);
 }
 
-ZstdEffort TextEffort::of(std::string_view text, uint64_t stream) {
-  if (text.size() < 2 * kPiece) return ZstdEffort::kSmall;  // costs little either way
+PageEffort TextEffort::of(std::string_view text, uint64_t stream) {
+  if (text.size() < 2 * kPiece) return PageEffort::kSmall;  // costs little either way
   const size_t between = stream == stream_ ? kPagesBetween : kPagesBetweenStreams;
   if (pages_ == 0 || pages_ >= between) {
-    effort_ = pays(text.substr(0, kPiece)) ? ZstdEffort::kSmall : ZstdEffort::kFast;
+    effort_ = pays(text.substr(0, kPiece)) ? PageEffort::kSmall : PageEffort::kFast;
     stream_ = stream, pages_ = 0;
   }
   ++pages_;

@@ -12,21 +12,21 @@
 #include <string>
 #include <string_view>
 
-#include "pipeline/codec/zstd_frame.h"
+#include "server/store/page_codec.h"
 
 namespace server {
 
 class TextEffort {
  public:
   // For the next page; `stream` is that of its first line.
-  pipeline::ZstdEffort of(std::string_view text, uint64_t stream);
+  PageEffort of(std::string_view text, uint64_t stream);
 
  private:
   bool pays(std::string_view piece);
 
   uint64_t stream_ = 0;  // that of the page looked at last
   size_t pages_ = 0;     // since then, that one included; 0: none was looked at yet
-  pipeline::ZstdEffort effort_ = pipeline::ZstdEffort::kSmall;
+  PageEffort effort_ = PageEffort::kSmall;
   std::string scratch_;
 };
 

@@ -6,7 +6,7 @@
 #include "pipeline/base/concat.h"
 
 using pipeline::concat;
-using pipeline::ZstdEffort;
+using server::PageEffort;
 using server::TextEffort;
 
 namespace {
@@ -53,20 +53,20 @@ TEST_SUITE("server/store") {
     std::string noise(kPage, '\0');
     for (char& byte : noise) byte = static_cast<char>(random());
     const std::string service = service_page(random), daemon = daemon_page(random);
-    CHECK(TextEffort().of(service, 0) == ZstdEffort::kSmall);
-    CHECK(TextEffort().of(daemon, 0) == ZstdEffort::kFast);
-    CHECK(TextEffort().of(noise, 0) == ZstdEffort::kFast);
-    CHECK(TextEffort().of(std::string_view(daemon).substr(0, 1000), 0) == ZstdEffort::kSmall);
-    CHECK(TextEffort().of("", 0) == ZstdEffort::kSmall);
+    CHECK(TextEffort().of(service, 0) == PageEffort::kSmall);
+    CHECK(TextEffort().of(daemon, 0) == PageEffort::kFast);
+    CHECK(TextEffort().of(noise, 0) == PageEffort::kFast);
+    CHECK(TextEffort().of(std::string_view(daemon).substr(0, 1000), 0) == PageEffort::kSmall);
+    CHECK(TextEffort().of("", 0) == PageEffort::kSmall);
   }
 
   TEST_CASE("text effort: a stream that writes other lines from some moment on is compressed as they deserve, soon") {
     std::mt19937_64 random(8);
     const std::string service = service_page(random), daemon = daemon_page(random);
     TextEffort effort;
-    CHECK(effort.of(daemon, 3) == ZstdEffort::kFast);
+    CHECK(effort.of(daemon, 3) == PageEffort::kFast);
     int fast = 0;
-    for (int page = 1; page < 40; ++page) fast += effort.of(service, 3) == ZstdEffort::kFast;
+    for (int page = 1; page < 40; ++page) fast += effort.of(service, 3) == PageEffort::kFast;
     CHECK(fast < 16);
   }
 
@@ -74,11 +74,11 @@ TEST_SUITE("server/store") {
     std::mt19937_64 random(9);
     const std::string service = service_page(random), daemon = daemon_page(random);
     TextEffort effort;
-    for (int page = 0; page < 8; ++page) CHECK(effort.of(daemon, 1) == ZstdEffort::kFast);
-    CHECK(effort.of(service, 2) == ZstdEffort::kSmall);
-    CHECK(effort.of(daemon, 3) == ZstdEffort::kSmall);  // as the one before
-    CHECK(effort.of(daemon, 4) == ZstdEffort::kSmall);
-    CHECK(effort.of(daemon, 5) == ZstdEffort::kSmall);
-    CHECK(effort.of(daemon, 6) == ZstdEffort::kFast);
+    for (int page = 0; page < 8; ++page) CHECK(effort.of(daemon, 1) == PageEffort::kFast);
+    CHECK(effort.of(service, 2) == PageEffort::kSmall);
+    CHECK(effort.of(daemon, 3) == PageEffort::kSmall);  // as the one before
+    CHECK(effort.of(daemon, 4) == PageEffort::kSmall);
+    CHECK(effort.of(daemon, 5) == PageEffort::kSmall);
+    CHECK(effort.of(daemon, 6) == PageEffort::kFast);
   }
 }

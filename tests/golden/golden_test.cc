@@ -32,6 +32,20 @@ TEST_SUITE("golden") {
     CHECK((*object)->pages().size() == 4);
   }
 
+  TEST_CASE("golden: an object of pages in snappy, as flushes write them since 2026-11-22, holds what was written") {
+    const char* folder = std::getenv("GOLDEN_FOLDER");
+    REQUIRE(folder != nullptr);
+    auto files = pipeline::system_files();
+    auto store = server::open_local_store(*files, folder);
+    REQUIRE(store);
+    auto object = server::ObjectReader::open(**store, "snappy_object_v1.lseg");
+    REQUIRE_MESSAGE(object, object.error().message);
+    auto found = server::read_entries(*object);
+    REQUIRE_MESSAGE(found, found.error().message);
+    CHECK(*found == golden::entries());
+    CHECK((*object)->summary().level == 0);
+  }
+
   TEST_CASE("golden: the substring filter of version 1 still says where needles are") {
     const char* folder = std::getenv("GOLDEN_FOLDER");
     REQUIRE(folder != nullptr);
