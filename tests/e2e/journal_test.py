@@ -16,6 +16,7 @@ JOURNALD = "/lib/systemd/systemd-journald"
 REMOTE = "/lib/systemd/systemd-journal-remote"
 BASE = 1_700_000_000_000_000  # us
 HOUR = 3600 * 10**9
+JOBS = '{job="journal"}'
 
 
 def wait(what, seconds=30, told="waited in vain"):
@@ -273,18 +274,18 @@ def relabel_reload_case():
         assert run.server.count('{job="journal"}') == 80, run.server.count('{job="journal"}')
 
 
-def second_sink(port, name="second"):
+def second_sink(port, spool='mode = "off"'):
     return f"""batch_wait = "100ms"
 spool = {{ mode = "off" }}
 
 [[sink]]
-name = "{name}"
+name = "second"
 type = "loki"
 url = "http://127.0.0.1:{port}/loki/api/v1/push"
 batch_wait = "100ms"
 batch_bytes = "64KiB"
 retry = {{ min = "100ms", max = "500ms" }}
-spool = {{ mode = "off" }}
+spool = {{ {spool} }}
 """
 
 
@@ -328,6 +329,31 @@ def dead_sink_case():
             write(range(2 * many, 2 * many + 10))
             for server in (run.server, second):
                 wait(lambda server=server: server.count('{job="journal"}') == 2 * many + 10, told=lambda server=server: server.count('{job="journal"}'))
+        finally:
+            second.kill()
+
+
+def full_spool_case():
+    """a dead sink whose spool is full and pauses holds nobody up, and has every entry once it is back"""
+    port, many = programs.free_port(), 10_000
+    with Run('path = "{folder}/remote"\nmax_age = "0s"', sink=second_sink(port, 'mode = "outage", limit = "1MiB"')) as run:
+        os.makedirs(f"{run.folder}/remote")
+
+        def write(numbers):  # lines that do not compress: 9 MB
+            new = f"{run.folder}/new.journal"
+            remote(new, b"".join(entry + random.randbytes(450).hex().encode() + b"\n\n" for entry in entries("a", numbers).split(b"\n\n")[:-1]))
+            os.rename(new, f"{run.folder}/remote/remote-{numbers[0]}.journal")
+        write(range(many))
+        run.wait_for(many)
+        wait(lambda: run.agent.metric("skidway_agent_spool_bytes") > 800_000, told=run.agent.log_tail)
+        write(range(many, 2 * many))
+        run.wait_for(2 * many)
+        assert run.agent.metric("skidway_agent_spool_dropped_entries_total") == 0
+        os.makedirs(run.folder + "/second")
+        second = programs.server(run.folder + "/second", port=port)
+        second.start()
+        try:
+            wait(lambda: second.count('{job="journal"}') == 2 * many, 60, lambda: f"{second.count(JOBS)} entries\n{run.agent.log_tail()}")
         finally:
             second.kill()
 
@@ -377,4 +403,4 @@ if __name__ == "__main__":
     for needed in (JOURNALD, REMOTE):
         if not os.path.exists(needed):
             sys.exit(f"{needed} is missing: deploy/setup.sh --tests installs it\n0 passed, 1 failed")
-    sys.exit(programs.run_cases([namespace_case, remote_case, damaged_case, json_case, missing_case, permission_case, relabel_reload_case, dead_sink_case, added_sink_case]))
+    sys.exit(programs.run_cases([namespace_case, remote_case, damaged_case, json_case, missing_case, permission_case, relabel_reload_case, dead_sink_case, full_spool_case, added_sink_case]))
