@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <poll.h>
+#include <thread>
 #include <unistd.h>
 
 #include "pipeline/base/concat.h"
@@ -18,14 +19,15 @@ using pipeline::LabelSet;
 using pipeline::Result;
 
 namespace {
-constexpr std::chrono::nanoseconds kListEvery = 30s;    // what inotify should have told, but may not
-constexpr std::chrono::nanoseconds kRetryEvery = 2s;    // what cannot be read at all
-constexpr std::chrono::nanoseconds kPollEvery = 250ms;  // folders that cannot be watched
-constexpr std::chrono::nanoseconds kCheckEvery = 10s;   // for files that libsystemd gave up
-constexpr uint64_t kMappedEntries = 50'000;             // some 20 MiB of files
-constexpr size_t kLongestFieldName = 64;                // journald's own limit
-constexpr size_t kMarksKept = 1000;                     // of journals that are away: they may come back
-constexpr size_t kEntryBytes = 64;                      // an entry costs that much even with a short line
+constexpr std::chrono::nanoseconds kListEvery = 30s;        // what inotify should have told, but may not
+constexpr std::chrono::nanoseconds kRetryEvery = 2s;        // what cannot be read at all
+constexpr std::chrono::nanoseconds kPollEvery = 250ms;      // folders that cannot be watched
+constexpr std::chrono::nanoseconds kCheckEvery = 10s;       // for files that libsystemd gave up
+constexpr auto kWriterPause = 2ms, kWriterPatience = 50ms;  // for an entry that is being written
+constexpr uint64_t kMappedEntries = 50'000;                 // some 20 MiB of files
+constexpr size_t kLongestFieldName = 64;                    // journald's own limit
+constexpr size_t kMarksKept = 1000;                         // of journals that are away: they may come back
+constexpr size_t kEntryBytes = 64;                          // an entry costs that much even with a short line
 }  // namespace
 
 JournalReader::JournalReader(const JournalOptions& options, const Bookmarks& bookmarks, const BusGuard& guard,
@@ -244,8 +246,8 @@ Result<void> JournalReader::check_bus() const {
 void JournalReader::hand_on(Lineage& lineage, const Take& take) {
   lineage.moved = true;
   lineage.entries++;
-  Journal& journal = lineage.reader->journal();
-  bool sound = options_.as_json ? read_json(journal) : read_fields(journal);
+  const bool sound = read_entry(lineage);
+  if (!lineage.reader->has_entry()) return metrics_.parsing_error("damaged_entry");
   pipeline::UnixNanos time = lineage.reader->take();
   if (!sound) return metrics_.parsing_error("damaged_entry");
   if (line_.empty()) return metrics_.parsing_error("no_message");
@@ -253,8 +255,27 @@ void JournalReader::hand_on(Lineage& lineage, const Take& take) {
   take(labels_, time, line_);
 }
 
+// An entry comes into sight before its fields are wholly linked to it, and libsystemd leaves out in silence what is
+// not: one that seems to have no message is read again until another one follows it, or its writer is surely done.
+bool JournalReader::read_entry(Lineage& lineage) {
+  Journal& journal = lineage.reader->journal();
+  bool sound = options_.as_json ? read_json(journal) : read_fields(journal);
+  using Follower = LineageReader::Follower;
+  auto follower = Follower::kNone;
+  for (auto waited = 0ms; !has_message_ && follower == Follower::kNone && waited < kWriterPatience;
+       waited += kWriterPause) {
+    auto ahead = lineage.reader->look_ahead();
+    if (!ahead || *ahead == Follower::kGone) return false;
+    follower = *ahead;
+    if (follower == Follower::kNone) std::this_thread::sleep_for(kWriterPause);
+    sound = options_.as_json ? read_json(journal) : read_fields(journal);
+  }
+  return sound;
+}
+
 // The line, and the fields that somebody asks for; of repeated ones the last.
 bool JournalReader::read_fields(Journal& journal) {
+  has_message_ = false;
   line_.clear();
   for (std::string& value : values_) value.clear();
   std::vector<pipeline::Label> labels;
@@ -262,7 +283,10 @@ bool JournalReader::read_fields(Journal& journal) {
   bool all = options_.fields.wants_all();
   Journal::FieldStep step;
   while ((step = journal.next_field(field)) == Journal::FieldStep::kField) {
-    if (field.name == "MESSAGE") line_.assign(field.value);
+    if (field.name == "MESSAGE") {
+      has_message_ = true;
+      line_.assign(field.value);
+    }
     if (all)
       JournalFields::append_all_labels(field.name, field.value, labels);
     else if (int at = options_.fields.find(field.name); at >= 0)
@@ -293,6 +317,7 @@ bool JournalReader::read_json(Journal& journal) {
   Journal::FieldStep step;
   while ((step = journal.next_field(field)) == Journal::FieldStep::kField)
     all_values_[std::string(field.name)].assign(field.value);
+  has_message_ = all_values_.contains("MESSAGE");
   size_t whole = 0;
   for (size_t longest = options_.max_line_bytes;; longest /= 2) {
     line_ = "{";

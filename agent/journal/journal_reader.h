@@ -84,6 +84,7 @@ class JournalReader {
   pipeline::Result<void> check_bus() const;
   void look_again();
   void hand_on(Lineage& lineage, const Take& take);
+  bool read_entry(Lineage& lineage);
   bool read_fields(Journal& journal);
   bool read_json(Journal& journal);
   void cut_line();
@@ -109,6 +110,7 @@ class JournalReader {
   uint64_t bus_faults_ = 0;
 
   // of the entry at hand
+  bool has_message_ = false;
   std::string line_;
   std::vector<std::string> values_;
   std::map<std::string, std::string> all_values_;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 #include "agent/source/testing/temp_folder.h"
@@ -287,6 +288,33 @@ TEST_CASE("journal: an entry without a message is passed and counted, a long one
   CHECK(r.metric("loki_source_journal_target_lines_total") == 2);
   CHECK(r.metric("skidway_agent_source_cut_lines_total") == 1);
   CHECK(r.read_anew() == "");
+}
+
+TEST_CASE("journal: an entry whose message is not linked to it yet is not taken for one without") {
+  for (bool as_json : {false, true}) {
+    Reading r;
+    r.options.as_json = as_json;
+    write_journal(r.file(), {{"one", 1}, {"half-written", 2}});
+    // As journald leaves it for a moment: the data object knows where its first entry is, not yet how many there are.
+    const int fd = ::open(r.file().c_str(), O_RDWR | O_CLOEXEC);
+    std::string bytes(static_cast<size_t>(std::filesystem::file_size(r.file())), '\0');
+    REQUIRE(::pread(fd, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
+    const bool is_compact = (static_cast<unsigned char>(bytes[12]) & 16) != 0;  // of the incompatible flags
+    const size_t count_at = bytes.find("MESSAGE=half-written") - (is_compact ? 16 : 8);
+    REQUIRE(bytes.substr(count_at, 8) == std::string("\1\0\0\0\0\0\0\0", 8));
+    REQUIRE(::pwrite(fd, "\0", 1, static_cast<off_t>(count_at)) == 1);
+    std::thread writer([&] {
+      std::this_thread::sleep_for(15ms);
+      CHECK(::pwrite(fd, "\1", 1, static_cast<off_t>(count_at)) == 1);
+    });
+    const std::string all = r.read_anew();
+    writer.join();
+    ::close(fd);
+    CHECK(all.find("one") != std::string::npos);
+    CHECK(all.find("half-written") != std::string::npos);
+    CHECK(r.metric("promtail_journal_target_parsing_errors_total{error=\"no_message\"") <= 0);
+    CHECK(r.read_anew() == "");
+  }
 }
 
 TEST_CASE("journal: a file that is none is told by name, and the others are read") {

@@ -126,6 +126,18 @@ Result<void> LineageReader::advance() {
   return step();
 }
 
+Result<LineageReader::Follower> LineageReader::look_ahead() {
+  TRY_LET(const std::string cursor, journal_->cursor());
+  TRY_LET(const Journal::Step after, journal_->next());
+  TRY(journal_->seek_cursor(cursor));
+  TRY_LET(const Journal::Step back, journal_->next());
+  if (back == Journal::Step::kEntry && journal_->is_at(cursor))
+    return after == Journal::Step::kEntry ? Follower::kThere : Follower::kNone;
+  TRY(journal_->seek_cursor(cursor));  // step() goes to the one after it
+  has_entry_ = taken_ = false;
+  return Follower::kGone;
+}
+
 pipeline::UnixNanos LineageReader::take() {
   last_step_ = realtime_us_ == last_us_ ? last_step_ + 1 : 0;
   last_us_ = realtime_us_;

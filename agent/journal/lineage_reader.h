@@ -45,6 +45,10 @@ class LineageReader {
   // Its time; from now on it counts as read.
   pipeline::UnixNanos take();
   Journal& journal() { return *journal_; }
+  // Looks whether the entry at hand, which was not taken, is followed by another one: then it is written to its end.
+  // kGone: it was removed meanwhile, and is at hand no more. Afterwards its fields are read from the first one again.
+  enum class Follower { kThere, kNone, kGone };
+  pipeline::Result<Follower> look_ahead();
 
   // Of the last entry taken, or as at the start. Before advance(), or when that came to the end.
   pipeline::Result<Bookmark> mark();
