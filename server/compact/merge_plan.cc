@@ -67,7 +67,8 @@ bool is_worth_a_merge(const Rows& l0, UnixNanos now, const PlanOptions& options)
   auto older_than = [&](size_t i, std::chrono::nanoseconds age) {
     return i < l0.size() && l0[i].summary.object.time() <= now - nanos(age);
   };
-  return l0.size() >= options.most_inputs || older_than(options.l0_trigger - 1, options.l0_rest) ||
+  const bool in_burst = !l0.empty() && !older_than(l0.size() - 1, options.burst);
+  return l0.size() >= options.most_inputs * (in_burst ? 2 : 1) || older_than(options.l0_trigger - 1, options.l0_rest) ||
          (l0.size() >= 2 && older_than(0, options.l0_age));
 }
 

@@ -27,6 +27,8 @@ struct PlanOptions {
   // How old the l0_trigger oldest must be, unless there are most_inputs: in a burst, waiting for more of them halves
   // how often an entry is rewritten.
   std::chrono::seconds l0_rest{30};
+  // While L0 objects come as fast as this, pushes go before merges: until twice most_inputs are there.
+  std::chrono::seconds burst{2};
 };
 
 // The inputs of the next merge, oldest first; empty: nothing to do. Objects in `excluded` are left alone. Requests to

@@ -52,6 +52,11 @@ TEST_SUITE("server/compact") {
     CHECK(plan_merge(snapshot_of(rows), kNow, options, {}).empty());
     options.most_inputs = 5;
     CHECK(ids(plan_merge(snapshot_of(rows), kNow, options, {})) == std::vector<uint64_t>{0, 1, 2, 3, 4});
+    rows.clear();
+    for (uint64_t i = 0; i < 9; ++i) rows.push_back(row(i, 0, 1'000'000'000, kNow, kNow));
+    CHECK(plan_merge(snapshot_of(rows), kNow, options, {}).empty());  // while they come by the second, pushes go first
+    rows.push_back(row(9, 0, 1'000'000'000, kNow, kNow));
+    CHECK(plan_merge(snapshot_of(rows), kNow, options, {}).size() == 5);
 
     std::vector<ObjectRow> old = {row(1, 0, 11 * kMinute, kNow, kNow), row(2, 0, kMinute, kNow, kNow)};
     CHECK(ids(plan_merge(snapshot_of(old), kNow, options, {})) == std::vector<uint64_t>{1, 2});
