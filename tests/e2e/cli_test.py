@@ -123,7 +123,8 @@ def live_tail():
         now = time.time_ns()
         programs.push(server, {"app": "live"}, [(now - (10 - i) * SECOND, f"before n={i}") for i in range(5)])
         tail = subprocess.Popen([programs.CLI, "tail", "--limit", "3", "-o", "raw", "--quiet", '{app="live"} |= "n="'], stdout=subprocess.PIPE, text=True,
-                                env={**os.environ, "LOKI_ADDR": server.url("")})
+                                env={**os.environ, "LOKI_ADDR": server.url("")},
+                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # ignored where the test runs in the background
         try:
             assert [tail.stdout.readline() for _ in range(3)] == ["before n=2\n", "before n=3\n", "before n=4\n"]
             programs.push(server, {"app": "live"}, [(time.time_ns(), "no number"), (time.time_ns() + 1, "after n=5")])

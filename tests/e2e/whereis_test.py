@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import random
+import shutil
 import socket
 import ssl
 import subprocess
@@ -424,6 +425,21 @@ listen = "127.0.0.1:{self.push}"
             assert total == standing["received"][key], standing
         return standing, sink
 
+    def until_kept(self, condition, what="net"):
+        """Until a kill -9 would leave what fulfils `condition`: asked of a copy of the agent's folder."""
+        def holds():
+            with programs.folder() as copy:
+                shutil.copytree(self.folder + "/agent", copy + "/agent")
+                with open(self.config, encoding="utf-8") as f:
+                    config = f.read().replace(self.folder + "/agent", copy + "/agent").replace(f":{self.port}", f":{programs.free_port()}")
+                with open(copy + "/agent.toml", "w", encoding="utf-8") as f:
+                    f.write(config)
+                done = subprocess.run(self.command("whereis", "--config", copy + "/agent.toml", "--json", what), capture_output=True, text=True, timeout=10)
+                standing = json.loads(done.stdout)[0] if done.returncode == 0 else None
+                return standing and condition(standing, standing["sinks"][0])
+
+        wait(holds, told=self.log_tail)
+
     def until(self, condition, what="net", seconds=20):
         last = [None]
 
@@ -457,7 +473,8 @@ def streams_case():
         programs.http(f"http://127.0.0.1:{case.push}/loki/api/v1/push", json.dumps({"streams": [{"stream": {"a": "b"}, "values": [[str(time.time_ns()), "x" * 100]] * 50}]}).encode(),
                       {"Content-Type": "application/json"})
         case.until(lambda s, sink: sink["acked"] == {"entries": 50, "bytes": 5000} and s["step"] == "done", "in")
-        time.sleep(2.2)
+        case.until_kept(lambda s, at: at["dropped"] == sink["dropped"] and at["acked"] == sink["acked"])
+        case.until_kept(lambda s, at: at["acked"]["entries"] == 50, "in")
         case.kill()
         stopped, at = case.of()
         assert at["dropped"] == sink["dropped"] and at["acked"] == sink["acked"] and stopped["step"] == "stages", stopped
@@ -476,7 +493,7 @@ def streams_wait_case():
         case.send(["line"] * 100)
         standing, sink = case.until(lambda s, sink: s["step"] == "sink" and sink["waiting"]["entries"] == 100)
         assert "refused" in standing["reason"], standing
-        time.sleep(1.5)
+        case.until_kept(lambda s, sink: "refused" in s["reason"] and sink["waiting"]["entries"] == 100)
         case.kill()
         standing, sink = case.of()
         assert standing["step"] == "sink" and "refused" in standing["reason"] and sink["waiting"]["entries"] == 100, standing
