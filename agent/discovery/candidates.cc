@@ -47,12 +47,20 @@ void FileTable::remove_fresh(HeldFile& held) {
     });
 }
 
+// It was seen only empty, and what is at its inode now was made since: another file, whatever its name.
+bool FileTable::is_reborn(const KnownFile& known, const FileHandle& handle) const {
+  const pipeline::UnixNanos wrote = ledger_.last_run_wrote();
+  return known.identity.fingerprint_bytes == 0 && wrote > 0 && handle.birth_nanos() >= wrote;
+}
+
 // Who it is, whether it was there in a former run, and where it ends: all that is read of it until it is offered.
 void FileTable::examine(Fresh& fresh, const HeldFile& held, std::string_view head) {
   const SourceOptions& options = *sources_[fresh.source].options;
   fresh.examined = true;
   fresh.identity = FileIdentity::of(fresh.key, head);
-  fresh.known = shared(ledger_.find(options, fresh.key, held.path, head, fresh.size_bytes));
+  auto known = ledger_.find(options, fresh.key, held.path, head, fresh.size_bytes);
+  if (known && is_reborn(*known, *held.handle)) known->is_anew = true;
+  fresh.known = shared(std::move(known));
   if (!fresh.known && !fresh.only_if_known && options.start_at == StartAt::kEnd && is_there_before(fresh.source))
     fresh.end = end_of_lines(*held.handle, head, fresh.size_bytes);
 }
@@ -79,7 +87,8 @@ std::vector<FileTable::Candidate> FileTable::fresh_candidates() {
     candidate.end = fresh.end;
     candidate.modified_nanos = fresh.modified_nanos;
     candidate.source = fresh.source;
-    candidate.live = !sources_[fresh.source].rules.is_rotated_name(candidate.path);
+    candidate.live = !sources_[fresh.source].rules.is_rotated_name(candidate.path) &&
+                     (!known || !known->is_anew || held.has_name(known->path));
     candidate.there_before = is_there_before(fresh.source);
     if (known && !known->is_anew) {
       candidate.rank = Candidate::Rank::kKnown;
@@ -132,15 +141,11 @@ void FileTable::find_heirs(size_t source, std::vector<Candidate>& candidates) {
   const PathRules& rules = sources_[source].rules;
   std::vector<KnownFile> missing = ledger_.missing(*options);
   std::vector<MetFile> met;
-  const pipeline::UnixNanos wrote = ledger_.last_run_wrote();
   for (const Candidate& candidate : candidates) {
     if (candidate.source != source || !candidate.known) continue;
     const pipeline::SharedText& path = candidate.known->path;
     const bool live = files_.at(candidate.key()).has_name(path) && !rules.is_rotated_name(path);
-    const bool blank = candidate.known->identity.fingerprint_bytes == 0;
-    const int64_t birth = candidate.handle->birth_nanos();
-    const bool reborn = live && blank && wrote > 0 && birth >= wrote;
-    met.push_back({candidate.known, candidate.key(), live, reborn});
+    met.push_back({candidate.known, candidate.key(), live, is_reborn(*candidate.known, *candidate.handle)});
   }
   if (missing.empty() && met.empty()) return;
   if (options->start_at == StartAt::kEnd) note_followers(source, missing, met, candidates);

@@ -168,6 +168,7 @@ class FileTable {
   void see_gzip(const std::string& path, std::optional<InodeKey> listed);
   void offer_fresh();
   static std::string head_of(const HeldFile& held);
+  [[nodiscard]] bool is_reborn(const KnownFile& known, const FileHandle& handle) const;
   void examine(Fresh& fresh, const HeldFile& held, std::string_view head);
   std::vector<Candidate> fresh_candidates();
   // copy_suspicion.cc

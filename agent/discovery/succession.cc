@@ -55,7 +55,7 @@ std::vector<Heir> Succession::find(const std::vector<KnownFile>& missing, const 
     const KnownFile& known = *file.known;
     auto lineage = lineages.find(live_path(known.path));
     if (lineage == lineages.end()) continue;
-    const bool blank = file.live && known.identity.fingerprint_bytes == 0;
+    const bool blank = (file.live || file.reborn) && known.identity.fingerprint_bytes == 0;
     lineage->second.push_back({known.birth_order, file.key, file.live, blank, file.reborn, known.last_read_time});
   }
   for (const auto& [live, members] : lineages) find_unseen(live, members, heirs);
@@ -77,7 +77,7 @@ void Succession::find_unseen(const std::string& live_path, std::vector<Member> m
     return find_newer(live_path, empty, heirs);
   }
   Member newest = *std::prev(blank);
-  if (newest.live || (blank != members.end() && !newest.key)) return;
+  if (newest.live || (blank != members.end() && !blank->reborn && !newest.key)) return;
   for (auto it = members.begin(); it != blank; ++it)
     newest.last_read_time = std::max(newest.last_read_time, it->last_read_time);
   // Seen only empty, and gone: what it is called now has nothing of it to be known by, but was written to since.

@@ -35,7 +35,7 @@ struct MetFile {
   std::shared_ptr<const KnownFile> known;  // never null
   InodeKey key;
   bool live = false;    // still called as when it was written
-  bool reborn = false;  // the known one was seen only empty, and this one was made since at its inode, under its name
+  bool reborn = false;  // the known one was seen only empty, and this one was made since at its inode
 };
 
 class Succession {

@@ -515,6 +515,13 @@ TEST_SUITE("agent/discovery") {
     std::filesystem::resize_file(h.folder.at("log/app.log"), 0);
     SUBCASE("which is empty") {}
     SUBCASE("which is written to") { h.write("two", 10); }
+    SUBCASE("which was written to and rotated, too") {
+      h.write("two", 10);
+      h.folder.rename("log/app.log.2.gz", "log/app.log.3.gz");
+      h.folder.rename("log/app.log.1.gz", "log/app.log.2.gz");
+      h.folder.rename("log/app.log", "log/app.log.1");
+      h.write("three", 5);
+    }
     h.start();
     h.drain();
     h.check();
