@@ -75,7 +75,8 @@ struct QueryScheduler::Shared {
 
   const Options options;
   std::atomic<bool> stopping{false};
-  std::atomic<bool> hurry{false};  // somebody in line has hardly begun
+  std::atomic<bool> hurry{false};    // somebody in line has hardly begun
+  std::atomic<bool> company{false};  // more than one query has begun
   std::atomic<int64_t> waited_ns{0};
 
   mutable std::mutex mutex;
@@ -207,7 +208,8 @@ class QueryScheduler::Shared::Seat final : public QueryTurn {
   void settle() {
     if (heavy_ && !background_) run_in_background();
     background_ = background_ || heavy_;  // for good, so the thread ends with this query
-    if (background_) give_way();
+    // One alone keeps what others leave it: to give way beside busy programs would cost it most of that.
+    if (background_ && shared_.company.load(std::memory_order_relaxed)) give_way();
   }
 
   Result<void> look() {
@@ -429,7 +431,7 @@ void QueryScheduler::Shared::work_loop(std::list<std::thread>::iterator self) {
 void QueryScheduler::Shared::run_query(std::unique_ptr<Query> query, bool& background, Section& section) {
   --query->share.tenant->waiting;
   line.begin(query->share);
-  ++running;
+  company.store(++running > 1, std::memory_order_relaxed);
   if (lacks_threads()) steward_wanted = true;
   section.leave();
   {
@@ -438,7 +440,7 @@ void QueryScheduler::Shared::run_query(std::unique_ptr<Query> query, bool& backg
     query->work = nullptr;
   }
   section.enter();
-  --running;
+  company.store(--running > 1, std::memory_order_relaxed);
   line.end(query->share);
   line.leave_tenant(query->tenant);
 }
