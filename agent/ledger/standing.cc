@@ -243,15 +243,16 @@ FileStanding standing_of(const LedgerView& view, FileId file) {
   standing.source = record.source;
   standing.path = record.path;
   auto reading = view.readings.find(file);
-  struct stat status {};
   if (reading != view.readings.end()) {
     standing.exists = true;
     standing.size_bytes = reading->second.size_bytes;
     standing.read_bytes = reading->second.bytes;
-  } else if (::stat(record.path.c_str(), &status) == 0 && record.dev == status.st_dev &&
-             record.inode == status.st_ino) {
+  }
+  // A running agent may not have looked at the file since it was written to: what was just written waits as well.
+  struct stat status {};
+  if (::stat(record.path.c_str(), &status) == 0 && record.dev == status.st_dev && record.inode == status.st_ino) {
     standing.exists = true;
-    standing.size_bytes = static_cast<uint64_t>(status.st_size);
+    standing.size_bytes = std::max(standing.size_bytes, static_cast<uint64_t>(status.st_size));
   }
   const SourceOptions* source = source_called(view, record.source);
   for (auto& [name, sink] : view.sinks)  // of a renamed file, what is known to have been there

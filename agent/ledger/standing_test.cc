@@ -70,6 +70,17 @@ TEST_CASE("standing: bytes written are acked, waiting and dropped") {
         std::string::npos);
 }
 
+TEST_CASE("standing: what was written since a running agent looked at the file waits") {
+  Fixture f;
+  f.know("app.log", 90);
+  f.position = 90;
+  REQUIRE(f.of("app.log").sinks[0].waiting == 10);
+  f.folder.append("app.log", "12345");
+  FileStanding standing = f.of("app.log");
+  CHECK(standing.size_bytes == 105);
+  CHECK(standing.sinks[0].waiting == 15);
+}
+
 TEST_CASE("standing: names the step and the reason of a running agent") {
   Fixture f;
   CHECK(where_is(f.view, f.folder.at("none.log")).empty());

@@ -113,6 +113,7 @@ retry = {{ min = "100ms", max = "500ms" }}
             self.process.wait()
 
     def whereis(self, what=None):
+        written = os.stat(what or self.file).st_size if os.path.exists(what or self.file) else 0
         started = time.monotonic()
         done = subprocess.run(self.command("whereis", "--config", self.config, "--json", what or self.file), capture_output=True, text=True, timeout=10)
         seconds = time.monotonic() - started
@@ -120,6 +121,7 @@ retry = {{ min = "100ms", max = "500ms" }}
             return None
         standing = json.loads(done.stdout)[0]
         standing["seconds"] = seconds
+        assert standing["size"] >= written, (written, standing)  # what was just written counts, whether or not the agent has looked
         for sink in standing["sinks"]:
             total = sink["acked"] + sink["waiting"] + sum(sink["dropped"].values())
             assert total == standing["size"], standing
