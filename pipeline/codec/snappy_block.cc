@@ -62,7 +62,7 @@ Result<void> snappy_uncompress(std::string_view block, uint64_t limit_bytes, Byt
 }
 
 void snappy_compress_page(std::string_view raw, std::string& out) {
-  thread_local SnappyEncoder encoder;
+  thread_local SnappyEncoder encoder(SnappySearch::kLoose);
   encoder.append(out, raw);
 }
 

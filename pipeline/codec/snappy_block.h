@@ -24,8 +24,8 @@ std::string snappy_compress(std::string_view bytes);
 Result<void> snappy_uncompress(std::string_view block, uint64_t limit_bytes, ByteBuffer& out);
 
 // Appends the elements of a block without its length, for a page of the store whose size is known from elsewhere. The
-// encoder is kept per thread. 256 KiB of logs, half JSON and half system logs, become 0.25 of their size at 1060 MB/s
-// (AMD EPYC of the Zen 4 class).
+// encoder is kept per thread and searches loosely. 256 KiB of logs, half JSON and half system logs, become 0.27 of
+// their size at 1450 MB/s (AMD EPYC of the Zen 4 class, busy; snappy_compress: 0.25 at 1250).
 void snappy_compress_page(std::string_view raw, std::string& out);
 // Replaces the content of `out`, after a look at whether the elements can be that many bytes at all. kCorrupt: they are
 // not well formed, or not `raw_size` bytes.

@@ -42,8 +42,9 @@ TEST_SUITE("codec") {
     uint32_t seed = std::random_device{}();
     CAPTURE(seed);
     std::mt19937 random(seed);
-    SnappyEncoder encoder;
+    SnappyEncoder close(SnappySearch::kClose), loose(SnappySearch::kLoose);
     for (int round = 0; round < 600; ++round) {
+      SnappyEncoder& encoder = random() % 2 == 0 ? close : loose;
       size_t size = round < 200 ? static_cast<size_t>(round) : random() % (round % 20 == 0 ? 300'000 : 5'000);
       std::string text = random_text(random, size);
       std::vector<char> exact(text.begin(), text.end());  // no room behind it, for the address sanitizer
@@ -74,6 +75,19 @@ TEST_SUITE("codec") {
           REQUIRE((decoded(elements, text.size()) == text));
         }
       }
+    }
+  }
+
+  TEST_CASE("snappy encoder: what repeats is found wherever it begins, to its whole length") {
+    const std::string line = R"({"level":"info","message":"a request was answered","service":"checkout"})";
+    for (SnappySearch search : {SnappySearch::kClose, SnappySearch::kLoose}) {
+      SnappyEncoder encoder(search);
+      std::mt19937 random(1);
+      std::string text, elements;
+      for (int n = 0; n < 1000; ++n) text += concat(line, random());
+      encoder.append(elements, text);
+      REQUIRE((decoded(elements, text.size()) == text));
+      CHECK(elements.size() < 1000 * 18);  // of a line: the number and its tag, and two copies of three bytes
     }
   }
 
