@@ -9,7 +9,6 @@ namespace pipeline {
 
 namespace {
 
-constexpr size_t kSought = 8;         // bytes looked for; what is found may be longer
 constexpr size_t kFirstOffset = 8;    // of a part that is looked at: so many bytes may be read before one
 constexpr size_t kMeasured = 32;      // bytes compared, and of a literal copied, at once
 constexpr size_t kMargin = 40;        // bytes that may be read behind a place looked at, or written behind an element
