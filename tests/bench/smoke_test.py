@@ -42,7 +42,16 @@ def block_rows():
         assert any(name.startswith(first) and rows[name] > 0 for name in rows), f"no {first} in {rows}"
 
 
-CASES = [server_rows, agent_rows, block_rows]
+def soak_row():
+    """soak_bench.py: what it pushed is found again, the memory is told"""
+    done = subprocess.run([sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "soak_bench.py"), "--seconds", "4", "--megabytes", "2", "--streams", "100"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+    assert done.returncode in (0, 1) and "resident at most" in done.stdout, done.stdout
+    last = done.stdout.splitlines()[-1].replace(";", " ").split()
+    assert last[last.index("entries") - 1] == last[-3] != "0", last
+
+
+CASES = [server_rows, agent_rows, block_rows, soak_row]
 
 if __name__ == "__main__":
     sys.exit(programs.run_cases(CASES))
