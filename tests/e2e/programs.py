@@ -16,6 +16,7 @@ BUILD = os.environ.get("SKIDWAY_BUILD", os.path.join(ROOT, "build"))
 AGENT = os.path.join(BUILD, "agent/skidway-agent")
 SERVER = os.path.join(BUILD, "server/skidway-server")
 CLI = os.path.join(BUILD, "server/cli/skidway")
+ended_alone = []  # programs that were found to have ended when they were to be killed: told beside a case that fails
 
 
 def free_port():
@@ -81,6 +82,8 @@ class Program:
         raise AssertionError(f"{self.name} not ready after {seconds} s:\n{self.log_tail()}")
 
     def kill(self):
+        if self.process.poll() is not None:
+            ended_alone.append(f"{self.name} had ended with {self.process.returncode} before it was killed:\n{self.log_tail()}")
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
@@ -236,12 +239,13 @@ def run_cases(cases, at_once=1):
     def passes(case):
         title = (case.__doc__ or case.__name__).strip().splitlines()[0]
         started = time.monotonic()
+        ended_alone.clear()
         try:
             case()
             print(f"ok   {title} ({time.monotonic() - started:.1f} s)", flush=True)
             return True
         except Exception as e:  # a failing case must not hide the others
-            print(f"FAIL {title}: {type(e).__name__}: {e}", flush=True)
+            print(f"FAIL {title}: {type(e).__name__}: {e}", *ended_alone, sep="\n", flush=True)
             return False
 
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
