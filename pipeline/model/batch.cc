@@ -114,6 +114,7 @@ void Batch::set_seed_labels(size_t i, LabelTable::Id label_set) {
 
 FieldValue Batch::value(size_t i, std::string_view name) const {
   const FieldColumn* column = find_field(name);
+  if (column != nullptr && column->values[i].kind == FieldValue::Kind::kRemoved) return {};
   if (column != nullptr && column->values[i].kind != FieldValue::Kind::kAbsent) return column->values[i];
   FieldValue value;
   if (auto label = label_sets->at(seed_labels(i)).get(name)) {

@@ -49,7 +49,9 @@ class Arena {
 
 // What a stage extracted: a typed value, as the stages of Alloy keep them.
 struct FieldValue {
-  enum class Kind : uint8_t { kAbsent, kNull, kText, kNumber, kInteger, kBool };
+  // kAbsent: nothing extracted, a label of that name shows through. kRemoved: a stage removed the value, so that there
+  // is none, and no such label either; only columns hold it, readers see kAbsent. kNull: there, without a text.
+  enum class Kind : uint8_t { kAbsent, kRemoved, kNull, kText, kNumber, kInteger, kBool };
   Kind kind = Kind::kAbsent;
   std::string_view text;  // kText: the value. kNumber, kInteger: may hold the source text
   double number = 0;      // kNumber; kBool: 0 or 1

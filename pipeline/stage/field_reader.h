@@ -18,7 +18,10 @@ class FieldReader {
       : batch_(&batch), name_(name), column_(batch.find_field(name)) {}
 
   FieldValue at(size_t row) {
-    if (column_ != nullptr && column_->values[row].kind != FieldValue::Kind::kAbsent) return column_->values[row];
+    if (column_ != nullptr && column_->values[row].kind != FieldValue::Kind::kAbsent) {
+      const FieldValue& value = column_->values[row];
+      return value.kind == FieldValue::Kind::kRemoved ? FieldValue{} : value;
+    }
     if (!known_ || batch_->seed_labels(row) != label_set_) {
       label_set_ = batch_->seed_labels(row);
       auto label = batch_->label_sets->at(label_set_).get(name_);

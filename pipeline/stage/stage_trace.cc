@@ -58,7 +58,7 @@ std::vector<StageTrace::Row> StageTrace::rows_of(const Batch& batch) {
     for (const auto& [name, value] : batch.label_sets->at(batch.labels[i]).labels())
       row.values.push_back({concat("label ", name), quoted(value)});
     for (const FieldColumn& column : batch.fields())
-      if (column.values[i].kind != FieldValue::Kind::kAbsent)
+      if (column.values[i].kind > FieldValue::Kind::kRemoved)
         row.values.push_back({concat("extracted ", column.name), value_text(column.values[i])});
     for (const Metadata& metadata : batch.metadata(i))
       row.values.push_back({concat("metadata ", metadata.name), quoted(metadata.value)});

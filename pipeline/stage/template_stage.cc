@@ -26,8 +26,7 @@ class TemplateStage final : public Stage {
     TemplateData::add_reads(template_, reads);
   }
 
-  // An error leaves the value as it is; an empty text removes it: null, so that a label of that name does not show
-  // through.
+  // An error leaves the value as it is; an empty text removes it.
   void process(Batch& batch, StageMemory& stage_memory, DropCounts&) const override {
     TemplateData& data = static_cast<TemplateMemoryOfStage&>(stage_memory).data;
     FieldColumn& column = batch.field(source_);
@@ -38,7 +37,7 @@ class TemplateStage final : public Stage {
       auto value = field_text(source.at(i), batch.arena);
       if (!data.run(i, value, batch.lines[i])) continue;
       if (data.text().empty()) {
-        column.values[i] = {.kind = FieldValue::Kind::kNull, .text = {}};
+        column.values[i] = {.kind = FieldValue::Kind::kRemoved, .text = {}};
       } else {
         column.values[i] = text_field(batch.arena.copy(data.text()));
       }

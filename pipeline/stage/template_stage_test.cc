@@ -34,6 +34,26 @@ TEST_CASE("template: removes a value that becomes empty, also one that was a lab
   CHECK(p.run({"x"}, kLabels) == Texts{R"({app="web", job="t"} <no value>)"});
 }
 
+TEST_CASE("template: what it removed is there no longer for the stages behind it") {
+  const std::string emptied =
+      stage("json", "expressions = {a = \"\"}") + stage("template", "source = \"a\"\ntemplate = \"\"");
+  const Texts untouched = {R"({job="t"} {"a":"x"})"};
+  TestPipeline by_name(emptied + stage("drop", "source = \"a\""));
+  CHECK(by_name.run({R"({"a":"x"})"}) == untouched);
+  TestPipeline by_text(emptied + stage("drop", "source = \"a\"\nexpression = \"^$\""));
+  CHECK(by_text.run({R"({"a":"x"})"}).empty());
+  TestPipeline label(stage("template", "source = \"job\"\ntemplate = \"\"") + stage("drop", "source = \"job\""));
+  CHECK(label.run({R"({"a":"x"})"}) == untouched);
+  TestPipeline counted(emptied + stage("metrics", "metric = [{kind = \"counter\", name = \"a\", action = \"inc\"}]"));
+  CHECK(counted.run({R"({"a":"x"})"}) == untouched);
+  CHECK(counted.metrics().find("custom_a") == std::string::npos);
+}
+
+TEST_CASE("drop: a value that is null is there") {
+  TestPipeline p(stage("json", "expressions = {a = \"\"}") + stage("drop", "source = \"a\""));
+  CHECK(p.run({R"({"a":null})"}).empty());
+}
+
 TEST_CASE("template: leaves a value alone when it cannot be made") {
   TestPipeline p(made("{{ .app.sub }}ok"));
   CHECK(p.run({"x"}, kLabels) == Texts{R"({app="web", job="t"} x)"});
