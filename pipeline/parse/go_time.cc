@@ -102,6 +102,7 @@ class TimeReader {
   std::string_view text_;
   CivilTime time_;
   bool pm_ = false, am_ = false, has_month_ = false, has_day_ = false;
+  bool is_utc_ = false;  // the text says so: an offset beside it does not count
   int year_day_ = -1;
 };
 
@@ -149,7 +150,7 @@ bool TimeReader::fraction(size_t bytes) {
 
 bool TimeReader::zone_offset(Kind kind) {
   if (kind < kN4) {
-    if (text_.starts_with('Z')) return take(1), time_.offset = 0, true;
+    if (text_.starts_with('Z')) return take(1), is_utc_ = true;
     kind = static_cast<Kind>(kind + (kN4 - kZ4));
   }
   constexpr std::pair<Kind, std::string_view> kShapes[] = {
@@ -175,7 +176,7 @@ bool TimeReader::zone_offset(Kind kind) {
 }
 
 bool TimeReader::zone_name() {
-  if (text_.starts_with("UTC")) return take(3), time_.offset = 0, true;
+  if (text_.starts_with("UTC")) return take(3), is_utc_ = true;
   size_t length = zone_name_length(text_);
   if (length == 0) return false;
   time_.zone_name = take(length);
@@ -239,6 +240,7 @@ bool TimeReader::finish(CivilTime& out) {
     time_.month = date.month, time_.day = date.day;
   }
   if (time_.day < 1 || time_.day > days_in(time_.month, time_.year)) return false;
+  if (is_utc_) time_.offset = 0;
   out = std::move(time_);
   return true;
 }
@@ -331,12 +333,11 @@ Result<UnixNanos> parse_unix(std::string_view text) {
   TRY_LET(int64_t seconds, parse_integer(has_fraction ? text.substr(0, dot) : text));
   TRY_LET(UnixNanos nanos, scaled(seconds, 1'000'000'000));
   if (!has_fraction) return nanos;
-  std::string digits = concat("0.", text.substr(dot + 1));
-  double fraction = 0;
-  auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), fraction);
-  bool whole = dot + 1 < text.size() && error == std::errc() && end == digits.data() + digits.size();
-  if (!whole || fraction >= 1e9) { return fail(Errc::kInvalid, concat("\"", text, "\" is no number")); }
-  if (__builtin_add_overflow(nanos, static_cast<int64_t>(fraction * 1e9), &nanos)) {
+  // As upstream, to the nanosecond: the digits are an integer, even with a sign, that is then scaled.
+  std::string_view digits = text.substr(dot + 1);
+  TRY_LET(int64_t fraction, parse_integer(digits));
+  const double scale = std::pow(10.0, 9.0 - static_cast<double>(digits.size()));
+  if (__builtin_add_overflow(nanos, static_cast<int64_t>(static_cast<double>(fraction) * scale), &nanos)) {
     return fail(Errc::kInvalid, "time is outside the years 1678 to 2262");
   }
   return nanos;

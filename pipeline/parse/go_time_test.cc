@@ -31,6 +31,12 @@ TEST_CASE("go time: named layouts") {
 
 TEST_CASE("go time: numbers of seconds and their parts") {
   CHECK(parse("Unix", "1700000000.5") == "2023-11-14T22:13:20.5Z");
+  CHECK(parse("Unix", "1714979289.2567634") == "2024-05-06T07:08:09.2567634Z");
+  CHECK(parse("Unix", "1700000000.+5") == "2023-11-14T22:13:20.05Z");
+  CHECK(parse("Unix", "1700000000.1e3") == "error");
+  CHECK(parse("Unix", "1700000000.99999999999999999999") == "error");
+  CHECK(parse("2006-01-02 15:04:05 -0700 MST", "2024-05-06 07:08:09 +0200 UTC") == "2024-05-06T07:08:09Z");
+  CHECK(parse("2006-01-02 15:04:05 MST-0700", "2024-05-06 07:08:09 UTC-0930") == "2024-05-06T07:08:09Z");
   CHECK(parse("Unix", "-1.5") == "1969-12-31T23:59:59.5Z");
   CHECK(parse("Unix", "1700000000.") == "error");
   CHECK(parse("Unix", "1e9") == "error");
