@@ -200,6 +200,10 @@ TEST_SUITE("parse") {
         t.text(
             R"({{ snakecase "http2xx" }} {{ snakecase "Bld4Floor3rd" }} {{ snakecase "HTTP20xOK" }} {{ snakecase "GO PATH" }})") ==
         "http_2xx bld4_floor_3rd http_20x_ok go_path");
+    CHECK(t.text(
+              R"({{ snakecase "user=bob took 12ms" }} {{ kebabcase "a<b>.Cd  e,F" }} {{ snakecase "_aB__1x1/-C" }})") ==
+          "user_=_bob_took_12ms a-<-b->.cd--e,f _a_b__1x1/-c");
+    CHECK(t.text("{{ sortAlpha nil }}") == "[<nil>]");
     CHECK(
         t.text(
             R"({{ trimAll "$" "$5$" }}{{ trimSuffix "-" "a-" }}{{ trim " b " }}{{ nospace "a b" }}{{ initials "First Try" }})") ==

@@ -121,37 +121,126 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
   return parts;
 }
 
-// A word ends at a connector, before an upper-case letter behind a lower-case one, before the last of several
-// upper-case letters with a lower-case one behind it, and before digits that are followed by a lower-case letter.
-std::string joined_words(std::string_view text, char connector) {
-  std::vector<uint32_t> all = characters(text);
-  std::string out;
-  bool pending = false;  // a connector is due before the next letter
-  for (size_t i = 0; i < all.size(); ++i) {
-    uint32_t c = all[i];
-    if (is_connector(c)) {
-      if (!out.empty() && i + 1 < all.size() && !pending) pending = true;
-      if (out.empty() || i + 1 == all.size()) out.push_back(connector);
-      continue;
-    }
-    if (i > 0 && !is_connector(all[i - 1])) {
-      uint32_t before = all[i - 1];
-      bool lower_follows = i + 1 < all.size() && is_lower_letter(all[i + 1]);
-      bool starts = is_upper_letter(c) &&
-                    ((is_lower_letter(before)) || (is_upper_letter(before) && lower_follows) || (is_digit(before)));
-      bool number = is_digit(c) && !is_digit(before) && i >= 2 && !is_connector(all[i - 2]) && !is_digit(all[i - 2]);
-      if (number) {
-        size_t behind = i;
-        while (behind < all.size() && is_digit(all[behind])) ++behind;
-        number = behind < all.size() && is_lower_letter(all[behind]);
+// The words of joined_words().
+namespace {
+
+enum class WordKind { kNone, kConnectors, kPunctuation, kUpper, kLower, kNumber, kOther };
+
+struct Word {
+  WordKind kind = WordKind::kNone;
+  std::vector<uint32_t> letters;
+};
+
+bool is_punctuation(uint32_t code) {
+  if (code < 0x80)
+    return std::string_view("!\"#%&'()*,-./:;?@[\\]_{}").find(static_cast<char>(code)) != std::string_view::npos;
+  return code == 0xa1 || code == 0xa7 || code == 0xab || code == 0xb6 || code == 0xb7 || code == 0xbb || code == 0xbf ||
+         (code >= 0x2010 && code <= 0x2027) || (code >= 0x2030 && code <= 0x205e && code != 0x2044 && code != 0x2052) ||
+         (code >= 0x3001 && code <= 0x3003) || (code >= 0x3008 && code <= 0x3011);
+}
+
+// Chinese characters are no letters here: they stand for words.
+bool is_word_letter(uint32_t code) {
+  if (code >= 0x3400 && code <= 0x9fcc) return false;
+  if (code >= 0x20000 && code <= 0x2b81d) return false;
+  return is_upper_letter(code) || is_lower_letter(code) || (is_letter_or_digit(code) && !is_digit(code));
+}
+
+WordKind kind_of(uint32_t code) {
+  if (is_connector(code)) return WordKind::kConnectors;
+  if (is_punctuation(code)) return WordKind::kPunctuation;
+  if (is_upper_letter(code)) return WordKind::kUpper;
+  if (is_word_letter(code)) return WordKind::kLower;
+  return is_digit(code) ? WordKind::kNumber : WordKind::kOther;
+}
+
+// Dashes and underlines behind punctuation are punctuation too.
+bool continues(WordKind kind, uint32_t code) {
+  return kind == WordKind::kPunctuation ? is_punctuation(code) : kind_of(code) == kind;
+}
+
+// Runs of one kind; `Status` is one word, and the last capital of `HTTPStatus` belongs to what follows.
+std::vector<Word> words_of(const std::vector<uint32_t>& all) {
+  std::vector<Word> words;
+  for (size_t i = 0; i < all.size();) {
+    const WordKind kind = kind_of(all[i]);
+    size_t end = i + 1;
+    while (end < all.size() && continues(kind, all[end])) ++end;
+    if (kind == WordKind::kUpper && end < all.size() && kind_of(all[end]) == WordKind::kLower) {
+      if (end - i > 1) {
+        --end;
+      } else {
+        while (end < all.size() && kind_of(all[end]) == WordKind::kLower) ++end;
       }
-      pending = pending || starts || number;
     }
-    if (pending && !out.empty()) out.push_back(connector);
-    pending = false;
-    append_utf8(out, lower_letter(c));
+    words.push_back(
+        {kind, {all.begin() + static_cast<std::ptrdiff_t>(i), all.begin() + static_cast<std::ptrdiff_t>(end)}});
+    i = end;
   }
-  return out;
+  return words;
+}
+
+// Joins words: a connector stands between two of them unless there is one, or punctuation behind the first. A number
+// belongs to the word before it (bld4_floor), or, with small letters behind it, to these (http_2xx).
+class WordJoiner {
+ public:
+  WordJoiner(std::vector<Word> words, char connector) : words_(std::move(words)), connector_(connector) {}
+
+  std::string join() {
+    while (at_ + 1 < words_.size()) {
+      const WordKind kind = kind_at(at_);
+      take();
+      if (kind == WordKind::kNumber) {
+        take_tail();
+      } else if (kind != WordKind::kConnectors && kind != WordKind::kPunctuation) {
+        take_number_behind();
+      }
+    }
+    if (at_ < words_.size()) take();
+    return std::move(out_);
+  }
+
+ private:
+  WordKind kind_at(size_t at) const { return at < words_.size() ? words_[at].kind : WordKind::kNone; }
+
+  void take() {
+    const bool replaced = kind_at(at_) == WordKind::kConnectors;
+    for (uint32_t c : words_[at_].letters)
+      append_utf8(out_, replaced ? static_cast<uint32_t>(connector_) : lower_letter(c));
+    ++at_;
+  }
+  // Small letters and numbers belong to a number before them.
+  void take_tail() {
+    while (kind_at(at_) == WordKind::kLower || kind_at(at_) == WordKind::kNumber) take();
+    separate();
+  }
+  void take_number_behind() {
+    if (kind_at(at_) != WordKind::kNumber) return separate();
+    if (at_ + 1 == words_.size()) return;  // the last: taken with nothing before it
+    if (kind_at(at_ + 1) == WordKind::kLower) {
+      out_.push_back(connector_);
+      take();
+      return take_tail();
+    }
+    take();
+    separate();
+  }
+  void separate() {
+    const WordKind next = kind_at(at_);
+    if (next != WordKind::kNone && next != WordKind::kConnectors && next != WordKind::kPunctuation)
+      out_.push_back(connector_);
+  }
+
+  const std::vector<Word> words_;
+  const char connector_;
+  size_t at_ = 0;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string joined_words(std::string_view text, char connector) {
+  return WordJoiner(words_of(characters(text)), connector).join();
 }
 
 std::string pascal_case(std::string_view text) {

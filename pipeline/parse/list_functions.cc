@@ -286,7 +286,10 @@ Result<Value> deep_copy_of(const Call& call, const Value& value) {
   for (Value& item : out.as_list()) { TRY_LET(item, deep_copy_of(call, item)); }
   return out;
 }
-Result<Value> deep_copy(const Call& call) { return deep_copy_of(call, call[0]); }
+Result<Value> deep_copy(const Call& call) {
+  if (call[0].is_absent()) return fail(Errc::kInvalid, "deepCopy of nil");
+  return deep_copy_of(call, call[0]);
+}
 
 // dig "a" "b" otherwise map
 Result<Value> dig(const Call& call) {

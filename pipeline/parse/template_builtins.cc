@@ -108,7 +108,7 @@ Result<size_t> index_of(const TemplateValue& index, size_t size) {
 
 Result<TemplateValue> index(const TemplateCall& call) {
   TemplateValue value = call[0];
-  if (value.is(Kind::kMissing)) return fail(Errc::kInvalid, "index of untyped nil");
+  if (value.is_absent()) return fail(Errc::kInvalid, "index of untyped nil");
   for (size_t i = 1; i < call.size(); ++i) {
     if (value.is_absent()) return fail(Errc::kInvalid, "index of nil pointer");
     const TemplateValue& at = call[i];

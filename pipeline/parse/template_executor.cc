@@ -457,7 +457,7 @@ Result<TemplateValue> TemplateExecutor::argument(const Node& node, const Templat
     }
     case Node::Kind::kNil:
       if (any) return TemplateValue::nil();
-      if (type == 'm') break;
+      if (type == 'm') return fitting(node, TemplateValue(), type);
       return fault(node, concat("cannot assign nil to ", type_name(type)));
     default: break;
   }
@@ -469,7 +469,7 @@ Result<TemplateValue> TemplateExecutor::fitting(const Node& node, TemplateValue 
   if (type == 'r') return value;
   if (type == 'v') return value.is(Kind::kMissing) ? TemplateValue::nil() : value;
   if (fits(value, type)) return value;
-  if (value.is_absent() && type == 'm') {
+  if (value.is(Kind::kMissing) && type == 'm') {
     TRY_LET(TemplateMap * empty, run_.memory_.map(0));
     return TemplateValue::map(empty);
   }

@@ -249,6 +249,7 @@ Result<Value> join(const Call& call) {
   return call.memory().text(out);
 }
 Result<Value> sort_alpha(const Call& call) {
+  if (call[0].is_absent()) return list_of_texts(call, {"<nil>"});
   TRY_LET(auto texts, texts_of(call, call[0]));
   std::sort(texts.begin(), texts.end());
   return list_of_texts(call, texts);
