@@ -144,6 +144,9 @@ class Catalog {
   virtual Result<bool> is_applied(const DeleteRequest& request) = 0;  // no object of before holds entries of its range
   virtual Result<void> finish_delete(uint64_t number) = 0;            // processed now
 
+  // Requests that were made or processed after now, by a clock that was ahead, were so now; likewise what died. Not to
+  // be called while the clock is in doubt.
+  virtual Result<void> correct_times() = 0;
   // --- Which of two catalogues of this cluster is the later one (generation.h).
 
   virtual Result<uint64_t> generation() = 0;        // 0: never raised

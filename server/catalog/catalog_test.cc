@@ -407,6 +407,49 @@ TEST_SUITE("server/catalog") {
     CHECK((*fixture.catalog->snapshot())->objects[0].summary.deletes_applied == 1);
   }
 
+  TEST_CASE("catalogue: times written by a clock that was ahead are corrected, and deaths keep their order") {
+    CatalogFixture fixture;
+    Catalog& catalog = *fixture.catalog;
+    const auto ahead = std::chrono::hours(48);
+    REQUIRE(catalog.commit_l0(rows({1, 2, 3, 4}), {}, 1));
+    REQUIRE(catalog.swap(ids({4}), {}));
+    fixture.clock.advance(std::chrono::seconds(1));
+    const UnixNanos right = fixture.clock.wall();
+    fixture.clock.jump_wall(ahead);
+    REQUIRE(catalog.swap(ids({3}), rows({9})));
+    fixture.clock.advance(std::chrono::seconds(1));
+    REQUIRE(catalog.swap(ids({1}), rows({5})));
+    REQUIRE(catalog.add_delete({.id = "a", .created = fixture.clock.wall()}));
+    REQUIRE(catalog.add_delete({.id = "b", .created = right}));
+    REQUIRE(catalog.add_delete({.id = "c", .created = right}));
+    REQUIRE(catalog.finish_delete(3));
+    fixture.clock.jump_wall(-ahead);
+    fixture.clock.advance(std::chrono::seconds(1));
+    const UnixNanos now = fixture.clock.wall();
+    REQUIRE(catalog.swap(ids({5, 2}), rows({6})));  // 5 came of 1: it must not be deleted before it
+    auto order = [&] {
+      std::vector<uint64_t> out;
+      auto dead = *fixture.catalog->dead_objects(std::chrono::seconds(0));
+      for (const DeadObject& object : dead) out.push_back(object.object.low);
+      return out;
+    };
+    CHECK(order() == std::vector<uint64_t>{4, 3, 1, 2, 5});
+    const uint64_t version = (*catalog.snapshot())->version;
+    REQUIRE(catalog.correct_times());
+    const auto snapshot = *catalog.snapshot();
+    CHECK(snapshot->version > version);
+    CHECK(snapshot->deletes[0].created == now);
+    CHECK(snapshot->deletes[1].created == right);
+    REQUIRE(catalog.correct_times());
+    CHECK(*catalog.snapshot() == snapshot);  // nothing to do: nothing changes
+    fixture.reopen();
+    CHECK(order() == std::vector<uint64_t>{4, 3, 1, 2, 5});
+    const auto all = *fixture.catalog->deletes();
+    CHECK(all[0].created == now);
+    CHECK(all[1].created == right);
+    CHECK(all[2].processed == now);
+  }
+
   TEST_CASE("catalogue: the number of a cancelled request is never given again") {
     CatalogFixture fixture;
     CHECK(*fixture.catalog->add_delete({.id = "a"}) == 1);

@@ -61,6 +61,12 @@ Result<void> DeleteTable::finish(uint64_t number, UnixNanos now) {
   return finish.run(number, now);
 }
 
+Result<void> DeleteTable::correct_times(UnixNanos now) {
+  TRY_LET(Statement correct, db_.prepare("UPDATE delete_request SET created = min(created, ?1), "
+                                         "processed = min(processed, ?1) WHERE created > ?1 OR processed > ?1"));
+  return correct.run(now);
+}
+
 Result<void> DeleteTable::count(const ErasedCount& erased) {
   TRY_LET(Statement count, db_.prepare("UPDATE delete_request SET removed_entries = removed_entries + ?2, "
                                        "removed_bytes = removed_bytes + ?3 WHERE number = ?1"));

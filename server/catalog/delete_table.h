@@ -38,6 +38,8 @@ CREATE TABLE IF NOT EXISTS delete_unreadable (
   Result<std::vector<DeleteRequest>> all();            // by number
   Result<void> remove(uint64_t number);                // kNotFound, kInvalid: processed
   Result<void> finish(uint64_t number, UnixNanos now);
+  // Times of making and of processing after `now` (the clock was ahead) become `now`.
+  Result<void> correct_times(UnixNanos now);
   Result<void> count(const ErasedCount& erased);
   Result<void> note(const UnreadableObject& object);
   Result<uint64_t> last_number();  // the highest given, also to one that was cancelled

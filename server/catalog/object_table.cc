@@ -51,8 +51,11 @@ Result<ObjectTable> ObjectTable::open(pipeline::Database& db) {
   TRY_LET(auto dead, db.prepare("SELECT id, key FROM object WHERE dead_at <= ?1 ORDER BY dead_at"));
   TRY_LET(auto touched, db.prepare("SELECT tenants FROM object WHERE deletes_applied < ?1 AND max_time >= ?2 AND "
                                    "min_time < ?3"));
+  TRY_LET(auto later_deaths, db.prepare("SELECT DISTINCT dead_at FROM object WHERE dead_at > ?1 ORDER BY dead_at"));
+  TRY_LET(auto move_death, db.prepare("UPDATE object SET dead_at = ?2 WHERE dead_at = ?1"));
   return ObjectTable(std::move(insert), std::move(state), std::move(mark_dead), std::move(mark_applied),
-                     std::move(forget), std::move(live), std::move(dead), std::move(touched));
+                     std::move(forget), std::move(live), std::move(dead), std::move(touched), std::move(later_deaths),
+                     std::move(move_death));
 }
 
 Result<void> ObjectTable::insert(const ObjectRow& row) {
@@ -78,6 +81,20 @@ Result<bool> ObjectTable::mark_dead(const Ulid& object, UnixNanos now) {
   TRY_LET(Step step, mark_dead_.step());
   mark_dead_.reset();
   return step == Step::kRow;
+}
+
+Result<void> ObjectTable::correct_deaths(UnixNanos now) {
+  std::vector<UnixNanos> later;
+  later_deaths_.reset();
+  TRY(later_deaths_.bind_all(now));
+  for (;;) {
+    TRY_LET(Step step, later_deaths_.step());
+    if (step == Step::kDone) break;
+    later.push_back(later_deaths_.integer(0));
+  }
+  UnixNanos moved = now - static_cast<UnixNanos>(later.size());
+  for (UnixNanos time : later) TRY(move_death_.run(time, moved++));
+  return {};
 }
 
 Result<void> ObjectTable::mark_applied(const Ulid& object, uint64_t through) {

@@ -43,8 +43,11 @@ CREATE INDEX object_by_death ON object (dead_at) WHERE dead_at IS NOT NULL;
   static Result<ObjectTable> open(pipeline::Database& db);
 
   Result<void> insert(const ObjectRow& row);
-  Result<std::optional<State>> state(const Ulid& object);           // nothing: no row
-  Result<bool> mark_dead(const Ulid& object, UnixNanos now);        // false: was not live
+  Result<std::optional<State>> state(const Ulid& object);     // nothing: no row
+  Result<bool> mark_dead(const Ulid& object, UnixNanos now);  // false: was not live
+  // Those that died after `now` (the clock was ahead) died just before it, in the same order. Before a mark_dead(): so
+  // the order of deaths is always that in which they happened.
+  Result<void> correct_deaths(UnixNanos now);
   Result<void> mark_applied(const Ulid& object, uint64_t through);  // never lowered
   Result<void> forget(const Ulid& object);                          // if it is dead
   Result<std::vector<ObjectRow>> live();
@@ -55,7 +58,8 @@ CREATE INDEX object_by_death ON object (dead_at) WHERE dead_at IS NOT NULL;
  private:
   ObjectTable(pipeline::Statement insert, pipeline::Statement state, pipeline::Statement mark_dead,
               pipeline::Statement mark_applied, pipeline::Statement forget, pipeline::Statement live,
-              pipeline::Statement dead, pipeline::Statement touched)
+              pipeline::Statement dead, pipeline::Statement touched, pipeline::Statement later_deaths,
+              pipeline::Statement move_death)
       : insert_(std::move(insert)),
         state_(std::move(state)),
         mark_dead_(std::move(mark_dead)),
@@ -63,9 +67,12 @@ CREATE INDEX object_by_death ON object (dead_at) WHERE dead_at IS NOT NULL;
         forget_(std::move(forget)),
         live_(std::move(live)),
         dead_(std::move(dead)),
-        touched_(std::move(touched)) {}
+        touched_(std::move(touched)),
+        later_deaths_(std::move(later_deaths)),
+        move_death_(std::move(move_death)) {}
 
-  pipeline::Statement insert_, state_, mark_dead_, mark_applied_, forget_, live_, dead_, touched_;
+  pipeline::Statement insert_, state_, mark_dead_, mark_applied_, forget_, live_, dead_, touched_, later_deaths_,
+      move_death_;
 };
 
 }  // namespace server

@@ -105,7 +105,9 @@ class SqliteCatalog final : public Catalog {
           if (done_before) return {};
           if (details.job != 0) TRY(jobs_.check(details.job));
           for (const Ulid& input : inputs) {
-            TRY_LET(bool was_live, objects_.mark_dead(input, clock_.wall()));
+            TRY_LET(bool was_live, objects_.mark_dead(input, now));
+          const UnixNanos now = clock_.wall();
+          TRY(objects_.correct_deaths(now));
             if (!was_live) return fail(Errc::kInvalid, concat("swap: object ", input.text(), " is not live"));
           }
           for (const ObjectRow& row : outputs) {
@@ -263,6 +265,28 @@ class SqliteCatalog final : public Catalog {
   }
 
   Result<uint64_t> generation() override {
+  Result<void> correct_times() override {
+    std::lock_guard lock(mutex_);
+    TRY(fresh());
+    const UnixNanos now = clock_.wall();
+    {
+      TRY_LET(Statement any, db_.prepare("SELECT EXISTS (SELECT 1 FROM object WHERE dead_at > ?1) OR EXISTS (SELECT 1 "
+                                         "FROM delete_request WHERE created > ?1 OR processed > ?1)"));
+      TRY(any.bind_all(now));
+      TRY_LET(Step step, any.step());
+      if (step != Step::kRow || any.integer(0) == 0) return {};
+    }
+    return change(
+        [&]() -> Result<void> {
+          TRY(objects_.correct_deaths(now));
+          TRY(requests_.correct_times(now));
+          return set_cluster(version_ + 1, flushed_frame_);
+        },
+        [&] {
+          for (DeleteRequest& request : deletes_) request.created = std::min(request.created, now);
+          ++version_;
+        });
+  }
     std::lock_guard lock(mutex_);
     TRY_LET(Statement row, db_.prepare("SELECT number FROM generation"));
     TRY_LET(Step step, row.step());

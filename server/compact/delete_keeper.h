@@ -18,6 +18,9 @@
 //
 // Their bytes: lines of `name value`, in which \, line feed and carriage return are written \\, \n and \r.
 //
+// A request that was accepted by a clock that was ahead counts as made when the clock is right again (the compactor
+// sees to it: Catalog::correct_times()), so it gets ripe a cancel period later at the latest.
+//
 // Thread: any; blocks. Errors: of the store and the catalogue, named; whatever failed is tried again by finish().
 #pragma once
 

@@ -87,6 +87,7 @@ class UnsureCatalog final : public Catalog {
   Result<void> cancel_delete(uint64_t number) override { return inner_->cancel_delete(number); }
   Result<bool> is_applied(const DeleteRequest& request) override { return inner_->is_applied(request); }
   Result<void> finish_delete(uint64_t number) override { return inner_->finish_delete(number); }
+  Result<void> correct_times() override { return inner_->correct_times(); }
   Result<void> restore(const Content& content) override { return inner_->restore(content); }
   Result<bool> is_empty() override { return inner_->is_empty(); }
   Result<uint64_t> generation() override { return inner_->generation(); }
