@@ -180,6 +180,7 @@ void Compactor::run() {
       full_speed_ = true;
       auto outcome = run_full();
       full_speed_ = false;
+      if (!stopping) run_chores();  // whoever asks again and again does not keep them off
       for (Done& done : requests) done(outcome);
     } else if (!stopping) {
       run_background();
@@ -189,23 +190,30 @@ void Compactor::run() {
   for (Done& done : std::exchange(requests_, {})) done(fail(Errc::kCancelled, "compact: stopping"));
 }
 
+// However much there is to merge: requests to delete, expiry and chores have their turn at every interval.
 void Compactor::run_background() {
-  if (auto kept = keep_promises(); !kept && kept.error().code != Errc::kCancelled)
-    log_warn("retention and deletes: will be tried again", {{"error", kept.error()}});
-  while (options_.background && !cancelled_) {
-    {
-      std::lock_guard lock(mutex_);
-      if (!requests_.empty()) break;
-    }
-    auto merged = merge_planned(false);
-    if (!merged || !*merged) break;
+  for (bool more = true; more;) {
+    const auto next_turn = clock_.monotonic() + options_.interval;
+    if (auto kept = keep_promises(); !kept && kept.error().code != Errc::kCancelled)
+      log_warn("retention and deletes: will be tried again", {{"error", kept.error()}});
+    do {
+      more = options_.background && !is_wanted();
+      if (!more) break;
+      auto merged = merge_planned(false);
+      more = merged && *merged;
+    } while (more && clock_.monotonic() < next_turn);
+    run_chores();
   }
-  if (clock_.monotonic() < next_collection_) return;
-  next_collection_ = clock_.monotonic() + options_.collect_interval;
-  run_chores();
+}
+
+bool Compactor::is_wanted() {
+  std::lock_guard lock(mutex_);
+  return stopping_ || !requests_.empty();
 }
 
 void Compactor::run_chores() {
+  if (clock_.monotonic() < next_collection_) return;
+  next_collection_ = clock_.monotonic() + options_.collect_interval;
   auto report = [](std::string_view what, const auto& outcome) {
     if (!outcome) log_warn(what, {{"error", outcome.error()}});
   };

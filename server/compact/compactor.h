@@ -94,7 +94,8 @@ class Compactor {
             CompactorOptions options);
   void run();
   void run_background();
-  void run_chores();
+  void run_chores();  // where it is time
+  bool is_wanted();   // by someone who asked for a merge, or by stop()
   Result<void> run_full();
   Result<bool> merge_planned(bool everything);
   Result<std::set<Ulid>> excluded();

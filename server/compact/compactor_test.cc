@@ -341,6 +341,70 @@ TEST_SUITE("server/compact") {
     CHECK((*fixture.catalog->deletes())[0].id == request.id);
   }
 
+  TEST_CASE(
+      "compactor: a request accepted while the clock was ahead is processed as soon as any other, once it is right") {
+    CompactFixture fixture;
+    REQUIRE(fixture.ingest(0, 10));
+    REQUIRE(fixture.ingest(10, 12));
+    fixture.compactor.reset();
+    fixture.clock.jump_wall(std::chrono::hours(24 * 365));  // nobody notices: it was so at the start
+    fixture.restart();
+    fixture.remove(R"({pod="1"})");
+    std::erase_if(fixture.promised, [](const PlainEntry& entry) { return *entry.labels.get("pod") == "1"; });
+    REQUIRE(fixture.compactor->merge_once(fixture.live()));  // dead a year from now
+    fixture.clock.jump_wall(std::chrono::hours(-24 * 365));
+    const auto later = fixture.remove(R"({pod="none"})");
+    REQUIRE(fixture.compactor->keep_promises());
+    fixture.clock.advance(std::chrono::hours(1));
+    for (int i = 0; i < 2; ++i) fixture.finish();
+    const auto requests = *fixture.catalog->deletes();
+    for (const DeleteRequest& request : requests) {
+      CHECK(request.created <= later.created);
+      CHECK(request.processed != 0);
+    }
+    CHECK(fixture.stored() == fixture.live().size());
+    fixture.check_promises();
+    fixture.check_rebuild();
+  }
+
+  TEST_CASE(
+      "compactor: requests to delete are processed and what is dead is deleted though there is always something to "
+      "merge") {
+    CompactFixture fixture;
+    int next = 100, merges = 0;
+    for (; next < 107; ++next) REQUIRE(fixture.ingest(next, next + 1));
+    for (const char* query : {R"({pod="none"})", R"({pod="0"} |= "line 102")"}) {
+      DeleteRequest request;  // of what is there now, not of what will come
+      request.id = "r", request.tenant = "t", request.query = query;
+      request.end = 1'700'000'000'000'000'000 + 107 * 1'000'000'000'000;
+      REQUIRE(fixture.compactor->deletes().accept(request));
+    }
+    fixture.compactor.reset();
+    fixture.options.background = true;
+    fixture.options.plan.l0_rest = std::chrono::seconds(0);
+    fixture.options.interval = std::chrono::milliseconds(1);
+    fixture.options.garbage.grace = std::chrono::seconds(0);
+    fixture.options.deletes.cancel_period = std::chrono::minutes(1);
+    fixture.restart();
+    std::promise<void> begin, over;
+    bool is_over = false;
+    fixture.catalog->on_swap = [&, began = begin.get_future().share()] {  // what there is to merge never ends
+      began.get();
+      if (is_over) return;
+      fixture.clock.advance(std::chrono::minutes(2));
+      for (int end = next + 8; next < end; ++next) (void)fixture.ingest(next, next + 1);
+      auto requests = *fixture.catalog->deletes();
+      is_over = ++merges == 50 || (requests[0].processed != 0 && requests[1].processed != 0);
+      if (is_over) over.set_value();
+    };
+    REQUIRE(fixture.ingest(next, next + 1));
+    ++next;
+    begin.set_value();
+    over.get_future().get();
+    fixture.compactor->stop();
+    CHECK(merges < 50);
+  }
+
   TEST_CASE("compactor: outputs of a merge that a crash cut off are deleted at the next start") {
     CompactFixture fixture;
     REQUIRE(fixture.ingest(0, 4));
