@@ -47,7 +47,8 @@ Result<std::unique_ptr<Catalog>> open_sound(const std::string& path, const pipel
 }
 
 // Out of the way of a new one.
-Result<void> make_room(const std::string& path, const Ulid& cluster, bool force, Doors& doors) {
+Result<void> make_room(const Settings& settings, const Ulid& cluster, bool force, Doors& doors) {
+  const std::string& path = settings.catalog_file;
   if (!doors.files->open_to_read(path)) return {};
   auto catalog = open_sound(path, doors.clock);
   if (!catalog && catalog.error().code != Errc::kCorrupt) return fail(catalog.error());
@@ -55,7 +56,10 @@ Result<void> make_room(const std::string& path, const Ulid& cluster, bool force,
     TRY_LET(bool empty, (*catalog)->is_empty());
     TRY_LET(uint64_t generation, (*catalog)->generation());
     TRY_LET(uint64_t seen, store_generation(*doors.store, cluster));
-    const bool is_old = (*catalog)->cluster() == cluster && generation < seen;  // put back from a copy
+    const auto checked = check_mark(CatalogMark(*doors.files, catalog_mark_path(settings)), **catalog);
+    if (!checked && checked.error().code != Errc::kInvalid) return fail(checked.error());
+    // Put back from a copy.
+    const bool is_old = (*catalog)->cluster() == cluster && (generation < seen || !checked);
     if (!empty && !is_old && !force)
       return fail(Errc::kInvalid, concat("the catalogue ", path, " is sound; it is left alone. --force makes it anew"));
     catalog = fail(Errc::kCancelled, "closed");
@@ -93,8 +97,9 @@ Result<RebuildReport> rebuild(const Settings& settings, bool force, Doors& doors
     if (!gone.empty()) TRY(catalog->swap(gone, {}));
   }
   TRY(failpoint("rebuild.before_room"));
-  TRY(make_room(settings.catalog_file, *cluster, force, doors));
+  TRY(make_room(settings, *cluster, force, doors));
   TRY(failpoint("rebuild.has_room"));
+  TRY(CatalogMark(*doors.files, catalog_mark_path(settings)).remove());
   TRY(doors.files->rename(unfinished, settings.catalog_file));
   TRY(failpoint("rebuild.renamed"));
   uint64_t entries = 0;
@@ -113,6 +118,7 @@ Result<uint64_t> count_missing(const Settings& settings, Doors& doors) {
   TRY_LET(doors.store, open_store(settings.store, *doors.files, doors.clock, doors.registry));
   TRY_LET(auto catalog, open_sound(settings.catalog_file, doors.clock));
   TRY(claim_store(*doors.store, catalog->cluster(), settings.store.place()));
+  TRY(check_age(CatalogMark(*doors.files, catalog_mark_path(settings)), *catalog, settings));
   TRY(check_age(*doors.store, *catalog, settings));
   TRY_LET(auto snapshot, catalog->snapshot());
   uint64_t missing = 0;

@@ -21,6 +21,15 @@ std::string rebuild_command(const Settings& settings) {
                 settings.config_file.empty() ? std::string() : concat(" --config ", settings.config_file), "`");
 }
 
+Result<void> with_remedy_for_age(Result<void> checked, const Settings& settings) {
+  if (checked || checked.error().code != Errc::kInvalid) return checked;
+  return fail(Errc::kInvalid, concat("the catalogue ", settings.catalog_file, " was put back from an older copy; ",
+                                     rebuild_command(settings),
+                                     " makes it anew from the store, with all that was stored since (or bring the "
+                                     "latest one back): ",
+                                     checked.error().message));
+}
+
 }  // namespace
 
 Result<pipeline::FolderLock> lock_folder(FileSystem& files, const std::string& folder) {
@@ -37,27 +46,32 @@ Result<std::unique_ptr<ObjectStore>> open_store(const StoreSettings& settings, F
   return open_local_store(files, settings.folder);
 }
 
-Result<std::unique_ptr<Catalog>> open_catalog(const Settings& settings, FileSystem& files,
-                                              const pipeline::Clock& clock) {
+Result<std::unique_ptr<Catalog>> open_catalog(const Settings& settings, FileSystem& files, const pipeline::Clock& clock,
+                                              CatalogMark& mark) {
   const std::string& path = settings.catalog_file;
   const std::string folder = std::filesystem::path(path).parent_path().string();
   if (!folder.empty()) TRY(files.make_folders(folder));
-  auto catalog = open_sqlite_catalog({path}, clock);
+  CatalogOptions options;
+  options.path = path;
+  options.changed = [&mark](const CatalogAge& age) { mark.keep(age); };
+  auto catalog = open_sqlite_catalog(std::move(options), clock);
   if (!catalog && catalog.error().code == Errc::kCorrupt) {
     return fail(Errc::kCorrupt, concat("the catalogue is damaged: ", catalog.error().message, "; ",
                                        rebuild_command(settings), " makes it anew from the store"));
   }
+  TRY(catalog);
+  TRY(check_age(mark, **catalog, settings));
   return catalog;
 }
 
+std::string catalog_mark_path(const Settings& settings) { return concat(settings.data_dir, "/catalog.mark"); }
+
 Result<void> check_age(ObjectStore& store, Catalog& catalog, const Settings& settings) {
-  auto checked = check_generation(store, catalog, settings.store.place());
-  if (checked || checked.error().code != Errc::kInvalid) return checked;
-  return fail(Errc::kInvalid, concat("the catalogue ", settings.catalog_file, " was put back from an older copy; ",
-                                     rebuild_command(settings),
-                                     " makes it anew from the store, with all that was stored since (or bring the "
-                                     "latest one back): ",
-                                     checked.error().message));
+  return with_remedy_for_age(check_generation(store, catalog, settings.store.place()), settings);
+}
+
+Result<void> check_age(const CatalogMark& mark, Catalog& catalog, const Settings& settings) {
+  return with_remedy_for_age(check_mark(mark, catalog), settings);
 }
 
 Result<void> admit_catalog(ObjectStore& store, Catalog& catalog, const Settings& settings) {

@@ -93,6 +93,7 @@ struct Server::Graph {
   LimitTable limits = LimitTable();
   std::unique_ptr<LimitReloader> limit_reloader = nullptr;
   TenantRetention retention{limits};
+  std::unique_ptr<CatalogMark> catalog_mark = nullptr;
   std::unique_ptr<Catalog> catalog = nullptr;
   std::unique_ptr<AwaitedStore> store = nullptr;
   std::unique_ptr<Caches> caches = nullptr;
@@ -128,7 +129,8 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
             TRY_LET(Settings again, load_settings(s.config_file));
             return std::move(again.limits);
           }));
-  TRY_LET(g.catalog, open_catalog(s, files, clock));
+  g.catalog_mark = std::make_unique<CatalogMark>(files, catalog_mark_path(s));
+  TRY_LET(g.catalog, open_catalog(s, files, clock, *g.catalog_mark));
   auto store = await_store(s, files, *g.catalog, clock, registry);
   if (!store) return pipeline::fail(with_remedy(store.error(), s, *g.catalog));
   g.store = *std::move(store);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -143,10 +144,10 @@ class Catalog {
   virtual Result<void> cancel_delete(uint64_t number) = 0;  // forgets it. kNotFound: no such; kInvalid: processed
   virtual Result<bool> is_applied(const DeleteRequest& request) = 0;  // no object of before holds entries of its range
   virtual Result<void> finish_delete(uint64_t number) = 0;            // processed now
-
   // Requests that were made or processed after now, by a clock that was ahead, were so now; likewise what died. Not to
   // be called while the clock is in doubt.
   virtual Result<void> correct_times() = 0;
+
   // --- Which of two catalogues of this cluster is the later one (generation.h).
 
   virtual Result<uint64_t> generation() = 0;        // 0: never raised
@@ -186,9 +187,18 @@ class Catalog {
   virtual Result<std::vector<Ulid>> known(std::span<const Ulid> objects) = 0;
 };
 
+// Of two states of one catalogue the later one has the higher generation or, with the same, the higher version.
+struct CatalogAge {
+  Ulid cluster{};
+  uint64_t generation = 0;
+  uint64_t version = 0;  // CatalogSnapshot::version
+};
+
 struct CatalogOptions {
   std::string path;  // of the SQLite file; made where absent
   std::chrono::milliseconds busy_timeout{10'000};
+  // Called after each commit that changed it, one at a time, before the caller hears of it; may be empty.
+  std::function<void(const CatalogAge&)> changed{};
 };
 
 // `clock` outlives the catalogue: dead_at and last use are its wall times.

@@ -50,14 +50,16 @@ CREATE TABLE IF NOT EXISTS generation (  -- at most one row
 
 class SqliteCatalog final : public Catalog {
  public:
-  SqliteCatalog(Database db, ObjectTable objects, BatchTable batches, NoteTable notes, const pipeline::Clock& clock)
+  SqliteCatalog(Database db, ObjectTable objects, BatchTable batches, NoteTable notes, const pipeline::Clock& clock,
+                std::function<void(const CatalogAge&)> changed)
       : db_(std::move(db)),
         objects_(std::move(objects)),
         batches_(std::move(batches)),
         notes_(std::move(notes)),
         jobs_(db_),
         requests_(db_),
-        clock_(clock) {}
+        clock_(clock),
+        changed_(std::move(changed)) {}
 
   Result<void> load() {
     std::lock_guard lock(mutex_);
@@ -104,10 +106,10 @@ class SqliteCatalog final : public Catalog {
           TRY_LET(done_before, swapped_before(inputs, outputs));
           if (done_before) return {};
           if (details.job != 0) TRY(jobs_.check(details.job));
-          for (const Ulid& input : inputs) {
-            TRY_LET(bool was_live, objects_.mark_dead(input, now));
           const UnixNanos now = clock_.wall();
           TRY(objects_.correct_deaths(now));
+          for (const Ulid& input : inputs) {
+            TRY_LET(bool was_live, objects_.mark_dead(input, now));
             if (!was_live) return fail(Errc::kInvalid, concat("swap: object ", input.text(), " is not live"));
           }
           for (const ObjectRow& row : outputs) {
@@ -263,8 +265,6 @@ class SqliteCatalog final : public Catalog {
   Result<void> finish_delete(uint64_t number) override {
     return end_delete(number, [&] { return requests_.finish(number, clock_.wall()); });
   }
-
-  Result<uint64_t> generation() override {
   Result<void> correct_times() override {
     std::lock_guard lock(mutex_);
     TRY(fresh());
@@ -287,21 +287,26 @@ class SqliteCatalog final : public Catalog {
           ++version_;
         });
   }
+
+  Result<uint64_t> generation() override {
     std::lock_guard lock(mutex_);
-    TRY_LET(Statement row, db_.prepare("SELECT number FROM generation"));
-    TRY_LET(Step step, row.step());
-    return step == Step::kRow ? static_cast<uint64_t>(row.integer(0)) : 0;
+    return read_generation();
   }
   Result<uint64_t> raise_generation() override {
-    return in_transaction<uint64_t>([&]() -> Result<uint64_t> {
-      TRY_LET(Statement raise, db_.prepare("INSERT INTO generation VALUES (1, 1) ON CONFLICT (one) DO UPDATE SET "
-                                           "number = number + 1 RETURNING number"));
-      TRY_LET(Step step, raise.step());
-      if (step != Step::kRow) return fail(Errc::kIo, "raise the generation: no number");
-      const auto number = static_cast<uint64_t>(raise.integer(0));
-      TRY(raise.step());
-      return number;
-    });
+    TRY_LET(const uint64_t raised, in_transaction<uint64_t>([&]() -> Result<uint64_t> {
+              TRY_LET(Statement raise,
+                      db_.prepare("INSERT INTO generation VALUES (1, 1) ON CONFLICT (one) DO UPDATE SET "
+                                  "number = number + 1 RETURNING number"));
+              TRY_LET(Step step, raise.step());
+              if (step != Step::kRow) return fail(Errc::kIo, "raise the generation: no number");
+              const auto number = static_cast<uint64_t>(raise.integer(0));
+              TRY(raise.step());
+              return number;
+            }));
+    std::lock_guard lock(mutex_);
+    generation_ = std::max(generation_, raised);
+    tell_of_change();
+    return raised;
   }
 
   Result<bool> is_empty() override {
@@ -343,6 +348,17 @@ class SqliteCatalog final : public Catalog {
   }
 
  private:
+  Result<uint64_t> read_generation() {
+    TRY_LET(Statement row, db_.prepare("SELECT number FROM generation"));
+    TRY_LET(Step step, row.step());
+    return step == Step::kRow ? static_cast<uint64_t>(row.integer(0)) : 0;
+  }
+
+  // Under mutex_.
+  void tell_of_change() {
+    if (changed_) changed_({cluster_, generation_, version_});
+  }
+
   template <class Value, class Work>
   Result<Value> in_transaction(Work work) {
     std::lock_guard lock(mutex_);
@@ -380,9 +396,12 @@ class SqliteCatalog final : public Catalog {
     TRY(transaction.commit());
     TRY(pipeline::failpoint("catalog.after_commit"));
     stale_ = false;
-    std::lock_guard lock(live_mutex_);
-    apply();
-    snapshot_.reset();
+    {
+      std::lock_guard lock(live_mutex_);
+      apply();
+      snapshot_.reset();
+    }
+    tell_of_change();
     return {};
   }
 
@@ -400,6 +419,7 @@ class SqliteCatalog final : public Catalog {
     TRY_LET(auto requests, requests_.all());
     std::erase_if(requests, [](const DeleteRequest& request) { return request.processed != 0; });
     TRY_LET(uint64_t last_delete, requests_.last_number());
+    TRY_LET(generation_, read_generation());
     std::lock_guard lock(live_mutex_);
     cluster_ = *id;
     deletes_ = std::move(requests);
@@ -439,7 +459,9 @@ class SqliteCatalog final : public Catalog {
   JobTable jobs_;
   DeleteTable requests_;
   const pipeline::Clock& clock_;
+  const std::function<void(const CatalogAge&)> changed_;
   bool stale_ = false;
+  uint64_t generation_ = 0;
 
   std::mutex live_mutex_;  // what is in memory: changed under both, read under either
   Ulid cluster_;
@@ -490,8 +512,8 @@ Result<std::unique_ptr<Catalog>> open_sqlite_catalog(CatalogOptions options, con
   TRY_LET(ObjectTable objects, ObjectTable::open(db));
   TRY_LET(BatchTable batches, BatchTable::open(db));
   TRY_LET(NoteTable notes, NoteTable::open(db));
-  auto catalog =
-      std::make_unique<SqliteCatalog>(std::move(db), std::move(objects), std::move(batches), std::move(notes), clock);
+  auto catalog = std::make_unique<SqliteCatalog>(std::move(db), std::move(objects), std::move(batches),
+                                                 std::move(notes), clock, std::move(options.changed));
   TRY(catalog->load());
   return std::unique_ptr<Catalog>(std::move(catalog));
 }

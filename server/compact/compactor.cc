@@ -265,6 +265,8 @@ Result<bool> Compactor::merge_planned(bool everything) {
 
 Result<void> Compactor::keep_promises() {
   const UnixNanos now = sober_now();
+  if (!sober_clock_.in_doubt()) TRY(catalog_.correct_times());
+  TRY_LET(auto snapshot, catalog_.snapshot());
   const uint64_t ripe = deletes_.ripe(*snapshot, now);
   Erasures erasures({}, 0, options_.retention, now);
   ExpiryPlan plan = expiry_.plan(*snapshot, erasures, now);
@@ -273,8 +275,6 @@ Result<void> Compactor::keep_promises() {
       TRY(failpoint("expiry.before_drop"));
       TRY(catalog_.swap(std::vector{row.summary.object}, {}));
       TRY(failpoint("expiry.after_drop"));
-  if (!sober_clock_.in_doubt()) TRY(catalog_.correct_times());
-  TRY_LET(auto snapshot, catalog_.snapshot());
       metrics_->expired.add(row.summary.rows);
       bytes.add(row.summary.size);
       log_info("object dropped", {{"object", row.key}, {"reason", why}, {"entries", row.summary.rows}});

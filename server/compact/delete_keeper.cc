@@ -193,6 +193,17 @@ Result<void> DeleteKeeper::adopt() {
              {{"request", request.id}, {"tenant", request.tenant}});
     TRY(catalog_.add_delete(std::move(request)));
   }
+  // Of a cancelled one that it does not know, either, at least the number must not be given again.
+  for (uint64_t number : kept.cancelled) {
+    if (number > snapshot->last_delete) TRY(catalog_.add_delete({.number = number, .id = "cancelled"}));
+  }
+  TRY_LET(snapshot, catalog_.snapshot());
+  for (const DeleteRequest& request : snapshot->deletes) {
+    if (!std::binary_search(kept.cancelled.begin(), kept.cancelled.end(), request.number)) continue;
+    log_warn("the store knows that a request to delete was cancelled, and the catalogue does not: it is cancelled",
+             {{"request", request.id}, {"tenant", request.tenant}});
+    TRY(catalog_.cancel_delete(request.number));
+  }
   return {};
 }
 
@@ -251,14 +262,13 @@ Result<KeptDeletes> read_kept_deletes(ObjectStore& store, const Ulid& cluster) {
   TRY_LET(auto keys, store.list(folder_of(cluster)));
   KeptDeletes kept;
   std::map<uint64_t, DeleteRequest> found;
-  std::vector<uint64_t> cancelled;
   for (const std::string& key : keys) {  // in order: .cancelled, .receipt, .request of a number
     auto parsed = parse_key(key);
     if (!parsed) continue;
     auto [number, kind] = *parsed;
     kept.last_number = std::max(kept.last_number, number);
     if (kind == kCancelled) {
-      cancelled.push_back(number);
+      kept.cancelled.push_back(number);
       continue;
     }
     TRY_LET(DeleteRequest request, read_kept(store, key));
@@ -271,7 +281,7 @@ Result<KeptDeletes> read_kept_deletes(ObjectStore& store, const Ulid& cluster) {
       found[number] = std::move(request);
     }
   }
-  for (uint64_t number : cancelled) found.erase(number);
+  for (uint64_t number : kept.cancelled) found.erase(number);
   for (auto& [number, request] : found) kept.requests.push_back(std::move(request));
   return kept;
 }

@@ -14,7 +14,7 @@
 //                                                     what was searched for is to be gone, too
 //
 // A request that the store knows and the catalogue has never heard of was made after the catalogue was saved that is in
-// use now (an older one was put back): adopt() takes it in again.
+// use now (an older one was put back): adopt() takes it in again. Likewise what was cancelled since is cancelled.
 //
 // Their bytes: lines of `name value`, in which \, line feed and carriage return are written \\, \n and \r.
 //
@@ -53,7 +53,8 @@ class DeleteKeeper {
   Result<void> cancel(const DeleteRequest& request);
   // Requests up to this number can be cancelled no more. `now`: as the sober clock says (sober_clock.h).
   uint64_t ripe(const CatalogSnapshot& snapshot, UnixNanos now) const;
-  // Before anything is read: requests that only the store knows are in force, too.
+  // Before anything is read: requests that only the store knows are in force, too, and those that it knows to be
+  // cancelled are not.
   Result<void> adopt();
   // Notices what is processed, and brings the store up to date.
   Result<void> finish(UnixNanos now);
@@ -74,6 +75,7 @@ class DeleteKeeper {
 // Those that were processed are in force once more as long as the request itself is kept.
 struct KeptDeletes {
   std::vector<DeleteRequest> requests;
+  std::vector<uint64_t> cancelled;  // sorted
   uint64_t last_number = 0;
 };
 Result<KeptDeletes> read_kept_deletes(ObjectStore& store, const Ulid& cluster);

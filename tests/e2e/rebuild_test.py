@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import urllib.parse
+import urllib.request
 
 import programs
 from programs import ask
@@ -335,6 +336,83 @@ def older_catalogue_s3(folder):
     older_catalogue(folder, "s3")
 
 
+def young_copy(folder, ack):
+    """A copy of the catalogue that was put back within the minute, after each kind of change: refused, and after the rebuild every line is there that was acknowledged, none
+    that was deleted, and a cancelled request deletes nothing."""
+    settings = QUICK.replace('grace = "1s"', 'grace = "1h"')  # nothing is deleted, so the store hears of no new generation
+    s = programs.server(folder, extra=settings + f'ack = "{ack}"\n', retention='period = "0"\ndelete_cancel_period = "1h"').start()
+    copies = []
+
+    def copied(what):
+        copies.append((what, hot_copy(folder, f"{what}.db")))
+
+    def delete(method, **parameters):
+        request = urllib.request.Request(s.url("/loki/api/v1/delete?" + urllib.parse.urlencode(parameters)), method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.headers["X-Delete-Request-ID"]
+
+    try:
+        programs.wait(lambda: glob.glob(os.path.join(folder, "server/store/*/generations/*")), why="no generation")
+        push(s, 0, 100, "kept")
+        push(s, 0, 100, "gone")
+        copied("pushed")
+        programs.http(s.url("/flush"), b"")
+        copied("flushed")
+        push(s, 100, 100, "kept")
+        programs.http(s.url("/flush"), b"")
+        copied("flushed-again")
+        programs.http(s.url("/compact"), b"")
+        copied("merged")
+        cancelled = delete("POST", query='{app="kept"}', start=BEGIN - 60, end=BEGIN + 3600)
+        copied("to-be-cancelled")
+        delete("DELETE", request_id=cancelled)
+        copied("cancelled")
+        delete("POST", query='{app="gone"}', start=BEGIN - 60, end=BEGIN + 3600)
+        push(s, 200, 100, "kept")
+        expected = lines(s)
+        assert len(expected) == 300 and not any("gone" in line for line in expected), len(expected)
+    finally:
+        s.kill()
+    data = os.path.join(folder, "server")
+    saved = os.path.join(folder, "saved")
+    shutil.copytree(data, saved, symlinks=True)
+    for what, copy in copies:
+        shutil.rmtree(data)
+        shutil.copytree(saved, data, symlinks=True)
+        put_back(folder, copy)
+        said = refuses_to_start(s)
+        assert "was put back from an older copy; `skidway-server catalog rebuild --config " in said, f"{what}: {said}"
+        assert "was put back from an older copy" in command(s, "check", expect=1), what
+        command(s, "rebuild")  # without --force
+        for _ in range(2):
+            s.start()
+            try:
+                found = lines(s)
+                assert found == expected, f"{what}: {len(found)} lines, missing {sorted(set(expected) - set(found))[:3]}, too many {sorted(set(found) - set(expected))[:3]}"
+                push(s, 300, 10, "kept")
+                programs.http(s.url("/flush"), b"")
+                expected = lines(s)
+                assert len(expected) == 310, f"{what}: {len(expected)}"
+            finally:
+                s.kill()
+        expected = [line for line in expected if int(line.split()[1]) < 300]
+    shutil.rmtree(data)
+    os.rename(saved, data)
+    s.start()  # its own, latest catalogue
+    assert lines(s) == expected
+    s.stop()
+
+
+def young_copy_disk(folder):
+    """ack disk: a copy of the catalogue that is put back within the minute is refused, and nothing is lost or comes back"""
+    young_copy(folder, "disk")
+
+
+def young_copy_s3(folder):
+    """ack s3: a copy of the catalogue that is put back within the minute is refused, and nothing is lost or comes back"""
+    young_copy(folder, "s3")
+
+
 def busy(folder):
     """Another program holds the catalogue's lock for a while: pushes are taken, and nothing is lost or doubled."""
     s = server(folder).start()
@@ -357,7 +435,7 @@ def busy(folder):
         s.stop()
 
 
-TESTS = [every_line_comes_back, damaged, merges_cut_off, deletes_and_merges_cut_off, requests_to_delete_survive, older_catalogue_disk, older_catalogue_s3, busy]
+TESTS = [every_line_comes_back, damaged, merges_cut_off, deletes_and_merges_cut_off, requests_to_delete_survive, older_catalogue_disk, older_catalogue_s3, young_copy_disk, young_copy_s3, busy]
 
 if __name__ == "__main__":
     print(f"seed {SEED}", flush=True)
