@@ -44,7 +44,13 @@ Result<void> run_delete_cancel(const ServerConnection& server, const std::string
                                const CommandOutput& output) {
   Parameters parameters{{"request_id", request}};
   if (force) parameters.emplace_back("force", "true");
-  TRY(server.send("DELETE", kPath, parameters));
+  auto answer = server.send("DELETE", kPath, parameters);
+  if (!answer && answer.error().code == pipeline::Errc::kNotFound) {
+    return pipeline::fail(pipeline::Errc::kNotFound,
+                          concat("there is no request to delete with the id \"", request,
+                                 "\"; `skidway delete list` shows those of this tenant (--org-id names another)"));
+  }
+  TRY(std::move(answer));
   return print_text(concat("delete request ", request, " cancelled\n"), output);
 }
 

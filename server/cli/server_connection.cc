@@ -14,6 +14,8 @@ using pipeline::Error;
 using pipeline::HttpClientResponse;
 
 constexpr uint64_t kMaxAnswerBytes = 1 << 30;
+constexpr std::string_view kNoSuchPath =
+    "404 page not found";  // of every Loki; other texts are about what is asked for
 
 // One line: what the server wrote, without line ends.
 std::string one_line(std::string text) {
@@ -43,7 +45,10 @@ Error refused(const std::string& address, std::string_view path, const HttpClien
     case 403:
       return {Errc::kInvalid, concat("the server wants to know who asks: ", said,
                                      "; name the tenant with --org-id, or give --username or --bearer-token")};
-    case 404: return {Errc::kNotFound, concat(address, " has no ", path, ": ", said, "; check --addr")};
+    case 404:
+      if (text.empty() || text == kNoSuchPath)
+        return {Errc::kInvalid, concat(address, " has no ", path, ": ", said, "; check --addr")};
+      return {Errc::kNotFound, concat("the server says: ", said)};
     case 429:
     case 503:
     case 504:

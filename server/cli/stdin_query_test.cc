@@ -88,6 +88,15 @@ TEST_CASE("cli: requests to delete are created, listed and cancelled") {
   loki.plain_answer = "start time can't be greater than or equal to end time";
   loki.status = 400;
   CHECK(with({"delete", "cancel", "--request-id", "x"}).code == 1);
+  loki.plain_answer = "could not find delete request with given id\n";
+  loki.status = 404;
+  const Outcome unknown = with({"delete", "cancel", "--request-id", "1c3a5f7f"});
+  CHECK(unknown.code == 1);
+  CHECK(unknown.err ==
+        "skidway: there is no request to delete with the id \"1c3a5f7f\"; `skidway delete list` shows those of this "
+        "tenant (--org-id names another)\n");
+  loki.plain_answer = "404 page not found\n";  // a server that deletes nothing
+  CHECK(with({"delete", "cancel", "--request-id", "x"}).err.find(" has no /loki/api/v1/delete: ") != std::string::npos);
   CHECK(with({"delete", "create", "{app=\"x\"}"}).code == 2);
   CHECK(with({"delete"}).code == 2);
 }
