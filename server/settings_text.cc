@@ -5,13 +5,14 @@
 #include "pipeline/base/concat.h"
 #include "pipeline/base/quantity.h"
 #include "pipeline/base/time_format.h"
+#include "pipeline/parse/value_text.h"
 #include "server/api/loki_json.h"
 #include "server/limits/limit_keys.h"
-#include "server/logql/value_text.h"
 
 namespace server {
 
 using pipeline::concat;
+using pipeline::prometheus_duration_text;
 
 namespace {
 

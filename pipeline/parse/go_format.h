@@ -32,7 +32,5 @@ void append_json_number(std::string& out, double number);
 void append_go_quoted(std::string& out, std::string_view text, bool ascii = false);
 // A number outside these is no number to strconv.ParseInt(text, base, 64); base 0 takes 0x, 0b, 0o, 0 and _.
 std::optional<int64_t> parse_go_integer(std::string_view text, int base);
-// strconv.ParseFloat, without its hexadecimal form; overflow is nothing.
-std::optional<double> parse_go_float(std::string_view text);
 
 }  // namespace pipeline

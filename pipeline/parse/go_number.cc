@@ -145,17 +145,4 @@ std::optional<int64_t> parse_go_integer(std::string_view text, int base) {
   return static_cast<int64_t>(negative ? 0 - size : size);
 }
 
-std::optional<double> parse_go_float(std::string_view text) {
-  if (text.starts_with('+')) {
-    text.remove_prefix(1);
-    if (text.starts_with('-')) return std::nullopt;
-  }
-  double number = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || error == std::errc::invalid_argument || end != text.data() + text.size()) return std::nullopt;
-  if (error == std::errc()) return number;
-  if (text.find("e-") != std::string_view::npos || text.find("E-") != std::string_view::npos) return 0;  // underflow
-  return std::nullopt;
-}
-
 }  // namespace pipeline

@@ -376,6 +376,17 @@ TEST_SUITE("parse") {
             R"({{ unixToTime "1700000000" | unixEpoch }} {{ (toDateInZone "2006-01-02" "UTC" "2024-05-06") | unixEpoch }})") ==
         "1700000000 1714953600");
     CHECK(t.error(R"({{ unixToTime "123" }})").find("unable to parse time '123'") != std::string::npos);
+    CHECK(t.error(R"({{ unixToTime "12a" }})")
+              .ends_with(R"(unable to parse time '12a': strconv.ParseInt: parsing "12a": invalid syntax)"));
+    CHECK(
+        t.text(
+            R"({{ bytes "5kb" }} {{ bytes "5 K" }} {{ bytes "1,024" }} {{ duration "1h1s1h" }} {{ float64 "0x1p4" }})") ==
+        "5000 5000 1024 7201 16");
+    CHECK(t.error(R"({{ bytes "x" }})")
+              .ends_with(R"(error calling bytes: strconv.ParseFloat: parsing "": invalid syntax)"));
+    CHECK(t.error(R"({{ bytes "5xx" }})").ends_with("error calling bytes: unhandled size name: xx"));
+    CHECK(t.error(R"({{ duration "5" }})").ends_with(R"(error calling duration: time: missing unit in duration "5")"));
+    CHECK(t.error(R"({{ duration_seconds "1d" }})").ends_with(R"(time: unknown unit "d" in duration "1d")"));
     CHECK(t.error(R"({{ snakecase "a" }})") == R"(template: line:1: function "snakecase" not defined)");
     CHECK(t.error(R"({{ .a.b }})").ends_with("can't evaluate field b in type string"));
     CHECK(t.text(R"({{ slice .msg 0 1 }})") == "x");

@@ -8,6 +8,7 @@
 #include "pipeline/parse/go_format.h"
 #include "pipeline/parse/go_text.h"
 #include "pipeline/parse/jmespath_node.h"
+#include "pipeline/parse/value_text.h"
 
 namespace pipeline {
 

@@ -3,7 +3,6 @@
 #include <array>
 #include <chrono>
 
-#include "pipeline/base/quantity.h"
 #include "pipeline/base/text_encoding.h"
 #include "pipeline/model/letter_case.h"
 #include "pipeline/model/quoted_text.h"
@@ -12,6 +11,7 @@
 #include "pipeline/parse/go_url.h"
 #include "pipeline/parse/regex_functions.h"
 #include "pipeline/parse/template_cast.h"
+#include "pipeline/parse/value_text.h"
 
 namespace pipeline {
 
@@ -57,20 +57,12 @@ Result<Value> urldecode(const Call& call) {
 }
 
 Result<Value> bytes(const Call& call) {
-  auto size = parse_size(call.text(0));
-  if (!size) return fail(size.error());
-  return Value::number(static_cast<double>(*size));
+  TRY_LET(const uint64_t size, parse_human_bytes(call.text(0)));
+  return Value::number(static_cast<double>(size));
 }
 Result<Value> duration(const Call& call) {
-  auto wrong = [&](std::string_view what) {
-    std::string quoted;
-    append_go_quoted(quoted, call.text(0));
-    return fail(Errc::kInvalid, concat("time: ", what, quoted));
-  };
-  if (call.text(0).find_first_of("dwy") != std::string_view::npos) return wrong("invalid duration ");
-  auto duration = parse_duration(call.text(0));
-  if (!duration) return wrong("invalid duration ");
-  return Value::number(static_cast<double>(duration->count()) / 1e9);
+  TRY_LET(const int64_t nanos, parse_go_duration(call.text(0)));
+  return Value::number(static_cast<double>(nanos) / 1e9);
 }
 
 Result<Value> epoch(const Call& call, int64_t per_second) {
@@ -95,7 +87,11 @@ Result<Value> unix_to_time(const Call& call) {
     return fail(Errc::kInvalid, concat("unable to parse time '", text, "': ", what));
   };
   auto number = parse_go_integer(text, 10);
-  if (!number) return wrong("not a number");
+  if (!number) {
+    std::string quoted;
+    append_go_quoted(quoted, text);
+    return wrong(concat("strconv.ParseInt: parsing ", quoted, ": invalid syntax"));
+  }
   constexpr std::pair<size_t, int64_t> kUnits[] = {
       {5, 86400 * kSecond}, {10, kSecond}, {13, 1'000'000}, {16, 1'000}, {19, 1}};
   for (const auto& [length, unit] : kUnits) {

@@ -5,6 +5,7 @@
 
 #include "pipeline/parse/go_format.h"
 #include "pipeline/parse/template_cast.h"
+#include "pipeline/parse/value_text.h"
 
 namespace pipeline {
 

@@ -5,6 +5,7 @@
 #include "pipeline/base/time_format.h"
 #include "pipeline/parse/go_format.h"
 #include "pipeline/parse/go_time.h"
+#include "pipeline/parse/value_text.h"
 
 namespace pipeline {
 

@@ -6,6 +6,7 @@
 
 #include "pipeline/model/quoted_text.h"
 #include "pipeline/parse/go_format.h"
+#include "pipeline/parse/value_text.h"
 
 namespace pipeline {
 
@@ -79,7 +80,10 @@ std::optional<double> float_of(std::string_view text) {
   std::string_view rest = plain;
   bool negative = rest.starts_with('-');
   if (negative || rest.starts_with('+')) rest.remove_prefix(1);
-  if (!rest.starts_with("0x") && !rest.starts_with("0X")) return parse_go_float(plain);
+  if (!rest.starts_with("0x") && !rest.starts_with("0X")) {
+    auto number = parse_go_float(plain);
+    return number ? std::optional(*number) : std::nullopt;
+  }
   rest.remove_prefix(2);
   double number = 0;
   auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number, std::chars_format::hex);

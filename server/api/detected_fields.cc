@@ -7,8 +7,8 @@
 #include "pipeline/base/invariant.h"
 #include "pipeline/parse/go_format.h"
 #include "pipeline/parse/json.h"
+#include "pipeline/parse/value_text.h"
 #include "server/api/loki_json.h"
-#include "server/logql/value_text.h"
 
 namespace server {
 
@@ -18,6 +18,9 @@ using pipeline::JsonMember;
 using pipeline::JsonValue;
 using pipeline::Label;
 using pipeline::LabelSet;
+using pipeline::parse_go_duration;
+using pipeline::parse_go_float;
+using pipeline::parse_human_bytes;
 
 namespace {
 

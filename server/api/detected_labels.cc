@@ -4,10 +4,11 @@
 #include <map>
 #include <set>
 
+#include "pipeline/parse/value_text.h"
 #include "server/api/loki_json.h"
-#include "server/logql/value_text.h"
 
 namespace server {
+using pipeline::parse_go_float;
 
 namespace {
 

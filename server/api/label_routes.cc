@@ -1,15 +1,16 @@
 #include "server/api/label_routes.h"
 
+#include "pipeline/parse/value_text.h"
 #include "server/api/detected_labels.h"
 #include "server/api/loki_json.h"
 #include "server/api/query_parameters.h"
-#include "server/logql/value_text.h"
 
 namespace server {
 
 using pipeline::Errc;
 using pipeline::fail;
 using pipeline::HttpResponse;
+using pipeline::prometheus_duration_text;
 using pipeline::Result;
 
 namespace {

@@ -6,7 +6,7 @@
 
 #include "pipeline/base/time_format.h"
 #include "pipeline/model/label_set.h"
-#include "server/logql/value_text.h"
+#include "pipeline/parse/value_text.h"
 
 namespace server {
 
@@ -14,6 +14,7 @@ using pipeline::concat;
 using pipeline::Errc;
 using pipeline::fail;
 using pipeline::HttpForm;
+using pipeline::parse_prometheus_duration;
 using pipeline::Result;
 using pipeline::UnixNanos;
 using std::chrono::nanoseconds;

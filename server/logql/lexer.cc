@@ -5,14 +5,17 @@
 
 #include "pipeline/base/concat.h"
 #include "pipeline/model/quoted_text.h"
+#include "pipeline/parse/value_text.h"
 #include "server/logql/token.h"
-#include "server/logql/value_text.h"
 
 namespace server {
 namespace {
 
 using pipeline::append_utf8;
 using pipeline::concat;
+using pipeline::parse_go_duration;
+using pipeline::parse_human_bytes;
+using pipeline::parse_prometheus_duration;
 using pipeline::take_utf8;
 
 constexpr uint32_t kNoCharacter = UINT32_MAX;  // end of input

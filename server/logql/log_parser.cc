@@ -4,13 +4,14 @@
 #include "pipeline/base/concat.h"
 #include "pipeline/match/regex.h"
 #include "pipeline/parse/pattern.h"
+#include "pipeline/parse/value_text.h"
 #include "server/logql/parse_run.h"
-#include "server/logql/value_text.h"
 
 namespace server {
 
 using pipeline::concat;
 using pipeline::fail;
+using pipeline::parse_go_float;
 
 pipeline::Error parse_error(std::string_view message) {
   return {pipeline::Errc::kInvalid, concat("parse error : ", message)};

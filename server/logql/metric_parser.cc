@@ -4,14 +4,15 @@
 
 #include "pipeline/base/concat.h"
 #include "pipeline/match/regex.h"
+#include "pipeline/parse/value_text.h"
 #include "server/logql/binary_operation.h"
 #include "server/logql/parse_run.h"
-#include "server/logql/value_text.h"
 
 namespace server {
 
 using pipeline::concat;
 using pipeline::fail;
+using pipeline::parse_go_float;
 
 namespace {
 

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 
+#include "pipeline/parse/value_text.h"
 #include "server/logql/log_pipeline.h"
-#include "server/logql/value_text.h"
 
 namespace server {
+using pipeline::parse_go_duration;
+using pipeline::parse_go_float;
+using pipeline::parse_human_bytes;
 
 namespace {
 

@@ -7,11 +7,12 @@
 #include "pipeline/base/quantity.h"
 #include "pipeline/model/quoted_text.h"
 #include "pipeline/parse/go_format.h"
-#include "server/logql/value_text.h"
+#include "pipeline/parse/value_text.h"
 
 namespace server {
 
 using pipeline::concat;
+using pipeline::prometheus_duration_text;
 
 namespace {
 

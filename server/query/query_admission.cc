@@ -7,14 +7,15 @@
 #include "pipeline/base/concat.h"
 #include "pipeline/base/quantity.h"
 #include "pipeline/match/regex.h"
+#include "pipeline/parse/value_text.h"
 #include "server/logql/metric.h"
-#include "server/logql/value_text.h"
 
 namespace server {
 
 using pipeline::concat;
 using pipeline::Errc;
 using pipeline::fail;
+using pipeline::prometheus_duration_text;
 using pipeline::Result;
 using pipeline::UnixNanos;
 

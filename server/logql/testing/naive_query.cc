@@ -13,13 +13,16 @@
 #include "pipeline/parse/json_path.h"
 #include "pipeline/parse/logfmt.h"
 #include "pipeline/parse/pattern.h"
+#include "pipeline/parse/value_text.h"
 #include "server/logql/log_pipeline.h"
-#include "server/logql/value_text.h"
 
 namespace server {
 
 using pipeline::Label;
 using pipeline::LabelSet;
+using pipeline::parse_go_duration;
+using pipeline::parse_go_float;
+using pipeline::parse_human_bytes;
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "server/logql/value_text.h"
+#include "pipeline/parse/value_text.h"
 
 #include <charconv>
 #include <cmath>
@@ -8,12 +8,8 @@
 #include "pipeline/base/concat.h"
 #include "pipeline/model/label_set.h"
 
-namespace server {
+namespace pipeline {
 namespace {
-
-using pipeline::concat;
-using pipeline::Errc;
-using pipeline::fail;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
@@ -27,7 +23,7 @@ bool equals_ignoring_case(std::string_view a, std::string_view lower_case) {
 
 std::string quoted(std::string_view text) {
   std::string out;
-  pipeline::append_quoted(out, text);
+  append_quoted(out, text);
   return out;
 }
 
@@ -260,4 +256,4 @@ std::string prometheus_duration_text(int64_t nanos) {
   return out.empty() ? "0s" : out;
 }
 
-}  // namespace server
+}  // namespace pipeline

@@ -1,5 +1,6 @@
-// Numbers, durations and sizes as LogQL reads them, in queries and in label values: the grammars of Go's strconv and
-// time, of Prometheus' model.Duration and of dustin/go-humanize, with their error texts, because these are shown in
+// Numbers, durations and sizes as LogQL reads them, in queries, templates and label values: the grammars of Go's
+// strconv and time, of Prometheus' model.Duration and of dustin/go-humanize, with their error texts, because these are
+// shown in
 // __error_details__.
 //
 // Thread: any. Errors: kInvalid.
@@ -11,9 +12,7 @@
 
 #include "pipeline/base/result.h"
 
-namespace server {
-
-using pipeline::Result;
+namespace pipeline {
 
 // `[sign] digits [. digits] [e exponent]`, 0x with a p exponent, inf, infinity, nan in any case, _ between digits.
 // `strconv.ParseFloat: parsing "x": invalid syntax`, or `... value out of range`.
@@ -33,4 +32,4 @@ std::string prometheus_duration_text(int64_t nanos);
 // xx`.
 Result<uint64_t> parse_human_bytes(std::string_view text);
 
-}  // namespace server
+}  // namespace pipeline
