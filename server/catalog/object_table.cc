@@ -139,6 +139,18 @@ Result<std::vector<DeadObject>> ObjectTable::dead_since(UnixNanos time) {
   }
 }
 
+Result<bool> ObjectTable::was_swapped(std::span<const Ulid> inputs, std::span<const ObjectRow> outputs) {
+  for (const ObjectRow& row : outputs) {
+    TRY_LET(auto found, state(row.summary.object));
+    if (!found) return false;
+  }
+  for (const Ulid& input : inputs) {
+    TRY_LET(auto found, state(input));
+    if (found == State::kLive || (outputs.empty() && !found)) return false;
+  }
+  return true;
+}
+
 Result<bool> ObjectTable::holds_entries_of(const DeleteRequest& request) {
   touched_.reset();
   TRY(touched_.bind_all(request.number, request.begin, request.end));

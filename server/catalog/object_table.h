@@ -52,6 +52,8 @@ CREATE INDEX object_by_death ON object (dead_at) WHERE dead_at IS NOT NULL;
   Result<void> forget(const Ulid& object);                          // if it is dead
   Result<std::vector<ObjectRow>> live();
   Result<std::vector<DeadObject>> dead_since(UnixNanos time);  // the longest dead first
+  // Exactly this swap was done already: its answer was lost and the caller asks again.
+  Result<bool> was_swapped(std::span<const Ulid> inputs, std::span<const ObjectRow> outputs);
   // Some object, live or dead, may hold entries that the request touches.
   Result<bool> holds_entries_of(const DeleteRequest& request);
 

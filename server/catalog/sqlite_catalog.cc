@@ -103,7 +103,7 @@ class SqliteCatalog final : public Catalog {
     bool done_before = false;
     return change(
         [&]() -> Result<void> {
-          TRY_LET(done_before, swapped_before(inputs, outputs));
+          TRY_LET(done_before, objects_.was_swapped(inputs, outputs));
           if (done_before) return {};
           if (details.job != 0) TRY(jobs_.check(details.job));
           const UnixNanos now = clock_.wall();
@@ -436,19 +436,6 @@ class SqliteCatalog final : public Catalog {
   Result<void> set_cluster(uint64_t version, uint64_t flushed_frame) {
     TRY_LET(Statement update, db_.prepare("UPDATE cluster SET version = ?1, flushed_frame = ?2"));
     return update.run(version, flushed_frame);
-  }
-
-  // Exactly this swap was done already: its answer was lost and the caller asks again.
-  Result<bool> swapped_before(std::span<const Ulid> inputs, std::span<const ObjectRow> outputs) {
-    for (const ObjectRow& row : outputs) {
-      TRY_LET(auto state, objects_.state(row.summary.object));
-      if (!state) return false;
-    }
-    for (const Ulid& input : inputs) {
-      TRY_LET(auto state, objects_.state(input));
-      if (state == ObjectTable::State::kLive || (outputs.empty() && !state)) return false;
-    }
-    return true;
   }
 
   std::mutex mutex_;  // the database, and changes of what is in memory
