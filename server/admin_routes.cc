@@ -84,12 +84,14 @@ void add_admin_routes(pipeline::HttpRouter& router, AdminRoutesOptions options) 
                  response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
                  return response;
                }));
-  router.route("POST", "/flush", [options](HttpRequest, HttpResponder responder) {
-    options.ingest.flush([responder = std::move(responder)](pipeline::Result<void> flushed) mutable {
-      responder.send(flushed ? HttpResponse::empty(204)
-                             : HttpResponse::text(500, concat("flush: ", flushed.error().message, "\n")));
+  for (const char* method : {"GET", "POST"}) {  // as Loki
+    router.route(method, "/flush", [options](HttpRequest, HttpResponder responder) {
+      options.ingest.flush([responder = std::move(responder)](pipeline::Result<void> flushed) mutable {
+        responder.send(flushed ? HttpResponse::empty(204)
+                               : HttpResponse::text(500, concat("flush: ", flushed.error().message, "\n")));
+      });
     });
-  });
+  }
   router.route("POST", "/compact", [options](HttpRequest, HttpResponder responder) {
     options.compactor.compact_all([responder = std::move(responder)](pipeline::Result<void> compacted) mutable {
       responder.send(compacted ? HttpResponse::empty(204)

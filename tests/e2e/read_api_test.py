@@ -191,6 +191,8 @@ def logcli(server):
 @case
 def others(server):
     """Errors are Loki's words, formatted queries and the legacy endpoints answer, other methods do not"""
+    for body in (None, b""):  # a GET and a POST, as Loki
+        assert programs.http(server.url("/flush"), body) == (204, b"")
     text = ask(server, "/loki/api/v1/query_range", query='{app="shop"', expect=400)
     assert text == "parse error at line 1, col 12: syntax error: unexpected $end, expecting } or ,", text
     text = ask(server, "/loki/api/v1/query", query='{app="shop"}', expect=400)
