@@ -139,6 +139,16 @@ std::string tls_toml(const pipeline::HttpServerTls& tls) {
                            ", client_ca_file = ", quoted(tls.client_ca_file), " }"));
 }
 
+// As Loki's JSON shows the rules; null where there are none.
+std::string retention_rules(const std::vector<StreamRetention>& rules) {
+  std::string out;
+  for (const StreamRetention& rule : rules) {
+    out += concat(out.empty() ? "[" : ",", R"({"period":)", quoted(prometheus_duration_text(rule.period.count())),
+                  R"(,"priority":)", rule.priority, R"(,"selector":)", quoted(rule.selector), "}");
+  }
+  return out.empty() ? "null" : out + "]";
+}
+
 }  // namespace
 
 std::string settings_toml(const Settings& s) {
@@ -178,6 +188,7 @@ LimitTexts drilldown_limits(const TenantLimits& limits) {
   auto duration_text = [](std::chrono::nanoseconds value) { return quoted(prometheus_duration_text(value.count())); };
   return {{"discover_log_levels", truth(limits.discover_log_levels)},
           {"discover_service_name", list(limits.discover_service_name)},
+          {"log_level_fields", list(limits.log_level_fields)},
           {"max_entries_limit_per_query", std::to_string(limits.max_entries_limit_per_query)},
           {"max_line_size", std::to_string(limits.max_line_size)},
           {"max_line_size_truncate", truth(limits.max_line_size_truncate)},
@@ -190,6 +201,7 @@ LimitTexts drilldown_limits(const TenantLimits& limits) {
           {"pattern_persistence_enabled", "false"},
           {"query_timeout", duration_text(limits.query_timeout)},
           {"retention_period", duration_text(limits.retention_period)},
+          {"retention_stream", retention_rules(limits.retention_stream)},
           {"volume_enabled", truth(limits.volume_enabled)},
           {"volume_max_series", std::to_string(limits.volume_max_series)}};
 }

@@ -83,6 +83,13 @@ TEST_CASE("settings: limits are shown in Loki's units") {
   std::string json = drilldown_limits_answer(drilldown_limits(TenantLimits()));
   CHECK(json.starts_with(R"({"limits":{"discover_log_levels":true,)"));
   CHECK(json.find(R"("max_query_length":"30d1h")") != json.npos);
+  CHECK(json.find(R"("log_level_fields":["level","LEVEL",)") != json.npos);
+  CHECK(json.find(R"("retention_stream":null)") != json.npos);
+  TenantLimits with_streams;
+  with_streams.retention_stream = {{R"({a="b"})", 2, std::chrono::hours(24)}, {R"({c="d"})", 1, {}}};
+  CHECK(drilldown_limits_answer(drilldown_limits(with_streams))
+            .find(R"("retention_stream":[{"period":"1d","priority":2,"selector":"{a=\"b\"}"},)"
+                  R"({"period":"0s","priority":1,"selector":"{c=\"d\"}"}],)") != json.npos);
   CHECK(json.ends_with("\"pattern_ingester_enabled\":true,\"version\":\"3.7.0\"}\n"));
   std::string yaml = limits_yaml(all_limits(TenantLimits()));
   CHECK(yaml.find("max_query_series: 500\n") != yaml.npos);
