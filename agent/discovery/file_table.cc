@@ -31,9 +31,13 @@ FileTable::FileTable(const std::vector<SourceRules>& sources, FileLedger& ledger
       held_gauge_(metrics.gauge("skidway_agent_discovery_open_inodes", "Files held open for reading.")),
       vanished_(metrics.counter("skidway_agent_discovery_vanished_files_total",
                                 "Files that were gone before they could be opened.")),
+      vanished_folders_(metrics.counter("skidway_agent_discovery_vanished_folders_total",
+                                        "Folders that were gone before they could be looked into.")),
       failures_(metrics.counter("skidway_agent_discovery_open_failures_total", "Files that could not be opened.")) {}
 
 // --- names
+
+void FileTable::miss_folder() { vanished_folders_.add(); }
 
 std::vector<size_t> FileTable::sources_wanting(std::string_view path) const {
   std::vector<size_t> wanting;

@@ -66,6 +66,7 @@ class FileTable {
   // Loses every name directly in `folder` that is not in `present`.
   void lose_others(const std::string& folder, const std::set<std::string>& present);
   void lose_below(const std::string& folder);
+  void miss_folder();  // one that was gone before it could be looked into: counted, its files are not known
 
   void settle();
   void first_scan_done();
@@ -214,6 +215,7 @@ class FileTable {
 
   pipeline::Gauge& held_gauge_;
   pipeline::Counter& vanished_;
+  pipeline::Counter& vanished_folders_;
   pipeline::Counter& failures_;
   pipeline::LogLimiter failure_log_;
 };

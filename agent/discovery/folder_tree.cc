@@ -106,11 +106,15 @@ void FolderTree::follow(const FolderWatch::Event& event, Renames& renames) {
 void FolderTree::visit(const std::string& path) {
   struct stat status;
   if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
-    if (folders_.contains(path)) drop(path);
-    for (const SourceRules& source : sources_) {
+    const bool is_root = std::any_of(sources_.begin(), sources_.end(), [&](const SourceRules& source) {
       const auto& roots = source.rules.folders();
-      if (std::find(roots.begin(), roots.end(), path) != roots.end()) absent_.insert(path);
-    }
+      return std::find(roots.begin(), roots.end(), path) != roots.end();
+    });
+    if (folders_.contains(path))
+      drop(path);
+    else if (!is_root)
+      files_.miss_folder();
+    if (is_root) absent_.insert(path);
     return;
   }
   InodeKey key{status.st_dev, status.st_ino};

@@ -139,6 +139,16 @@ TEST_SUITE("agent/discovery") {
     CHECK_FALSE(f.table->has_files({"shop", "web", "u"}));
   }
 
+  TEST_CASE("pods: a pod whose folder is gone before anybody looked into it is counted") {
+    Pods f;
+    f.add_source("pods");
+    f.start();
+    f.tree->follow({{FolderWatch::Event::Kind::kAppeared, true, 0, f.folder.path(), "shop_gone_u2"}});
+    CHECK(f.metrics.render().find("skidway_agent_discovery_vanished_folders_total 1") != std::string::npos);
+    f.scan();
+    CHECK(f.metrics.render().find("skidway_agent_discovery_vanished_folders_total 1") != std::string::npos);
+  }
+
   TEST_CASE("pods: a file of a former run that waits is there for rebuilding") {
     Pods f;
     f.add_source("pods");

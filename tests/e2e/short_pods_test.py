@@ -124,7 +124,8 @@ def main():
                 pods = run_pods(root, options.pods, options.at_once, options.lines, random.Random(options.seed))
                 took = time.monotonic() - started
                 print(f"     {len(pods)} pods in {took:.1f} s; vanished before they were opened: "
-                      f"{agent.metric('skidway_agent_discovery_vanished_files_total'):.0f}", flush=True)
+                      f"{agent.metric('skidway_agent_discovery_vanished_files_total'):.0f}, before they were found: "
+                      f"{agent.metric('skidway_agent_discovery_vanished_folders_total'):.0f}", flush=True)
                 check(server, pods, options.lines)
                 assert agent.stop() == 0
                 server.stop()
