@@ -20,9 +20,23 @@ std::string_view kind_word(ConfigKind kind) {
   return "null";
 }
 
+// What to write instead, for a value that is no `wanted`.
+std::string remedy(const ConfigValue& value, std::string_view wanted) {
+  const bool scalar = value.kind != ConfigKind::kArray && value.kind != ConfigKind::kTable;
+  if (wanted == "string") {
+    return scalar && value.kind != ConfigKind::kString ? concat("write it in quotes: \"", value.text, "\"")
+                                                       : "write one text in quotes";
+  }
+  if (wanted == "array") return scalar ? concat("write it in brackets: [", value.text, "]") : "write a list: [\"...\"]";
+  if (wanted == "object") return "write a table: { name = \"...\" }";
+  if (wanted == "bool") return "write true or false, without quotes";
+  return "write a number without quotes";
+}
+
 bool check(const ConfigTable& table, std::string_view key, const ConfigValue& value, std::string_view wanted) {
   if (kind_word(value.kind) == wanted) return true;
-  table.error_at(key, concat(value.text, " should be ", wanted, ", got ", kind_word(value.kind)));
+  table.error_at(key, concat(key, ": ", value.text, " should be ", wanted, ", got ", kind_word(value.kind)),
+                 remedy(value, wanted));
   return false;
 }
 

@@ -104,7 +104,9 @@ action = "nope"
   auto finished = document.finish();
   REQUIRE_FALSE(finished.has_value());
   CHECK(finished.error().message.find("t.toml:5:1: \"nope\" unrecognized action type") != std::string::npos);
-  CHECK(finished.error().message.find("t.toml:6:17: \"app\" should be array, got string") != std::string::npos);
+  CHECK(finished.error().message.find(
+            "t.toml:6:17: source_labels: \"app\" should be array, got string; write it in brackets: [\"app\"]") !=
+        std::string::npos);
 }
 
 TEST_SUITE_END();

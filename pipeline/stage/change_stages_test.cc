@@ -115,7 +115,7 @@ TEST_CASE("truncate: wrong rules are refused") {
   CHECK(error_of("truncate").find("missing required block \"rule\"") != std::string::npos);
   CHECK(rule("suffix = 'x'").find("t.toml:3:1: missing required attribute \"limit\"") == 0);
   CHECK(rule("limit = '-5B'") == "t.toml:1:1: limit must be greater than zero");
-  CHECK(rule("limit = 'big'") == "t.toml:4:9: \"big\" units: invalid big");
+  CHECK(rule("limit = 'big'") == "t.toml:4:9: limit: \"big\" units: invalid big; for example \"64KiB\"");
   CHECK(rule("limit = '5B'\nsources = ['a']") == "t.toml:1:1: sources cannot be set when source_type is 'line'");
   CHECK(rule("limit = '3B'\nsuffix = 'abc'") == "t.toml:1:1: suffix length cannot be greater than or equal to limit");
   CHECK(rule("limit = '3B'\nsource_type = ''") == "t.toml:1:1: \"\" unknown source_type: ");

@@ -199,7 +199,7 @@ TEST_CASE("multiline: wrong arguments are refused") {
   CHECK(error_of("multiline", "firstline = '('") ==
         "t.toml:1:1: multiline stage first line regex compilation error: error parsing regexp: missing closing ): `(`");
   CHECK(error_of("multiline", "firstline = 'x'\nmax_wait_time = \"3\"") ==
-        "t.toml:4:17: \"3\" time: missing unit in duration \"3\"");
+        "t.toml:4:17: max_wait_time: \"3\" time: missing unit in duration \"3\"; for example \"1h30m\" or \"500ms\"");
   CHECK(error_of("multiline", "firstline = 'x'\nmax_wait_time = \"0s\"") ==
         "t.toml:1:1: max_wait_time must be greater than 0");
   CHECK(error_of("multiline", "firstline = 'x'\nmax_lines = -1") == "t.toml:1:1: max_lines must not be negative");

@@ -103,7 +103,8 @@ TEST_CASE("sampling: keeps about the part that is wanted, and says why others we
   CHECK(TestPipeline(stage("sampling", "rate = 0.0")).run(Texts(100, "x")).empty());
   CHECK(error_of("sampling", "rate = 1.5") ==
         "t.toml:1:1: sampling stage failed to parse rate,Sampling Rate must be between 0.0 and 1.0, received 1.500000");
-  CHECK(error_of("sampling", "rate = 'half'") == "t.toml:3:8: \"half\" should be number, got string");
+  CHECK(error_of("sampling", "rate = 'half'") ==
+        "t.toml:3:8: rate: \"half\" should be number, got string; write a number without quotes");
 }
 
 TEST_CASE("dedup: equal entries within the window become one with their number") {

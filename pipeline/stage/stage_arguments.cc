@@ -41,7 +41,8 @@ std::optional<int64_t> read_quantity(const StageArgument& argument, const Config
   const std::string text = table.string(name, argument.otherwise.empty() ? "0" : argument.otherwise);
   auto value = parse(text);
   if (value) return *value;
-  table.error_at(name, concat("\"", text, "\" ", value.error().message));
+  table.error_at(name, concat(name, ": \"", text, "\" ", value.error().message),
+                 argument.type == ArgumentType::kSize ? "for example \"64KiB\"" : "for example \"1h30m\" or \"500ms\"");
   return std::nullopt;
 }
 

@@ -54,23 +54,30 @@ TEST_CASE("stage arguments: what is not given has its default, whatever its type
 }
 
 TEST_CASE("stage arguments: a wrong type is named as Alloy does, with its value and place") {
-  CHECK(refused("text = 1") == "t:2:8: 1 should be string, got number");
-  CHECK(refused("texts = {a = \"b\"}") == "t:2:9: {\"a\" = \"b\"} should be array, got object");
-  CHECK(refused("texts = [\"a\", 2]") == "t:2:9: 2 should be string, got number");
-  CHECK(refused("flag = \"true\"") == "t:2:8: \"true\" should be bool, got string");
-  CHECK(refused("count = \"many\"") == "t:2:9: \"many\" should be number, got string");
-  CHECK(refused("map = [\"a\"]") == "t:2:7: [\"a\"] should be object, got array");
-  CHECK(refused("map = {a = [\"b\"]}") == "t:2:7: [\"b\"] should be string, got array");
-  CHECK(refused("wait = 3") == "t:2:8: 3 should be string, got number");
-  CHECK(refused("wait = \"soon\"") == "t:2:8: \"soon\" time: invalid duration \"soon\"");
-  CHECK(refused("wait = 2024-05-06") == "t:2:8: 2024-05-06 should be string, got time");
+  CHECK(refused("text = 1") == "t:2:8: text: 1 should be string, got number; write it in quotes: \"1\"");
+  CHECK(refused("texts = {a = \"b\"}") ==
+        "t:2:9: texts: {\"a\" = \"b\"} should be array, got object; write a list: [\"...\"]");
+  CHECK(refused("texts = [\"a\", 2]") == "t:2:9: texts: 2 should be string, got number; write it in quotes: \"2\"");
+  CHECK(refused("flag = \"true\"") ==
+        "t:2:8: flag: \"true\" should be bool, got string; write true or false, without quotes");
+  CHECK(refused("count = \"many\"") ==
+        "t:2:9: count: \"many\" should be number, got string; write a number without quotes");
+  CHECK(refused("map = [\"a\"]") ==
+        "t:2:7: map: [\"a\"] should be object, got array; write a table: { name = \"...\" }");
+  CHECK(refused("map = {a = [\"b\"]}") == "t:2:7: map: [\"b\"] should be string, got array; write one text in quotes");
+  CHECK(refused("wait = 3") == "t:2:8: wait: 3 should be string, got number; write it in quotes: \"3\"");
+  CHECK(refused("wait = \"soon\"") ==
+        "t:2:8: wait: \"soon\" time: invalid duration \"soon\"; for example \"1h30m\" or \"500ms\"");
+  CHECK(refused("wait = 2024-05-06") ==
+        "t:2:8: wait: 2024-05-06 should be string, got time; write it in quotes: \"2024-05-06\"");
 }
 
 TEST_CASE("stage arguments: tables in them are checked, too, and all faults are told at once") {
   auto document = *ConfigDocument::parse("text = 1\n[[inner]]\nsize = \"5XB\"\nsizes = 1\n", "t");
   CHECK_FALSE(StageArguments::read(kKnown, document.root()).has_value());
   CHECK(document.finish().error().message ==
-        "t:1:8: 1 should be string, got number\nt:3:8: \"5XB\" units: unknown unit XB in 5XB\n"
+        "t:1:8: text: 1 should be string, got number; write it in quotes: \"1\"\n"
+        "t:3:8: size: \"5XB\" units: unknown unit XB in 5XB; for example \"64KiB\"\n"
         "t:4:1: unrecognized attribute name \"sizes\"; did you mean \"size\"?");
   auto none = *ConfigDocument::parse("", "t");
   CHECK_FALSE(StageArguments::read(kKnown, none.root()).has_value());
