@@ -186,6 +186,14 @@ type = "stdout"
          "agent.toml:6:8: \"a,b\" is no name of a node; letters, digits, - and ."},
         {with("type = \"stdin\"\nsinks = [\"hub\"]"),
          "agent.toml:5:9: no sink is called \"hub\"; name one of the [[sink]] tables"},
+        {with("type = \"stdin\"\nsinks = []"),
+         "agent.toml:5:9: the entries of this source go nowhere; name a sink, or remove sinks: then they go to all"},
+        {with("type = \"file\"\npath = [\"/var/log/*.log\", \"/var/log/[a\"]"),
+         "agent.toml:5:8: syntax error in pattern \"/var/log/[a\"; a [ or { without its end; \\[ and \\{ are the "
+         "characters themselves"},
+        {with("type = \"kubernetes\"\nexclude = [\"/var/log/pods/{a\"]"),
+         "agent.toml:5:11: syntax error in pattern \"/var/log/pods/{a\"; a [ or { without its end; \\[ and \\{ are the "
+         "characters themselves"},
         {with("type = \"stdin\"\nlabels = { \"a-b\" = \"x\" }"),
          "agent.toml:5:10: \"a-b\" is not a label name; use letters, digits and _, and begin with no digit"},
         {with_sink("spool = { mode = \"maybe\" }"),
@@ -194,7 +202,7 @@ type = "stdout"
          "agent.toml:9:19: 1048576 bytes are less than four batches (batch_bytes); the default is \"1GiB\"; without a "
          "spool, say mode = \"off\""},
         {with_sink("compression = \"lz4\""),
-         "agent.toml:9:15: compression \"lz4\" is not supported yet; use \"auto\", \"snappy\" or \"gzip\""},
+         "agent.toml:9:15: \"compression\" must be one of auto, snappy, gzip, got \"lz4\""},
         {with_sink("batch_bytes = 10"),
          "agent.toml:9:15: 10 bytes is not between 1KiB and 64MiB; the default is \"1MiB\""},
         {with_sink("retry = { min = \"1m\", max = \"1s\" }"),

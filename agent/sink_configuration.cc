@@ -17,12 +17,9 @@ constexpr int64_t kMostInFlight = 64;
 constexpr uint64_t kSmallestDeadLetters = 1 << 20;
 
 Compression read_compression(const ConfigTable& table) {
-  std::string name = table.choice("compression", "auto", {"auto", "snappy", "gzip", "identity", "zstd", "lz4"});
+  std::string name = table.choice("compression", "auto", {"auto", "snappy", "gzip"});
   if (name == "gzip") return Compression::kGzip;
   if (name == "snappy") return Compression::kSnappy;
-  if (name == "identity" || name == "zstd" || name == "lz4")
-    table.error_at("compression", concat("compression \"", name, "\" is not supported yet"),
-                   "use \"auto\", \"snappy\" or \"gzip\"");
   return Compression::kAuto;
 }
 

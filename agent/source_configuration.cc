@@ -7,6 +7,7 @@
 #include "agent/sink_configuration.h"
 #include "agent/stream_types.h"
 #include "pipeline/base/concat.h"
+#include "pipeline/match/glob.h"
 #include "pipeline/match/relabel.h"
 #include "pipeline/match/relabel_config.h"
 #include "pipeline/stage/stage_list.h"
@@ -78,6 +79,14 @@ void check_absolute(const ConfigTable& table, std::string_view key, const std::v
     if (!path.starts_with('/')) table.error_at(key, concat("\"", path, "\" is not an absolute path"), "begin with /");
 }
 
+// A pattern that cannot be read would never match: said before the start, with the others.
+void check_patterns(const ConfigTable& table, std::string_view key, const std::vector<std::string>& patterns) {
+  for (const std::string& pattern : patterns) {
+    if (auto glob = pipeline::Glob::compile(pattern); !glob)
+      table.error_at(key, glob.error().message, "a [ or { without its end; \\[ and \\{ are the characters themselves");
+  }
+}
+
 void read_paths(const ConfigTable& table, SourceOptions& source) {
   if (source.type == SourceType::kKubernetes) {
     source.paths = {table.string("path", "/var/log/pods")};
@@ -88,6 +97,8 @@ void read_paths(const ConfigTable& table, SourceOptions& source) {
   source.excludes = table.strings("exclude");
   check_absolute(table, "path", source.paths);
   check_absolute(table, "exclude", source.excludes);
+  if (source.type == SourceType::kFile) check_patterns(table, "path", source.paths);
+  check_patterns(table, "exclude", source.excludes);
   if (table.choice("start_at", "beginning", {"beginning", "end"}) == "end") source.start_at = StartAt::kEnd;
   source.max_line_bytes = read_line_limit(table);
 }
@@ -139,6 +150,9 @@ std::vector<size_t> read_sinks(const ConfigTable& table, const std::vector<std::
     else
       sinks.push_back(static_cast<size_t>(at - sink_names.begin()));
   }
+  if (table.has("sinks") && table.strings("sinks").empty())
+    table.error_at("sinks", "the entries of this source go nowhere",
+                   "name a sink, or remove sinks: then they go to all");
   if (!table.has("sinks"))
     for (size_t i = 0; i < sink_names.size(); i++) sinks.push_back(i);
   std::sort(sinks.begin(), sinks.end());
