@@ -107,6 +107,8 @@ Result<void> Ingest::replay_frame(WalFrame frame, Head& head) {
   if (!stored) {
     auto rules = replayed_rules_.of(frame.tenant);
     PushDecoding decoding{frame.tenant, *rules, frame.received, UINT32_MAX};
+    const LineLevels levels(std::move(frame.line_levels));
+    decoding.line_levels = &levels;
     auto decoded = decode_push_request({frame.format, frame.encoding}, frame.body, decoding, replayed_streams_);
     if (!decoded) {  // whole by its sum, so written by a program that differs from us: keep going, but say so
       doors_.registry

@@ -6,12 +6,12 @@
 
 #include "pipeline/parse/logfmt.h"
 #include "server/ingest/level_words.h"
+#include "server/ingest/line_levels.h"
 
 namespace server {
 namespace {
 
 constexpr std::string_view kUnknown = "unknown";
-constexpr std::string_view kLineLevels[] = {"unknown", "info", "error", "warn", "debug", "trace", "critical", "fatal"};
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c & ~0x20) : c; }
@@ -253,9 +253,7 @@ MetadataView LevelDetector::as_metadata(std::string_view line_level) {
     }
     return encoded;
   }();
-  for (size_t i = 0; i < kEncoded.size(); ++i)
-    if (kLineLevels[i] == line_level) return MetadataView(kEncoded[i]);
-  return {};
+  return MetadataView(kEncoded[line_level_number(line_level)]);
 }
 
 }  // namespace server

@@ -37,7 +37,8 @@ class Collector final : public pipeline::PushVisitor {
         streams_(streams),
         activity_(decoding.activity),
         monotonic_(decoding.monotonic),
-        backfill_shard_(decoding.backfill_shard) {
+        backfill_shard_(decoding.backfill_shard),
+        known_levels_(decoding.line_levels) {
     constexpr UnixNanos kMax = std::numeric_limits<UnixNanos>::max();
     oldest_ = backfill_shard_.empty() ? limits_.oldest_accepted(decoding.now) : oldest_of_backfill(decoding.now);
     newest_ = limits_.creation_grace_period.count() > 0 ? decoding.now + limits_.creation_grace_period.count() : kMax;
@@ -70,6 +71,7 @@ class Collector final : public pipeline::PushVisitor {
   }
 
   void on_entry(UnixNanos time, std::string_view line, std::span<const Metadata> metadata) override {
+    ++told_;
     if (!verdict_) return;
     refusal_ = nullptr;
     if (!verdict_->stream) [[unlikely]] {
@@ -195,7 +197,7 @@ class Collector final : public pipeline::PushVisitor {
     EntryColumns& columns = out_.entries.columns;
     const uint64_t before = columns.metadata_bytes();
     if (metadata.empty() && !verdict_->level) {
-      columns.append(time, line, LevelDetector::as_metadata(rules_.levels().of_line(line)));
+      columns.append(time, line, LevelDetector::as_metadata(level_of_line(line)));
       out_.discovered_bytes += columns.metadata_bytes() - before;
       return;
     }
@@ -212,10 +214,18 @@ class Collector final : public pipeline::PushVisitor {
     out_.discovered_bytes += kDetectedLevel.size() + level.size();
   }
 
-  std::string_view level_of(std::string_view line, std::span<const MetadataPair> metadata) const {
+  std::string_view level_of(std::string_view line, std::span<const MetadataPair> metadata) {
     if (verdict_->level) return *verdict_->level;
     if (auto level = rules_.levels().of_metadata(metadata)) return *level;
-    return rules_.levels().of_line(line);
+    return level_of_line(line);
+  }
+
+  std::string_view level_of_line(std::string_view line) {
+    if (known_levels_)
+      if (auto level = known_levels_->of(told_ - 1)) return *level;
+    const std::string_view level = rules_.levels().of_line(line);
+    out_.line_levels.note(told_ - 1, level);
+    return level;
   }
 
   void finish_part() {
@@ -239,6 +249,8 @@ class Collector final : public pipeline::PushVisitor {
   StreamActivity* const activity_;
   const std::chrono::nanoseconds monotonic_;
   const std::string_view backfill_shard_;
+  const LineLevels* const known_levels_;
+  size_t told_ = 0;  // entries so far, whatever became of them
   std::string backfill_labels_;
   bool counts_empty_streams_ = true;
   bool watches_order_ = false, always_unusual_ = false;

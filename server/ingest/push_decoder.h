@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "server/ingest/document_push.h"
+#include "server/ingest/line_levels.h"
 #include "server/ingest/push_body.h"
 #include "server/ingest/pushed_entries.h"
 #include "server/ingest/stream_activity.h"
@@ -18,6 +19,7 @@ struct DecodedPush {
   PushedEntries entries;          // accepted
   Rejections rejections;          // of the others
   size_t streams = 0;             // in the request, empty ones too
+  LineLevels line_levels;         // as far as lines were looked at; by the numbers of the entries in the request
   uint64_t discovered_bytes = 0;  // of detected_level, which Loki does not count as bytes received
   bool rewritten = false;         // not what the body says: a line was cut, a time moved, labels were added
 
@@ -36,6 +38,8 @@ struct PushDecoding {
   // Of the header X-Loki-Backfill-Shard: every stream gets the labels __backfill__ and __backfill_shard__, and
   // reject_old_samples does not count. "": an ordinary push.
   std::string_view backfill_shard{};
+  const LineLevels* line_levels =
+      nullptr;  // of an earlier decoding of this request: these lines are not looked at again
 };
 
 // Errors refuse the request as a whole: kInvalid (malformed body or labels: 400), kOverLimit (413).

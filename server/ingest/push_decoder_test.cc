@@ -94,6 +94,54 @@ TEST_CASE("push: a stream without service_name gets the first of Loki's labels t
   CHECK(decoder.rejection("{}") == "error at least one label pair is required per stream");
 }
 
+TEST_CASE("push: levels once found in lines are taken, and lines without are looked at again") {
+  StreamTable streams;
+  PushRules rules(std::make_shared<const TenantLimits>());
+  const std::string body = pipeline::snappy_compress(
+      protobuf({{R"({app="a"})", {{kNow, "an error", {}}, {kNow + 1, "info", {{"level", "warn"}}}}},
+                {R"({app="b"})", {{kNow + 2, "debug it", {{"pod", "x"}}}, {kNow + 3, "no word", {}}}}}));
+  auto levels_with = [&](const LineLevels* known, LineLevels* found = nullptr) {
+    PushDecoding decoding{"fake", rules, kNow};
+    decoding.line_levels = known;
+    auto decoded = decode_push_request({BodyFormat::kProtobuf, BodyEncoding::kSnappy}, body, decoding, streams);
+    REQUIRE(decoded);
+    std::vector<std::string> levels;
+    const EntrySlice rows = decoded->entries.columns.slice();
+    for (size_t i = 0; i < rows.size(); ++i) levels.emplace_back(rows.metadata(i).find("detected_level").value_or(""));
+    if (found) *found = std::move(decoded->line_levels);
+    return levels;
+  };
+  const std::vector<std::string> right{"error", "warn", "debug", "unknown"};
+  LineLevels found;
+  CHECK(levels_with(nullptr, &found) == right);
+  CHECK(found.of(0) == "error");
+  CHECK_FALSE(found.of(1));  // its metadata tells it
+  CHECK(found.of(2) == "debug");
+  CHECK(found.of(3) == "unknown");
+  CHECK_FALSE(found.of(4));
+  CHECK(levels_with(&found) == right);
+  LineLevels other;  // nobody looks whether they are right
+  other.note(0, "fatal"), other.note(1, "fatal"), other.note(2, "critical");
+  CHECK(levels_with(&other) == std::vector<std::string>{"fatal", "warn", "critical", "unknown"});
+  for (std::string bytes : {"", "\xff", "\xff\xff\xff\xff\xff", "\x9a\xbc"}) {
+    const LineLevels senseless(bytes);
+    CHECK(levels_with(&senseless) == right);
+  }
+}
+
+TEST_CASE("push: each level has a number of its own, which the log keeps") {
+  LineLevels levels;
+  for (size_t i = 0; i < std::size(kLineLevels); ++i) {
+    CHECK(line_level_number(kLineLevels[i]) == i);
+    levels.note(2 * i + 1, kLineLevels[i]);
+  }
+  for (size_t i = 0; i < std::size(kLineLevels); ++i) {
+    CHECK(levels.of(2 * i + 1) == kLineLevels[i]);
+    CHECK_FALSE(levels.of(2 * i));
+  }
+  CHECK(std::move(levels).take_bytes() == std::string_view("\x10\x20\x30\x40\x50\x60\x70\x80", 8));
+}
+
 TEST_CASE("push: entries get detected_level from their stream, their metadata or their line") {
   Decoder decoder{TenantLimits()};
   auto levels_of = [&](const std::string& labels, const std::vector<TestEntry>& entries) {

@@ -322,6 +322,7 @@ void PushHandler::commit(const PushPtr& push, DecodedPush decoded) {
     frame.format = push->kind.format;
     frame.encoding = push->kind.encoding;
     frame.body = std::move(push->body);
+    frame.line_levels = std::move(decoded.line_levels).take_bytes();
   } else {
     frame.body = encode_push(decoded.entries);  // what was refused must not come back with the replay
   }

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "server/ingest/testing/ingest_house.h"
+#include "server/ingest/wal_frame.h"
 
 using namespace server;
 
@@ -73,6 +74,40 @@ TEST_CASE(
   found.clear();
   for (const auto& [line, times] : house.lines()) found.insert(line);
   CHECK(found == wanted);
+}
+
+TEST_CASE("ingest: after a crash entries have the levels they had, also where the log lost what it knew of them") {
+  IngestHouse house;
+  REQUIRE(
+      house.push(body_of("a", {"an error", "info: all is well", "nothing", "{\\\"level\\\":\\\"dbg\\\"}"})).status ==
+      204);
+  auto levels = [&] {
+    std::vector<std::string> out;
+    auto view = house.ingest->view("fake");
+    for (const HeadPiece& piece : view->head.pieces)
+      for (const HeadStream& stream : *piece.streams)
+        for (const HeadRun& run : stream.runs)
+          for (size_t i = 0; i < run.entries.size(); ++i)
+            out.emplace_back(run.entries.metadata(i).find("detected_level").value_or(""));
+    return out;
+  };
+  const std::vector<std::string> wanted{"error", "info", "unknown", "debug"};
+  CHECK(levels() == wanted);
+  house.crash();
+  CHECK(levels() == wanted);
+  house.files.cut_power_at(house.files.operations());
+  house.ingest.reset();
+  house.store.reset();
+  house.files.restart();
+  const std::string path = concat("/data/wal/", (*house.files.list("/data/wal"))[0]);
+  std::string bytes = *(*house.files.open_to_read(path))->read(0, 1 << 20);
+  const size_t at = bytes.find("SKWL");
+  REQUIRE(at != bytes.npos);
+  bytes[at + kWalLevelsHeaderBytes] ^= 1;
+  REQUIRE(house.files.remove(path));
+  REQUIRE((*house.files.create(path))->append(bytes));
+  house.open();
+  CHECK(levels() == wanted);
 }
 
 TEST_SUITE_END();

@@ -234,6 +234,7 @@ Result<void> Wal::write_group(std::span<WalFrame* const> group) {
       TRY(file_->append(frame->body));
       added += frame->body.size();
     }
+    append_wal_levels(buffer_, *frame, salt_);
     if (buffer_.size() >= kBufferBytes) TRY(empty_buffer());
   }
   TRY(failpoint("wal.before_write"));

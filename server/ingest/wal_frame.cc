@@ -14,10 +14,17 @@ namespace {
 
 constexpr std::string_view kSegmentMagic = "SKDWWAL\x01";
 constexpr std::string_view kFrameMagic = "SKWF";
+constexpr std::string_view kLevelsMagic = "SKWL";
+constexpr size_t kSumEnd = 8;  // of a frame and of levels: sums cover what comes behind
 constexpr uint8_t kHasBatchNumber = 1;
 
 uint32_t header_sum(std::string_view header_after_sum, uint64_t salt) {
   return crc32c(header_after_sum, crc32c({reinterpret_cast<const char*>(&salt), sizeof salt}));
+}
+
+uint32_t levels_sum(std::string_view levels_after_sum, uint64_t frame_number, uint64_t salt) {
+  const uint64_t whose[] = {salt, frame_number};
+  return crc32c(levels_after_sum, crc32c({reinterpret_cast<const char*>(whose), sizeof whose}));
 }
 
 }  // namespace
@@ -54,7 +61,7 @@ void append_wal_frame_header(std::string& out, const WalFrame& frame, uint64_t s
     append_fixed(out, frame.batch->seq);
   }
   out += frame.tenant;
-  uint32_t sum = header_sum(std::string_view(out).substr(start + 8), salt);
+  uint32_t sum = header_sum(std::string_view(out).substr(start + kSumEnd), salt);
   std::memcpy(out.data() + start + 4, &sum, sizeof sum);
 }
 
@@ -81,8 +88,31 @@ std::optional<WalFrameHeader> parse_wal_frame_header(std::string_view bytes, uin
   out.frame.tenant = in.bytes(tenant_bytes);
   if (!in.ok()) return std::nullopt;
   out.header_bytes = bytes.size() - in.remaining();
-  if (header_sum(bytes.substr(8, out.header_bytes - 8), salt) != sum) return std::nullopt;
+  if (header_sum(bytes.substr(kSumEnd, out.header_bytes - kSumEnd), salt) != sum) return std::nullopt;
   return out;
+}
+
+void append_wal_levels(std::string& out, const WalFrame& frame, uint64_t salt) {
+  if (frame.line_levels.empty()) return;
+  const size_t start = out.size();
+  out += kLevelsMagic;
+  append_fixed<uint32_t>(out, 0);  // the sum, below
+  append_fixed(out, static_cast<uint32_t>(frame.line_levels.size()));
+  out += frame.line_levels;
+  const uint32_t sum = levels_sum(std::string_view(out).substr(start + kSumEnd), frame.number, salt);
+  std::memcpy(out.data() + start + kLevelsMagic.size(), &sum, sizeof sum);
+}
+
+uint64_t wal_levels_bytes(std::string_view bytes) {
+  if (bytes.size() < kWalLevelsHeaderBytes || !bytes.starts_with(kLevelsMagic)) return 0;
+  return kWalLevelsHeaderBytes + ByteReader(bytes.substr(kSumEnd)).fixed<uint32_t>();
+}
+
+std::optional<std::string_view> parse_wal_levels(std::string_view bytes, uint64_t frame_number, uint64_t salt) {
+  if (bytes.size() < kWalLevelsHeaderBytes || wal_levels_bytes(bytes) != bytes.size()) return std::nullopt;
+  const auto sum = ByteReader(bytes.substr(kLevelsMagic.size())).fixed<uint32_t>();
+  if (levels_sum(bytes.substr(kSumEnd), frame_number, salt) != sum) return std::nullopt;
+  return bytes.substr(kWalLevelsHeaderBytes);
 }
 
 size_t find_wal_frame(std::string_view bytes, size_t from, uint64_t salt) {

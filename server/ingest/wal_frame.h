@@ -21,6 +21,13 @@
 //    ..      tenant
 //    ..      body
 //
+//   levels: what was found in the lines of the frame before (line_levels.h), or nothing
+//     0  4   magic "SKWL"
+//     4  4   crc32c of the salt, the number of the frame, then bytes [8, end)
+//     8  4   length of what follows
+//    12  ..  LineLevels
+//
+// Levels that are damaged are skipped alone: a replay finds them again. So does a program that does not know them.
 // A frame whose body is damaged is skipped by its length; one whose header is damaged, by searching the next magic
 // whose header sum is right.
 #pragma once
@@ -64,12 +71,14 @@ struct WalFrame {
   BodyEncoding encoding = BodyEncoding::kSnappy;
   std::string tenant;  // at most 65535 bytes
   std::optional<BatchNumber> batch;
-  std::string body;  // below 4 GiB
+  std::string body;         // below 4 GiB
+  std::string line_levels;  // or nothing: a replay looks for them
   uint32_t body_crc = 0;
 };
 
 inline constexpr size_t kWalSegmentHeaderBytes = 16;
 inline constexpr size_t kWalFrameHeaderBytes = 40;
+inline constexpr size_t kWalLevelsHeaderBytes = 12;
 
 std::string wal_segment_header(uint64_t salt);
 // The salt, or nothing where this is no segment of a version we read.
@@ -85,6 +94,13 @@ struct WalFrameHeader {
 };
 // The header at the start of `bytes`; nothing where it is short or damaged.
 std::optional<WalFrameHeader> parse_wal_frame_header(std::string_view bytes, uint64_t salt);
+
+// Nothing where the frame has none.
+void append_wal_levels(std::string& out, const WalFrame& frame, uint64_t salt);
+// The length of what seems to be levels at the start of `bytes`, of which kWalLevelsHeaderBytes suffice; 0: no levels.
+uint64_t wal_levels_bytes(std::string_view bytes);
+// `bytes` are as long as wal_levels_bytes says. Nothing where they are damaged, or of another frame.
+std::optional<std::string_view> parse_wal_levels(std::string_view bytes, uint64_t frame_number, uint64_t salt);
 
 // Where the next whole header with a right sum starts in bytes[from, end), or npos.
 size_t find_wal_frame(std::string_view bytes, size_t from, uint64_t salt);

@@ -34,6 +34,17 @@ Result<WalSegmentReport> read_wal_segment(pipeline::FileSystem& files, const std
     report.good_end = end;
     return on_frame(std::move(frame));
   };
+  // What of `frame` may lie behind its body, which ends at `end`: then where that ends.
+  auto take_levels = [&](WalFrame& frame, uint64_t end) -> Result<uint64_t> {
+    TRY_LET(std::string_view bytes, window.at(end, kWalLevelsHeaderBytes));
+    const uint64_t length = wal_levels_bytes(bytes);
+    if (length == 0 || length > report.size - end) return end;
+    TRY_LET(bytes, window.at(end, length));
+    auto levels = parse_wal_levels(bytes.substr(0, length), frame.number, *salt);
+    if (!levels) return end;
+    frame.line_levels = *levels;
+    return end + length;
+  };
   while (at < report.size) {
     TRY_LET(std::string_view bytes, window.at(at, 2 * kMaxHeaderBytes));
     auto header = parse_wal_frame_header(bytes, *salt);
@@ -52,6 +63,7 @@ Result<WalSegmentReport> read_wal_segment(pipeline::FileSystem& files, const std
     body = body.substr(0, header->body_bytes);
     if (body.size() == header->body_bytes && pipeline::crc32c(body) == header->frame.body_crc) {
       header->frame.body = body;
+      TRY_LET(end, take_levels(header->frame, end));
       TRY(whole_frame(std::move(header->frame), end));
     }
     at = end;

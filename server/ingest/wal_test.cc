@@ -204,6 +204,67 @@ TEST_CASE("wal: a damaged frame longer than the reading window is skipped") {
   }
 }
 
+TEST_CASE("wal: levels come back with their frame, and damage to them, at every byte, costs them alone") {
+  WalFolder log;
+  log.open();
+  WalFrame first = frame_of("first"), second = frame_of(std::string(100'000, 'x')), third = frame_of("third");
+  first.line_levels = "some levels", second.line_levels = std::string(2000, '\x21');
+  WalFrame* group[] = {&first, &second, &third};
+  REQUIRE(log.wal->append(group));
+  log.close().open();
+  CHECK(log.frames.at(1).line_levels == first.line_levels);
+  CHECK(log.frames.at(2).line_levels == second.line_levels);
+  CHECK(log.frames.at(3).line_levels.empty());
+  CHECK(log.counted("skidway_server_wal_damaged_frames_total") == 0);
+  log.close();
+  const std::string name = log.segments()[0], whole = log.content(name);
+  const size_t begin = whole.find("SKWL"), end = begin + kWalLevelsHeaderBytes + first.line_levels.size();
+  for (size_t at = begin; at < end; ++at) {
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x55);
+    log.replace(name, damaged);
+    const uint64_t counted = log.counted("skidway_server_wal_damaged_frames_total");
+    log.open();
+    CAPTURE(at);
+    CHECK(log.bodies == std::vector<std::string>{first.body, second.body, third.body});
+    CHECK(log.frames.at(1).line_levels.empty());
+    CHECK(log.frames.at(2).line_levels == second.line_levels);
+    CHECK(log.counted("skidway_server_wal_damaged_frames_total") == counted + 1);
+    log.close();
+  }
+}
+
+TEST_CASE("wal: where levels are torn off at the end, at every byte, their frame stays") {
+  WalFolder log;
+  log.open();
+  WalFrame frame = frame_of("kept"), *one = &frame;
+  frame.line_levels = "levels";
+  REQUIRE(log.wal->append({&one, 1}));
+  log.close();
+  const std::string name = log.segments()[0], whole = log.content(name);
+  const size_t begin = whole.find("SKWL");
+  for (size_t size = begin; size <= whole.size(); ++size) {
+    log.replace(name, whole.substr(0, size));
+    log.open();
+    CAPTURE(size);
+    CHECK(log.bodies == std::vector<std::string>{"kept"});
+    CHECK(log.frames.at(1).line_levels == (size < whole.size() ? "" : "levels"));
+    CHECK(log.content(name).size() == (size < whole.size() ? begin : size));
+    log.close();
+  }
+}
+
+TEST_CASE("wal: levels that stand behind another frame than theirs are none") {
+  WalFrame frame = frame_of("a");
+  frame.number = 7, frame.line_levels = "levels";
+  std::string bytes;
+  append_wal_levels(bytes, frame, 1);
+  REQUIRE(wal_levels_bytes(bytes) == bytes.size());
+  CHECK(parse_wal_levels(bytes, 7, 1) == "levels");
+  CHECK_FALSE(parse_wal_levels(bytes, 8, 1));
+  CHECK_FALSE(parse_wal_levels(bytes, 7, 2));
+}
+
 TEST_CASE("wal: frames of another segment inside a body are not taken for frames") {
   WalFolder log;
   log.open();

@@ -1,4 +1,4 @@
-// The frames of wal_v1.wal.
+// The frames of wal_v1.wal; with their levels, of wal_levels_v1.wal.
 #pragma once
 
 #include <vector>
@@ -29,6 +29,14 @@ inline std::vector<server::WalFrame> frames() {
     out[i].number = 40 + i;
     out[i].body_crc = pipeline::crc32c(out[i].body);
   }
+  return out;
+}
+
+// As a server that detects levels wrote them.
+inline std::vector<server::WalFrame> frames_with_levels() {
+  std::vector<server::WalFrame> out = frames();
+  out[0].line_levels = "\x02";  // info, which "a line" does not say
+  out[1].line_levels = "\x01";  // unknown
   return out;
 }
 
