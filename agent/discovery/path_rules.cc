@@ -86,7 +86,7 @@ bool PathRules::may_match_below(std::string_view folder) const {
 }
 
 bool PathRules::excluded(std::string_view path) const {
-  return std::any_of(excludes_.begin(), excludes_.end(), [&](const Glob& glob) { return glob.matches(path); });
+  return std::any_of(excludes_.begin(), excludes_.end(), [&](const Glob& glob) { return glob.fits(path); });
 }
 
 bool PathRules::matches(std::string_view path) const {

@@ -215,13 +215,13 @@ Result<Glob> Glob::compile(std::string_view pattern) {
   return glob;
 }
 
-bool Glob::matches_from(const Path& pattern, size_t component, std::string_view path) {
+bool Glob::matches_from(const Path& pattern, size_t component, std::string_view path, AtEnd end) {
   for (bool at_end = false; component < pattern.size(); ++component) {
     const Component& wanted = pattern[component];
     if (wanted.any_folders) {
       if (component + 1 == pattern.size()) return true;
       for (std::string_view rest = path; !at_end; take_component(rest, at_end)) {
-        if (matches_from(pattern, component + 1, rest)) return true;
+        if (matches_from(pattern, component + 1, rest, end)) return true;
       }
       return false;
     }
@@ -232,7 +232,7 @@ bool Glob::matches_from(const Path& pattern, size_t component, std::string_view 
     if (wanted.literal ? name != wanted.text : !match_component(wanted.text, name)) return false;
     if (at_end) {
       ++component;
-      while (component < pattern.size() && pattern[component].any_folders) ++component;
+      while (end == AtEnd::kMaybeNothing && component < pattern.size() && pattern[component].any_folders) ++component;
       return component == pattern.size();
     }
   }
@@ -241,7 +241,12 @@ bool Glob::matches_from(const Path& pattern, size_t component, std::string_view 
 
 bool Glob::matches(std::string_view path) const {
   return std::any_of(alternatives_.begin(), alternatives_.end(),
-                     [&](const Path& pattern) { return matches_from(pattern, 0, path); });
+                     [&](const Path& pattern) { return matches_from(pattern, 0, path, AtEnd::kSomething); });
+}
+
+bool Glob::fits(std::string_view path) const {
+  return std::any_of(alternatives_.begin(), alternatives_.end(),
+                     [&](const Path& pattern) { return matches_from(pattern, 0, path, AtEnd::kMaybeNothing); });
 }
 
 bool Glob::may_match_below(std::string_view folder) const {

@@ -26,7 +26,11 @@ class Glob {
   static Result<Glob> compile(std::string_view pattern);
 
   const std::string& pattern() const { return pattern_; }  // cleaned
+  // The file at `path` is among what the pattern names. A ** at the end names what is below a folder, never the file
+  // before it: /x/*/** is not /x/a.log.
   bool matches(std::string_view path) const;
+  // The pattern fits `path` as a text, as exclusions are read: /x/*.log/** also fits /x/a.log.
+  bool fits(std::string_view path) const;
 
   // The deepest folder that holds everything that can match: "/var/log" for "/var/log/*/a.log". Walk from here.
   const std::string& folder() const { return folder_; }
@@ -44,7 +48,8 @@ class Glob {
   using Path = std::vector<Component>;
 
   Glob() = default;
-  static bool matches_from(const Path& pattern, size_t component, std::string_view path);
+  enum class AtEnd { kSomething, kMaybeNothing };  // what a ** at the end stands for
+  static bool matches_from(const Path& pattern, size_t component, std::string_view path, AtEnd end);
 
   std::string pattern_, folder_;
   bool literal_ = false;

@@ -86,8 +86,9 @@ Result<void> test_glob(const std::vector<std::string>& patterns, const std::vect
   TRY_LET(auto unwanted, compile(exclude));
   while (auto path = in()) {
     auto matches = [&](const Glob& glob) { return glob.matches(*path); };
+    auto fits = [&](const Glob& glob) { return glob.fits(*path); };
     if (path->empty() || std::none_of(wanted.begin(), wanted.end(), matches)) continue;
-    if (std::none_of(unwanted.begin(), unwanted.end(), matches)) out(concat(*path, "\n"));
+    if (std::none_of(unwanted.begin(), unwanted.end(), fits)) out(concat(*path, "\n"));
   }
   return {};
 }
