@@ -161,7 +161,8 @@ std::string pages_json(const QueryStats& s) {
   return pipeline::concat(R"("pages":{"read":)", s.pages_read, R"(,"skippedByTime":)", s.pages_skipped_by_time,
                           R"(,"skippedByFilter":)", s.pages_skipped_by_filter, R"(,"skippedByLimit":)",
                           s.pages_skipped_by_limit, R"(,"withoutMatch":)", s.pages_without_match, R"(,"filterReads":)",
-                          s.filter_reads, R"(,"filterBytes":)", s.filter_bytes, "}");
+                          s.filter_reads, R"(,"filterBytes":)", s.filter_bytes, R"(,"objectsSkippedByFilter":)",
+                          s.objects_skipped_by_filter, "}");
 }
 
 std::string results_json(const QueryStats& s) {

@@ -24,14 +24,15 @@ std::string estimate_json(const PlanStep::Estimate& e) {
 std::string actual_json(const PlanStep& step) {
   const QueryStats& s = step.actual;
   return concat(R"({"objectsConsidered":)", s.objects_considered, R"(,"objectsOpened":)", s.objects_opened,
-                R"(,"streams":)", s.streams, R"(,"pagesRead":)", s.pages_read, R"(,"pagesSkippedByTime":)",
-                s.pages_skipped_by_time, R"(,"pagesSkippedByFilter":)", s.pages_skipped_by_filter, R"(,"filterReads":)",
-                s.filter_reads, R"(,"filterBytes":)", s.filter_bytes, R"(,"pagesSkippedByLimit":)",
-                s.pages_skipped_by_limit, R"(,"pagesWithoutMatch":)", s.pages_without_match, R"(,"compressedBytes":)",
-                s.compressed_bytes, R"(,"decompressedBytes":)", s.decompressed_bytes, R"(,"entries":)", s.store_lines,
-                R"(,"lineBytes":)", s.store_line_bytes, R"(,"headEntries":)", s.head_lines, R"(,"headLineBytes":)",
-                s.head_bytes, R"(,"entriesKept":)", s.lines_after_filters, R"(,"duplicates":)", s.duplicates,
-                R"(,"seconds":)", seconds_text(step.seconds), "}");
+                R"(,"objectsSkippedByFilter":)", s.objects_skipped_by_filter, R"(,"streams":)", s.streams,
+                R"(,"pagesRead":)", s.pages_read, R"(,"pagesSkippedByTime":)", s.pages_skipped_by_time,
+                R"(,"pagesSkippedByFilter":)", s.pages_skipped_by_filter, R"(,"filterReads":)", s.filter_reads,
+                R"(,"filterBytes":)", s.filter_bytes, R"(,"pagesSkippedByLimit":)", s.pages_skipped_by_limit,
+                R"(,"pagesWithoutMatch":)", s.pages_without_match, R"(,"compressedBytes":)", s.compressed_bytes,
+                R"(,"decompressedBytes":)", s.decompressed_bytes, R"(,"entries":)", s.store_lines, R"(,"lineBytes":)",
+                s.store_line_bytes, R"(,"headEntries":)", s.head_lines, R"(,"headLineBytes":)", s.head_bytes,
+                R"(,"entriesKept":)", s.lines_after_filters, R"(,"duplicates":)", s.duplicates, R"(,"seconds":)",
+                seconds_text(step.seconds), "}");
 }
 
 std::string step_json(const PlanStep& step) {

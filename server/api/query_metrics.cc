@@ -44,6 +44,8 @@ QueryMetrics::QueryMetrics(pipeline::Registry& registry)
                                    "Entries not yet flushed that queries looked at.")),
       partial_(registry.counter("skidway_server_query_partial_total",
                                 "Answers with a warning, because something could not be read.")),
+      filtered_objects_(registry.counter("skidway_server_query_filtered_objects_total",
+                                         "Objects of which nothing but a part of their id set was read.")),
       filtered_pages_(registry.counter("skidway_server_query_filtered_pages_total",
                                        "Pages that substring filters kept from being read.")),
       damaged_filters_(registry.counter("skidway_server_query_filter_damaged_total",
@@ -74,6 +76,7 @@ void QueryMetrics::count(std::string_view tenant, std::string_view type, std::st
   loki_duplicates_.add(s.duplicates);
   head_lines_.add(s.head_lines);
   if (result.partial) partial_.add();
+  filtered_objects_.add(s.objects_skipped_by_filter);
   filtered_pages_.add(s.pages_skipped_by_filter);
   damaged_filters_.add(s.filters_damaged);
   seconds_.observe(s.exec_seconds);

@@ -33,6 +33,7 @@ class QueryMetrics {
   pipeline::Counter& loki_duplicates_;
   pipeline::Counter& head_lines_;
   pipeline::Counter& partial_;
+  pipeline::Counter& filtered_objects_;
   pipeline::Counter& filtered_pages_;
   pipeline::Counter& damaged_filters_;
   pipeline::Histogram& seconds_;

@@ -59,7 +59,8 @@ ObjectRow row(uint64_t id, int level = 0) {
                  .streams = 3,
                  .raw_bytes = 1000,
                  .size = 200,
-                 .footer_length = 90};
+                 .footer_length = 90,
+                 .ids_length = 40};
   return out;
 }
 
@@ -227,27 +228,32 @@ TEST_SUITE("server/catalog") {
     fixture.catalog.reset();
     {
       auto db = pipeline::Database::open(fixture.folder + "/catalog.db", {});
-      REQUIRE(db->set_schema_version(3));
+      REQUIRE(db->set_schema_version(4));
     }
     auto opened = open_sqlite_catalog({.path = fixture.folder + "/catalog.db"}, fixture.clock);
     REQUIRE_FALSE(opened);
     CHECK(opened.error().code == Errc::kInvalid);
     auto db = pipeline::Database::open(fixture.folder + "/catalog.db", {});
-    REQUIRE(db->set_schema_version(2));
+    REQUIRE(db->set_schema_version(3));
     db = pipeline::fail(Errc::kInvalid, "closed");
     fixture.reopen();
   }
 
-  TEST_CASE("catalogue: tables of version 1 are upgraded, and nothing is lost") {
+  TEST_CASE("catalogue: tables of older versions are upgraded, and nothing is lost") {
     CatalogFixture fixture;
+    int64_t version = 1;
+    SUBCASE("version 1") {}
+    SUBCASE("version 2") { version = 2; }
     REQUIRE(fixture.catalog->commit_l0(rows({1, 2}), {}, 17));
     fixture.catalog.reset();
     {
       auto db = pipeline::Database::open(fixture.folder + "/catalog.db", {});
-      REQUIRE(
-          db->execute("ALTER TABLE object DROP COLUMN deletes_applied; "
-                      "ALTER TABLE object DROP COLUMN retention; DROP TABLE job; DROP TABLE delete_request"));
-      REQUIRE(db->set_schema_version(1));
+      REQUIRE(db->execute("ALTER TABLE object DROP COLUMN ids_length"));
+      if (version == 1)
+        REQUIRE(
+            db->execute("ALTER TABLE object DROP COLUMN deletes_applied; "
+                        "ALTER TABLE object DROP COLUMN retention; DROP TABLE job; DROP TABLE delete_request"));
+      REQUIRE(db->set_schema_version(version));
     }
     fixture.reopen();
     CHECK(fixture.live() == std::set<uint64_t>{1, 2});

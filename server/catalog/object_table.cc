@@ -38,16 +38,18 @@ Result<Ulid> take_id(std::string_view bytes) {
 }  // namespace
 
 Result<ObjectTable> ObjectTable::open(pipeline::Database& db) {
-  TRY_LET(auto insert,
-          db.prepare("INSERT INTO object VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, NULL, ?13, ?14)"));
+  TRY_LET(
+      auto insert,
+      db.prepare("INSERT INTO object VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, NULL, ?13, ?14, ?15)"));
   TRY_LET(auto state, db.prepare("SELECT dead_at IS NULL FROM object WHERE id = ?1"));
   TRY_LET(auto mark_dead, db.prepare("UPDATE object SET dead_at = ?2 WHERE id = ?1 AND dead_at IS NULL RETURNING 1"));
   TRY_LET(auto mark_applied,
           db.prepare("UPDATE object SET deletes_applied = ?2 WHERE id = ?1 AND deletes_applied < ?2"));
   TRY_LET(auto forget, db.prepare("DELETE FROM object WHERE id = ?1 AND dead_at IS NOT NULL"));
-  TRY_LET(auto live,
-          db.prepare("SELECT id, key, level, min_time, max_time, entries, streams, raw_bytes, size, "
-                     "footer_length, tenants, deletes_applied, retention FROM object WHERE dead_at IS NULL"));
+  TRY_LET(
+      auto live,
+      db.prepare("SELECT id, key, level, min_time, max_time, entries, streams, raw_bytes, size, "
+                 "footer_length, tenants, deletes_applied, retention, ids_length FROM object WHERE dead_at IS NULL"));
   TRY_LET(auto dead, db.prepare("SELECT id, key FROM object WHERE dead_at <= ?1 ORDER BY dead_at"));
   TRY_LET(auto touched, db.prepare("SELECT tenants FROM object WHERE deletes_applied < ?1 AND max_time >= ?2 AND "
                                    "min_time < ?3"));
@@ -62,7 +64,7 @@ Result<void> ObjectTable::insert(const ObjectRow& row) {
   const ObjectSummary& s = row.summary;
   return insert_.run(Blob{s.object.bytes()}, row.key, s.level, hour_of(s.min_time), s.min_time, s.max_time, s.rows,
                      s.streams, s.raw_bytes, s.size, s.footer_length, Blob{encode_tenants(s.tenants)},
-                     s.deletes_applied, s.retention_seconds);
+                     s.deletes_applied, s.retention_seconds, s.ids_length);
 }
 
 Result<std::optional<ObjectTable::State>> ObjectTable::state(const Ulid& object) {
@@ -123,6 +125,7 @@ Result<std::vector<ObjectRow>> ObjectTable::live() {
     row.summary.tenants = decode_tenants(live_.blob(10));
     row.summary.deletes_applied = static_cast<uint64_t>(live_.integer(11));
     row.summary.retention_seconds = static_cast<uint64_t>(live_.integer(12));
+    row.summary.ids_length = static_cast<uint64_t>(live_.integer(13));
     out.push_back(std::move(row));
   }
 }

@@ -29,16 +29,18 @@ CREATE TABLE object (
   tenants BLOB NOT NULL,           -- (varint length, name)*, sorted
   dead_at INTEGER,                 -- ns since 1970; NULL: live
   deletes_applied INTEGER NOT NULL DEFAULT 0,
-  retention INTEGER NOT NULL DEFAULT 0 -- seconds
+  retention INTEGER NOT NULL DEFAULT 0, -- seconds
+  ids_length INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID, STRICT;
 CREATE INDEX object_by_hour ON object (hour) WHERE dead_at IS NULL;
 CREATE INDEX object_by_death ON object (dead_at) WHERE dead_at IS NOT NULL;
 )";
 
-  // From version 1 of the tables.
-  static constexpr std::string_view kUpgrade =
+  // From versions 1 and 2 of the tables to the next.
+  static constexpr std::string_view kUpgrade1 =
       "ALTER TABLE object ADD COLUMN deletes_applied INTEGER NOT NULL DEFAULT 0;"
       "ALTER TABLE object ADD COLUMN retention INTEGER NOT NULL DEFAULT 0";
+  static constexpr std::string_view kUpgrade2 = "ALTER TABLE object ADD COLUMN ids_length INTEGER NOT NULL DEFAULT 0";
 
   static Result<ObjectTable> open(pipeline::Database& db);
 

@@ -29,7 +29,7 @@ using pipeline::Transaction;
 
 namespace {
 
-constexpr int64_t kSchemaVersion = 2;  // 2: object.deletes_applied, retention
+constexpr int64_t kSchemaVersion = 3;  // 2: object.deletes_applied, retention; 3: object.ids_length
 
 constexpr std::string_view kSchema = R"(
 CREATE TABLE cluster (             -- one row
@@ -472,9 +472,10 @@ Result<void> make_tables(Database& db) {
   return transaction.commit();
 }
 
-Result<void> upgrade_tables(Database& db) {
+Result<void> upgrade_tables(Database& db, int64_t version) {
   TRY_LET(Transaction transaction, db.begin());
-  TRY(db.execute(ObjectTable::kUpgrade));
+  if (version < 2) TRY(db.execute(ObjectTable::kUpgrade1));
+  TRY(db.execute(ObjectTable::kUpgrade2));
   TRY(db.set_schema_version(kSchemaVersion));
   return transaction.commit();
 }
@@ -492,7 +493,7 @@ Result<std::unique_ptr<Catalog>> open_sqlite_catalog(CatalogOptions options, con
   TRY(pipeline::failpoint("catalog.opened"));
   if (version == 0) TRY(make_tables(db));
   TRY(pipeline::failpoint("catalog.has_tables"));
-  if (version == 1) TRY(upgrade_tables(db));
+  if (version > 0 && version < kSchemaVersion) TRY(upgrade_tables(db, version));
   TRY(db.execute(JobTable::kSchema));
   TRY(db.execute(DeleteTable::kSchema));
   TRY(db.execute(kGenerationSchema));

@@ -8,9 +8,10 @@ namespace server {
 
 struct QueryStats {
   // The store: pages of objects.
-  uint64_t objects_considered = 0;  // overlapping the query's time range
-  uint64_t objects_opened = 0;      // with at least one stream of the selector
-  uint64_t pages_read = 0;          // of any column
+  uint64_t objects_considered = 0;         // overlapping the query's time range
+  uint64_t objects_opened = 0;             // with at least one stream of the selector
+  uint64_t objects_skipped_by_filter = 0;  // by their id set: nothing else of them was looked at
+  uint64_t pages_read = 0;                 // of any column
   // Pages of selected streams of which not everything was read, and why.
   uint64_t pages_skipped_by_time = 0;    // outside the query's time range: nothing was read
   uint64_t pages_skipped_by_filter = 0;  // by the substring filter: nothing was read
@@ -51,6 +52,7 @@ struct QueryStats {
   static std::initializer_list<uint64_t QueryStats::*> counts() {
     static constexpr std::initializer_list<uint64_t QueryStats::*> kCounts = {&QueryStats::objects_considered,
                                                                               &QueryStats::objects_opened,
+                                                                              &QueryStats::objects_skipped_by_filter,
                                                                               &QueryStats::pages_read,
                                                                               &QueryStats::pages_skipped_by_time,
                                                                               &QueryStats::pages_skipped_by_filter,

@@ -4,14 +4,16 @@ namespace server {
 
 using pipeline::Result;
 
+std::shared_ptr<const ObjectReader> ReaderCache::find(const ObjectRow& row) {
+  std::lock_guard lock(mutex_);
+  auto found = by_key_.find(row.key);
+  if (found == by_key_.end()) return nullptr;
+  entries_.splice(entries_.begin(), entries_, found->second);
+  return found->second->reader;
+}
+
 Result<std::shared_ptr<const ObjectReader>> ReaderCache::open(const ObjectRow& row) {
-  {
-    std::lock_guard lock(mutex_);
-    if (auto found = by_key_.find(row.key); found != by_key_.end()) {
-      entries_.splice(entries_.begin(), entries_, found->second);
-      return found->second->reader;
-    }
-  }
+  if (auto known = find(row)) return known;
   // Two queries may open the same object at once; the second one to finish keeps its own.
   TRY_LET(auto reader, ObjectReader::open(store_, row.key, row.summary.size, row.summary.footer_length));
   std::lock_guard lock(mutex_);

@@ -23,6 +23,8 @@ class ReaderCache {
   ReaderCache(ObjectStore& store, uint64_t limit_bytes) : store_(store), limit_bytes_(limit_bytes) {}
 
   pipeline::Result<std::shared_ptr<const ObjectReader>> open(const ObjectRow& row);
+  std::shared_ptr<const ObjectReader> find(const ObjectRow& row);  // nullptr: it would have to be read
+  ObjectStore& store() { return store_; }
   uint64_t size_bytes() const;
 
  private:

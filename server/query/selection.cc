@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/erase/erasures.h"
+#include "server/store/id_set.h"
 
 namespace server {
 
@@ -70,19 +71,35 @@ void leave_out_erased(const Selection& selection, StoredPart& part) {
   });
 }
 
+void count(const FilterReads& reads, QueryStats& stats) {
+  stats.filter_reads += reads.ranges;
+  stats.filter_bytes += reads.bytes;
+  stats.filters_damaged += reads.damaged;
+}
+
+bool may_have_ids(const ObjectRow& row, QueryContext& context, std::span<const PageCondition> conditions) {
+  FilterReads reads;
+  const bool may = server::may_have_ids(context.readers.store(), row.key, row.summary, conditions, reads);
+  count(reads, context.stats);
+  context.stats.objects_skipped_by_filter += may ? 0 : 1;
+  return may;
+}
+
 void filter_pages(StoredPart& part, std::span<const PageCondition> conditions, QueryStats& stats) {
   if (conditions.empty()) return;
   const size_t all = part.pages.size();
   FilterReads reads;
   part.pages = part.object->pages_with(conditions, part.streams, std::move(part.pages), reads);
   stats.pages_skipped_by_filter += all - part.pages.size();
-  stats.filter_reads += reads.ranges;
-  stats.filter_bytes += reads.bytes;
-  stats.filters_damaged += reads.damaged;
+  count(reads, stats);
 }
 
 void select_object(Selection& selection, const ObjectRow& row, QueryContext& context, std::span<const LabelTest> tests,
                    std::span<const PageCondition> conditions) {
+  // The directory says which streams there are without a read where it is known; the ids are asked first where it is
+  // not.
+  const bool known = context.readers.find(row) != nullptr;
+  if (!known && !may_have_ids(row, context, conditions)) return;
   auto reader = context.readers.open(row);
   if (!reader) {
     context.objects_missing = context.objects_missing || reader.error().code == Errc::kNotFound;
@@ -103,6 +120,10 @@ void select_object(Selection& selection, const ObjectRow& row, QueryContext& con
   stats.pages_skipped_by_time += all - std::min<uint64_t>(all, part.pages.size());
   if (part.pages.empty()) return;
   ++stats.objects_opened;
+  if (known && !may_have_ids(row, context, conditions)) {
+    stats.pages_skipped_by_filter += part.pages.size();
+    return;
+  }
   filter_pages(part, conditions, stats);
   if (part.pages.empty()) return;
   selection.stored.push_back(std::move(part));

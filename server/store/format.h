@@ -6,6 +6,7 @@
 //                text pages | times pages | lengths pages | metadata pages (only where a page has metadata)
 //   row group  ...
 //   grids      of the substring filter, between row groups and behind the last one (page_filter.h)
+//   ids        the set of the ids in its lines (id_set.h), directly before the footer; may be absent
 //   sections   in any order, found by the table
 //   table      varint count | count x { varint type | varint version | u8 codec | u8 flags (1: critical) |
 //                varint offset | varint stored length | varint raw length | u32 crc of the stored bytes }
@@ -52,6 +53,7 @@
 //                    varint last frame | seal (16).
 //                    Seal: the ulid of the object that the merge which made this one wrote last. So a catalogue that is
 //                    made anew can tell the outputs of a whole merge from those of one that was cut off.
+//   11 IDS           optional: varint length of the id set, which ends where the footer begins
 #pragma once
 
 #include <cstddef>
@@ -87,6 +89,7 @@ enum class SectionType : uint64_t {
   kFields = 8,
   kVolumes = 9,
   kOrigin = 10,
+  kIds = 11,
 };
 inline constexpr uint8_t kSectionCritical = 1;
 

@@ -8,6 +8,7 @@
 #include "pipeline/codec/zstd_frame.h"
 #include "server/store/directory_sections.h"
 #include "server/store/format.h"
+#include "server/store/id_set.h"
 
 namespace server {
 
@@ -48,12 +49,14 @@ std::string_view section_name(SectionType type) {
     case SectionType::kFields: return "FIELDS";
     case SectionType::kVolumes: return "VOLUMES";
     case SectionType::kOrigin: return "ORIGIN";
+    case SectionType::kIds: return "IDS";
   }
   return "unknown";
 }
 
 bool is_optional(SectionType type) {
-  return type == SectionType::kVolumes || type == SectionType::kFilter || type == SectionType::kOrigin;
+  return type == SectionType::kVolumes || type == SectionType::kFilter || type == SectionType::kOrigin ||
+         type == SectionType::kIds;
 }
 
 void append_section(std::string& footer, std::string& table, uint64_t offset, SectionType type, std::string_view raw) {
@@ -136,6 +139,20 @@ Result<std::string> section_bytes(const Section& section, std::string_view foote
   return raw;
 }
 
+std::string encode_ids(uint64_t length) {
+  std::string out;
+  append_varint(out, length);
+  return out;
+}
+
+// 0: malformed.
+uint64_t decode_ids(std::string_view raw, uint64_t end) {
+  ByteReader reader(raw);
+  const uint64_t length = reader.varint();
+  const bool fits = end >= kObjectHeaderBytes && length <= end - kObjectHeaderBytes;
+  return reader.ok() && reader.at_end() && fits && is_id_set_length(length) ? length : 0;
+}
+
 bool is_known(const Section& section) {
   switch (static_cast<SectionType>(section.type)) {
     case SectionType::kStrings:
@@ -145,6 +162,7 @@ bool is_known(const Section& section) {
     case SectionType::kLineage:
     case SectionType::kVolumes:
     case SectionType::kFilter:
+    case SectionType::kIds:
     case SectionType::kOrigin: return section.version == 1;
     default: return false;
   }
@@ -182,7 +200,8 @@ std::string encode_footer(ObjectDirectory& directory, uint64_t offset) {
       std::any_of(streams.begin(), streams.end(), [](const StreamInfo& s) { return s.volume_bytes != s.raw_bytes; });
   const bool has_origin = directory.summary.deletes_applied != 0 || directory.summary.retention_seconds != 0 ||
                           directory.last_frame != 0 || directory.seal != Ulid{};
-  append_varint(table, 5U + has_volumes + has_origin + !directory.filter.empty());
+  const bool has_ids = directory.summary.ids_length != 0;
+  append_varint(table, 5U + has_volumes + has_origin + has_ids + !directory.filter.empty());
   append_section(footer, table, offset, SectionType::kStrings, encode_strings(directory));
   append_section(footer, table, offset, SectionType::kStreams, encode_streams(directory));
   append_section(footer, table, offset, SectionType::kPages, encode_pages(directory));
@@ -191,6 +210,7 @@ std::string encode_footer(ObjectDirectory& directory, uint64_t offset) {
   if (has_volumes) append_section(footer, table, offset, SectionType::kVolumes, encode_volumes(directory));
   if (!directory.filter.empty())
     append_section(footer, table, offset, SectionType::kFilter, encode_filter(directory.filter));
+  if (has_ids) append_section(footer, table, offset, SectionType::kIds, encode_ids(directory.summary.ids_length));
   if (has_origin) append_section(footer, table, offset, SectionType::kOrigin, encode_origin(directory));
   uint64_t table_offset = offset + footer.size();
   footer += table;
@@ -225,7 +245,7 @@ Result<ObjectDirectory> decode_footer(std::string_view footer, uint64_t size) {
       return fail(Errc::kInvalid, concat("made by a newer version: section ", section.type));
     }
     auto bytes = section_bytes(section, footer, size);
-    if (!bytes && type == SectionType::kFilter) {
+    if (!bytes && (type == SectionType::kFilter || type == SectionType::kIds)) {
       filter_damaged = true;  // answers come without it, slower
       continue;
     }
@@ -249,6 +269,10 @@ Result<ObjectDirectory> decode_footer(std::string_view footer, uint64_t size) {
   if (auto filter = raw.find(SectionType::kFilter); filter != raw.end()) {
     if (!decode_filter(filter->second, directory.pages.size(), size - footer.size(), directory.filter))
       directory.filter.clear(), directory.filter_damaged = true;
+  }
+  if (auto ids = raw.find(SectionType::kIds); ids != raw.end()) {
+    directory.summary.ids_length = decode_ids(ids->second, size - footer.size());
+    directory.filter_damaged = directory.filter_damaged || directory.summary.ids_length == 0;
   }
   if (raw.contains(SectionType::kOrigin)) TRY(decode(SectionType::kOrigin, decode_origin));
   directory.text.shrink_to_fit();  // they stay for as long as the object is known, and have grown by doubling

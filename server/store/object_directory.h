@@ -33,6 +33,7 @@ struct ObjectSummary {
   uint64_t raw_bytes = 0;      // of lines and metadata
   uint64_t size = 0;           // of the object
   uint32_t footer_length = 0;  // its last bytes, read in one piece to open it
+  uint64_t ids_length = 0;     // of its id set (id_set.h), directly before the footer; 0: there is none
   // Requests to delete with numbers up to this do not touch it: they were applied, or came before its entries.
   uint64_t deletes_applied = 0;
   uint64_t retention_seconds = 0;  // of its streams when it was written, all of them alike; 0: for ever, or unknown

@@ -6,6 +6,7 @@
 #include "pipeline/base/invariant.h"
 #include "pipeline/base/varint.h"
 #include "server/store/format.h"
+#include "server/store/id_set.h"
 #include "server/store/label_pool.h"
 #include "server/store/packed_integers.h"
 #include "server/store/text_effort.h"
@@ -14,6 +15,10 @@
 namespace server {
 
 namespace {
+
+// An id set may be this part of the object. A random id takes 1.5 bytes there and 16 or more on its page; but in long
+// texts of such bytes, that no one asks for, it would be a fifth.
+constexpr uint64_t kMostIdShare = 8;
 
 constexpr size_t column_index(PageColumn column) { return static_cast<size_t>(column); }
 
@@ -55,7 +60,8 @@ struct ObjectWriter::State {
   VolumeCounter volume;                    // of the stream being filled
 
   TextEffort text_effort;  // where is_for_long()
-  FilterBuilder filter;    // where options.with_filter
+  FilterBuilder filter;    // where options.with_filter, as the next
+  IdSetBuilder ids;
 
   // The row group being filled: text pages are written already, the small columns wait.
   size_t group_first_page = 0;
@@ -232,7 +238,10 @@ struct ObjectWriter::State {
     add_column(page, PageColumn::kText);
     TRY(write(encoded));
     directory.pages.push_back(page);
-    if (options.with_filter) filter.add_page(text, metadata_offsets, metadata);
+    if (options.with_filter) {
+      filter.add_page(text, metadata_offsets, metadata);
+      ids.add_page(text, lengths);
+    }
 
     page_runs = 0, stream_on_page = false;
     text.clear(), lengths.clear(), steps.clear(), metadata.clear(), metadata_offsets.clear();
@@ -260,6 +269,14 @@ struct ObjectWriter::State {
       stored += bytes.size();
       return write(bytes);
     });
+  }
+
+  Result<void> write_ids() {
+    if (!options.with_filter) return {};
+    const std::string set = ids.finish(std::max(kIdBlockBytes, written / kMostIdShare));
+    directory.summary.ids_length = set.size();
+    stored += set.size();
+    return set.empty() ? Result<void>() : write(set);
   }
 
   void summarise() {
@@ -307,6 +324,7 @@ Result<ObjectSummary> ObjectWriter::finish() {
   TRY(state.finish_group());
   TRY(state.begin());
   TRY(state.finish_filter_part());
+  TRY(state.write_ids());
   state.directory.filter = state.filter.parts();
   state.summarise();
   state.labels.sort_into(state.directory);

@@ -8,7 +8,8 @@
 // Life:    one object per writer; after an error, or without finish(), the upload is to be given up.
 // Thread:  one.
 // Limits:  memory: one page and the small columns of one row group (about 1 MiB), and the directory (a few bytes per
-//          page and per stream); with a filter, 5 MiB more, at most 9. Lines up to 64 MiB.
+//          page and per stream); with a filter, 5 MiB more, at most 9, and for ids as id_set.h says. Lines up to 64
+//          MiB.
 // Errors:  those of the upload. Entries out of order are an INVARIANT.
 #pragma once
 
@@ -30,7 +31,7 @@ struct ObjectWriterOptions {
   Ulid cluster{}, object{};
   int level = 0;
   PageEffort effort = PageEffort::kLeast;
-  bool with_filter = false;  // a substring filter (page_filter.h)
+  bool with_filter = false;  // a substring filter (page_filter.h) and an id set (id_set.h)
   // Lineage, written into the object so that the catalogue can be rebuilt from the bucket alone.
   std::vector<Ulid> inputs{};
   std::vector<ProducerRange> producers{};

@@ -9,6 +9,7 @@
 #include "pipeline/base/testing/forgetful_files.h"
 #include "pipeline/match/literal_search.h"
 #include "server/store/format.h"
+#include "server/store/id_set.h"
 #include "server/store/testing/object_builder.h"
 
 using namespace server;
@@ -204,6 +205,7 @@ TEST_SUITE("server/store") {
           if (haystack.pick(5) == 0) condition.metadata.emplace_back("trace", haystack.hex(haystack.pick(4)));
         }
         const auto found = fixture.ask(*object, conditions);
+        const bool may = may_have_ids(fixture.store, "object", object->summary(), conditions, fixture.reads);
         CHECK(fixture.reads.damaged == 0);
         CHECK(std::is_sorted(found.begin(), found.end()));
         asked += pages.size(), kept += found.size();
@@ -211,6 +213,7 @@ TEST_SUITE("server/store") {
           const bool holds = std::all_of(conditions.begin(), conditions.end(),
                                          [&](const auto& condition) { return may_hold(pages[page], condition); });
           held += holds;
+          CHECK((may || !holds));
           if (holds && !std::binary_search(found.begin(), found.end(), page)) {
             CAPTURE(page);
             FAIL_CHECK("a page that holds '" << conditions[0].texts[0] << "' was left out");
@@ -322,7 +325,7 @@ TEST_SUITE("server/store") {
         REQUIRE(fixture.store.put(key + "x", wrong));
         auto again = fixture.open(key + "x");
         const auto found = fixture.ask(*again, {text("Failed password")});
-        CHECK(found.size() == 600);
+        CHECK((found.size() == 600 || (found == right && again->summary().ids_length == 0)));
         CHECK(fixture.reads.damaged == 1);
         ++harmed;
       }

@@ -60,6 +60,10 @@ def test_skips():
     with programs.folder() as folder:
         server, ids, end = compacted(folder)
         try:
+            lines, pages, actual = ask(server, f'|= "{ABSENT}"', end)  # an id: no directory is read for it
+            assert lines == 0 and pages["read"] == 0 and pages["objectsSkippedByFilter"] == actual["objectsConsidered"] > 0, (pages, actual)
+            assert actual["objectsOpened"] == 0 and actual["objectsSkippedByFilter"] == pages["objectsSkippedByFilter"], actual
+            ask(server, '|= "NeedleInHay"', end)  # no id; now directories are known
             lines, pages, actual = ask(server, f'|= "{ABSENT}"', end)
             assert lines == 0 and pages["read"] == 0 and pages["skippedByFilter"] > 15, pages
             assert pages["filterReads"] > 0 and pages["filterBytes"] > 0, pages
@@ -79,6 +83,7 @@ def test_skips():
                 lines, _, _ = ask(server, pipeline, end)
                 assert lines == expected, (pipeline, lines)
             assert server.metric("skidway_server_query_filtered_pages_total") > 100
+            assert server.metric("skidway_server_query_filtered_objects_total") > 1
             assert server.metric("skidway_server_query_filter_damaged_total") == 0
         finally:
             server.stop()

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A needle in many objects of a real bucket (Ceph's radosgw), counted in requests and bytes: filters say which pages to fetch.
+"""A needle in many objects of a real bucket (Ceph's radosgw), counted in requests and bytes: one small read of an object says
+whether it has an id, filters say on which pages.
 
 usage: needle_test.py [--megabytes N] [--hours N]
 Each hour becomes an object. The server has no caches but that of directories, so each question shows what it costs.
@@ -20,6 +21,7 @@ BUCKET = "skidway-needles"
 START = 1_700_000_000 // 3600 * 3600 * 10**9
 HOUR = 3600 * 10**9
 HITS = 3
+BLOCK = 16 << 10  # of an id set: more than a hundredth of the smallest objects
 NO_CACHE = '[cache]\nmemory = "0"\ndisk = "0"\nresults = "0"\n'
 
 
@@ -65,6 +67,17 @@ def gets(server):
     return server.metric('skidway_server_s3_requests_total{operation="get",status="2xx"}')
 
 
+def requests_of_hit(asked):
+    """The directory, ranges of the filter for each of the ids asked for, columns of a page."""
+    return 1 + 6 * asked + 4
+
+
+def learn_directories(server, hours):
+    parameters = {"query": '{app=~".+"}', "start": str(START), "end": str(START + hours * HOUR)}
+    status, body = programs.http(server.url("/loki/api/v1/index/stats?" + urllib.parse.urlencode(parameters)), timeout=120)
+    assert status == 200 and json.loads(body)["entries"] > 0, (status, body)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=float, default=96)
@@ -78,9 +91,9 @@ def main():
         try:
             needles = fill(server, args.megabytes, args.hours)
             stored = server.metric("skidway_server_store_live_bytes")
-            objects = sum("/l2/" in key for key in store.keys(BUCKET))
+            objects = int(server.metric("skidway_server_store_live_objects"))
             print(f"{args.megabytes:.0f} MB in {objects} objects of {stored / objects / 1e6:.1f} MB", flush=True)
-            assert objects >= args.hours, objects
+            assert args.hours <= objects <= 2 * args.hours, objects
 
             def told(what, needles):
                 started = time.monotonic()
@@ -90,20 +103,23 @@ def main():
                 assert lines == len([n for n in needles if n in here]), lines
                 return requests, received
 
+            most_bytes = max(stored / 100, objects * BLOCK)
             here = set(needles)
             absent = [f"{rng.getrandbits(128):032x}" for _ in range(2)]
             server.stop()
             server.start()
-            columns = 4  # of a page with a hit; as much again for pages that the filter lets through by chance
-            requests, _ = told("cold, an absent id", absent[:1])
-            assert requests <= 2 * objects + columns, "a directory and one range of the filter for each object"
-            requests, received = told("directories known, another absent id", absent[1:])
-            assert requests <= objects + columns, "one range of the filter for each object"
-            assert received <= objects * (300 << 10), "of 256 KiB"
-            requests, _ = told("one id that is there", needles[:1])
-            assert requests <= objects + 2 * columns
+            requests, received = told("cold, an absent id", absent[:1])
+            assert requests <= objects, "one for each object"
+            assert received <= most_bytes
+            assert server.metric("skidway_server_query_filtered_objects_total") == objects
+            requests, received = told("one id that is there", needles[:1])
+            assert requests <= objects + requests_of_hit(1)
             requests, _ = told("three ids that are there", needles)
-            assert requests <= HITS * (objects + 2 * columns)
+            assert requests <= HITS * (objects + requests_of_hit(HITS))
+            learn_directories(server, args.hours)
+            requests, received = told("directories known, another absent id", absent[1:])
+            assert requests <= objects, "one for each object"
+            assert received <= most_bytes
             print("1 passed, 0 failed")
         finally:
             server.stop()

@@ -38,4 +38,21 @@ inline std::vector<server::PlainEntry> entries() {
   return out;
 }
 
+// Of ids_object_v1_writer.cc.
+constexpr int kIds = 600;
+inline std::string id(int i) {  // 32 hexadecimal digits
+  std::string out;
+  for (uint64_t left = 0x9e37'79b9'7f4a'7c15 * static_cast<uint64_t>(i + 1); out.size() < 32; left = left * 31 + 7)
+    out += "0123456789abcdef"[left >> 60];
+  return out;
+}
+inline std::vector<server::PlainEntry> id_entries() {
+  std::vector<server::PlainEntry> out;
+  const auto labels = pipeline::LabelSet::from({{"app", "api"}});
+  constexpr server::UnixNanos kStart = 1'795'000'000'000'000'000;
+  out.push_back({"fake", labels, kStart, "UUID 6F9619FF-8B86-D011-B42D-00C04FC964FF, no other of its kind", ""});
+  for (int i = 0; i < kIds; ++i) out.push_back({"fake", labels, kStart + 1 + i, "id=" + id(i) + ";", ""});
+  return out;
+}
+
 }  // namespace golden

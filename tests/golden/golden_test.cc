@@ -2,6 +2,8 @@
 #include <cstdlib>
 #include <doctest/doctest.h>
 
+#include "pipeline/base/checksum.h"
+#include "server/store/id_set.h"
 #include "tests/golden/golden_entries.h"
 
 TEST_SUITE("golden") {
@@ -84,5 +86,43 @@ TEST_SUITE("golden") {
     CHECK(pages_with(of_metadata("trace_id", "23757")) == Pages{1});
     CHECK(pages_with(of_metadata("trace_id", "23758")).empty());
     CHECK(pages_with(of_metadata("empty", "")) == Pages{3});
+    CHECK((*object)->summary().ids_length == 0);  // written before there were id sets
+  }
+
+  TEST_CASE("golden: the id set of version 1, written since 2026-11-22, still says which ids an object has") {
+    const char* folder = std::getenv("GOLDEN_FOLDER");
+    REQUIRE(folder != nullptr);
+    auto files = pipeline::system_files();
+    auto store = server::open_local_store(*files, folder);
+    REQUIRE(store);
+    auto object = server::ObjectReader::open(**store, "ids_object_v1.lseg");
+    REQUIRE_MESSAGE(object, object.error().message);
+    CHECK(*server::read_entries(*object) == golden::id_entries());
+    const server::ObjectSummary& summary = (*object)->summary();
+    CHECK(summary.ids_length == server::kIdBlockHeader + ((golden::kIds + 1) * 12 + 7) / 8);
+    auto may_have = [&](std::string text) {
+      server::PageCondition condition;
+      condition.texts.push_back(std::move(text));
+      server::FilterReads reads;
+      const bool may = server::may_have_ids(**store, "ids_object_v1.lseg", summary, {&condition, 1}, reads);
+      CHECK(reads.damaged == 0);
+      CHECK(reads.ranges == 1);
+      return may;
+    };
+    for (int i = 0; i < golden::kIds; ++i) CHECK(may_have(golden::id(i)));
+    CHECK(may_have("6f9619ff-8b86-d011-b42d-00c04fc964"));
+    CHECK_FALSE(may_have("0b6e4f1d9a7c35820fe1d2c3b4a59687"));
+  }
+
+  TEST_CASE("golden: an id set of several blocks is written as ever") {
+    server::IdSetBuilder builder;
+    for (int i = 0; i < 20'000; ++i) {
+      const std::string id = golden::id(i);
+      const uint64_t length = id.size();
+      builder.add_page(id, {&length, 1});
+    }
+    const std::string set = builder.finish(1 << 20);
+    CHECK(set.size() == 2 * server::kIdBlockBytes);
+    CHECK(pipeline::crc32c(set) == 2789257507U);
   }
 }
