@@ -92,8 +92,9 @@ class VerbWriter {
       out_.append("<nil>");
     } else {
       out_.append(go_type(value)).push_back('=');
-      Verb plain = verb_;  // with its width and flags
+      Verb plain = verb_;  // with its width and flags, but # does not mean %#v
       plain.letter = 'v';
+      plain.sharp = false;
       VerbWriter(out_, plain).value(value, 1);
     }
     out_.push_back(')');
@@ -224,6 +225,7 @@ class VerbWriter {
     int precision = verb_.precision.value_or(-1);
     switch (verb_.letter) {
       case 'v': form = 'g'; break;
+      case 'b':
       case 'g':
       case 'G':
       case 'x':

@@ -1,5 +1,6 @@
 // Numbers and quoted texts as Go's strconv reads and writes them.
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
 
@@ -61,6 +62,19 @@ bool has_prefix(std::string_view text, char lower) {
 
 }  // namespace
 
+namespace {
+// The bits as they are: 1.5 is 6755399441055744p-52.
+void append_binary(std::string& out, double number) {
+  const auto bits = std::bit_cast<uint64_t>(number);
+  const auto exponent = static_cast<int>(bits >> 52 & 0x7ff);
+  uint64_t mantissa = bits & ((uint64_t{1} << 52) - 1);
+  if (exponent != 0) mantissa |= uint64_t{1} << 52;
+  const int power = std::max(exponent, 1) - 1075;
+  out.append(std::signbit(number) ? "-" : "").append(std::to_string(mantissa)).append(power < 0 ? "p" : "p+");
+  out.append(std::to_string(power));
+}
+}  // namespace
+
 void append_go_float(std::string& out, double number, char form, int precision) {
   if (std::isnan(number)) return void(out.append("NaN"));
   if (std::isinf(number)) return void(out.append(number < 0 ? "-Inf" : "+Inf"));
@@ -72,6 +86,7 @@ void append_go_float(std::string& out, double number, char form, int precision) 
       break;
     case 'e':
     case 'E': append_form(out, number, std::chars_format::scientific, precision); break;
+    case 'b': append_binary(out, number); break;
     case 'x':
     case 'X': append_hexadecimal(out, number, precision); break;
     default: append_general(out, number, precision);

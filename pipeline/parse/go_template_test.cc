@@ -204,6 +204,9 @@ TEST_SUITE("parse") {
               R"({{ snakecase "user=bob took 12ms" }} {{ kebabcase "a<b>.Cd  e,F" }} {{ snakecase "_aB__1x1/-C" }})") ==
           "user_=_bob_took_12ms a-<-b->.cd--e,f _a_b__1x1/-c");
     CHECK(t.text("{{ sortAlpha nil }}") == "[<nil>]");
+    CHECK(t.text(R"({{ printf "%#o %#U" "a" "b" }})") == "%!o(string=a) %!U(string=b)");
+    CHECK(t.text(R"({{ printf "%b %b %b %12.3b|" 1.5 -0.0 1e300 1e-320 }})") ==
+          "6755399441055744p-52 -0p-1074 6724873095247260p+944   2024p-1074|");
     CHECK(
         t.text(
             R"({{ trimAll "$" "$5$" }}{{ trimSuffix "-" "a-" }}{{ trim " b " }}{{ nospace "a b" }}{{ initials "First Try" }})") ==
