@@ -304,6 +304,35 @@ TEST_SUITE("server/compact") {
     fixture.check_promises();
   }
 
+  TEST_CASE("deletes: a keeper that could not look into the store at the start does so before anything else") {
+    for (bool accepts : {false, true}) {
+      CAPTURE(accepts);
+      CompactFixture fixture;
+      const std::string file = fixture.folder + "/catalog.db";
+      fixture.compactor.reset();
+      fixture.catalog.reset();
+      std::filesystem::copy_file(file, file + ".old");
+      fixture.restart();
+      const auto request = fixture.remove(R"({pod="2"})");
+      fixture.compactor.reset();
+      fixture.catalog.reset();
+      auto older = *open_sqlite_catalog({.path = file + ".old"}, fixture.clock);
+      DeleteKeeper keeper(*fixture.store, *older, fixture.clock, fixture.registry, {});
+      if (accepts) {
+        auto accepted = keeper.accept({.id = "later", .tenant = "t", .query = R"({pod="1"})"});
+        REQUIRE(accepted);
+        CHECK(accepted->number == 2);
+      } else {
+        REQUIRE(keeper.finish(fixture.clock.wall()));
+      }
+      const auto deletes = *older->deletes();
+      REQUIRE(deletes.size() == (accepts ? 2 : 1));
+      CHECK(deletes[0] == request);
+      const auto kept = *read_kept_deletes(*fixture.store, older->cluster());
+      CHECK(kept.requests == deletes);
+    }
+  }
+
   TEST_CASE("deletes: an older catalogue that was put back takes in the requests made since") {
     CompactFixture fixture;
     REQUIRE(fixture.ingest(0, 10));

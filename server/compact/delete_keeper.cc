@@ -153,6 +153,7 @@ DeleteKeeper::~DeleteKeeper() { registry_.remove("skidway_server_delete_requests
 
 Result<DeleteRequest> DeleteKeeper::accept(DeleteRequest request) {
   std::lock_guard lock(mutex_);
+  TRY(adopt_once());  // or its number may be another's
   request.created = clock_.wall();
   TRY_LET(request.number, catalog_.add_delete(request));
   TRY(failpoint("delete.numbered"));
@@ -185,6 +186,11 @@ uint64_t DeleteKeeper::ripe(const CatalogSnapshot& snapshot, UnixNanos now) cons
 
 Result<void> DeleteKeeper::adopt() {
   std::lock_guard lock(mutex_);
+  return adopt_once();
+}
+
+Result<void> DeleteKeeper::adopt_once() {
+  if (adopted_) return {};
   TRY_LET(auto snapshot, catalog_.snapshot());
   TRY_LET(KeptDeletes kept, read_kept_deletes(store_, catalog_.cluster()));
   for (DeleteRequest& request : kept.requests) {
@@ -204,11 +210,13 @@ Result<void> DeleteKeeper::adopt() {
              {{"request", request.id}, {"tenant", request.tenant}});
     TRY(catalog_.cancel_delete(request.number));
   }
+  adopted_ = true;
   return {};
 }
 
 Result<void> DeleteKeeper::finish(UnixNanos now) {
   std::lock_guard lock(mutex_);
+  TRY(adopt_once());  // what it does not know it would take for cancelled
   TRY_LET(auto snapshot, catalog_.snapshot());
   TRY_LET(auto abandoned, catalog_.abandoned_outputs());  // which may hold what is to be gone
   const uint64_t ripe_now = ripe(*snapshot, now);

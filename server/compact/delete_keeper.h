@@ -54,19 +54,21 @@ class DeleteKeeper {
   // Requests up to this number can be cancelled no more. `now`: as the sober clock says (sober_clock.h).
   uint64_t ripe(const CatalogSnapshot& snapshot, UnixNanos now) const;
   // Before anything is read: requests that only the store knows are in force, too, and those that it knows to be
-  // cancelled are not.
+  // cancelled are not. Where the store was away then, accept() and finish() begin with it.
   Result<void> adopt();
   // Notices what is processed, and brings the store up to date.
   Result<void> finish(UnixNanos now);
 
  private:
+  Result<void> adopt_once();  // under mutex_
   Result<void> keep(const DeleteRequest& request);
 
   ObjectStore& store_;
   Catalog& catalog_;
   const pipeline::Clock& clock_;
   const DeleteKeeperOptions options_;
-  std::mutex mutex_;  // of what is written to the store
+  std::mutex mutex_;      // of what is written to the store
+  bool adopted_ = false;  // under mutex_
   pipeline::Counter &received_, &processed_, &removed_;
   pipeline::Registry& registry_;
 };
