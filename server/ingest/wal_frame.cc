@@ -12,7 +12,8 @@ using pipeline::crc32c;
 
 namespace {
 
-constexpr std::string_view kSegmentMagic = "SKDWWAL\x01";
+constexpr std::string_view kSegmentMagic = "SKDWWAL";
+constexpr char kVersion = 1;
 constexpr std::string_view kFrameMagic = "SKWF";
 constexpr std::string_view kLevelsMagic = "SKWL";
 constexpr size_t kSumEnd = 8;  // of a frame and of levels: sums cover what comes behind
@@ -31,13 +32,18 @@ uint32_t levels_sum(std::string_view levels_after_sum, uint64_t frame_number, ui
 
 std::string wal_segment_header(uint64_t salt) {
   std::string out(kSegmentMagic);
+  out += kVersion;
   append_fixed(out, salt);
   return out;
 }
 
-std::optional<uint64_t> parse_wal_segment_header(std::string_view bytes) {
+pipeline::Result<std::optional<uint64_t>> parse_wal_segment_header(std::string_view bytes) {
   if (bytes.size() < kWalSegmentHeaderBytes || !bytes.starts_with(kSegmentMagic)) return std::nullopt;
-  return ByteReader(bytes.substr(kSegmentMagic.size())).fixed<uint64_t>();
+  const char version = bytes[kSegmentMagic.size()];
+  if (version != kVersion)
+    return pipeline::fail(pipeline::Errc::kInvalid,
+                          pipeline::concat("made by another version of this program: format ", int{version}));
+  return ByteReader(bytes.substr(kSegmentMagic.size() + 1)).fixed<uint64_t>();
 }
 
 void append_wal_frame_header(std::string& out, const WalFrame& frame, uint64_t salt) {

@@ -38,6 +38,7 @@
 #include <string_view>
 
 #include "pipeline/base/clock.h"
+#include "pipeline/base/result.h"
 #include "server/ingest/batch_number.h"
 
 namespace server {
@@ -81,8 +82,8 @@ inline constexpr size_t kWalFrameHeaderBytes = 40;
 inline constexpr size_t kWalLevelsHeaderBytes = 12;
 
 std::string wal_segment_header(uint64_t salt);
-// The salt, or nothing where this is no segment of a version we read.
-std::optional<uint64_t> parse_wal_segment_header(std::string_view bytes);
+// The salt, or nothing where this is no segment, or none that was ever whole. kInvalid: of a version we do not read.
+pipeline::Result<std::optional<uint64_t>> parse_wal_segment_header(std::string_view bytes);
 
 // Everything of a frame before its body, to which `body_crc` must have been set.
 void append_wal_frame_header(std::string& out, const WalFrame& frame, uint64_t salt);

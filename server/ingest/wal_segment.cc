@@ -21,7 +21,9 @@ Result<WalSegmentReport> read_wal_segment(pipeline::FileSystem& files, const std
   TRY_LET(report.size, file->size());
   pipeline::FileWindow window(*file, report.size, kWindowBytes);
   TRY_LET(std::string_view head, window.at(0, kWalSegmentHeaderBytes));
-  auto salt = parse_wal_segment_header(head);
+  auto parsed = parse_wal_segment_header(head);
+  if (!parsed) return pipeline::fail(parsed.error().code, pipeline::concat(path, ": ", parsed.error().message));
+  const std::optional<uint64_t> salt = *parsed;
   if (!salt) return report;  // never finished being made, or not ours: nothing in it was acknowledged
 
   report.good_end = kWalSegmentHeaderBytes;

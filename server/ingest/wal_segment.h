@@ -16,7 +16,8 @@ struct WalSegmentReport {
   uint64_t damaged_bytes = 0;
 };
 
-// Calls `on_frame` with every whole frame, in order. Errors: of the file system, and of `on_frame`; damage is none.
+// Calls `on_frame` with every whole frame, in order. Errors: of the file system, of `on_frame`, and kInvalid for
+// a segment of a version that is not ours; damage is none.
 pipeline::Result<WalSegmentReport> read_wal_segment(pipeline::FileSystem& files, const std::string& path,
                                                     const std::function<pipeline::Result<void>(WalFrame)>& on_frame);
 

@@ -162,6 +162,23 @@ TEST_CASE("wal: a tail of garbage or of zeros is cut") {
   }
 }
 
+TEST_CASE("wal: a segment of another version is refused and stays as it is") {
+  WalFolder log;
+  log.open();
+  REQUIRE(log.append({"acknowledged"}));
+  log.close();
+  const std::string name = log.segments()[0];
+  std::string newer = log.content(name);
+  newer[7] = 2;
+  log.replace(name, newer);
+  auto opened = Wal::open(log.files, log.registry, {kFolder, 1 << 20}, 0);
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().code == Errc::kInvalid);
+  CHECK(opened.error().message ==
+        "/data/wal/00000000000000000001.wal: made by another version of this program: format 2");
+  CHECK(log.content(name) == newer);
+}
+
 TEST_CASE("wal: damage in the middle costs the frame it lies in, at every byte") {
   WalFolder log;
   log.open();
