@@ -202,7 +202,7 @@ void Agent::start(Ended ended) {
 // Memory that was freed and not given back to the system would count as needed: it is given back when it is short. So
 // is the code that only the start has run: when the start is over.
 void Agent::watch_memory() {
-  save_ledgers();
+  streams_->save_ledgers();
   if (!start_is_over_ && unready().empty()) {
     start_is_over_ = true;
     pipeline::release_program_text();
@@ -256,7 +256,7 @@ void Agent::sink_broken(Error error) {
 }
 
 void Agent::finish() {
-  save_ledgers();
+  streams_->save_ledgers();
   streams_->give_up();
   ledger_->sweep();
   if (ended_) std::exchange(ended_, nullptr)(outcome_);

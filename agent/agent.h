@@ -107,7 +107,6 @@ class Agent {
   LedgerView sinks_view() const;  // without files and streams
   std::vector<StreamAccount::Sink> places_of(FileId stream) const;
   void resume_spool_ledger(const std::string& sink);
-  void save_ledgers() const;
   LedgerView streams_view() const;  // without files
   void add_stream_metrics(pipeline::MetricPage& page) const;
   void add_standings(const LedgerView& view, bool own, pipeline::MetricPage& page) const;

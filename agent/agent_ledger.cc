@@ -56,24 +56,10 @@ std::vector<StreamAccount::Sink> Agent::places_of(FileId stream) const {
   return places;
 }
 
+// What a version before the losses of the spool has kept in the checkpoints: of which files, it did not know.
 void Agent::resume_spool_ledger(const std::string& sink) {
-  LossLedger& losses = store_->losses();
-  if (!losses.spooled(sink).empty()) return;  // it was here before, in this run
   for (const DroppedEntries& d : spool_ledger_of(store_->cursors(kLedgerCursors), sink))
-    losses.note_spooled(sink, d.reason, d.volume, d.detail);
-}
-
-void Agent::save_ledgers() const {
-  streams_->save_ledgers();
-  const Cursors saved = store_->cursors(kLedgerCursors);
-  for (const auto& sink : sinks_) {
-    if (!sink) continue;
-    std::string text = dropped_entries_text(store_->losses().spooled(sink->name()));
-    const std::string key = spool_ledger_key(sink->name());
-    auto before = saved.find(key);
-    if (!text.empty() && (before == saved.end() || before->second != text))
-      store_->save_cursor(kLedgerCursors, key, std::move(text));
-  }
+    store_->losses().note_spooled(sink, d.reason, d.volume, d.detail);
 }
 
 LedgerView Agent::sinks_view() const {
@@ -88,9 +74,13 @@ LedgerView Agent::sinks_view() const {
     LedgerView::Sink& at = view.sinks[sink->name()];
     at.fault = store_->losses().fault(sink->name());
     const SpoolVolume spool = sink->spool_waiting();
-    at.spool = {spool.frames, {spool.entries, spool.line_bytes}, store_->losses().spooled(sink->name())};
+    at.spool = {spool.frames,
+                {spool.entries, spool.line_bytes},
+                store_->losses().spooled(sink->name()),
+                store_->losses().spooled_unknown(sink->name())};
     at.holds = [sink](FileId file) { return sink->holds(file); };
     at.spooled = [sink](FileId file) { return sink->spooled(file); };
+    at.in_spool = [sink](FileId file, uint64_t) { return sink->in_spool(file); };
     at.position = [sink](FileId file) -> std::optional<uint64_t> {
       auto position = sink->position(file);
       if (!position) return std::nullopt;

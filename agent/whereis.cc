@@ -8,6 +8,8 @@
 #include "agent/checkpoint/checkpoint_tables.h"
 #include "agent/configuration.h"
 #include "agent/ledger/stream_standing.h"
+#include "agent/sink/batch_losses.h"
+#include "agent/sink/spool_shares.h"
 #include "agent/spool/spool.h"
 #include "agent/spool/spool_damage.h"
 #include "pipeline/base/concat.h"
@@ -63,7 +65,10 @@ std::shared_ptr<const Resume> read_checkpoints(const std::string& path) {
   return std::make_shared<const Resume>();
 }
 
-LedgerView::Sink view_of(const std::shared_ptr<const Resume>& resume, const SinkResume& sink) {
+// What the checkpoints say of a sink; `losses`: of all.
+LedgerView::Sink view_of(const std::string& name, const std::shared_ptr<const Resume>& resume,
+                         const std::shared_ptr<LossLedger>& losses) {
+  const SinkResume& sink = resume->sinks.at(name);
   LedgerView::Sink view;
   view.fault = sink.fault;
   view.position = [resume, &sink](FileId file) -> std::optional<uint64_t> {
@@ -71,12 +76,7 @@ LedgerView::Sink view_of(const std::shared_ptr<const Resume>& resume, const Sink
     if (found == sink.positions.end()) return std::nullopt;
     return found->second.position;
   };
-  view.dropped = [resume, &sink](FileId file, uint64_t) {
-    std::vector<DroppedBytes> dropped;
-    for (const DroppedBytes& d : sink.dropped)
-      if (d.file == file) dropped.push_back(d);
-    return dropped;
-  };
+  view.dropped = [losses, name](FileId file, uint64_t position) { return losses->below(name, file, position); };
   auto held = std::make_shared<std::set<FileId>>();
   for (const BatchRecord& record : sink.records)
     for (const RecordSegment& segment : record.segments)
@@ -85,21 +85,28 @@ LedgerView::Sink view_of(const std::shared_ptr<const Resume>& resume, const Sink
   return view;
 }
 
-// What waits in the spool of a sink. Indexes are read, and headers where there is none yet.
-SpoolStanding spool_of(const std::string& data_dir, const std::string& sink) {
-  auto system = pipeline::system_files();
-  pipeline::FileSystem& files = *system;
-  std::string folder = concat(data_dir, "/spool/", spool_folder_name(sink));
-  SpoolStanding spool;
-  auto segments = list_spool(files, folder);
-  if (!segments) return spool;
-  for (const SpoolName& name : *segments) {
-    auto report = inspect_segment(files, folder, name, SpoolCheck::kHeaders);
+// What its spool has and lost. Indexes are read, and headers where there is none yet.
+void look_into_spool(const std::string& data_dir, const std::string& name, const SinkResume& sink, LossLedger& losses,
+                     LedgerView::Sink& view) {
+  auto files = pipeline::system_files();
+  const std::string folder = concat(data_dir, "/spool/", spool_folder_name(name));
+  auto shares = std::make_shared<SpoolShares>(
+      sink.producer.uuid, [position = view.position](FileId file) { return position(file).value_or(UINT64_MAX); });
+  auto segments = list_spool(*files, folder);
+  for (const SpoolName& segment : segments ? *segments : std::vector<SpoolName>()) {
+    auto report = inspect_segment(*files, folder, segment, SpoolCheck::kHeaders,
+                                  [&](const SpoolEntry& entry) { shares->add(entry.origins, false); });
     if (!report) continue;
-    spool.batches += report->waiting_frames;
-    spool.waiting.add({report->waiting_entries, report->waiting_line_bytes});
+    view.spool.batches += report->waiting_frames;
+    view.spool.waiting.add({report->waiting_entries, report->waiting_line_bytes});
   }
-  return spool;
+  if (auto lost = read_spool_losses(*files, concat(folder, "/", kSpoolLossesName)))
+    for (const LostFrame& frame : *lost)
+      tell_losses(losses, name, frame, shares->home(), [&](FileId file) { return view.position(file).has_value(); });
+  view.spool.dropped = losses.spooled(name);
+  view.spool.unknown = losses.spooled_unknown(name);
+  view.in_spool = [shares](FileId file, uint64_t) { return shares->below_position(file); };
+  view.spooled = [shares](FileId file) { return shares->may_hold(file); };
 }
 
 LedgerView view_of(const Configuration& configuration, const std::shared_ptr<const Resume>& resume) {
@@ -109,11 +116,12 @@ LedgerView view_of(const Configuration& configuration, const std::shared_ptr<con
   view.files = resume->files;
   auto found = resume->cursors.find(kLedgerCursors);
   const Cursors ledgers = found == resume->cursors.end() ? Cursors() : found->second;
+  auto losses = std::make_shared<LossLedger>(*resume);
   for (const auto& [name, sink] : resume->sinks) {
-    view.sinks[name] = view_of(resume, sink);
-    SpoolStanding& spool = view.sinks[name].spool = spool_of(configuration.data_dir, name);
-    view.sinks[name].spooled = [spooled = spool.batches > 0](FileId) { return spooled; };
-    spool.dropped = spool_ledger_of(ledgers, name);
+    LedgerView::Sink& at = view.sinks[name] = view_of(name, resume, losses);
+    for (const DroppedEntries& d : spool_ledger_of(ledgers, name))
+      losses->note_spooled(name, d.reason, d.volume, d.detail);
+    look_into_spool(configuration.data_dir, name, sink, *losses, at);
   }
   for (const auto& source : configuration.sources)
     if (source->type == SourceType::kStream) view.streams[source->name].lines = stream_ledger_of(ledgers, source->name);

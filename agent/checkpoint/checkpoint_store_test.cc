@@ -234,6 +234,19 @@ TEST_SUITE("agent/checkpoint") {
     CHECK(f.store->add_file({.source = "pods", .path = "/b"}) > gone);
   }
 
+  TEST_CASE("store: an id that nothing names any more is not given to a new file: a spool may have it") {
+    StoreFolder f;
+    f.reopen();
+    FileId kept = f.store->add_file({.source = "pods", .path = "/a"});
+    FileId gone = f.store->add_file({.source = "pods", .path = "/b"});
+    f.store->forget_file(gone);
+    f.store->forget_file(kept);
+    f.reopen();
+    f.reopen();
+    CHECK(f.store->resume().cursors.empty());
+    CHECK(f.store->add_file({.source = "pods", .path = "/c"}) > gone);
+  }
+
   TEST_CASE("store: what a sink left stays while the configuration does not name it") {
     StoreFolder f;
     f.reopen();

@@ -1,6 +1,7 @@
 #include "agent/checkpoint/checkpoint_tables.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <sys/random.h>
 #include <unordered_map>
 
@@ -20,6 +21,12 @@ using pipeline::Step;
 
 namespace {
 constexpr int64_t kVersion = 3;
+// Among the cursors, under a name that no source has: ids up to this one were given before. A spool may still name
+// them.
+constexpr std::string_view kIdsName =
+                               "\x1f"
+                               "file ids",
+                           kForgottenKey = "forgotten";
 constexpr size_t kUnusedLabels = 1024;  // label sets kept for nothing before they are looked through
 
 constexpr std::string_view kTables = R"(
@@ -132,11 +139,12 @@ Result<Resume> CheckpointTables::view(const std::string& path) {
   TRY(tables.load_cursors(resume));
   std::vector<std::pair<std::string, int64_t>> sinks;
   {
-    TRY_LET(Statement all, tables.db_.prepare("SELECT name, id FROM sinks"));
+    TRY_LET(Statement all, tables.db_.prepare("SELECT name, id, uuid, epoch FROM sinks"));
     for (;;) {
       TRY_LET(Step step, all.step());
       if (step == Step::kDone) break;
       sinks.emplace_back(all.text(0), all.integer(1));
+      resume.sinks[sinks.back().first].producer = {std::string(all.text(2)), as_unsigned(all.integer(3))};
     }
   }
   for (auto& [name, id] : sinks) TRY(tables.load_sink(name, id, resume.sinks[name]));
@@ -206,6 +214,12 @@ Result<void> CheckpointTables::load_cursors(Resume& resume) {
   for (;;) {
     TRY_LET(Step step, all.step());
     if (step == Step::kDone) return {};
+    if (all.text(0) == kIdsName) {
+      const std::string last(all.text(2));
+      highest_forgotten_ = std::strtoull(last.c_str(), nullptr, 10);
+      first_free_file_id_ = std::max(first_free_file_id_, highest_forgotten_ + 1);
+      continue;
+    }
     resume.cursors[std::string(all.text(0))][std::string(all.text(1))] = all.text(2);
   }
 }
@@ -333,6 +347,11 @@ Result<void> CheckpointTables::apply(const ForgetFile& forget) {
   for (auto& [name, sink] : sinks_) sink.records.forget(forget.file);
   TRY(statements_->delete_positions.run(as_signed(forget.file.value)));
   TRY(statements_->delete_drops.run(as_signed(forget.file.value)));
+  if (forget.file.value >= highest_forgotten_) {
+    const std::string last = std::to_string(forget.file.value);
+    TRY(statements_->put_cursor.run(kIdsName, kForgottenKey, std::string_view(last)));
+    highest_forgotten_ = forget.file.value;
+  }
   return statements_->delete_file.run(as_signed(forget.file.value));
 }
 

@@ -5,7 +5,8 @@
 //   positions  (sink, file), position, last_read_time
 //   labels     key, text                                     label sets that records name
 //   batches    (sink, epoch, seq), tenant, acked, ranges     until acked and passed (live_records.h)
-//   cursors    (source, key), text                           where sources that are no files go on; since version 2
+//   cursors    (source, key), text                           where sources that are no files go on; since version 2.
+//                                                            Also the highest file id that was forgotten
 //   drops      (sink, file, reason), bytes, detail           of bytes below the position; since version 3
 //   faults     (sink), text, since                           why it gets no ack; since version 3
 //
@@ -121,6 +122,7 @@ class CheckpointTables {
   std::vector<uint64_t> labels_of_group_;
   size_t labels_allowed_ = 0;  // more than these: look for unused ones
   uint64_t first_free_file_id_ = 1;
+  uint64_t highest_forgotten_ = 0;  // of file ids; as it was saved
 };
 
 }  // namespace agent

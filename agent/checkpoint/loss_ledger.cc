@@ -32,19 +32,32 @@ void LossLedger::note(const std::string& sink, FileId file, std::string_view rea
                       std::string_view detail) {
   if (bytes == 0 || !file || is_stream(file)) return;
   std::lock_guard lock(mutex_);
+  add_pending(sink, file, {reason_text(reason), detail, bytes, end});
+}
+
+void LossLedger::note_spooled_bytes(const std::string& sink, FileId file, std::string_view reason, uint64_t bytes,
+                                    uint64_t end, std::string_view detail) {
+  if (bytes == 0 || !file || is_stream(file)) return;
+  std::lock_guard lock(mutex_);
+  add_pending(sink, file, {reason_text(reason), detail, bytes, end, true});
+}
+
+void LossLedger::add_pending(const std::string& sink, FileId file, Pending more) {
   std::vector<Pending>& pending = sinks_[sink].pending[file];
-  if (pending.size() >= kMostPending && pending.front().reason == pending[1].reason) {
+  if (pending.size() >= kMostPending && pending.front().reason == pending[1].reason &&
+      pending.front().spooled == pending[1].spooled) {
     pending[1].bytes += pending.front().bytes;
     pending[1].end = std::max(pending[1].end, pending.front().end);
     pending.erase(pending.begin());
   }
-  pending.push_back({reason_text(reason), detail, bytes, end});
+  pending.push_back(std::move(more));
 }
 
 void LossLedger::forget(FileId file) {
   std::lock_guard lock(mutex_);
   for (auto& [sink, accounts] : sinks_) {
     accounts.sums.erase(file);
+    accounts.spooled_sums.erase(file);
     accounts.pending.erase(file);
     accounts.entries.erase(file);
   }
@@ -68,16 +81,32 @@ std::vector<LostEntries> LossLedger::take_entries(const std::string& sink, FileI
 }
 
 void LossLedger::note_spooled(const std::string& sink, std::string_view reason, EntryVolume volume,
-                              std::string_view detail) {
+                              std::string_view detail, bool is_known) {
   if (volume.entries == 0) return;
   std::lock_guard lock(mutex_);
-  add_dropped(sinks_[sink].spooled, {std::string(reason), volume, std::string(detail)});
+  const DroppedEntries dropped{std::string(reason), volume, std::string(detail)};
+  add_dropped(sinks_[sink].spooled, dropped);
+  if (!is_known) add_dropped(sinks_[sink].spooled_unknown, dropped);
+}
+
+void LossLedger::forget_spooled(const std::string& sink) {
+  std::lock_guard lock(mutex_);
+  Accounts& accounts = sinks_[sink];
+  accounts.spooled.clear(), accounts.spooled_unknown.clear();
+  accounts.spooled_sums = {};
+  for (auto& [file, pending] : accounts.pending) std::erase_if(pending, [](const Pending& p) { return p.spooled; });
 }
 
 std::vector<DroppedEntries> LossLedger::spooled(const std::string& sink) const {
   std::lock_guard lock(mutex_);
   auto accounts = sinks_.find(sink);
   return accounts == sinks_.end() ? std::vector<DroppedEntries>() : accounts->second.spooled;
+}
+
+std::vector<DroppedEntries> LossLedger::spooled_unknown(const std::string& sink) const {
+  std::lock_guard lock(mutex_);
+  auto accounts = sinks_.find(sink);
+  return accounts == sinks_.end() ? std::vector<DroppedEntries>() : accounts->second.spooled_unknown;
 }
 
 void LossLedger::add(Sum& sums, const Pending& pending) {
@@ -106,8 +135,9 @@ std::vector<DroppedBytes> LossLedger::below(const std::string& sink, FileId file
   auto accounts = sinks_.find(sink);
   if (accounts == sinks_.end()) return {};
   Sum sums;
-  for (const Sum* sum = accounts->second.sums.find(file); sum != nullptr; sum = sum->next.get())
-    add(sums, {sum->reason, sum->detail, sum->bytes, 0});
+  for (const auto* all : {&accounts->second.sums, &accounts->second.spooled_sums})
+    for (const Sum* sum = all->find(file); sum != nullptr && !sum->reason.empty(); sum = sum->next.get())
+      add(sums, {sum->reason, sum->detail, sum->bytes, 0});
   if (auto found = accounts->second.pending.find(file); found != accounts->second.pending.end())
     for (const Pending& pending : found->second)
       if (pending.end <= position) add(sums, pending);
@@ -130,10 +160,13 @@ std::vector<DroppedBytes> LossLedger::pass(const std::string& sink, const std::v
     auto above = std::stable_partition(pending.begin(), pending.end(),
                                        [&](const Pending& one) { return one.end <= p.position; });
     if (above == pending.begin()) continue;
-    Sum& sums = all_sums[p.file];
-    for (auto it = pending.begin(); it != above; ++it) add(sums, *it);
+    bool is_changed = false;
+    for (auto it = pending.begin(); it != above; ++it) {
+      add(it->spooled ? accounts->second.spooled_sums[p.file] : all_sums[p.file], *it);
+      is_changed |= !it->spooled;
+    }
     pending.erase(pending.begin(), above);
-    append(sums, p.file, changed);
+    if (is_changed) append(all_sums[p.file], p.file, changed);
     if (pending.empty()) all_pending.erase(found);
   }
   return changed;

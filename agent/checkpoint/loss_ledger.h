@@ -6,7 +6,8 @@
 // noted, again after a restart: the store saves the sums together with the position they belong to.
 //
 // Entries of streams have no place that outlives the program: who numbers them (agent/ledger/stream_account.h) takes
-// what was noted of them. What the spool held is told in sums.
+// what was noted of them. What was lost of a sink's spool is kept there (agent/spool/spool_losses.h), and told here in
+// the same way; the store does not save it.
 //
 // Thread: any. Limits: kMostPending notes above the position per file and sink; older ones of one reason are joined.
 #pragma once
@@ -53,9 +54,15 @@ class LossLedger {
   void note_entries(const std::string& sink, FileId stream, LostEntries lost);
   std::vector<LostEntries> take_entries(const std::string& sink, FileId stream);
 
-  // Of what a sink's spool held, whatever it was made of: dropped by the spool, or refused when it was sent.
-  void note_spooled(const std::string& sink, std::string_view reason, EntryVolume volume, std::string_view detail = {});
+  // What was lost of a sink's spool: dropped there, or refused when it was sent. `is_known`: whose it was is told by
+  // note_spooled_bytes(), or it is of a stream.
+  void note_spooled(const std::string& sink, std::string_view reason, EntryVolume volume, std::string_view detail = {},
+                    bool is_known = false);
+  void note_spooled_bytes(const std::string& sink, FileId file, std::string_view reason, uint64_t bytes, uint64_t end,
+                          std::string_view detail = {});
+  void forget_spooled(const std::string& sink);  // all of it: it is told anew
   std::vector<DroppedEntries> spooled(const std::string& sink) const;
+  std::vector<DroppedEntries> spooled_unknown(const std::string& sink) const;  // of these, nobody knows of which files
 
   // Why nothing is acked at the moment; empty: something is. True: it was something else before.
   [[nodiscard]] bool note_fault(const std::string& sink, std::string_view text, pipeline::UnixNanos now);
@@ -65,6 +72,7 @@ class LossLedger {
   struct Pending {
     pipeline::SharedText reason, detail;
     uint64_t bytes = 0, end = 0;
+    bool spooled = false;
   };
   // A list sorted by reason, often of one: there may be one for each of very many files.
   struct Sum {
@@ -74,10 +82,12 @@ class LossLedger {
   };
   struct Accounts {  // of one sink
     IdMap<FileId, Sum> sums;
+    IdMap<FileId, Sum> spooled_sums;
     std::unordered_map<FileId, std::vector<Pending>> pending;
     std::unordered_map<FileId, std::vector<LostEntries>> entries;  // of streams
-    std::vector<DroppedEntries> spooled;                           // few
+    std::vector<DroppedEntries> spooled, spooled_unknown;          // few
   };
+  void add_pending(const std::string& sink, FileId file, Pending more);
   static void add(Sum& sums, const Pending& pending);
   static void append(const Sum& sums, FileId file, std::vector<DroppedBytes>& out);
   pipeline::SharedText reason_text(std::string_view reason);

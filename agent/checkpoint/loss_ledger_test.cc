@@ -52,6 +52,23 @@ TEST_CASE("losses: of a stream they are taken once; of what a spool held they ar
   CHECK(losses.spooled("backup").empty());
 }
 
+TEST_CASE("losses: what the spool lost of a file counts once the position has passed it, and is not saved here") {
+  LossLedger losses({});
+  losses.note("hub", kFile, "a", 10, 100);
+  losses.note_spooled_bytes("hub", kFile, "spool:spool_full", 50, 100);
+  losses.note_spooled_bytes("hub", kFile, "spool:spool_full", 7, 200);
+  CHECK(text(losses.below("hub", kFile, 100)) == "a=10 spool:spool_full=50 ");
+  CHECK(text(losses.pass("hub", {{kFile, 150, 0}})) == "a=10 ");
+  CHECK(losses.pass("hub", {{kFile, 200, 0}}).empty());
+  CHECK(text(losses.below("hub", kFile, 200)) == "a=10 spool:spool_full=57 ");
+  losses.forget_spooled("hub");
+  CHECK(text(losses.below("hub", kFile, 200)) == "a=10 ");
+  losses.note_spooled("hub", "spool:corrupt", {3, 30}, "", true);
+  losses.note_spooled("hub", "spool:corrupt", {1, 10});
+  CHECK(losses.spooled("hub").at(0).volume == EntryVolume{4, 40});
+  CHECK(losses.spooled_unknown("hub").at(0).volume == EntryVolume{1, 10});
+}
+
 TEST_CASE("losses: sums of an earlier run go on") {
   Resume resume;
   resume.sinks["hub"].dropped = {{kFile, "a", 10, ""}};

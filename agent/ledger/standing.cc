@@ -63,12 +63,12 @@ Step waiting_step(const LedgerView& view, const LedgerView::Sink& sink, FileId f
   return {"read", "is being read"};
 }
 
-// What was dropped later, out of the spool, may have been of this file.
+// What was dropped out of the spool may have been of this file, where nobody knows.
 std::string done_reason(const SpoolStanding& spool) {
-  if (spool.dropped.empty()) return "everything is acknowledged";
+  if (spool.unknown.empty()) return "everything is acknowledged";
   std::string out =
       "everything is acknowledged or was in the sink's spool, of which was dropped, whatever file it is of:";
-  for (const DroppedEntries& d : spool.dropped) out += concat(" ", d.volume.entries, " entries (", d.reason, ")");
+  for (const DroppedEntries& d : spool.unknown) out += concat(" ", d.volume.entries, " entries (", d.reason, ")");
   return out;
 }
 
@@ -81,19 +81,23 @@ SinkStanding at_sink(const LedgerView& view, const std::string& name, const File
   if (sink != view.sinks.end()) {
     position = sink->second.position(file).value_or(0);
     out.dropped = sink->second.dropped(file, position);
-    out.spooled = sink->second.spooled && sink->second.spooled(file);
+    if (sink->second.in_spool) out.in_spool = sink->second.in_spool(file, position);
+    out.spooled = out.in_spool == 0 && sink->second.spooled && sink->second.spooled(file);
     out.spool = sink->second.spool;
   }
   uint64_t dropped = 0;
   for (const DroppedBytes& d : out.dropped) dropped += d.bytes;
-  out.acked = position > dropped ? position - dropped : 0;
-  out.waiting = standing.size_bytes > position ? standing.size_bytes - position : 0;
+  const uint64_t kept = position > dropped ? position - dropped : 0;
+  const uint64_t unread = standing.size_bytes > position ? standing.size_bytes - position : 0;
+  out.in_spool = std::min(out.in_spool, kept);  // lines that went to several tenants are in several batches
+  out.acked = kept - out.in_spool;
+  out.waiting = unread + out.in_spool;
   Step step{"done", done_reason(out.spool)};
-  if (out.waiting > 0 && sink != view.sinks.end())
+  if (unread > 0 && sink != view.sinks.end())
     step = waiting_step(view, sink->second, file, standing, position);
-  else if (out.waiting > 0)
+  else if (unread > 0)
     step = {"agent", "nothing was sent to this sink yet"};
-  else if (out.spooled)
+  else if (out.in_spool > 0 || out.spooled)
     step = spooled_step(view, sink->second);
   else if (auto worst = worst_drop(out.dropped))
     step = *worst;
@@ -107,7 +111,7 @@ void conclude(FileStanding& standing) {
                            [](const SinkStanding& sink) { return sink.step != "done"; });
   if (open == standing.sinks.end())  // all are done; of one perhaps not all that its spool had
     open = std::find_if(standing.sinks.begin(), standing.sinks.end(),
-                        [](const SinkStanding& sink) { return !sink.spool.dropped.empty(); });
+                        [](const SinkStanding& sink) { return !sink.spool.unknown.empty(); });
   const bool is_all_done = open == standing.sinks.end();
   if (is_all_done) open = standing.sinks.begin();
   if (open == standing.sinks.end()) return;

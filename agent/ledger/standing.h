@@ -3,9 +3,9 @@
 //   discovery -> relabel -> open -> read -> stages -> batch -> checkpoint -> sink -> done       ("agent": it does not
 //   run)
 //
-// Of a file and a sink: bytes written = acked + waiting + dropped by reason. Below the sink's position bytes are acked
-// (by the far side, or kept by the spool) or dropped, above it they wait.
-// Thread: any one.
+// Of a file and a sink: bytes written = acked + waiting + dropped by reason. Above the sink's position bytes wait;
+// below it they wait in the sink's spool, or are dropped (by the spool, too), or acked by the far side. Thread: any
+// one.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +24,12 @@
 
 namespace agent {
 
-// What waits in a sink's spool, and what was dropped of what it held: of all files and streams together.
+// What waits in a sink's spool, and what was dropped of what it held: of all files and streams together. `unknown`: of
+// that, what nobody knows the files of (an older version spooled it).
 struct SpoolStanding {
   uint64_t batches = 0;
   EntryVolume waiting;
-  std::vector<DroppedEntries> dropped;
+  std::vector<DroppedEntries> dropped, unknown;
   bool empty() const { return batches == 0 && dropped.empty(); }
 };
 
@@ -39,6 +40,8 @@ struct LedgerView {
     std::function<std::vector<DroppedBytes>(FileId, uint64_t position)> dropped;  // below the position
     std::function<bool(FileId)> holds;    // something of it is in a batch without an ack
     std::function<bool(FileId)> spooled;  // something of it may be in the sink's spool; may be absent
+    // Bytes of it below the position that wait in the sink's spool; may be absent.
+    std::function<uint64_t(FileId, uint64_t position)> in_spool;
     SinkFault fault;
     SpoolStanding spool;
   };
@@ -69,7 +72,8 @@ struct LedgerView {
 struct SinkStanding {
   std::string sink;
   uint64_t acked = 0, waiting = 0;
-  bool spooled = false;  // some of what counts as acked may still wait in the sink's spool
+  uint64_t in_spool = 0;  // of those that wait
+  bool spooled = false;   // some of what counts as acked may be in the sink's spool, too: nobody knows of which files
   std::vector<DroppedBytes> dropped;
   SpoolStanding spool;  // of the sink
   std::string step, reason;

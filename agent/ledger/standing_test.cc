@@ -66,7 +66,8 @@ TEST_CASE("standing: bytes written are acked, waiting and dropped") {
   CHECK(standing.size_bytes == 50 + 20 + 30);
   CHECK(standing.read_bytes == 90);
   CHECK(standing_text({standing}).find("hub: 50 acked, 20 waiting, 30 dropped (stages:probe)") != std::string::npos);
-  CHECK(standing_json({standing}).find(R"("acked":50,"waiting":20,"spooled":false,"dropped":{"stages:probe":30})") !=
+  CHECK(standing_json({standing})
+            .find(R"("acked":50,"waiting":20,"in_spool":0,"spooled":false,"dropped":{"stages:probe":30})") !=
         std::string::npos);
 }
 
@@ -126,21 +127,47 @@ TEST_CASE("standing: names the step and the reason when no agent runs") {
   CHECK(f.step("app.log") == "sink: tls: certificate has expired (when the agent stopped)");
 }
 
-TEST_CASE("standing: what waits in the sink's spool, and what was dropped there, is told with every file of the sink") {
+TEST_CASE(
+    "standing: what of a file waits in the sink's spool counts as waiting, and what was dropped there as dropped") {
+  Fixture f;
+  f.know("app.log", 100);
+  f.position = 90;
+  uint64_t in_spool = 50;
+  f.view.sinks["hub"].in_spool = [&](FileId, uint64_t position) { return position == 90 ? in_spool : 0; };
+  f.drops = {{{1}, "spool:spool_full", 30, ""}};
+  SinkStanding sink = f.of("app.log").sinks.at(0);
+  CHECK(sink.acked == 10);
+  CHECK(sink.waiting == 60);
+  CHECK(sink.in_spool == 50);
+  CHECK(standing_text({f.of("app.log")})
+            .find("hub: 10 acked, 60 waiting (50 of them in the sink's spool), 30 dropped (spool:spool_full)") !=
+        std::string::npos);
+  f.view.readings[{1}] = {90, 90, false};
+  CHECK(f.step("app.log") == "sink: is sent from the sink's spool");
+  in_spool = 70;  // lines of two tenants are there twice
+  sink = f.of("app.log").sinks.at(0);
+  CHECK(sink.acked == 0);
+  CHECK(sink.waiting == 60);
+  in_spool = 0;
+  CHECK(f.step("app.log") == "spool: spool_full");
+}
+
+TEST_CASE(
+    "standing: what an older version left in the sink's spool, and what was dropped of that, may be of any file") {
   Fixture f;
   f.know("app.log", 100);
   f.position = 100;
   bool spooled = true;
   LedgerView::Sink& hub = f.view.sinks["hub"];
   hub.spooled = [&](FileId) { return spooled; };
-  hub.spool = {2, {30, 3000}, {}};
+  hub.spool = {2, {30, 3000}, {}, {}};
   CHECK(f.step("app.log") == "sink: is sent from the sink's spool");
   CHECK(standing_text({f.of("app.log")}).find("hub: 2 batches of 30 entries, 3000 bytes wait there") !=
         std::string::npos);
   CHECK(standing_json(f.of("app.log")).find(R"("spool":{"batches":2,"entries":30,"bytes":3000,"dropped":{}})") !=
         std::string::npos);
   spooled = false;
-  hub.spool = {0, {}, {{"spool:spool_max_age", {7, 70}, ""}}};
+  hub.spool = {0, {}, {{"spool:spool_max_age", {9, 90}, ""}}, {{"spool:spool_max_age", {7, 70}, ""}}};
   CHECK(f.step("app.log").starts_with("done: everything is acknowledged or was in the sink's spool"));
   CHECK(f.step("app.log").ends_with("7 entries (spool:spool_max_age)"));
   f.source->sinks = {0, 1};  // beside one whose spool dropped nothing: whose it was is said

@@ -46,7 +46,7 @@ std::string sinks_json(const std::vector<SinkStanding>& sinks) {
   for (const SinkStanding& sink : sinks) {
     if (out.size() > 1) out += ',';
     out += concat("{\"sink\":", json_string(sink.sink), ",\"acked\":", sink.acked, ",\"waiting\":", sink.waiting,
-                  ",\"spooled\":", sink.spooled ? "true" : "false", ",\"dropped\":{");
+                  ",\"in_spool\":", sink.in_spool, ",\"spooled\":", sink.spooled ? "true" : "false", ",\"dropped\":{");
     for (size_t i = 0; i < sink.dropped.size(); i++)
       out += concat(i > 0 ? "," : "", json_string(sink.dropped[i].reason), ":", sink.dropped[i].bytes);
     out += concat("},\"spool\":", spool_json(sink.spool), ",\"step\":", json_string(sink.step),
@@ -63,7 +63,8 @@ std::string standing_text(const std::vector<FileStanding>& standings) {
     out += concat("  size     ", s.size_bytes, " bytes, ", s.read_bytes, " read\n");
     for (const SinkStanding& sink : s.sinks) {
       out += concat("  sink     ", sink.sink, ": ", sink.acked, " acked, ", sink.waiting, " waiting",
-                    sink.spooled ? " (not all of it sent: see the spool)" : "");
+                    sink.in_spool > 0 ? concat(" (", sink.in_spool, " of them in the sink's spool)") : "",
+                    sink.spooled ? " (of what an older version spooled, perhaps not all is sent: see the spool)" : "");
       for (const DroppedBytes& d : sink.dropped) out += concat(", ", d.bytes, " dropped (", d.reason, ")");
       out += concat("\n", spool_text(sink.sink, sink.spool));
       if (s.sinks.size() > 1) out += concat("           ", sink.step, ": ", sink.reason, "\n");

@@ -70,7 +70,7 @@ TEST_SUITE("agent/ledger") {
   TEST_CASE("standing of a stream: what the spool dropped is told") {
     Fixture f;
     f.lines({{"", "hub", {10, 100}, {10, 100}, {}, {}}});
-    f.view.sinks["hub"].spool = {0, {}, {{"spool:spool_max_age", {7, 70}, ""}}};
+    f.view.sinks["hub"].spool = {0, {}, {{"spool:spool_max_age", {7, 70}, ""}}, {}};
     CHECK(f.step() == "spool: spool_max_age");
     CHECK(stream_text(where_are_streams(f.view, "net")).find("7 entries of it were dropped (spool:spool_max_age)") !=
           std::string::npos);

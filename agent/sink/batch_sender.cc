@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "agent/checkpoint/checkpoint_store.h"
+#include "agent/sink/batch_losses.h"
 #include "agent/sink/batch_parts.h"
 #include "agent/sink/fault_kind.h"
 #include "agent/sink/push_request.h"
@@ -340,33 +341,14 @@ void BatchSender::drop(InFlight& flight) {
   settle(flight);
 }
 
-// In bytes of the files it was made of: those of a half are not known, each file has its share.
+// Kept with the whole batch until that is answered.
 void BatchSender::note_losses(const InFlight& flight, const std::map<std::string, uint64_t>& refused) {
   const InFlight* root = &flight;
   while (root->whole) root = root->whole;
-  const ClosedBatch& batch = *root->batch;
-  std::map<FileId, std::pair<uint64_t, uint64_t>> files;  // bytes, end
-  for (const RecordSegment& segment : batch.record->segments) {
-    for (const LineRange& range : segment.ranges) {
-      auto& [bytes, end] = files[segment.file];
-      bytes += range.end - range.begin, end = std::max(end, range.end);
-    }
-  }
   const PushAnswer& answer = flight.refused->answer;
-  for (const auto& [why, entries] : refused) {
-    std::string reason = concat("sink:", why == "rejected" ? fault_kind(answer) : std::string_view(why));
-    const uint64_t of = std::max<uint64_t>(1, batch.volume.entries);
-    if (batch.spooled && files.empty())  // positions have passed it
-      parts_.store.losses().note_spooled(options_.name, reason, {entries, batch.volume.bytes * entries / of},
-                                         answer.text);
-    else if (!batch.entries.empty())
-      parts_.store.losses().note_entries(options_.name, batch.files.front(),
-                                         {batch.entries, entries, of, reason, answer.text});
-    for (const auto& [file, range] : files) {
-      uint64_t bytes = batch.volume.entries > 0 ? range.first * entries / batch.volume.entries : range.first;
-      parts_.store.losses().note(options_.name, file, reason, bytes, range.second, answer.text);
-    }
-  }
+  for (const auto& [why, entries] : refused)
+    add_lost(*root->batch, concat("sink:", why == "rejected" ? fault_kind(answer) : std::string_view(why)), entries,
+             answer.text);
 }
 
 void BatchSender::settle(InFlight& flight) {

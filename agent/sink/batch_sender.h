@@ -49,7 +49,8 @@ struct BatchSenderParts {
   const pipeline::Clock& clock;
   SinkMetrics& metrics;
   std::function<BatchNumber()> next_number;
-  // The batch needs to be sent no more: acked, or dropped and counted. May call send() and close().
+  // The batch needs to be sent no more: acked, or dropped and counted; ClosedBatch::lost is to be told. May call send()
+  // and close().
   std::function<void(std::shared_ptr<ClosedBatch>)> settled;
 };
 

@@ -29,8 +29,15 @@ struct ClosedBatch {
   SinkMetrics::Volume volume;
   std::chrono::nanoseconds closed_at{0};  // monotonic
   std::string producer;                   // of the number, where it is not the sink's own: from the spool of another
+  std::string origins;                    // encode_origins(), once it is to be spooled or comes from there
+
+  struct Lost {
+    std::string reason, detail;
+    uint64_t entries = 0;
+  };
 
   // The sink's bookkeeping, on the loop.
+  std::vector<Lost> lost;               // what the far side refused for good; all of it is told once it is answered
   std::optional<SpoolFrameId> spooled;  // it is on disk: positions have passed, a restart sends it
   bool entering_spool = false;          // is being written there
   bool answered = false;                // the far side needs it no more

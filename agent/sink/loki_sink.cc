@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/sink/batch_losses.h"
 #include "agent/sink/push_request.h"
 #include "pipeline/base/log.h"
 
@@ -51,7 +52,6 @@ LokiSink::LokiSink(pipeline::Loop& loop, SinkOptions options, CheckpointStore& s
       kept_(store.resume().sinks.at(name_)),
       progress_(store.resume().sinks.at(name_).positions,
                 [this](FilePosition first) { store_.save_positions(name_, {first}); }),
-      started_at_(clock.wall()),
       saver_(loop, store, name_, progress_),
       watch_timer_(loop, [this] { watch(); }),
       self_(std::make_shared<LokiSink*>(this)) {}
@@ -75,13 +75,25 @@ Result<void> LokiSink::open_spool(SpoolPlace place) {
     account(*batch, 1);
     metrics_.come_back(batch->volume);
   };
-  hooks.dropped = [this](std::string_view reason, const SpoolVolume& volume) {
+  hooks.answered = [this](const Batch& batch) {
+    if (batch->spooled) release(*batch);
+    settle(batch);
+  };
+  hooks.position = [this](FileId file) {
+    auto position = progress_.position(file);
+    return position ? position->position : UINT64_MAX;
+  };
+  hooks.spool.dropped = [this](std::string_view reason, const SpoolVolume& volume) {
     metrics_.come_back({volume.entries, volume.line_bytes});
     metrics_.dropped(reason, {volume.entries, volume.line_bytes}, options_.tenant);
-    store_.losses().note_spooled(name_, concat("spool:", reason), {volume.entries, volume.line_bytes});
+  };
+  hooks.spool.lost = hooks.spool.lost_before = [this](const LostFrame& frame) { note_lost(frame); };
+  hooks.spool.is_known = [this, home = spool_home(producer_.uuid)](uint64_t of, FileId file) {
+    return of != home || progress_.position(file);
   };
   hooks.moved = [this] { pump(); };
-  TRY_LET(lane_, SpoolLane::open({loop_, *place.files, clock_, metrics_.registry()}, name_, producer_.uuid,
+  store_.losses().forget_spooled(name_);
+  TRY_LET(lane_, SpoolLane::open({loop_, *place.files, clock_, metrics_.registry()}, name_, producer_,
                                  std::move(place.folder), options_.spool, std::move(hooks)));
   backlog_ = !lane_->empty();
   if (backlog_) post([](LokiSink& sink) { sink.pump(); });
@@ -197,7 +209,6 @@ void LokiSink::pump() {
   if (backlog_ && !watch_.away() && lane_->empty() &&
       std::none_of(under_way_.begin(), under_way_.end(), [](const Batch& batch) { return batch->spooled; })) {
     backlog_ = false;
-    spooled_until_.clear();
     log_info("everything spooled is sent", {{"sink", name_}});
     lane_->trim();
   }
@@ -266,34 +277,28 @@ void LokiSink::answered(const Batch& batch) {
                                     {"spooled_batches", lane_ ? lane_->status().waiting.frames : 0},
                                     {"spooled_bytes", lane_ ? lane_->status().bytes : 0}});
   account(*batch, -1);
-  if (batch->spooled)
-    lane_->done(*batch);
-  else
-    release(*batch);
+  if (!batch->entering_spool) settle(batch);
   pump();
 }
 
+void LokiSink::settle(const Batch& batch) {
+  if (batch->spooled) return note_lost(lane_->done(*batch));
+  note_losses(store_.losses(), name_, *batch);
+  release(*batch);
+}
+
+void LokiSink::note_lost(const LostFrame& frame) {
+  tell_losses(store_.losses(), name_, frame, spool_home(producer_.uuid),
+              [this](FileId file) { return progress_.position(file).has_value(); });
+}
+
 void LokiSink::spooled(const Batch& batch, bool kept) {
-  const auto age = clock_.monotonic() - batch->closed_at;
-  for (FileId file : batch->files) {
-    pipeline::UnixNanos& until = spooled_until_[file];
-    until = std::max(until, clock_.wall() - age.count());
-  }
   if (!kept) {
     account(*batch, -1);
     metrics_.leave(batch->volume);
     backlog_ = true;
   }
   release(*batch);
-}
-
-// What the last run left may be of any file.
-bool LokiSink::spooled(FileId file) const {
-  if (!lane_) return false;
-  auto oldest = lane_->oldest();
-  if (!oldest) return false;
-  auto until = spooled_until_.find(file);
-  return *oldest < started_at_ || (until != spooled_until_.end() && *oldest <= until->second);
 }
 
 SpoolVolume LokiSink::spool_waiting() const {

@@ -19,7 +19,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "agent/checkpoint/checkpoint_store.h"
@@ -68,7 +67,8 @@ class LokiSink final : public Sink, private BatchTaker {
   const std::vector<BatchRecord>& unacked() const override { return unacked_; }
   std::optional<FilePosition> position(FileId file) const override { return progress_.position(file); }
   bool holds(FileId file) const override { return progress_.holds(file); }
-  bool spooled(FileId file) const override;
+  bool spooled(FileId file) const override { return lane_ && lane_->shares().may_hold(file); }
+  uint64_t in_spool(FileId file) const override { return lane_ ? lane_->shares().below_position(file) : 0; }
   SpoolVolume spool_waiting() const override;
   void forget(FileId file) override { progress_.forget(file); }
   pipeline::Result<std::function<void()>> prepare_change(SinkOptions options) override;
@@ -104,6 +104,8 @@ class LokiSink final : public Sink, private BatchTaker {
   bool backlog_is_young() const;
   void spool_more();
   void answered(const Batch& batch);  // by the far side, for good
+  void settle(const Batch& batch);    // the same, once it is known whether the spool has it
+  void note_lost(const LostFrame& frame);
   void spooled(const Batch& batch, bool kept);
   void release(const ClosedBatch& batch);  // nothing is held for it any more
   void account(const ClosedBatch& batch, int64_t sign);
@@ -129,9 +131,6 @@ class LokiSink final : public Sink, private BatchTaker {
   Progress progress_;
   std::vector<BatchRecord> unacked_;                     // constant after create()
   std::map<BatchNumber, Progress::Hold> rebuild_holds_;  // likewise
-  const pipeline::UnixNanos started_at_;
-  // When the last batch of a file that went to the spool was closed; while there is something in the spool.
-  std::unordered_map<FileId, pipeline::UnixNanos> spooled_until_;
   std::atomic<uint64_t> last_seq_{0};
   std::atomic<uint64_t> outstanding_batches_{0};  // closed, neither acked nor dropped nor spooled
   std::atomic<uint64_t> outstanding_bytes_{0};    // of their bodies

@@ -199,6 +199,31 @@ TEST_SUITE("agent/sink") {
     CHECK(f.value("skidway_agent_spool_entries{sink=\"hub\"}") == 0);
   }
 
+  TEST_CASE("spooling: of a file it is told what waits there, and what was refused when it was sent") {
+    SpoolingSink f;
+    f.begin_outage();
+    for (int i = 0; i < 4; i++) f.push(100);
+    f.run_until([&] { return f.settled(); });
+    CHECK(f.sink->in_spool(f.file) == f.at);
+    CHECK(f.store->losses().below("hub", f.file, f.at).empty());
+    f.status_for = [](const std::string& number) { return number.ends_with("/3") ? 204 : 400; };
+    f.away = false;
+    f.run_until([&] { return f.on_disk() == 0; });
+    CHECK(f.sink->in_spool(f.file) == 0);
+    auto told = [&] {
+      uint64_t bytes = 0;
+      for (const DroppedBytes& d : f.store->losses().below("hub", f.file, f.at))
+        if (d.reason.view().starts_with("sink:")) bytes += d.bytes;
+      return bytes;
+    };
+    CHECK(told() == f.at - 101);
+    CHECK(f.store->losses().spooled("hub").at(0).volume.entries == 4);
+    CHECK(f.store->losses().spooled_unknown("hub").empty());
+    f.start();
+    CHECK(told() == f.at - 101);
+    CHECK(f.store->losses().spooled("hub").at(0).volume.entries == 4);
+  }
+
   TEST_CASE("spooling: the oldest are sent first") {
     SpoolingSink f;
     f.options.max_in_flight = 1;

@@ -277,8 +277,9 @@ class PushPort::RebuiltBatch final : public Rebuild {
     for (const RecordSegment& segment : record_.segments) files.push_back(segment.file);
     if (batch_.empty()) return parts_.taker.give_up(record_, hold, files);
     Compression encoding = parts_.taker.encoding();
-    auto closed =
-        make_closed(batch_.take(encoding), record_.number, record_.tenant, encoding, parts_.clock.monotonic());
+    OpenBatch::Content content = batch_.take(encoding);
+    content.segments = record_.segments;
+    auto closed = make_closed(std::move(content), record_.number, record_.tenant, encoding, parts_.clock.monotonic());
     closed->hold = hold;
     closed->rebuilt = true;
     closed->files = std::move(files);

@@ -425,6 +425,7 @@ TEST_SUITE("agent/sink") {
       CHECK(f.taker.batches.back()->number == batch->number);
       CHECK(*f.taker.batches.back()->body == *batch->body);
       CHECK(f.taker.batches.back()->rebuilt);
+      CHECK(f.taker.batches.back()->record->segments.size() == batch->record->segments.size());  // whose it is
     }
     for (auto& batch : first) f.progress.release(batch->hold, batch->files);
     for (auto& file : files) CHECK(f.progress.position(file.id)->position == file.lines.back().end);

@@ -96,6 +96,7 @@ class Sink {
   virtual std::optional<FilePosition> position(FileId file) const = 0;
   virtual bool holds(FileId) const { return false; }    // something of it is in a batch that is not acked. Thread: any.
   virtual bool spooled(FileId) const { return false; }  // something of it may wait in the sink's spool
+  virtual uint64_t in_spool(FileId) const { return 0; }     // bytes below position() that are known to wait there
   virtual SpoolVolume spool_waiting() const { return {}; }  // what waits in its spool, of all files and streams
   virtual void forget(FileId file) = 0;                     // Thread: any. Before CheckpointStore::forget_file.
 

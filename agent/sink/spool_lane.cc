@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "agent/sink/batch_losses.h"
+
 namespace agent {
 
 using pipeline::log_error;
@@ -33,32 +35,48 @@ Compression compression_of(SpoolEncoding encoding) {
 }
 }  // namespace
 
-SpoolLane::SpoolLane(SpoolParts parts, std::string sink, std::string producer, Hooks hooks)
+SpoolLane::SpoolLane(SpoolParts parts, std::string sink, Producer producer, Hooks hooks)
     : parts_(parts),
       sink_(std::move(sink)),
       producer_(std::move(producer)),
       hooks_(std::move(hooks)),
+      shares_(producer_.uuid, hooks_.position),
       again_(parts.loop, [this] { hooks_.moved(); }),
       paused_(parts.registry.gauge("skidway_agent_spool_paused",
                                    "1: the last batches could not be spooled (no room, or the disk is full).",
                                    {{"sink", sink_}})) {}
 
-Result<std::unique_ptr<SpoolLane>> SpoolLane::open(SpoolParts parts, std::string sink, std::string producer,
+Result<std::unique_ptr<SpoolLane>> SpoolLane::open(SpoolParts parts, std::string sink, Producer producer,
                                                    std::string folder, SpoolOptions options, Hooks hooks) {
   std::unique_ptr<SpoolLane> lane(new SpoolLane(parts, std::move(sink), std::move(producer), std::move(hooks)));
-  TRY_LET(lane->spool_, Spool::open(parts, lane->sink_, std::move(folder), options, lane->hooks_.dropped));
+  TRY_LET(lane->spool_, Spool::open(parts, lane->sink_, std::move(folder), options, lane->spool_hooks()));
   return lane;
 }
 
-SpoolFrame SpoolLane::frame_of(const ClosedBatch& batch) const {
+Spool::Hooks SpoolLane::spool_hooks() {
+  Spool::Hooks hooks = hooks_.spool;
+  hooks.found = [this](const SpoolEntry& entry) { shares_.add(entry.origins, is_of_this_run(entry.number)); };
+  hooks.lost = [this](const LostFrame& frame) {
+    for (const SpoolLoss& loss : frame.losses) shares_.remove(loss.origins, is_of_this_run(frame.number));
+    hooks_.spool.lost(frame);
+  };
+  return hooks;
+}
+
+SpoolFrame SpoolLane::frame_of(ClosedBatch& batch) const {
+  batch.origins =
+      encode_origins(batch.entries.empty() ? spool_origins(shares_.home(), batch.record->segments)
+                                           : spool_origins(shares_.home(), batch.files.front(), batch.entries),
+                     kMostOriginsBytes);
   SpoolFrame frame;
   frame.number = batch.number;
-  frame.producer = batch.producer.empty() ? producer_ : batch.producer;
+  frame.producer = batch.producer.empty() ? producer_.uuid : batch.producer;
   frame.tenant = batch.tenant;
   frame.encoding = spool_encoding(batch.encoding);
   frame.closed = parts_.clock.wall() - (parts_.clock.monotonic() - batch.closed_at).count();
   frame.entries = batch.volume.entries;
   frame.line_bytes = batch.volume.bytes;
+  frame.origins = batch.origins;
   frame.body = batch.body;
   return frame;
 }
@@ -67,12 +85,13 @@ SpoolLane::Batch SpoolLane::batch_of(SpoolLog::Taken taken) const {
   SpoolFrame& frame = taken.frame;
   auto batch = std::make_shared<ClosedBatch>();
   batch->number = frame.number;
-  if (frame.producer != producer_) batch->producer = std::move(frame.producer);
+  if (frame.producer != producer_.uuid) batch->producer = std::move(frame.producer);
   batch->tenant = frame.tenant;
   batch->encoding = compression_of(frame.encoding);
   batch->body = std::move(frame.body);
   batch->record = std::make_shared<const BatchRecord>(BatchRecord{frame.number, std::move(frame.tenant), true, {}});
   batch->volume = {frame.entries, frame.line_bytes};
+  batch->origins = std::move(frame.origins);
   batch->closed_at = parts_.clock.monotonic() - std::chrono::nanoseconds(parts_.clock.wall() - frame.closed);
   batch->spooled = taken.id;
   return batch;
@@ -109,13 +128,11 @@ void SpoolLane::on_appended(Result<Spool::Appended> appended) {
   for (size_t i = 0; i < batches.size(); i++) {
     const Batch& batch = batches[i];
     batch->entering_spool = false;
-    if (i >= count) continue;
     bool under_way = i < entering_under_way_, kept = under_way || entering_kept_;
-    if (batch->answered) {  // meanwhile
-      spool_->done(appended->ids[i]);
-      continue;
-    }
-    if (kept) batch->spooled = appended->ids[i];
+    if (i < count) shares_.add(batch->origins, true);
+    if (i < count && kept) batch->spooled = appended->ids[i];
+    if (batch->answered) hooks_.answered(batch);  // meanwhile
+    if (i >= count || batch->answered) continue;
     if (kept && !under_way) ahead_.push_back(batch), ahead_bytes_ += batch->body->size();
     hooks_.spooled(batch, kept);
   }
@@ -170,7 +187,12 @@ void SpoolLane::read_ahead() {
 
 bool SpoolLane::empty() const { return ahead_.empty() && !spool_->has_frames() && !spool_->taking(); }
 
-void SpoolLane::done(const ClosedBatch& batch) { spool_->done(*batch.spooled); }
+LostFrame SpoolLane::done(const ClosedBatch& batch) {
+  shares_.remove(batch.origins, is_of_this_run(batch.number));
+  std::vector<SpoolLoss> losses = spool_losses(batch);
+  spool_->done(*batch.spooled, losses);
+  return {0, 0, batch.number, std::move(losses)};
+}
 
 void SpoolLane::for_each(const std::function<void(const Batch&)>& what) const {
   for (size_t i = entering_under_way_; i < entering_.size(); i++) what(entering_[i]);

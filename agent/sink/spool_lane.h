@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "agent/sink/closed_batch.h"
+#include "agent/sink/spool_shares.h"
 #include "agent/spool/spool.h"
 #include "pipeline/base/log.h"
 #include "pipeline/loop/timer.h"
@@ -31,11 +32,13 @@ class SpoolLane {
     std::function<void(const Batch& batch, bool kept)> spooled;
     std::function<void(std::deque<Batch> batches)> refused;  // of those that waited, in their order
     std::function<void(const Batch& batch)> arrived;         // read back: in memory from now on
-    Spool::OnDropped dropped;
+    std::function<void(const Batch& batch)> answered;        // while it was being written; it has `spooled` if it was
+    SpoolShares::Position position;
+    Spool::Hooks spool;
     std::function<void()> moved;  // there may be something to send, or room
   };
 
-  static pipeline::Result<std::unique_ptr<SpoolLane>> open(SpoolParts parts, std::string sink, std::string producer,
+  static pipeline::Result<std::unique_ptr<SpoolLane>> open(SpoolParts parts, std::string sink, Producer producer,
                                                            std::string folder, SpoolOptions options, Hooks hooks);
 
   // Those of `numbers` that need not be built again. Blocks; before anything else is asked.
@@ -52,8 +55,10 @@ class SpoolLane {
   bool empty() const;                                 // nothing waits here
   // Batches may be kept in memory: none on disk come before them.
   bool has_room_ahead() const { return !spool_->has_frames() && !spool_->taking() && ahead_bytes_ < kAheadBytes; }
-  void done(const ClosedBatch& batch);  // a spooled one was answered
+  // A spooled one was answered. Returns what was lost of it.
+  LostFrame done(const ClosedBatch& batch);
   std::optional<pipeline::UnixNanos> oldest() const { return spool_->status().oldest; }
+  const SpoolShares& shares() const { return shares_; }
   const Spool::Status& status() const { return spool_->status(); }
   void for_each(const std::function<void(const Batch&)>& what) const;  // batch that is here in memory
   void change(SpoolOptions options);
@@ -61,15 +66,19 @@ class SpoolLane {
   void close();
 
  private:
-  SpoolLane(SpoolParts parts, std::string sink, std::string producer, Hooks hooks);
-  SpoolFrame frame_of(const ClosedBatch& batch) const;
+  SpoolLane(SpoolParts parts, std::string sink, Producer producer, Hooks hooks);
+  Spool::Hooks spool_hooks();
+  bool is_of_this_run(BatchNumber number) const { return number.epoch == producer_.epoch; }
+  SpoolFrame frame_of(ClosedBatch& batch) const;
   Batch batch_of(SpoolLog::Taken taken) const;
   void on_appended(pipeline::Result<Spool::Appended> appended);
   void read_ahead();
 
   const SpoolParts parts_;
-  const std::string sink_, producer_;
+  const std::string sink_;
+  const Producer producer_;
   const Hooks hooks_;
+  SpoolShares shares_;
   std::unique_ptr<Spool> spool_;
   std::vector<Batch> entering_;  // being written: those under way first
   size_t entering_under_way_ = 0;

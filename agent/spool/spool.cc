@@ -49,25 +49,26 @@ std::string spool_sink_name(std::string_view folder) {
   return out;
 }
 
-Spool::Spool(SpoolParts parts, const std::string& sink, std::string folder, SpoolOptions options, OnDropped on_dropped)
+Spool::Spool(SpoolParts parts, const std::string& sink, std::string folder, SpoolOptions options, Hooks hooks)
     : parts_(parts),
       sink_(sink),
       folder_(std::move(folder)),
       options_(options),
-      on_dropped_(std::move(on_dropped)),
+      hooks_(std::move(hooks)),
       metrics_(parts.registry, parts.clock, sink),
       expiry_(parts.loop, [this] { expire(); }) {
   metrics_.limit(options_.limit_bytes);
 }
 
 Result<std::unique_ptr<Spool>> Spool::open(SpoolParts parts, const std::string& sink, std::string folder,
-                                           SpoolOptions options, OnDropped on_dropped) {
-  std::unique_ptr<Spool> spool(new Spool(parts, sink, std::move(folder), options, std::move(on_dropped)));
+                                           SpoolOptions options, Hooks hooks) {
+  std::unique_ptr<Spool> spool(new Spool(parts, sink, std::move(folder), options, std::move(hooks)));
   auto names = parts.files.list(spool->folder_);
   if (!names && names.error().code != Errc::kNotFound) return fail(std::move(names).error());
   if (names) {
     auto opened = spool->open_log();
     if (!opened) return fail(opened.error().within(pipeline::concat("spool of sink \"", sink, "\"")));
+    spool->log_->fold_losses(spool->hooks_.is_known);
     spool->note(report(spool->log_.get()));
     if (const SpoolVolume& waiting = spool->status_.waiting; waiting.frames > 0)
       log_info(
@@ -83,7 +84,7 @@ Spool::~Spool() { close(); }
 Result<void> Spool::open_log() {
   TRY(parts_.files.make_folders(folder_));
   TRY_LET(lock_, pipeline::FolderLock::acquire(folder_));
-  TRY_LET(log_, SpoolLog::open(parts_.files, log_options()));
+  TRY_LET(log_, SpoolLog::open(parts_.files, log_options(), hooks_.found, hooks_.lost_before));
   return {};
 }
 
@@ -116,11 +117,13 @@ void Spool::note(Worked worked) {
   auto tell = [&](std::string_view reason, const SpoolVolume& volume) {
     if (volume.frames == 0) return;
     metrics_.dropped(reason, volume);
-    on_dropped_(reason, volume);
+    hooks_.dropped(reason, volume);
   };
   tell("corrupt", worked.dropped.corrupt);
   tell("spool_max_age", worked.dropped.too_old);
   tell("spool_full", worked.dropped.no_room);
+  if (hooks_.lost)
+    for (const LostFrame& frame : worked.dropped.frames) hooks_.lost(frame);
 }
 
 UnixNanos Spool::oldest_allowed() const {
@@ -201,8 +204,8 @@ void Spool::take(uint64_t bytes, std::function<void(std::vector<SpoolLog::Taken>
   });
 }
 
-void Spool::done(SpoolFrameId frame) {
-  done_.push_back(frame);
+void Spool::done(SpoolFrameId frame, std::vector<SpoolLoss> losses) {
+  done_.push_back({frame, std::move(losses)});
   run_done();
 }
 
@@ -211,7 +214,7 @@ void Spool::run_done() {
   telling_ = true;
   told_ = std::exchange(done_, {});
   auto work = [this, frames = told_, trim = std::exchange(trim_, false)] {
-    for (SpoolFrameId frame : frames) log_->done(frame);
+    for (const DoneFrame& frame : frames) log_->done(frame.id, frame.losses);
     if (trim && log_) log_->trim();
     return report(log_.get());
   };
@@ -251,8 +254,8 @@ void Spool::close() {
   expiry_.stop();
   if (pool_) pool_->stop();
   if (log_) {
-    for (SpoolFrameId frame : told_) log_->done(frame);  // perhaps again: that does nothing
-    for (SpoolFrameId frame : done_) log_->done(frame);
+    for (const DoneFrame& frame : told_) log_->done(frame.id, frame.losses);  // perhaps again: that does nothing
+    for (const DoneFrame& frame : done_) log_->done(frame.id, frame.losses);
     log_->close();
   }
 }

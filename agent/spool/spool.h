@@ -4,7 +4,7 @@
 //          folder is made, and the worker started, when there is something to write or to read.
 // Thread:  loop.
 // Limits:  at most SpoolOptions::limit_bytes on disk. The caller bounds what it hands in.
-// Errors:  see append(). What cannot be read is dropped, counted and logged; what is dropped is told to `on_dropped`.
+// Errors:  see append(). What cannot be read is dropped, counted and logged; what is dropped is told to its owner.
 #pragma once
 
 #include <functional>
@@ -41,12 +41,19 @@ struct SpoolParts {  // all outlive the spool
 
 class Spool {
  public:
-  // Reasons: "corrupt", "spool_max_age", "spool_full". Called on the loop.
-  using OnDropped = std::function<void(std::string_view reason, const SpoolVolume& volume)>;
+  // Called on the loop.
+  struct Hooks {
+    // Reasons: "corrupt", "spool_max_age", "spool_full".
+    std::function<void(std::string_view reason, const SpoolVolume& volume)> dropped;
+    std::function<void(const LostFrame&)> lost;           // the same, frame by frame; may be absent
+    std::function<void(const LostFrame&)> lost_before;    // by open(): what is lost already, and may still be told of
+    std::function<void(const SpoolEntry&)> found;         // by open(): a frame that waits
+    std::function<bool(uint64_t home, FileId)> is_known;  // by open(): of lost files; absent: all are
+  };
 
   // kUnavailable: another process uses the folder. kIo: what is there cannot be read or synced.
   static pipeline::Result<std::unique_ptr<Spool>> open(SpoolParts parts, const std::string& sink, std::string folder,
-                                                       SpoolOptions options, OnDropped on_dropped);
+                                                       SpoolOptions options, Hooks hooks);
   ~Spool();
 
   // Those of `numbers` that are here or were sent from here. Blocks; before anything else is asked.
@@ -65,8 +72,9 @@ class Spool {
   void take(uint64_t bytes, std::function<void(std::vector<SpoolLog::Taken>)> done);
   bool taking() const { return taking_; }
 
-  void done(SpoolFrameId frame);  // sent or given up: it is not sent again
-  void trim();                    // give the space of an empty spool back
+  // Sent, or given up as `losses` say: it is not sent again.
+  void done(SpoolFrameId frame, std::vector<SpoolLoss> losses = {});
+  void trim();  // give the space of an empty spool back
   void change(SpoolOptions options);
   void close();
 
@@ -81,12 +89,16 @@ class Spool {
   bool has_frames() const { return status_.waiting.frames > 0; }
 
  private:
+  struct DoneFrame {
+    SpoolFrameId id;
+    std::vector<SpoolLoss> losses;
+  };
   struct Worked {  // what every task brings back
     Status status;
     SpoolLog::Dropped dropped;
     SpoolVolume drained;
   };
-  Spool(SpoolParts parts, const std::string& sink, std::string folder, SpoolOptions options, OnDropped on_dropped);
+  Spool(SpoolParts parts, const std::string& sink, std::string folder, SpoolOptions options, Hooks hooks);
   pipeline::Result<void> open_log();
   static Worked report(SpoolLog* log);
   void note(Worked worked);
@@ -99,10 +111,10 @@ class Spool {
   const SpoolParts parts_;
   const std::string sink_, folder_;
   SpoolOptions options_;
-  const OnDropped on_dropped_;
+  const Hooks hooks_;
   std::optional<pipeline::FolderLock> lock_;  // with log_
   std::unique_ptr<SpoolLog> log_;             // the worker's, while there is one; null: nothing is or was there
-  std::vector<SpoolFrameId> done_, told_;     // not yet told to the log; being told
+  std::vector<DoneFrame> done_, told_;        // not yet told to the log; being told
   bool appending_ = false, taking_ = false, telling_ = false, trim_ = false, closed_ = false;
   Status status_;
   SpoolMetrics metrics_;

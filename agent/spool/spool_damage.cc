@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "agent/spool/spool_losses.h"
+
 namespace agent {
 
 using pipeline::concat;
@@ -26,6 +28,9 @@ Result<OpenSegment> open_segment(FileSystem& files, const std::string& folder, c
   auto marks = read_spool_marks(files, segment.path + ".done", name.salt);
   if (!marks) return pipeline::fail(marks.error());
   segment.marks = *std::move(marks);
+  TRY_LET(auto lost, read_spool_losses(files, concat(folder, "/", kSpoolLossesName)));
+  for (const LostFrame& frame : lost)
+    if (frame.salt == name.salt) segment.marks.insert(frame.offset);
   return segment;
 }
 
@@ -33,7 +38,8 @@ Result<OpenSegment> open_segment(FileSystem& files, const std::string& folder, c
 Result<void> find_damage(const OpenSegment& segment, SpoolSegmentReport& report) {
   const SpoolSegmentIndex& index = segment.index;
   TRY_LET(std::string magic, segment.file->read(0, kSpoolMagic.size()));
-  if (magic != kSpoolMagic) report.damage.push_back("the segment does not begin as one of version 1");
+  if (magic != kSpoolMagic && magic != kSpoolMagicV1)
+    report.damage.push_back("the segment does not begin as one of version 1 or 2");
   if (index.damaged_places > 0)
     report.damage.push_back(concat(index.damaged_bytes, " bytes in ", index.damaged_places, " places are no frames"));
   for (const SpoolEntry& entry : index.entries)
@@ -58,7 +64,7 @@ Result<std::vector<SpoolName>> list_spool(FileSystem& files, const std::string& 
 }
 
 Result<SpoolSegmentReport> inspect_segment(FileSystem& files, const std::string& folder, const SpoolName& name,
-                                           SpoolCheck check) {
+                                           SpoolCheck check, const std::function<void(const SpoolEntry&)>& on_waiting) {
   TRY_LET(auto segment, open_segment(files, folder, name));
   const SpoolSegmentIndex& index = segment.index;
   SpoolSegmentReport report;
@@ -70,6 +76,7 @@ Result<SpoolSegmentReport> inspect_segment(FileSystem& files, const std::string&
   report.open_end_bytes = index.sealed ? 0 : index.size - index.good_end;
   for (const SpoolEntry& entry : index.entries) {
     if (segment.marks.contains(entry.offset)) continue;
+    if (on_waiting) on_waiting(entry);
     ++report.waiting_frames;
     report.waiting_entries += entry.entries;
     report.waiting_line_bytes += entry.line_bytes;
@@ -97,21 +104,31 @@ Result<uint64_t> repair_segment(FileSystem& files, const std::string& folder, co
   (void)files.remove(path + ".tmp");  // of a repair that was interrupted
   TRY_LET(auto out, files.create(path + ".tmp"));
   TRY(out->append(kSpoolMagic));
+  TRY_LET(auto segment, open_segment(files, folder, name));
   std::vector<SpoolEntry> entries;
+  std::vector<LostFrame> lost;
   uint64_t at = kSpoolMagic.size();
-  Result<void> written;
-  TRY(read_segment(files, folder, name, [&](SpoolFrame frame) {
-    if (!written) return;
+  for (const SpoolEntry& entry : segment.index.entries) {
+    if (segment.marks.contains(entry.offset)) continue;
+    auto frame = read_spool_frame(*segment.file, entry, name.salt);
+    if (!frame) {
+      SpoolVolume volume;
+      volume.add(entry);
+      lost.push_back({name.salt, entry.offset, entry.number, {{"spool:corrupt", "", volume, entry.origins}}});
+      continue;
+    }
     std::string bytes;
-    append_spool_header(bytes, frame, repaired.salt);
-    entries.push_back(spool_entry(frame, at));
+    append_spool_header(bytes, *frame, repaired.salt);
+    entries.push_back(spool_entry(*frame, at));
     at += entries.back().bytes;
-    bytes += *frame.body;
-    written = out->append(bytes);
-  }));
-  TRY(written);
+    bytes += *frame->body;
+    TRY(out->append(bytes));
+  }
+  TRY_LET(auto losses, SpoolLosses::open(files, folder));
   TRY(out->append(spool_index(entries, at, repaired.salt)));
   TRY(out->sync());
+  losses->add(lost);
+  losses->sync();
   // Both under their number for a moment would be worse than neither: what is between the two stands in .damaged.
   TRY(files.rename(old_path, old_path + ".damaged"));
   TRY(files.rename(path + ".tmp", path));

@@ -29,15 +29,17 @@ enum class SpoolCheck { kHeaders, kBodies };
 
 // The segments of one sink's spool, oldest first.
 pipeline::Result<std::vector<SpoolName>> list_spool(pipeline::FileSystem& files, const std::string& folder);
+// `on_waiting` is told the frames that are neither sent nor dropped.
 pipeline::Result<SpoolSegmentReport> inspect_segment(pipeline::FileSystem& files, const std::string& folder,
-                                                     const SpoolName& name, SpoolCheck check);
+                                                     const SpoolName& name, SpoolCheck check,
+                                                     const std::function<void(const SpoolEntry&)>& on_waiting = {});
 
 // Calls `on_frame` with each whole frame that waits, oldest first.
 pipeline::Result<void> read_segment(pipeline::FileSystem& files, const std::string& folder, const SpoolName& name,
                                     const std::function<void(SpoolFrame)>& on_frame);
 
-// Writes a new segment of the whole frames that wait, and keeps the old one as NAME.damaged. The caller holds the
-// folder's lock. Returns how many frames were kept.
+// Writes a new segment of the whole frames that wait, and keeps the old one as NAME.damaged; the others are lost. The
+// caller holds the folder's lock. Returns how many frames were kept.
 pipeline::Result<uint64_t> repair_segment(pipeline::FileSystem& files, const std::string& folder,
                                           const SpoolName& name);
 

@@ -69,7 +69,7 @@ TEST_SUITE("agent/spool") {
   TEST_CASE("spool: tells where a segment is damaged") {
     Damaged spool;
     SUBCASE("a body") { spool.break_text("second body"); }
-    SUBCASE("a header") { spool.break_text("SKSF"); }
+    SUBCASE("a header") { spool.break_text("SKSG"); }
     SUBCASE("the index") { spool.break_text("SKSI"); }
     SUBCASE("the beginning") { spool.break_text("SKDW"); }
     CHECK(spool.inspect().damage.size() == 1);
@@ -83,7 +83,7 @@ TEST_SUITE("agent/spool") {
     CHECK(*kept == 1);
     auto segments = *list_spool(spool.files, kFolder);
     REQUIRE(segments.size() == 1);
-    CHECK(spool.files.list(kFolder)->size() == 2);
+    CHECK(spool.files.list(kFolder)->size() == 3);
     spool.name = segments[0];
     CHECK(spool.inspect().damage.empty());
     auto log = *SpoolLog::open(spool.files, {kFolder});

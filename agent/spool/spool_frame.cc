@@ -16,7 +16,8 @@ using pipeline::crc32c;
 
 namespace {
 
-constexpr std::string_view kFrameMagic = "SKSF", kIndexMagic = "SKSI";
+constexpr std::string_view kFrameMagic = "SKSG", kFrameMagicV1 = "SKSF", kIndexMagic = "SKSI";
+constexpr std::string_view kMagicBegin = "SKS";
 constexpr std::string_view kSuffix = ".spool";
 constexpr size_t kNumberDigits = 20, kSaltDigits = 16;
 
@@ -55,6 +56,7 @@ std::optional<SpoolName> SpoolName::parse(std::string_view text) {
 
 void append_spool_header(std::string& out, const SpoolFrame& frame, uint64_t salt) {
   INVARIANT(frame.producer.size() <= UINT8_MAX && frame.tenant.size() <= UINT16_MAX);
+  INVARIANT(frame.origins.size() <= kMostOriginsBytes);
   INVARIANT(frame.body->size() <= UINT32_MAX - kLongestSpoolFrameHeader);
   size_t start = out.size();
   out += kFrameMagic;
@@ -69,24 +71,28 @@ void append_spool_header(std::string& out, const SpoolFrame& frame, uint64_t sal
   append_fixed(out, static_cast<uint8_t>(frame.encoding));
   append_fixed(out, static_cast<uint8_t>(frame.producer.size()));
   append_fixed(out, static_cast<uint16_t>(frame.tenant.size()));
+  append_fixed(out, static_cast<uint16_t>(frame.origins.size()));
   out += frame.producer;
   out += frame.tenant;
+  out += frame.origins;
   uint32_t header_sum = sum(std::string_view(out).substr(start + 8), salt);
   std::memcpy(out.data() + start + 4, &header_sum, sizeof header_sum);
 }
 
 SpoolEntry spool_entry(const SpoolFrame& frame, uint64_t offset) {
-  size_t header = kSpoolFrameHeaderBytes + frame.producer.size() + frame.tenant.size();
+  size_t header = kSpoolFrameHeaderBytes + frame.producer.size() + frame.tenant.size() + frame.origins.size();
   return {offset,
           static_cast<uint32_t>(header + frame.body->size()),
           frame.number,
           frame.closed,
           capped(frame.entries),
-          capped(frame.line_bytes)};
+          capped(frame.line_bytes),
+          frame.origins};
 }
 
 std::optional<SpoolHeader> parse_spool_header(std::string_view bytes, uint64_t salt) {
-  if (!bytes.starts_with(kFrameMagic)) return std::nullopt;
+  const bool is_v1 = bytes.starts_with(kFrameMagicV1);
+  if (!is_v1 && !bytes.starts_with(kFrameMagic)) return std::nullopt;
   ByteReader in(bytes.substr(kFrameMagic.size()));
   auto header_sum = in.fixed<uint32_t>();
   SpoolHeader out;
@@ -100,8 +106,10 @@ std::optional<SpoolHeader> parse_spool_header(std::string_view bytes, uint64_t s
   out.frame.encoding = static_cast<SpoolEncoding>(in.fixed<uint8_t>());
   auto producer_bytes = in.fixed<uint8_t>();
   auto tenant_bytes = in.fixed<uint16_t>();
+  auto origins_bytes = is_v1 ? uint16_t{0} : in.fixed<uint16_t>();
   out.frame.producer = in.bytes(producer_bytes);
   out.frame.tenant = in.bytes(tenant_bytes);
+  out.frame.origins = in.bytes(origins_bytes);
   if (!in.ok()) return std::nullopt;
   out.header_bytes = bytes.size() - in.remaining();
   if (sum(bytes.substr(8, out.header_bytes - 8), salt) != header_sum) return std::nullopt;
@@ -109,14 +117,14 @@ std::optional<SpoolHeader> parse_spool_header(std::string_view bytes, uint64_t s
 }
 
 size_t find_spool_frame(std::string_view bytes, size_t from, uint64_t salt) {
-  for (size_t at = from; (at = bytes.find(kFrameMagic, at)) != bytes.npos; ++at)
+  for (size_t at = from; (at = bytes.find(kMagicBegin, at)) != bytes.npos; ++at)
     if (parse_spool_header(bytes.substr(at), salt)) return at;
   return bytes.npos;
 }
 
 std::string spool_index(const std::vector<SpoolEntry>& entries, uint64_t offset, uint64_t salt) {
   std::string list;
-  list.reserve(entries.size() * kSpoolIndexEntryBytes);
+  list.reserve(entries.size() * 2 * kSpoolIndexEntryBytes);
   for (const SpoolEntry& entry : entries) {
     append_fixed(list, entry.offset);
     append_fixed(list, entry.bytes);
@@ -125,7 +133,8 @@ std::string spool_index(const std::vector<SpoolEntry>& entries, uint64_t offset,
     append_fixed(list, entry.number.seq);
     append_fixed(list, entry.closed);
     append_fixed(list, entry.entries);
-    append_fixed<uint32_t>(list, 0);
+    append_fixed(list, static_cast<uint32_t>(entry.origins.size()));
+    list += entry.origins;
   }
   std::string end;
   append_fixed(end, offset);
@@ -152,9 +161,10 @@ std::optional<std::vector<SpoolEntry>> parse_spool_index(std::string_view bytes,
   if (!begins_spool_index(bytes) || bytes.size() < 8) return std::nullopt;
   ByteReader in(bytes.substr(kIndexMagic.size()));
   auto list_sum = in.fixed<uint32_t>();
-  if (in.remaining() % kSpoolIndexEntryBytes != 0 || sum(bytes.substr(8), salt) != list_sum) return std::nullopt;
-  std::vector<SpoolEntry> entries(in.remaining() / kSpoolIndexEntryBytes);
-  for (SpoolEntry& entry : entries) {
+  if (sum(bytes.substr(8), salt) != list_sum) return std::nullopt;
+  std::vector<SpoolEntry> entries;
+  while (in.ok() && !in.at_end()) {
+    SpoolEntry& entry = entries.emplace_back();
     entry.offset = in.fixed<uint64_t>();
     entry.bytes = in.fixed<uint32_t>();
     entry.line_bytes = in.fixed<uint32_t>();
@@ -162,8 +172,9 @@ std::optional<std::vector<SpoolEntry>> parse_spool_index(std::string_view bytes,
     entry.number.seq = in.fixed<uint64_t>();
     entry.closed = in.fixed<int64_t>();
     entry.entries = in.fixed<uint32_t>();
-    in.fixed<uint32_t>();
+    entry.origins = in.bytes(in.fixed<uint32_t>());
   }
+  if (!in.ok()) return std::nullopt;
   return entries;
 }
 

@@ -1,12 +1,13 @@
-// The bytes of the spool, version 1. All integers are little-endian.
+// The bytes of the spool, version 2. All integers are little-endian. Spools of version 1 are read as well: what that
+// has differently stands in [].
 //
 //   segment  data_dir/spool/SINK/<number, 20 digits>-<salt, 16 hex digits>.spool
-//     0  8   magic "SKDWSPL" and the version, 0x01
+//     0  8   magic "SKDWSPL" and the version, 0x02 [0x01]
 //     8  ..  frames, one after the other
 //        ..  once the segment is sealed: its index, and nothing after it
 //
 //   frame: one batch
-//     0  4   magic "SKSF"
+//     0  4   magic "SKSG" ["SKSF"]
 //     4  4   crc32c of the salt, then bytes [8, start of the body)
 //     8  4   crc32c of the body
 //    12  4   length of the body
@@ -18,21 +19,24 @@
 //    48  1   encoding of the body: 0 none, 1 snappy block, 2 gzip, 3 zstd
 //    49  1   length of the producer
 //    50  2   length of the tenant
-//    52  ..  producer: the uuid under which the far side knows the number
+//    52  2   length of the origins [absent]
+//    54  ..  producer: the uuid under which the far side knows the number
 //        ..  tenant
+//        ..  origins: the files it was made of (spool_origins.h) [absent]
 //        ..  body: a push request
 //
 //   index
 //     0  4   magic "SKSI"
 //     4  4   crc32c of the salt, then the entries
-//     8  48  per frame: offset (8), length of the frame (4), bytes of its lines (4), epoch (8), seq (8), closed (8),
-//            entries (4), zero (4)
+//     8  ..  per frame: offset (8), length of the frame (4), bytes of its lines (4), epoch (8), seq (8), closed (8),
+//            entries (4), length of its origins (4) [zero]; its origins
 //        8   offset of the index
 //        4   number of its entries
 //        4   crc32c of the salt, then the 12 bytes before this
 //
-//   marks  <the segment's name>.done: per frame that is sent or dropped its offset (8), and crc32c of salt and offset
-//   (4)
+//   marks  <the segment's name>.done: per frame that is sent its offset (8), and crc32c of salt and offset (4). Of
+//   those
+//          that are dropped or refused the mark is their loss (spool_losses.h) [a mark, too].
 //
 // The salt, random and in the name, keeps frames that a log line quotes from passing for frames of the segment. A
 // frame whose body is damaged is skipped by its length, one whose header is damaged by the index, or by searching the
@@ -61,6 +65,7 @@ struct SpoolFrame {
   SpoolEncoding encoding = SpoolEncoding::kSnappy;
   pipeline::UnixNanos closed = 0;
   uint64_t entries = 0, line_bytes = 0;
+  std::string origins = {};                 // as encode_origins() gives them; at most 65535 bytes; empty: not known
   std::shared_ptr<const std::string> body;  // below 4 GiB - 128 KiB
 };
 
@@ -71,12 +76,15 @@ struct SpoolEntry {
   BatchNumber number;
   pipeline::UnixNanos closed = 0;
   uint32_t entries = 0, line_bytes = 0;
+  std::string origins = {};
 };
 
-inline constexpr std::string_view kSpoolMagic = "SKDWSPL\x01";
-inline constexpr size_t kSpoolFrameHeaderBytes = 52;
-inline constexpr size_t kLongestSpoolFrameHeader = kSpoolFrameHeaderBytes + UINT8_MAX + UINT16_MAX;
-inline constexpr size_t kSpoolIndexEntryBytes = 48;
+inline constexpr std::string_view kSpoolMagic = "SKDWSPL\x02", kSpoolMagicV1 = "SKDWSPL\x01";
+inline constexpr size_t kSpoolFrameHeaderBytes = 54;
+inline constexpr size_t kSpoolFrameHeaderBytesV1 = 52;
+inline constexpr size_t kMostOriginsBytes = UINT16_MAX;
+inline constexpr size_t kLongestSpoolFrameHeader = kSpoolFrameHeaderBytes + UINT8_MAX + UINT16_MAX + kMostOriginsBytes;
+inline constexpr size_t kSpoolIndexEntryBytes = 48;  // without origins
 inline constexpr size_t kSpoolIndexEndBytes = 16;
 inline constexpr size_t kSpoolMarkBytes = 12;
 

@@ -20,7 +20,19 @@ namespace {
 constexpr std::string_view kMarksSuffix = ".done";
 constexpr size_t kSmallBody = 64 << 10;     // below: copied together, so that a group of small batches is one write
 constexpr size_t kBufferBytes = 256 << 10;  // the write buffer is emptied when it has grown to this
-constexpr uint64_t kFrameOverheadBytes = kSpoolIndexEntryBytes + kSpoolMarkBytes;
+constexpr std::string_view kCorrupt = "spool:corrupt", kTooOld = "spool:spool_max_age", kNoRoom = "spool:spool_full";
+constexpr uint64_t kWholeSegment = UINT64_MAX;  // as the offset of a loss
+
+// Of a frame, in the index and among the marks.
+uint64_t overhead_bytes(const SpoolEntry& entry) {
+  return kSpoolIndexEntryBytes + entry.origins.size() + kSpoolMarkBytes;
+}
+
+LostFrame lost_frame(uint64_t salt, const SpoolEntry& entry, std::string_view why) {
+  SpoolVolume volume;
+  volume.add(entry);
+  return {salt, entry.offset, entry.number, {{std::string(why), "", volume, entry.origins}}};
+}
 
 uint64_t random_salt() {
   std::random_device device;
@@ -39,17 +51,22 @@ SpoolLog::~SpoolLog() { close(); }
 
 // --- open
 
-Result<std::unique_ptr<SpoolLog>> SpoolLog::open(pipeline::FileSystem& files, SpoolLogOptions options) {
+Result<std::unique_ptr<SpoolLog>> SpoolLog::open(pipeline::FileSystem& files, SpoolLogOptions options,
+                                                 const OnFound& on_found, const OnLost& on_lost) {
   TRY(files.make_folders(options.folder));
   std::unique_ptr<SpoolLog> log(new SpoolLog(files, std::move(options)));
+  TRY_LET(log->losses_, SpoolLosses::open(files, log->options_.folder, on_lost));
   TRY_LET(auto names, files.list(log->options_.folder));
   for (const std::string& name : names)
-    if (auto parsed = SpoolName::parse(name)) TRY(log->adopt(*parsed));
+    if (auto parsed = SpoolName::parse(name)) TRY(log->adopt(*parsed, on_found));
   log->remove_orphans(names);
+  std::set<uint64_t> salts;
+  for (const auto& [number, segment] : log->segments_) salts.insert(segment.name.salt);
+  log->losses_->keep_only(salts);
   return log;
 }
 
-Result<void> SpoolLog::adopt(const SpoolName& name) {
+Result<void> SpoolLog::adopt(const SpoolName& name, const OnFound& on_found) {
   next_segment_ = std::max(next_segment_, name.number + 1);
   if (segments_.contains(name.number)) {
     log_error("spool: two segments have one number; left out", {{"segment", path(name)}});
@@ -61,11 +78,13 @@ Result<void> SpoolLog::adopt(const SpoolName& name) {
   Segment segment;
   segment.name = name;
   for (const SpoolEntry& entry : index.entries) {
-    if (marks.contains(entry.offset)) continue;
+    if (marks.contains(entry.offset) || losses_->has(name.salt, entry.offset)) continue;
     bool first = segment.left.frames == 0;
     segment.left.add(entry);
     segment.oldest = first ? entry.closed : std::min(segment.oldest, entry.closed);
     segment.newest = first ? entry.closed : std::max(segment.newest, entry.closed);
+    segment.parts.add(entry.origins);
+    if (on_found) on_found(entry);
   }
   if (index.damaged_places > 0)
     log_warn("spool: damaged frames skipped",
@@ -115,6 +134,17 @@ void SpoolLog::remove_orphans(const std::vector<std::string>& names) {
 std::set<BatchNumber> SpoolLog::find(const std::set<BatchNumber>& numbers) {
   std::set<BatchNumber> found;
   if (numbers.empty()) return found;
+  auto leave_out = [this](Segment& segment, const SpoolEntry& entry) {
+    SpoolVolume volume;
+    volume.add(entry);
+    segment.waiting.subtract(volume), waiting_.subtract(volume);
+    losses_->add({{segment.name.salt, entry.offset, entry.number, {}}});
+    dropped_.frames.push_back({segment.name.salt, entry.offset, entry.number, {{"", "", {}, entry.origins}}});
+    settle(segment, entry);
+  };
+  if (auto lost = read_spool_losses(files_, concat(options_.folder, "/", kSpoolLossesName)))
+    for (const LostFrame& frame : *lost)
+      if (!frame.losses.empty() && numbers.contains(frame.number)) found.insert(frame.number);
   for (auto& [number, segment] : segments_) {
     auto file = files_.open_to_read(path(segment.name));
     if (!file) continue;
@@ -125,6 +155,8 @@ std::set<BatchNumber> SpoolLog::find(const std::set<BatchNumber>& numbers) {
       if (!numbers.contains(entry.number) || found.contains(entry.number)) continue;
       if (marks->contains(entry.offset) || read_spool_frame(**file, entry, segment.name.salt))
         found.insert(entry.number);
+      else if (!losses_->has(segment.name.salt, entry.offset))
+        leave_out(segment, entry);  // its batch is built again
     }
   }
   return found;
@@ -134,7 +166,10 @@ std::set<BatchNumber> SpoolLog::find(const std::set<BatchNumber>& numbers) {
 
 uint64_t SpoolLog::bytes_of(std::span<const SpoolFrame> group) {
   uint64_t bytes = 0;
-  for (const SpoolFrame& frame : group) bytes += spool_entry(frame, 0).bytes + kFrameOverheadBytes;
+  for (const SpoolFrame& frame : group) {
+    const SpoolEntry entry = spool_entry(frame, 0);
+    bytes += entry.bytes + overhead_bytes(entry);
+  }
   return bytes;
 }
 
@@ -160,13 +195,14 @@ Result<std::vector<SpoolFrameId>> SpoolLog::append(std::span<const SpoolFrame> g
     segment.oldest = segment.left.frames == 0 ? entry.closed : std::min(segment.oldest, entry.closed);
     segment.newest = segment.left.frames == 0 ? entry.closed : std::max(segment.newest, entry.closed);
     segment.left.add(entry);
+    segment.parts.add(entry.origins);
     if (takes[i])
       taken_.emplace(id, entry);
     else
       segment.waiting.add(entry), waiting_.add(entry);
     written_.push_back(entry);
     segment.end = size_ = entry.offset + entry.bytes;
-    segment.bytes += entry.bytes + kFrameOverheadBytes, bytes_ += entry.bytes + kFrameOverheadBytes;
+    segment.bytes += entry.bytes + overhead_bytes(entry), bytes_ += entry.bytes + overhead_bytes(entry);
   }
   if (size_ >= options_.segment_bytes || written_.size() >= options_.segment_frames) seal();
   return ids;
@@ -314,13 +350,13 @@ void SpoolLog::take_from(Segment& segment, std::vector<Taken>& out, uint64_t& ro
   while (segment.waiting.frames > 0 && (out.empty() || room > 0)) {
     if (reading_.next >= entries.size()) {  // found at the start, not any more
       log_warn("spool: frames are gone", {{"segment", path(segment.name)}, {"frames", segment.waiting.frames}});
-      return drop_waiting(segment, dropped_.corrupt);
+      return lose_waiting(segment, kCorrupt, dropped_.corrupt);
     }
     const SpoolEntry& entry = entries[reading_.next++];
     SpoolFrameId id{reading_.number, entry.offset};
-    if (reading_.done.contains(entry.offset) || taken_.contains(id)) continue;
+    if (is_done(segment, entry) || taken_.contains(id)) continue;
     if (entry.closed < oldest) {
-      skip(segment, entry, dropped_.too_old);
+      skip(segment, entry, kTooOld, dropped_.too_old);
       continue;
     }
     auto frame = read_spool_frame(file, entry, segment.name.salt);
@@ -330,7 +366,7 @@ void SpoolLog::take_from(Segment& segment, std::vector<Taken>& out, uint64_t& ro
                                                   {"error", frame.error()},
                                                   {"entries", entry.entries},
                                                   {"held_back", *held}});
-      skip(segment, entry, dropped_.corrupt);
+      skip(segment, entry, kCorrupt, dropped_.corrupt);
       continue;
     }
     SpoolVolume volume;
@@ -344,29 +380,49 @@ void SpoolLog::take_from(Segment& segment, std::vector<Taken>& out, uint64_t& ro
 
 // --- done
 
-void SpoolLog::done(SpoolFrameId id) {
+void SpoolLog::done(SpoolFrameId id, std::vector<SpoolLoss> losses) {
   auto taken = taken_.find(id);
   auto at = segments_.find(id.segment);
   if (taken == taken_.end() || at == segments_.end()) return;
   SpoolEntry entry = taken->second;
   taken_.erase(taken);
   drained_.add(entry);
-  mark(at->second, entry);
+  if (losses.empty()) {
+    mark(at->second, entry);
+  } else {
+    losses_->add({{at->second.name.salt, entry.offset, entry.number, std::move(losses)}});
+    settle(at->second, entry);
+  }
   remove_if_done(id.segment);
 }
 
-void SpoolLog::skip(Segment& segment, const SpoolEntry& entry, SpoolVolume& reason) {
+bool SpoolLog::is_done(const Segment& segment, const SpoolEntry& entry) const {
+  return reading_.done.contains(entry.offset) || losses_->has(segment.name.salt, entry.offset);
+}
+
+void SpoolLog::skip(Segment& segment, const SpoolEntry& entry, std::string_view why, SpoolVolume& reason) {
   reason.add(entry);
   SpoolVolume volume;
   volume.add(entry);
   segment.waiting.subtract(volume), waiting_.subtract(volume);
-  mark(segment, entry);
+  lose({lost_frame(segment.name.salt, entry, why)});
+  settle(segment, entry);
 }
 
-void SpoolLog::mark(Segment& segment, const SpoolEntry& entry) {
+void SpoolLog::lose(std::vector<LostFrame> lost) {
+  losses_->add(lost);
+  std::move(lost.begin(), lost.end(), std::back_inserter(dropped_.frames));
+}
+
+void SpoolLog::settle(Segment& segment, const SpoolEntry& entry) {
   SpoolVolume volume;
   volume.add(entry);
   segment.left.subtract(volume);
+  segment.parts.subtract(entry.origins);
+}
+
+void SpoolLog::mark(Segment& segment, const SpoolEntry& entry) {
+  settle(segment, entry);
   if (reading_.number == segment.name.number) reading_.done.insert(entry.offset);
   if (segment.left.frames == 0 && !is_written(segment.name.number)) return;  // the segment goes
   std::string bytes;
@@ -391,20 +447,46 @@ void SpoolLog::mark(Segment& segment, const SpoolEntry& entry) {
 bool SpoolLog::drop_oldest_segment() {
   Segment* segment = first_waiting();
   if (!segment) return false;
-  drop_segment(*segment, dropped_.no_room);
+  drop_segment(*segment, kNoRoom, dropped_.no_room);
   return true;
 }
 
 void SpoolLog::drop_older(UnixNanos oldest) {
   for (Segment* segment; (segment = first_waiting()) != nullptr && segment->newest < oldest;)
-    drop_segment(*segment, dropped_.too_old);
+    drop_segment(*segment, kTooOld, dropped_.too_old);
 }
 
-void SpoolLog::drop_segment(Segment& segment, SpoolVolume& reason) {
+void SpoolLog::drop_segment(Segment& segment, std::string_view why, SpoolVolume& reason) {
   uint64_t number = segment.name.number;
   if (is_written(number)) seal();
-  drop_waiting(segment, reason);
+  lose_waiting(segment, why, reason);
   remove_if_done(number);
+}
+
+// Each frame by itself; those that are not found any more together.
+void SpoolLog::lose_waiting(Segment& segment, std::string_view why, SpoolVolume& reason) {
+  const SpoolName name = segment.name;
+  std::vector<LostFrame> lost;
+  SpoolVolume rest = segment.waiting;
+  if (reading_.number == name.number || load(segment)) {
+    for (const SpoolEntry& entry : is_written(name.number) ? written_ : reading_.entries) {
+      if (rest.frames == 0) break;
+      if (is_done(segment, entry) || taken_.contains({name.number, entry.offset})) continue;
+      lost.push_back(lost_frame(name.salt, entry, why));
+      rest.subtract(lost.back().losses[0].volume);
+      segment.parts.subtract(entry.origins);
+    }
+  }
+  if (rest.frames > 0) {
+    OriginSums parts = segment.parts;
+    for (const auto& [id, entry] : taken_)
+      if (id.segment == name.number) parts.subtract(entry.origins);
+    std::string origins = parts.encode();
+    segment.parts.subtract(origins);
+    lost.push_back({name.salt, kWholeSegment, {}, {{std::string(why), "", rest, std::move(origins)}}});
+  }
+  lose(std::move(lost));
+  drop_waiting(segment, reason);
 }
 
 void SpoolLog::drop_waiting(Segment& segment, SpoolVolume& reason) {
@@ -418,12 +500,15 @@ void SpoolLog::remove_if_done(uint64_t number) {
   auto at = segments_.find(number);
   if (at == segments_.end() || at->second.left.frames > 0 || is_written(number)) return;
   std::string where = path(at->second.name), marks = marks_path(at->second.name);
+  const uint64_t salt = at->second.name.salt;
+  losses_->sync();
   bytes_ -= at->second.bytes;
   segments_.erase(at);
   if (reading_.number == number) reading_ = {};
   if (auto removed = files_.remove(where); !removed)
     log_warn("spool: segment not deleted", {{"segment", where}, {"error", removed.error()}});
   (void)files_.remove(marks);  // often there is none; open() deletes what stays
+  losses_->forget(salt);
 }
 
 std::optional<UnixNanos> SpoolLog::oldest() const {

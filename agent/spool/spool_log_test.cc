@@ -209,6 +209,10 @@ TEST_SUITE("agent/spool") {
     f.replace(name, bytes);
     f.reopen();
     CHECK(f.log->find({{3, 1}, {3, 2}}) == std::set<BatchNumber>{{3, 1}});
+    CHECK(f.take() == Bodies{"first body"});  // the other one is built again: nothing of it is lost
+    CHECK(f.log->take_dropped().corrupt.frames == 0);
+    f.kill();
+    CHECK(f.log->find({{3, 1}, {3, 2}}) == std::set<BatchNumber>{{3, 1}});
   }
 
   TEST_CASE("spool: any damaged byte costs one frame at most, with and without an index") {

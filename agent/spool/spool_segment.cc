@@ -24,13 +24,14 @@ SpoolEntry entry_of(const SpoolHeader& header, uint64_t offset) {
           header.frame.number,
           header.frame.closed,
           static_cast<uint32_t>(header.frame.entries),
-          static_cast<uint32_t>(header.frame.line_bytes)};
+          static_cast<uint32_t>(header.frame.line_bytes),
+          header.frame.origins};
 }
 
 bool fits(const std::vector<SpoolEntry>& entries, uint64_t end) {
   uint64_t at = kSpoolMagic.size();
   for (const SpoolEntry& entry : entries) {
-    if (entry.offset < at || entry.bytes < kSpoolFrameHeaderBytes) return false;
+    if (entry.offset < at || entry.bytes < kSpoolFrameHeaderBytesV1) return false;
     at = entry.offset + entry.bytes;
   }
   return at <= end;
@@ -61,7 +62,7 @@ Result<SpoolSegmentIndex> scan_spool_segment(const File& file, uint64_t salt) {
     TRY_LET(std::string_view bytes, window.at(at, kUsualHeader));
     auto header = parse_spool_header(bytes, salt);
     if (!header && at == index.good_end && begins_spool_index(bytes)) break;
-    if (!header) {  // damaged, or with a long tenant
+    if (!header) {  // damaged, or with a long tenant, or of many files
       TRY_LET(bytes, window.at(at, 2 * kLongestSpoolFrameHeader));
       header = parse_spool_header(bytes, salt);
     }
@@ -83,7 +84,8 @@ Result<SpoolSegmentIndex> scan_spool_segment(const File& file, uint64_t salt) {
 }
 
 Result<SpoolFrame> read_spool_frame(const File& file, const SpoolEntry& entry, uint64_t salt) {
-  TRY_LET(std::string head, file.read(entry.offset, std::min<uint64_t>(entry.bytes, kUsualHeader)));
+  TRY_LET(std::string head,
+          file.read(entry.offset, std::min<uint64_t>(entry.bytes, kUsualHeader + entry.origins.size())));
   auto header = parse_spool_header(head, salt);
   if (!header) {  // damaged, or with a long tenant
     TRY_LET(head, file.read(entry.offset, std::min<uint64_t>(entry.bytes, kLongestSpoolFrameHeader)));

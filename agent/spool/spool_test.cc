@@ -41,7 +41,11 @@ struct SpoolRun {
     registry = std::make_unique<pipeline::Registry>();
     auto opened =
         Spool::open({*loop, files, clock, *registry}, "hub", folder, options,
-                    [this](std::string_view why, const SpoolVolume& v) { dropped[std::string(why)] += v.entries; });
+                    {[this](std::string_view why, const SpoolVolume& v) { dropped[std::string(why)] += v.entries; },
+                     {},
+                     {},
+                     {},
+                     {}});
     REQUIRE(opened);
     spool = *std::move(opened);
   }
@@ -170,7 +174,7 @@ TEST_SUITE("agent/spool") {
     run.open();
     REQUIRE(run.append({"a"}));
     auto second = Spool::open({*run.loop, run.files, run.clock, *run.registry}, "hub", run.folder, run.options,
-                              [](std::string_view, const SpoolVolume&) {});
+                              {[](std::string_view, const SpoolVolume&) {}, {}, {}, {}, {}});
     REQUIRE_FALSE(second);
     CHECK(second.error().message.find("in use by process") != std::string::npos);
   }

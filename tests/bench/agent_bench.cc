@@ -320,7 +320,10 @@ void measure_append(const Options& options, Report& report) {
   for (size_t i = 0; i < body.size(); i++)
     body[i] = static_cast<char>(pipeline::hash64(std::to_string(i / 8)) >> i % 8);
   std::vector<agent::SpoolFrame> group(kGroup);
-  for (agent::SpoolFrame& frame : group) frame.body = std::make_shared<const std::string>(body);
+  for (agent::SpoolFrame& frame : group) {
+    frame.body = std::make_shared<const std::string>(body);
+    frame.origins = agent::encode_origins({1, {{{7}, 1 << 30, (1 << 30) + (1 << 20), 1 << 20}}});
+  }
   uint64_t seq = 0, bytes = 0;
   double begin = now_seconds(), cpu = thread_cpu_seconds();
   while (bytes < options.bytes) {

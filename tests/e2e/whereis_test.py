@@ -580,6 +580,119 @@ def spool_drops_case():
         far.close()
 
 
+class SpoolFiles(Case):
+    """The same with two files, whose lines hardly compress, and small batches that go to a spool."""
+
+    def __init__(self, url, spool):
+        super().__init__([], url)
+        self.files = {name: f"{self.folder}/logs/{name}.log" for name in ("app", "web")}
+        self.sizes = {name: 0 for name in self.files}
+        open(self.files["web"], "w", encoding="utf-8").close()
+        with open(self.config, "a", encoding="utf-8") as f:
+            f.write(f'batch_bytes = "16KiB"\nspool = {spool}\n')
+
+    def write(self, name, bytes_):
+        with open(self.files[name], "a", encoding="utf-8") as f:
+            while bytes_ > 0:
+                line = f"{name} {os.urandom(100).hex()}\n"
+                f.write(line)
+                bytes_ -= len(line)
+                self.sizes[name] += len(line)
+
+    def sinks(self):
+        """Of each file its sink; the sum was looked at."""
+        told = {name: self.whereis(path) for name, path in self.files.items()}
+        return {name: standing["sinks"][0] for name, standing in told.items() if standing and standing["sinks"]}
+
+    def until(self, condition, seconds=30):
+        last = [None]
+
+        def holds():
+            last[0] = self.sinks()
+            return len(last[0]) == 2 and all(condition(name, sink) for name, sink in last[0].items())
+
+        wait(holds, seconds, lambda: f"{last[0]} of {self.sizes}\n{self.log_tail()}")
+        return last[0]
+
+
+def of_all(sink):
+    return sink["acked"] + sink["waiting"] + sum(sink["dropped"].values())
+
+
+def spool_files_case():
+    """of each file: what waits in the spool, and what was dropped there, killed at any moment, running and stopped; the server has what is acked"""
+    generator = random.Random(seed := time.time_ns())
+    port = programs.free_port()
+    with SpoolFiles(f"http://127.0.0.1:{port}/loki/api/v1/push", '{ mode = "outage", limit = "4MiB", when_full = "drop_oldest" }') as case:
+        def nothing_is_acked(when):
+            for name, sink in case.sinks().items():
+                assert sink["acked"] == 0 and set(sink["dropped"]) <= {"spool:spool_full"}, (seed, when, name, sink, case.log_tail())
+
+        for _ in range(7):
+            for name in case.files:
+                case.write(name, generator.randint(0, 1_500_000))
+            until = time.monotonic() + generator.random() * 1.5
+            while time.monotonic() < until:
+                nothing_is_acked("running")
+            if generator.random() < 0.7:
+                case.kill()
+                nothing_is_acked("stopped")
+                case.start()
+        told = case.until(lambda name, sink: sink["waiting"] == sink["in_spool"] and of_all(sink) == case.sizes[name])
+        assert all(sink["in_spool"] > 0 for sink in told.values()) and sum(sink["dropped"].get("spool:spool_full", 0) for sink in told.values()) > 0, (seed, told)
+        assert "of them in the sink's spool" in case.text() and "dropped (spool:spool_full)" in case.text(), case.text()
+        metrics = programs.http(f"http://127.0.0.1:{case.port}/metrics")[1].decode()
+        dropped = sum(sink["dropped"].get("spool:spool_full", 0) for sink in told.values())
+        assert f'skidway_agent_ledger_dropped_bytes{{reason="spool:spool_full",sink="hub",source="app"}} {dropped}' in metrics, [x for x in metrics.splitlines() if "ledger" in x]
+        time.sleep(2.2)  # what the checkpoints gather
+        case.kill()
+        stopped = case.sinks()
+        assert {name: (sink["in_spool"], sink["dropped"]) for name, sink in stopped.items()} == {name: (sink["in_spool"], sink["dropped"]) for name, sink in told.items()}, (seed, stopped, told)
+        with programs.folder() as folder:
+            server = programs.server(folder, port=port).start()
+            try:
+                case.start()
+                at_last = case.until(lambda name, sink: sink["waiting"] == 0)
+                lines = [line for _, line, _ in server.lines('{job="app"}', time.time_ns() - 3600 * 10**9, time.time_ns() + 3600 * 10**9)]
+                for name, sink in at_last.items():
+                    assert sink["dropped"] == told[name]["dropped"], (seed, sink, told)
+                    stored = sum(len(line) + 1 for line in lines if line.startswith(name))
+                    assert stored == sink["acked"], (seed, name, stored, sink)
+            finally:
+                server.kill()
+
+
+def spool_refused_case():
+    """of each file: what grew too old in the spool, and what was refused when it was sent from there; the same by a later run"""
+    port = programs.free_port()
+    with SpoolFiles(f"http://127.0.0.1:{port}/", '{ mode = "outage", max_age = "3s" }') as case:
+        for name in case.files:
+            case.write(name, 200_000)
+        told = case.until(lambda name, sink: sink["dropped"].get("spool:spool_max_age", 0) > 0 and of_all(sink) == case.sizes[name])
+        assert all(sink["acked"] == 0 for sink in told.values()), told
+        case.kill()
+        assert all(sink["acked"] == 0 and sink["dropped"]["spool:spool_max_age"] >= told[name]["dropped"]["spool:spool_max_age"] for name, sink in case.sinks().items()), (told, case.sinks())
+    port = programs.free_port()
+    with SpoolFiles(f"http://127.0.0.1:{port}/", '{ mode = "outage" }') as case:
+        for name in case.files:
+            case.write(name, 100_000)
+        case.until(lambda name, sink: sink["in_spool"] == case.sizes[name] == sink["waiting"])
+        case.kill()
+        far = FarSide(400, "entry too far behind", port=port)
+        case.start()
+        told = case.until(lambda name, sink: sink["waiting"] == 0)
+        for name, sink in told.items():
+            # A batch that is refused as a whole: no byte of it is acked.
+            assert sink["acked"] == 0 and sum(sink["dropped"].values()) == case.sizes[name] and all(reason.startswith("sink:") for reason in sink["dropped"]), told
+            assert "entry too far behind" in sink["reason"], sink
+        case.kill()  # what was not written down yet waits again, and is refused again
+        assert all(sink["acked"] == 0 for sink in case.sinks().values()), case.sinks()
+        case.start()
+        again = case.until(lambda name, sink: sink["waiting"] == 0)
+        assert {name: sink["dropped"] for name, sink in again.items()} == {name: sink["dropped"] for name, sink in told.items()}, (again, told)
+        far.close()
+
+
 if __name__ == "__main__":
     sys.exit(programs.run_cases([asked_at_the_start_case, permission_case, filter_case, rate_limit_case, clock_case, parse_case, disk_case, tls_case, dns_case, answers_case, too_large_case,
-                                 label_limit_case, refused_case, sums_case, streams_case, streams_wait_case, stdin_case, spool_drops_case]))
+                                 label_limit_case, refused_case, sums_case, streams_case, streams_wait_case, stdin_case, spool_drops_case, spool_files_case, spool_refused_case]))
