@@ -61,7 +61,10 @@ void FileShard::offer(OfferedFile offer) {
     batch_.clear();
     hand_on(tailed);  // the sinks note where reading starts
   }
-  if (!sleep_at_once(tailed, tailed.changed_at)) look(tailed, tailed.changed_at);
+  if (reading_)
+    look(tailed, tailed.changed_at);
+  else
+    sleep_at_once(tailed);
 }
 
 TailedFile& FileShard::add(std::unique_ptr<TailedFile> owned) {
@@ -103,6 +106,7 @@ std::unique_ptr<TailedFile> FileShard::take_out(TailedFile& tailed) {
 
 void FileShard::scan_done(std::shared_ptr<const FoundFiles> found) {
   reading_ = true;
+  next_look_ = 0ns;  // nobody has looked at what was offered yet
   rebuild_by_ = clock_.monotonic() + options_.finish_after;
   if (rebuilder_) {
     rebuilder_->scanned(*found);
@@ -125,6 +129,7 @@ std::optional<std::chrono::nanoseconds> FileShard::turn() {
   expire_held();
   hand_on_early();
   bool more = reading_ && rebuild_some();
+  if (reading_ && watch_sleepers(now)) more = true;
   if (reading_ && pay_some()) more = true;
   if (reading_ && read_dirty(now)) more = true;
 
@@ -190,14 +195,14 @@ void FileShard::take_watch_events(nanoseconds now) {
 void FileShard::activate(TailedFile& tailed, nanoseconds now) {
   tailed.next_look = now;
   if (tailed.active) return;
-  if (active_.empty()) next_look_ = now + kGather;
+  if (active_.empty()) next_look_ = now + (reading_ ? kGather : nanoseconds(options_.check_every));
   tailed.active = true;
   tailed.watched = false;
   active_.push_back(&tailed);
 }
 
 void FileShard::look_at_files(nanoseconds now) {
-  next_look_ = now + options_.poll_every;
+  next_look_ = now + (reading_ ? options_.poll_every : options_.check_every);
   std::vector<TailedFile*> still_active, resting, silent, condemned;
   int64_t unwatched = 0;
   for (size_t i = 0; i < active_.size(); ++i) {  // a look at a truncated file may add one

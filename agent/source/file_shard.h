@@ -10,12 +10,13 @@
 // per write. A quiet one is watched, and sleeps if it is read to its end (quiet_files.cc). A file of a lineage waits
 // until its elders are at rest and read to their end.
 //
-// Life:    offers may come before scan_done(); nothing is read until then.
+// Life:    offers may come before scan_done(); nothing is read, and hardly anything looked at, until then.
 // Thread:  one.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -83,7 +84,8 @@ class FileShard final : public FileReceiver {
   bool watch(TailedFile& tailed, nanoseconds now);
   [[nodiscard]] bool may_sleep(const TailedFile& tailed) const;
   void sleep(TailedFile& tailed);
-  [[nodiscard]] bool sleep_at_once(TailedFile& tailed, nanoseconds now);
+  void sleep_at_once(TailedFile& tailed);
+  [[nodiscard]] bool watch_sleepers(nanoseconds now);
   TailedFile* wake(FileId id, nanoseconds now);
   void wake_at(InodeKey key, nanoseconds now);
   void wake_changed(nanoseconds now);
@@ -204,6 +206,7 @@ class FileShard final : public FileReceiver {
 
   std::map<FileId, std::unique_ptr<TailedFile>> files_;  // those awake
   SleepingFiles sleeping_;
+  std::deque<FileId> unwatched_sleepers_;  // of the first scan, if they have not woken since
   std::unordered_multimap<InodeKey, TailedFile*> by_inode_;
   std::unordered_map<uint64_t, std::vector<TailedFile*>> lineages_;  // in birth order
   std::vector<TailedFile*> active_;                                  // polled

@@ -10,6 +10,7 @@ using namespace std::chrono_literals;
 
 namespace {
 constexpr std::chrono::nanoseconds kUnwatchedEvery = 1s;  // quiet files that get no watch
+constexpr int kWatchesPerTurn = 256;                       // some 2 ms
 }
 
 // What the watches should have told, but a network file system may not.
@@ -58,18 +59,36 @@ void FileShard::sleep(TailedFile& tailed) {
   sleeping_.put(take_out(tailed));
 }
 
-// Found at the first scan with nothing to read: none of many may cost more than it does asleep.
-// False: it is to be looked at.
-bool FileShard::sleep_at_once(TailedFile& tailed, nanoseconds now) {
-  if (reading_ || tailed.has_more() || tailed.at_rest || tailed.file.handle->is_gzip() || active_.back() != &tailed)
-    return false;
-  if (!watch(tailed, now)) return false;
-  if (active_.back() == &tailed)
-    active_.pop_back();
-  else
-    std::erase(active_, &tailed);  // copies of it were found meanwhile
+// Found at the first scan with nothing to read: none of many may cost more than it does asleep, nor delay the others.
+// Its watch is set when the scan is done.
+void FileShard::sleep_at_once(TailedFile& tailed) {
+  if (tailed.has_more() || tailed.at_rest || tailed.file.handle->is_gzip() || active_.back() != &tailed) return;
+  count_lag(tailed);
+  tailed.watched = true;
+  if (!may_sleep(tailed)) {
+    tailed.watched = false;
+    return;
+  }
+  active_.pop_back();
+  tailed.active = false;
+  let_labels_go(tailed);
+  unwatched_sleepers_.push_back(tailed.file.id);
   sleep(tailed);
-  return true;
+}
+
+// Those that sleep without one get their watch, some in each turn. True: there are more.
+bool FileShard::watch_sleepers(nanoseconds now) {
+  for (int i = 0; i < kWatchesPerTurn && !unwatched_sleepers_.empty(); ++i) {
+    const FileId id = unwatched_sleepers_.front();
+    unwatched_sleepers_.pop_front();
+    const SleepingFiles::Sleeper* sleeper = sleeping_.find(id);
+    if (sleeper == nullptr) continue;
+    const bool watched = watch_.watch(*sleeper->handle, id.value);
+    auto status = sleeper->handle->status();  // what was written before the watch was set
+    if (!watched || !status || status->size_bytes != sleeper->position || status->links == 0)
+      look(*wake(id, now), now);
+  }
+  return !unwatched_sleepers_.empty();
 }
 
 // Null: it does not sleep.

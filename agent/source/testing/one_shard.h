@@ -40,6 +40,7 @@ class Shard final : public ReaderEvents {
     REQUIRE(handle.has_value());
     OfferedFile file;
     file.handle = *handle;
+    file.size_bytes = (*handle)->status()->size_bytes;
     file.identity = FileIdentity::of((*handle)->status()->key, *(*handle)->head());
     file.path = folder.at(name);
     file.lineage = lineage;
