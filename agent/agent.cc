@@ -191,6 +191,7 @@ void Agent::start(Ended ended) {
   sweep_.start_repeating(kSweepEvery);
   memory_watch_.start_repeating(kWatchMemoryEvery);
   store_->forget_resume();  // sinks and ledger have it, and the first scan needs the room
+  ::malloc_trim(0);         // in other pieces
   if (discovery_) start_readers();
   started_ = true;
   for (const std::string& caution : cautions(configuration_)) log_warn("configuration", {{"caution", caution}});

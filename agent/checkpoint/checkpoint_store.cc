@@ -110,7 +110,11 @@ class CheckpointStore::Worker {
   const Resume& resume() const { return resume_; }
   void forget_resume() {
     resume_.files.clear();
-    for (auto& [name, sink] : resume_.sinks) sink.positions.clear(), sink.dropped.clear(), sink.records = {};
+    for (auto& [name, sink] : resume_.sinks) {
+      sink.positions.clear();
+      sink.dropped = std::vector<DroppedBytes>();  // with its room, which = {} would keep
+      sink.records = std::vector<BatchRecord>();
+    }
   }
   Result<void> add_sink(const std::string& name) {
     auto answer = std::make_shared<std::promise<Result<SinkResume>>>();
@@ -193,7 +197,7 @@ class CheckpointStore::Worker {
     for (auto& operation : waiting_) group_.push_back(std::move(operation));
     for (auto& done : dones_) group_dones_.push_back(std::move(done));
     waiting_.clear(), dones_.clear();
-    if (waiting_.capacity() > kMostKept) waiting_ = {};
+    if (waiting_.capacity() > kMostKept) waiting_ = std::vector<CheckpointOperation>();
     at_once_ = false;
     room_.notify_all();
     return !group_.empty() || !group_dones_.empty();
@@ -223,7 +227,7 @@ class CheckpointStore::Worker {
     seconds_.observe(std::chrono::duration<double>(Steady::now() - start).count());
     records_.set(static_cast<int64_t>(tables_.live_records()));
     group_.clear();
-    if (group_.capacity() > kMostKept) group_ = {};
+    if (group_.capacity() > kMostKept) group_ = std::vector<CheckpointOperation>();
     for (Done& done : std::exchange(group_dones_, {})) done({});
   }
 

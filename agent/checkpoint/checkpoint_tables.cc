@@ -167,6 +167,7 @@ Result<Resume> CheckpointTables::load(const std::vector<std::string>& sinks) {
   TRY(load_absent_sinks());
   TRY(drop_unused_labels());
   TRY(transaction.commit());
+  TRY(db_.execute("PRAGMA shrink_memory"));  // the pages that were read: hardly one of them is needed again
   return resume;
 }
 

@@ -12,7 +12,6 @@ using pipeline::concat;
 namespace {
 constexpr uint64_t kLineSearchBytes = 1024 * 1024;  // how far back the start of the last line is looked for
 constexpr uint64_t kFirstSearchBytes = 4096;        // most lines are shorter
-constexpr size_t kManyCandidates = 4096;
 
 std::shared_ptr<const KnownFile> shared(std::optional<KnownFile> known) {
   return known ? std::make_shared<const KnownFile>(*std::move(known)) : nullptr;
@@ -39,7 +38,7 @@ void FileTable::add_fresh(HeldFile& held, const FileHandle::Status& status, cons
 
 void FileTable::remove_fresh(HeldFile& held) {
   if (!std::exchange(held.fresh, false)) return;
-  for (std::vector<Fresh>* all : {&fresh_, &suspects_})
+  for (FreshFiles* all : {&fresh_, &suspects_})
     std::erase_if(*all, [&](const Fresh& fresh) {
       if (fresh.key != held.key()) return false;
       if (fresh.known) ledger_.give_back(fresh.known->id);
@@ -65,10 +64,10 @@ void FileTable::examine(Fresh& fresh, const HeldFile& held, std::string_view hea
     fresh.end = end_of_lines(*held.handle, head, fresh.size_bytes);
 }
 
-std::vector<FileTable::Candidate> FileTable::fresh_candidates() {
-  std::vector<Candidate> candidates;
-  candidates.reserve(fresh_.size());
-  for (Fresh& fresh : fresh_) {
+FileTable::Candidates FileTable::fresh_candidates() {
+  Candidates candidates;
+  for (; !fresh_.empty(); fresh_.pop_front()) {
+    Fresh& fresh = fresh_.front();
     if (fresh.is_copy) continue;
     const HeldFile& held = files_.at(fresh.key);
     if (!fresh.examined) {
@@ -93,7 +92,6 @@ std::vector<FileTable::Candidate> FileTable::fresh_candidates() {
     if (known && !known->is_anew) {
       candidate.rank = Candidate::Rank::kKnown;
       candidate.place = known->birth_order;
-      candidate.id = known->id.value;
     }
     candidates.push_back(std::move(candidate));
   }
@@ -102,11 +100,11 @@ std::vector<FileTable::Candidate> FileTable::fresh_candidates() {
 
 void FileTable::offer_fresh() {
   sort_out_copies();
-  std::vector<Candidate> candidates = fresh_candidates();
   std::vector<InodeKey> settled;  // and what finding heirs adds to fresh_
   settled.reserve(fresh_.size());
-  for (const Fresh& fresh : std::exchange(fresh_, {}))
+  for (const Fresh& fresh : fresh_)
     if (settled.empty() || settled.back() != fresh.key) settled.push_back(fresh.key);
+  Candidates candidates = fresh_candidates();
   std::set<std::string> late;  // sources whose folders have come only now
   for (size_t source = 0; source < sources_.size(); ++source) {
     const bool again = scanned_first_.contains(source);
@@ -121,8 +119,6 @@ void FileTable::offer_fresh() {
     const Candidate candidate = std::move(candidates.back());
     candidates.pop_back();
     if (!postpone(candidate)) offer(candidate);
-    if (candidates.capacity() > kManyCandidates && candidates.size() < candidates.capacity() / 2)
-      candidates.shrink_to_fit();
   }
   for (const Fresh& fresh : std::exchange(fresh_, {})) settled.push_back(fresh.key);
   for (InodeKey key : settled) {
@@ -136,22 +132,32 @@ void FileTable::offer_fresh() {
 }
 
 // What became of files of former runs that are not at their inodes.
-void FileTable::find_heirs(size_t source, std::vector<Candidate>& candidates) {
+void FileTable::find_heirs(size_t source, Candidates& candidates) {
   const auto& options = sources_[source].options;
   const PathRules& rules = sources_[source].rules;
   std::vector<KnownFile> missing = ledger_.missing(*options);
+  auto is_met = [&](const Candidate& c) { return c.source == source && c.known; };
+  auto met_file = [&](const Candidate& c) {
+    const pipeline::SharedText& path = c.known->path;
+    const bool live = files_.at(c.key()).has_name(path) && !rules.is_rotated_name(path);
+    return MetFile{c.known, c.key(), live, is_reborn(*c.known, *c.handle)};
+  };
+  auto is_moved = [&](const Candidate& c) {
+    if (!is_met(c)) return false;
+    const MetFile file = met_file(c);
+    return !file.live || file.reborn;
+  };
+  const bool all_in_place = missing.empty() && std::none_of(candidates.begin(), candidates.end(), is_moved);
+  const bool may_follow = options->start_at == StartAt::kEnd &&
+                          std::any_of(candidates.begin(), candidates.end(),
+                                      [&](const Candidate& c) { return c.source == source && !c.known; });
+  if (all_in_place && !may_follow) return;  // as nearly always; there may be very many
   std::vector<MetFile> met;
-  for (const Candidate& candidate : candidates) {
-    if (candidate.source != source || !candidate.known) continue;
-    const pipeline::SharedText& path = candidate.known->path;
-    const bool live = files_.at(candidate.key()).has_name(path) && !rules.is_rotated_name(path);
-    met.push_back({candidate.known, candidate.key(), live, is_reborn(*candidate.known, *candidate.handle)});
-  }
+  for (const Candidate& candidate : candidates)
+    if (is_met(candidate)) met.push_back(met_file(candidate));
   if (missing.empty() && met.empty()) return;
-  if (options->start_at == StartAt::kEnd) note_followers(source, missing, met, candidates);
-  if (missing.empty() &&
-      std::all_of(met.begin(), met.end(), [](const MetFile& file) { return file.live && !file.reborn; }))
-    return;
+  if (may_follow) note_followers(source, missing, met, candidates);
+  if (all_in_place) return;
   std::vector<InodeKey> met_keys, offered;
   for (const MetFile& file : met) met_keys.push_back(file.key);
   for (const Candidate& candidate : candidates)
@@ -171,7 +177,7 @@ void FileTable::find_heirs(size_t source, std::vector<Candidate>& candidates) {
 
 // A file under the name of one that was read before is read from its beginning, whatever start_at says.
 void FileTable::note_followers(size_t source, const std::vector<KnownFile>& missing, const std::vector<MetFile>& met,
-                               std::vector<Candidate>& candidates) const {
+                               Candidates& candidates) const {
   auto may_follow = [&](const Candidate& c) { return c.source == source && !c.known && c.there_before; };
   if (std::none_of(candidates.begin(), candidates.end(), may_follow)) return;
   const PathRules& rules = sources_[source].rules;
@@ -182,7 +188,7 @@ void FileTable::note_followers(size_t source, const std::vector<KnownFile>& miss
     if (may_follow(candidate) && lineages.contains(rules.lineage(candidate.path))) candidate.there_before = false;
 }
 
-void FileTable::add_heir(size_t source, Heir heir, uint64_t order, std::vector<Candidate>& candidates) {
+void FileTable::add_heir(size_t source, Heir heir, uint64_t order, Candidates& candidates) {
   auto status = heir.handle->status();
   auto head = heir.handle->head();
   heir.handle->rest();
@@ -209,7 +215,6 @@ void FileTable::add_heir(size_t source, Heir heir, uint64_t order, std::vector<C
   candidate.source = static_cast<uint32_t>(source);
   candidate.rank = heir.known ? Candidate::Rank::kKnown : Candidate::Rank::kHeir;
   candidate.place = heir.known ? heir.known->birth_order : order;
-  candidate.id = heir.known ? heir.known->id.value : 0;
   candidate.known = shared(std::move(heir.known));
   candidates.push_back(std::move(candidate));
 }

@@ -1,5 +1,6 @@
 // FileTable, the part about copies of files that are read (copytruncate).
 #include <algorithm>
+#include <iterator>
 
 #include "agent/discovery/file_table.h"
 #include "agent/source/rotated_name.h"
@@ -15,18 +16,21 @@ void FileTable::sort_out_copies() {
   fresh_.insert(fresh_.end(), suspects_.begin(), suspects_.end());
   suspects_.clear();
   if (first_scan_) return;
-  std::vector<Fresh> decided;
-  for (size_t begin = 0, end = 0; begin < fresh_.size(); begin = end) {
-    while (end < fresh_.size() && fresh_[end].key == fresh_[begin].key) ++end;
-    const FreshFile file = std::span(fresh_).subspan(begin, end - begin);
+  FreshFiles decided;
+  while (!fresh_.empty()) {
+    std::vector<Fresh> file;  // what is wanted of one
+    do {
+      file.push_back(std::move(fresh_.front()));
+      fresh_.pop_front();
+    } while (!fresh_.empty() && fresh_.front().key == file.front().key);
     for (Fresh& fresh : file) fresh.is_copy = ledger_.is_copy(*sources_[fresh.source].options, fresh.key);
-    std::vector<Fresh>& to = may_become_copy(file) ? suspects_ : decided;
-    to.insert(to.end(), file.begin(), file.end());
+    FreshFiles& to = may_become_copy(file) ? suspects_ : decided;
+    to.insert(to.end(), std::move_iterator(file.begin()), std::move_iterator(file.end()));
   }
   fresh_ = std::move(decided);
 }
 
-bool FileTable::may_become_copy(FreshFile file) {
+bool FileTable::may_become_copy(std::span<Fresh> file) {
   const HeldFile& held = files_.at(file.front().key);
   auto& suspected_until = file.front().suspected_until;
   if (!held.offers().empty() || file.front().only_if_known) return false;

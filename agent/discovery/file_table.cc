@@ -124,7 +124,7 @@ void FileTable::open(const std::string& path, Wish wish) {
     add_fresh(held, status, wish);
     if (first_scan_) {
       const std::string head = held.handle->head().value_or("");
-      for (Fresh& fresh : std::span(fresh_).last(wish.sources.size())) examine(fresh, held, head);
+      for (size_t i = fresh_.size() - wish.sources.size(); i < fresh_.size(); ++i) examine(fresh_[i], held, head);
     }
     if (no_descriptors()) (void)held.handle->park(status);
     held_gauge_.set(static_cast<int64_t>(files_.size()));
@@ -240,7 +240,6 @@ void FileTable::settle() {
   offer_fresh();
   changed.insert(changed.end(), changed_.begin(), changed_.end());
   changed_.clear();
-  std::sort(changed.begin(), changed.end());
   for (InodeKey key : changed) {
     HeldFile* held = files_.find(key);
     if (!held) continue;

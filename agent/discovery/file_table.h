@@ -15,6 +15,7 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -105,7 +106,6 @@ class FileTable {
     std::shared_ptr<const KnownFile> known = {};
     uint64_t end = 0;  // where reading begins if what is there is not to be read
   };
-  using FreshFile = std::span<Fresh>;  // what is wanted of one file
   struct Candidate {
     FileIdentity identity;
     std::shared_ptr<FileHandle> handle;
@@ -117,19 +117,25 @@ class FileTable {
     // Files of former runs in their old order, then their heirs, then the others by the time they were last written to.
     enum class Rank : uint8_t { kKnown, kHeir, kNew };
     uint64_t place = 0;  // among those of its rank
-    uint64_t id = 0;     // of a file of a former run; copies have one birth, and the younger the higher id
     uint32_t source = 0;
     Rank rank = Rank::kNew;
     bool live = false;          // of equal times the live one is younger
     bool there_before = false;  // at the first scan of its source, and follows no file of a former run
 
     InodeKey key() const { return identity.key; }
+    // Of a file of a former run; copies have one birth, and the younger the higher id.
+    uint64_t id() const { return rank == Rank::kKnown ? known->id.value : 0; }
     // Of one birth the younger ones first: a reader puts each before the others.
     bool operator<(const Candidate& other) const {
-      return std::tie(rank, place, other.id, modified_nanos, live, path) <
-             std::tie(other.rank, other.place, id, other.modified_nanos, other.live, other.path);
+      if (rank != other.rank || place != other.place) return std::tie(rank, place) < std::tie(other.rank, other.place);
+      if (id() != other.id()) return id() > other.id();
+      return std::tie(modified_nanos, live, path) < std::tie(other.modified_nanos, other.live, other.path);
     }
   };
+  // There may be very many of both, one becoming the other: the room of the first is the second's piece by piece.
+  using FreshFiles = std::deque<Fresh>;
+  using Candidates = std::deque<Candidate>;
+  static_assert(sizeof(Fresh) == sizeof(Candidate));
   struct Waiting {
     Candidate candidate;
     std::chrono::milliseconds deadline;
@@ -171,18 +177,18 @@ class FileTable {
   static std::string head_of(const HeldFile& held);
   [[nodiscard]] bool is_reborn(const KnownFile& known, const FileHandle& handle) const;
   void examine(Fresh& fresh, const HeldFile& held, std::string_view head);
-  std::vector<Candidate> fresh_candidates();
+  Candidates fresh_candidates();
   // copy_suspicion.cc
   void sort_out_copies();
-  [[nodiscard]] bool may_become_copy(FreshFile file);
+  [[nodiscard]] bool may_become_copy(std::span<Fresh> file);
   const Offer* live_offer_of(std::string_view path, size_t source) const;
   [[nodiscard]] bool is_listed(const SourceRules& source) const;
   [[nodiscard]] bool is_there_before(size_t source) const;  // what is found now was there when the source came
   void hand_out_found();
-  void find_heirs(size_t source, std::vector<Candidate>& candidates);
+  void find_heirs(size_t source, Candidates& candidates);
   void note_followers(size_t source, const std::vector<KnownFile>& missing, const std::vector<MetFile>& met,
-                      std::vector<Candidate>& candidates) const;
-  void add_heir(size_t source, Heir heir, uint64_t order, std::vector<Candidate>& candidates);
+                      Candidates& candidates) const;
+  void add_heir(size_t source, Heir heir, uint64_t order, Candidates& candidates);
   void offer(const Candidate& candidate);
   State state_of(const HeldFile& held, size_t source) const;
   void note_changed(HeldFile& held);
@@ -202,8 +208,8 @@ class FileTable {
   HeldFiles files_;
   NameTable names_;
   std::map<pipeline::SharedText, Refused, pipeline::SharedText::Order> refused_;  // by path; names are there for all
-  std::vector<Fresh> fresh_;
-  std::vector<Fresh> suspects_;   // likewise; files that are perhaps copies
+  FreshFiles fresh_;
+  FreshFiles suspects_;           // likewise; files that are perhaps copies
   std::vector<Waiting> waiting_;  // for metadata; in the order of their births
   Now now_ = [] { return std::chrono::milliseconds(0); };
   std::vector<InodeKey> changed_;  // names came or went

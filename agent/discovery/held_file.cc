@@ -74,12 +74,13 @@ HeldFiles::HeldFiles()
     : by_inode_([this](Place place) { return static_cast<uint64_t>(std::hash<InodeKey>()(file(place).key())); }) {}
 
 HeldFile* HeldFiles::find(InodeKey key) {
-  if (last_found_ != nullptr && last_found_->key() == key) return last_found_;
+  for (Place place : {last_found_, last_found_ + 1})
+    if (place > 0 && place <= files_.size() && file(place).handle && file(place).key() == key)
+      return &file(last_found_ = place);
   HeldFile* found = nullptr;
   by_inode_.visit(std::hash<InodeKey>()(key), [&](Place place) {
-    if (file(place).key() == key) found = &file(place);
+    if (file(place).key() == key) found = &file(last_found_ = place);
   });
-  if (found != nullptr) last_found_ = found;
   return found;
 }
 
@@ -92,7 +93,7 @@ HeldFile& HeldFiles::add(std::shared_ptr<FileHandle> handle) {
   free_.pop_back();
   file(place).handle = std::move(handle);
   by_inode_.add(place);
-  last_found_ = &file(place);
+  last_found_ = place;
   ++size_;
   return file(place);
 }
@@ -104,7 +105,7 @@ void HeldFiles::remove(InodeKey key) {
   });
   if (!found) return;
   by_inode_.remove(*found);
-  last_found_ = nullptr;
+  last_found_ = 0;
   file(*found) = {};
   free_.push_back(*found);
   --size_;

@@ -106,7 +106,7 @@ class HeldFiles {
   std::deque<HeldFile> files_;  // those without a handle are free
   std::vector<Place> free_;
   HashIndex<Place> by_inode_;
-  HeldFile* last_found_ = nullptr;  // asked for several times in a row
+  Place last_found_ = 0;  // asked for several times in a row, and then often the next; 0: none
   size_t size_ = 0;
 };
 

@@ -105,7 +105,7 @@ std::vector<FilePosition> Progress::take_changed() {
     changed.push_back(position);
   }
   changed_.clear();
-  if (changed_.capacity() > kMostKept) changed_ = {};
+  if (changed_.capacity() > kMostKept) changed_ = std::vector<FileId>();
   return changed;
 }
 

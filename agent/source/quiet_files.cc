@@ -10,8 +10,8 @@ using namespace std::chrono_literals;
 
 namespace {
 constexpr std::chrono::nanoseconds kUnwatchedEvery = 1s;  // quiet files that get no watch
-constexpr int kWatchesPerTurn = 256;                       // some 2 ms
-}
+constexpr int kWatchesPerTurn = 256;                      // some 2 ms
+}  // namespace
 
 // What the watches should have told, but a network file system may not.
 void FileShard::check_quiet_files(nanoseconds now) {
@@ -85,8 +85,7 @@ bool FileShard::watch_sleepers(nanoseconds now) {
     if (sleeper == nullptr) continue;
     const bool watched = watch_.watch(*sleeper->handle, id.value);
     auto status = sleeper->handle->status();  // what was written before the watch was set
-    if (!watched || !status || status->size_bytes != sleeper->position || status->links == 0)
-      look(*wake(id, now), now);
+    if (!watched || !status || status->size_bytes != sleeper->position || status->links == 0) look(*wake(id, now), now);
   }
   return !unwatched_sleepers_.empty();
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""memory_limit holds for the whole agent: many idle files, a backlog and a dead sink at once; and idle files cost no CPU.
+"""memory_limit holds for the whole agent: many idle files, a backlog and a dead sink at once, also when it starts again
+with all of that; and idle files cost no CPU.
 
 usage: memory_test.py [--files N] [--megabytes N]      (by hand: --megabytes 10000)
 """
@@ -20,6 +21,11 @@ OPTIONS = argparse.Namespace(files=50_000, megabytes=1000)
 def resident(pid):
     with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
         return next(int(line.split()[1]) for line in f if line.startswith("Rss:")) * 1024
+
+
+def highest_resident(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM:")) * 1024
 
 
 def cpu_seconds(pid):
@@ -108,6 +114,13 @@ start_at = "beginning"
                 assert agent.metric("skidway_agent_source_read_lines_total") == lines + 10
             assert watch.peak <= MOST, f"RSS was {watch.peak / 2**20:.1f} MiB, allowed are {MOST / 2**20:.1f}"
             assert cores <= QUIET_CORES, f"idle files cost {cores:.3f} cores"
+            agent.kill()
+            agent.start(ready=False)
+            agent.wait_ready(120)
+            programs.wait(lambda: agent.metric("skidway_agent_source_open_files") == OPTIONS.files + 1, 60, agent.log_tail)
+            peak = highest_resident(agent.process.pid)
+            print(f"     started again: highest RSS {peak / 2**20:.1f} MiB", flush=True)
+            assert peak <= MOST, f"RSS after a restart was {peak / 2**20:.1f} MiB, allowed are {MOST / 2**20:.1f}"
         finally:
             if agent.process.poll() is None:
                 agent.kill()
