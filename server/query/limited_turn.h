@@ -28,6 +28,7 @@ class LimitedTurn final : public QueryTurn {
     if (deadline_.count() == 0 || clock_.monotonic() < deadline_) return {};
     return pipeline::fail(pipeline::Errc::kCancelled, std::string(kQueryTimedOut));
   }
+  void pause() override { turn_.pause(); }
   size_t width() const override { return std::min(turn_.width(), width_); }
   // With `width` parts or fewer no more than that run at once; callers cut their work into width() parts.
   void run_parts(size_t count, const Part& part) override {

@@ -49,7 +49,7 @@ PageCursor& LogPart::cursor_of(uint32_t part, std::span<const LogPiece> pieces) 
 
 Result<void> LogPart::look_at(std::span<const LogPiece> pieces, EntryCollector& into, const EntryCollector& known,
                               QueryTurn& turn) {
-  const Offers offers{into, known};
+  const Offers offers{into, known, turn};
   Result<void> outcome;
   for (const LogPiece& piece : pieces) {
     outcome = turn.breathe();
@@ -138,6 +138,7 @@ void LogPart::offer_run(const Run& run, const EntrySlice& entries, bool whole, c
   const uint64_t order = loki_stream_order(run.labels);
   const size_t count = whole ? run.range.last - run.range.first : rows_.size();
   for (size_t i = 0; i < count; ++i) {
+    if (i % QueryTurn::kRowsUntilPause == 0) offers.turn.pause();
     const size_t at = search_.backward() ? count - 1 - i : i;
     const size_t row = whole ? run.range.first + at : rows_[at];
     const UnixNanos time = entries.time(row);

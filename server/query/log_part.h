@@ -56,6 +56,7 @@ class LogPart {
   struct Offers {
     EntryCollector& into;
     const EntryCollector& known;
+    QueryTurn& turn;
     bool wanted(pipeline::UnixNanos time) const { return into.wants(time) && known.wants(time); }
   };
 

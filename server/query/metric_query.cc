@@ -157,6 +157,7 @@ class RangeScan final : public ScanPart {
       if (rows.empty()) continue;
       stats.store_lines += rows.last - rows.first;
       const LabelSet& stream = labels_of(*stored.object, run.stream);
+      turn->pause();
       const bool whole = begin_run(stream, entries, rows, left_out);
       if (lacks_metadata && !rows_.empty()) {
         TRY(cursor.add_metadata(entries));
@@ -279,7 +280,9 @@ class RangeScan final : public ScanPart {
   void add_row_by_row(const EntrySlice& entries) {
     const bool has_text = entries.text != nullptr;
     const bool unwraps = values_.input() == RangeValues::Input::kUnwrapped;
-    for (uint32_t row : rows_) {
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      if (i % QueryTurn::kRowsUntilPause == 0) turn->pause();
+      const uint32_t row = rows_[i];
       std::string_view line = has_text ? entries.line(row) : std::string_view();
       if (!run_.process(entries.time(row), line, entries.metadata(row))) continue;
       ++stats.lines_after_filters;

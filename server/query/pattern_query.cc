@@ -82,16 +82,18 @@ class PatternPart final : public ScanPart {
     run_.begin_stream(labels);
     stream_level_ = labels.get("detected_level").value_or(labels.get("level").value_or(kUnknown));
     if (pipeline_.leading().empty()) {
-      for (size_t i = 0; i < entries.size(); ++i) add_entry(entries, i);
+      for (size_t i = 0; i < entries.size(); ++i) add_entry(entries, i, i);
       return;
     }
     rows_.clear();
     const uint32_t begin = entries.offsets.front(), end = entries.offsets.back();
     pipeline_.leading().select({entries.text, end}, entries.offsets.subspan(1), rows_, begin);
-    for (uint32_t row : rows_) add_entry(entries, row);
+    for (size_t i = 0; i < rows_.size(); ++i) add_entry(entries, rows_[i], i);
   }
 
-  void add_entry(const EntrySlice& entries, size_t i) {
+  // `before`: so many of the run have been added.
+  void add_entry(const EntrySlice& entries, size_t i, size_t before) {
+    if (before % QueryTurn::kRowsUntilPause == 0) turn->pause();
     if (!hidden_now_.empty() && std::binary_search(hidden_now_.begin(), hidden_now_.end(), first_row_ + i)) return;
     std::string_view line = entries.line(i);
     const MetadataView metadata = entries.metadata(i);

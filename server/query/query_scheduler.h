@@ -1,5 +1,5 @@
 // QueryScheduler: whose turn it is. Queries run on threads of their own, but only `slots` of them compute at once; at
-// every page a query asks (QueryTurn::breathe), and gives its slot to another one that has had less.
+// every page a query asks (QueryTurn::breathe, pause), and gives its slot to another one that has had less.
 //
 //   QueryScheduler scheduler({.slots = cores});
 //   scheduler.submit(tenant, disconnected, [](QueryTurn& turn) { ... engine.range(query, turn) ... });   // on a thread
@@ -8,8 +8,8 @@
 // tenant whose queries have had the least; of one tenant the query that has had the least. So a cheap query waits for a
 // page or two of the heavy ones, however many these are, and a tenant gets its share however many queries others send.
 // In its first 3 ms a query does not even wait for a page to end: there are twice as many slots again for such
-// beginners, and threads of queries that have had 3 ms run in the background (background_thread.h). What a query has
-// had is work (work_clock.h), not time that went by. Every sixteenth slot goes to who waits longest, so that many cheap
+// beginners, and threads of queries that have had 3 ms run in the background (query_thread.h). What a query has had is
+// work, not time that went by. Every sixteenth slot goes to who waits longest, so that many cheap
 // queries do not stop a heavy one for ever.
 //
 // Life:    stop() (or the destructor) ends running queries with kCancelled, calls those that wait with a turn that says
@@ -27,6 +27,7 @@
 #include "pipeline/base/metrics.h"
 #include "pipeline/base/result.h"
 #include "pipeline/base/unique_function.h"
+#include "server/query/query_thread.h"
 #include "server/query/query_turn.h"
 
 namespace server {
@@ -41,7 +42,8 @@ class QueryScheduler {
   using Work = pipeline::UniqueFunction<void(QueryTurn& turn)>;
   using Flag = std::shared_ptr<const std::atomic<bool>>;
 
-  explicit QueryScheduler(Options options);
+  // `make_thread` is called on each thread.
+  explicit QueryScheduler(Options options, MakeQueryThread make_thread = system_thread);
   ~QueryScheduler();
   QueryScheduler(const QueryScheduler&) = delete;
   QueryScheduler& operator=(const QueryScheduler&) = delete;
@@ -57,8 +59,8 @@ class QueryScheduler {
   double waited_seconds() const;  // of all queries so far: before they began and in line
 
  private:
-  struct Shared;
-  std::shared_ptr<Shared> shared_;
+  struct Inside;
+  std::unique_ptr<Inside> inside_;
 };
 
 // How many run and wait, and how long they have waited.

@@ -20,6 +20,10 @@ class QueryTurn {
   // away.
   virtual pipeline::Result<void> breathe() = 0;
 
+  // Within a page, between two rows of many: others may come before here, too. Cheap, but for each row.
+  virtual void pause() = 0;
+  static constexpr size_t kRowsUntilPause = 32;  // some 10 us of work
+
   // How many parts of this query may run at once.
   virtual size_t width() const = 0;
 
@@ -40,6 +44,7 @@ class LoneTurn final : public QueryTurn {
     if (!cancelled_.load(std::memory_order_relaxed)) return {};
     return pipeline::fail(pipeline::Errc::kCancelled, "the request was cancelled by the client");
   }
+  void pause() override {}
   size_t width() const override { return 1; }
   void run_parts(size_t count, const Part& part) override {
     for (size_t i = 0; i < count; ++i) part(i, *this);

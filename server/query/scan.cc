@@ -66,6 +66,7 @@ class ScanRun {
   void run_part(size_t index, QueryTurn& turn) {
     parts_[index] = make_part_();
     ScanPart& part = *parts_[index];
+    part.turn = &turn;
     std::optional<PageCursor> cursor;
     for (size_t at = next_++; at < pieces_.size(); at = next_++) {
       const Piece& piece = pieces_[at];

@@ -30,6 +30,7 @@ class ScanPart {
   // After each page and each run of the head: an error ends the query (memory, a pipeline error).
   virtual pipeline::Result<void> check() = 0;
 
+  QueryTurn* turn = nullptr;          // of the thread that scans; filled by the scan
   QueryStats stats;                   // pages and bytes read are counted by the scan, entries by the part
   std::vector<std::string> warnings;  // filled by the scan
   bool objects_missing = false;       // likewise: one was deleted while it was read
