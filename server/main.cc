@@ -1,8 +1,11 @@
 // skidway-server: command line, signals, and the life of the process. The graph is in server.h.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <malloc.h>
+#include <thread>
 
 #include "pipeline/base/log.h"
 #include "pipeline/base/process_usage.h"
@@ -80,7 +83,17 @@ int on_quarantine(const CommandLine& line) {
   return kWrongUsage;
 }
 
+// What is let go returns to the system, and others get it first: left alone, malloc raises both thresholds with the
+// largest block that it has seen, and each of eight arenas a processor keeps its own peak (287 MiB resident where 130
+// are in use, at 50 MB/s beside a wide query).
+void keep_heap_small() {
+  ::mallopt(M_ARENA_MAX, static_cast<int>(std::max(4U, 2 * std::thread::hardware_concurrency())));
+  ::mallopt(M_TRIM_THRESHOLD, 8 << 20);
+  ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
+}
+
 int run(const CommandLine& line) {
+  keep_heap_small();
   auto settings = settings_of(line);
   if (!settings) {
     std::fprintf(stderr, "%s\n", settings.error().message.c_str());
