@@ -202,6 +202,7 @@ def older_catalogue(store):
             case.server.start(ready=False)
             assert case.server.process.wait(30) == 1
             assert "was put back from an older copy; `skidway-server catalog rebuild" in case.server.log_tail(), case.server.log_tail()
+            os.remove(case.scratch.name + "/server/catalog.mark")  # as on a machine that knows nothing but the copy
             proxy.mode = "refuse"
             case.server.start()  # which catalogue is the latest cannot be told now
             proxy.mode = "pass"
