@@ -121,7 +121,7 @@ double Program::wait_ready() {
     if (answer && answer->status == 200) return now_seconds() - started_;
     check_alive();
     if (now_seconds() - started_ > kReadyTimeout) fatal("the program does not become ready");
-    pause_ms(1);
+    pause_ms(1 + static_cast<int>((now_seconds() - started_) * 20));  // what it costs the program is counted, too
   }
 }
 

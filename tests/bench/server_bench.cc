@@ -280,7 +280,7 @@ void measure_replay(const Options& options, const PushCorpus& corpus, Report& re
   Program server = program("second.toml", "");
   const double raw = static_cast<double>(corpus.raw_bytes) / 1e9;
   report.add("replay", "ready", server.wait_ready() * 1e3, "ms");
-  const timespec pause{0, 20'000'000};
+  const timespec pause{0, 100'000'000};
   while (server.metric("skidway_server_wal_replay_remaining_bytes") > 0) nanosleep(&pause, nullptr);
   report.add("replay", "raw bytes per CPU second until in sight", raw / server.cpu_seconds(), "GB/s");
   server.post("/flush");
