@@ -1,7 +1,10 @@
 #include "pipeline/codec/push_reader.h"
 
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "pipeline/base/concat.h"
@@ -24,11 +27,30 @@ UnixNanos to_nanos(int64_t seconds, int64_t nanos) {
   return time;
 }
 
+// A varint at the start of eight bytes, if it ends within them.
+struct ShortVarint {
+  uint64_t value;
+  size_t bytes;  // 0: it is longer
+};
+inline ShortVarint short_varint(const char* at) {
+  uint64_t word;
+  std::memcpy(&word, at, sizeof word);  // little-endian, as we are
+  const uint64_t ends = ~word & 0x8080'8080'8080'8080;
+  if (ends == 0) [[unlikely]]
+    return {0, 0};
+  word &= (ends ^ (ends - 1)) & 0x7f7f'7f7f'7f7f'7f7f;
+  word = (word & 0x007f'007f'007f'007f) | (word & 0x7f00'7f00'7f00'7f00) >> 1;
+  word = (word & 0x0000'3fff'0000'3fff) | (word & 0x3fff'0000'3fff'0000) >> 2;
+  word = (word & 0x0000'0000'0fff'ffff) | (word & 0x0fff'ffff'0000'0000) >> 4;
+  return {word, static_cast<size_t>(std::countr_zero(ends)) / 8 + 1};
+}
+
 class PushDecoder {
  public:
   explicit PushDecoder(PushVisitor& visitor) : visitor_(visitor) {}
 
   Result<void> run(std::string_view request) {
+    request_end_ = request.data() + request.size();
     WireReader reader(request, fault_);
     while (!reader.at_end()) {
       WireTag tag = reader.tag();
@@ -93,7 +115,23 @@ class PushDecoder {
       visitor_.on_entry(time, line, metadata_);
   }
 
+  // Seconds, then nanos, and nothing else, as everybody writes them: how long the nanos are cannot be guessed.
+  std::optional<UnixNanos> decode_usual_time(std::string_view timestamp) const {
+    constexpr ptrdiff_t kMostRead = 1 + 8 + 1 + 8;
+    const char* at = timestamp.data();
+    if (timestamp.size() < 4 || request_end_ - at < kMostRead || *at != 0x08) return std::nullopt;
+    const ShortVarint seconds = short_varint(at + 1);
+    if (seconds.bytes == 0 || at[1 + seconds.bytes] != 0x10) return std::nullopt;
+    const ShortVarint nanos = short_varint(at + 2 + seconds.bytes);
+    const bool whole = nanos.bytes != 0 && 2 + seconds.bytes + nanos.bytes == timestamp.size();
+    constexpr uint64_t kMostSeconds = 9'000'000'000;  // that are nanoseconds, too
+    if (!whole || seconds.value > kMostSeconds || nanos.value >= kNanosPerSecond) return std::nullopt;
+    return static_cast<int64_t>(seconds.value) * kNanosPerSecond + static_cast<int64_t>(nanos.value);
+  }
+
   UnixNanos decode_time(std::string_view timestamp) {
+    if (const auto time = decode_usual_time(timestamp)) [[likely]]
+      return *time;
     WireReader reader(timestamp, fault_);
     int64_t seconds = 0;
     int32_t nanos = 0;
@@ -128,6 +166,7 @@ class PushDecoder {
   }
 
   PushVisitor& visitor_;
+  const char* request_end_ = nullptr;
   WireFault fault_;
   std::vector<Metadata> metadata_;
 };

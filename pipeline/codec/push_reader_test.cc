@@ -66,6 +66,30 @@ PushCollector decode_exact(std::string_view bytes, bool& ok) {
 }  // namespace
 
 TEST_SUITE("codec") {
+  TEST_CASE("push reader: times of every length, also where the request ends, and as nobody writes them") {
+    constexpr uint64_t kSeconds[] = {0, 1, 127, 128, 1'700'000'000, 8'999'999'999, 9'000'000'000, 9'000'000'001};
+    constexpr uint64_t kNanos[] = {0, 1, 127, 128, 16'383, 16'384, 2'097'152, 268'435'455, 268'435'456, 999'999'999};
+    for (const uint64_t seconds : kSeconds) {
+      for (const uint64_t nanos : kNanos) {
+        const std::string s = number_field(1, seconds), n = number_field(2, nanos);
+        const auto time = static_cast<UnixNanos>(seconds * 1'000'000'000 + nanos);
+        for (const std::string& written : {s + n, n + s, s + n + s, s + number_field(2, 7) + n, s + n + field(9, "")}) {
+          for (const std::string& line :
+               {""s, "l"s, std::string(127, 'y'), std::string(128, 'z'), std::string(20'000, 'w')}) {
+            const std::string entry = field(2, field(1, written) + (line.empty() ? line : field(2, line)));
+            const auto streams = read(field(1, field(1, "{}") + entry));
+            REQUIRE(streams.size() == 1);
+            REQUIRE(streams[0].entries.size() == 1);
+            CHECK(streams[0].entries[0].time == time);
+            CHECK(streams[0].entries[0].line == line);
+          }
+        }
+      }
+    }
+    CHECK_FALSE(fault(field(1, entry_at(1, 1'000'000'000))).empty());
+    CHECK_FALSE(fault(field(1, entry_at(300'000'000'000, 1))).empty());
+  }
+
   TEST_CASE("codec: fields may come in any order, and unknown ones are skipped") {
     std::string group = "\x4b\x08\x07\x4c"s;  // field 9: a group with one varint inside
     std::string stream = entry_at(7, 9) + number_field(3, 77) + field(1, "{old}") + number_field(15, 1) + group +

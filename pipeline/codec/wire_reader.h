@@ -52,17 +52,17 @@ class WireReader {
   WireTag tag() {
     uint64_t v = varint();
     uint64_t field = v >> 3;
-    if (field == 0 || field > 0x1fffffff) {
-      if (fault_.empty()) set_fault(concat("proto: illegal tag ", field, " (wire type ", v & 7, ")"));
+    if (field == 0 || field > 0x1fffffff) [[unlikely]] {
+      illegal_tag(v);
       return {};
     }
     return {static_cast<uint32_t>(field), static_cast<uint32_t>(v & 7)};
   }
 
   std::string_view bytes() {
-    uint64_t n = varint();
+    uint64_t n = length();
     if (n > static_cast<uint64_t>(end_ - at_)) [[unlikely]] {
-      set_fault("unexpected EOF");
+      ends_early();
       return {};
     }
     std::string_view out(at_, static_cast<size_t>(n));
@@ -104,7 +104,19 @@ class WireReader {
   }
 
  private:
-  uint64_t long_varint() {
+  // A varint of one or two bytes without a jump, for lengths lie on both sides of 128.
+  uint64_t length() {
+    if (end_ - at_ >= 2) [[likely]] {
+      const uint64_t low = static_cast<uint8_t>(at_[0]), high = static_cast<uint8_t>(at_[1]), two = low >> 7;
+      if ((two & high >> 7) == 0) [[likely]] {
+        at_ += 1 + two;
+        return (low & 0x7f) | (high & -two) << 7;
+      }
+    }
+    return varint();
+  }
+
+  [[gnu::noinline]] uint64_t long_varint() {
     uint64_t v = 0;
     for (int shift = 0; shift < 70; shift += 7) {
       if (at_ == end_) {
@@ -148,7 +160,11 @@ class WireReader {
     set_fault("unexpected EOF");
   }
 
-  void wrong_wire(WireTag tag, std::string_view name) {
+  [[gnu::cold, gnu::noinline]] void illegal_tag(uint64_t v) {
+    if (fault_.empty()) set_fault(concat("proto: illegal tag ", v >> 3, " (wire type ", v & 7, ")"));
+  }
+  [[gnu::cold, gnu::noinline]] void ends_early() { set_fault("unexpected EOF"); }
+  [[gnu::cold, gnu::noinline]] void wrong_wire(WireTag tag, std::string_view name) {
     set_fault(concat("proto: wrong wireType = ", tag.wire, " for field ", name));
   }
 
