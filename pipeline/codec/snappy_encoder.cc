@@ -96,6 +96,7 @@ inline size_t equal_bytes_before(const char* one, const char* other) {
 
 SnappyEncoder::SnappyEncoder(SnappySearch search)
     : first_stride_(search == SnappySearch::kClose ? 2 * kStep : 4 * kStep),
+      behind_copy_(search == SnappySearch::kClose ? 0 : 3),
       table_(std::make_unique_for_overwrite<uint16_t[]>(size_t{1} << kTableBits)),
       encoded_(std::make_unique_for_overwrite<char[]>(kSliceBytes + kSliceBytes / 64 + 2 * kMargin)) {}
 
@@ -142,7 +143,8 @@ char* SnappyEncoder::encode_slice(const char* base, const char* begin, const cha
       equal += equal_bytes(found.at + kMeasured - found.distance, found.at + kMeasured, end);
     to = write_literal_fast(to, done, left_out - back);
     to = write_copy(to, found.distance, back + equal);
-    done = at = found.at + equal;
+    done = found.at + equal;
+    at = done + behind_copy_;
   }
   if (done < end) to = write_literal(to, done, static_cast<size_t>(end - done));
   return to;

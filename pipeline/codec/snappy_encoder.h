@@ -26,7 +26,7 @@ namespace pipeline {
 
 enum class SnappySearch : uint8_t {
   kClose,  // at every second byte
-  kLoose,  // at every fourth: a seventh less time, 4 to 8 % more bytes
+  kLoose,  // at every fourth, and not right behind a copy: a quarter less time, 12 to 16 % more bytes
 };
 
 class SnappyEncoder {
@@ -48,6 +48,7 @@ class SnappyEncoder {
   char* encode_slice(const char* base, const char* begin, const char* end, char* to);
 
   const uint32_t first_stride_;
+  const uint32_t behind_copy_;         // bytes stepped over: a repeat seldom begins where one ended
   std::unique_ptr<uint16_t[]> table_;  // by a hash of bytes: the last offset that had such, its lower 16 bits
   std::unique_ptr<char[]> encoded_;    // of one slice
   int shift_ = 0;                      // from a hash to a place in the table
