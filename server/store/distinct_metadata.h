@@ -24,11 +24,10 @@ class DistinctMetadata {
 
   // `encoded`: as MetadataView has it.
   uint32_t number_of(std::string_view encoded) {
-    if (last_ < texts_.size() && texts_[last_] == encoded) return last_;
     for (size_t at = slot_of(encoded);; at = (at + 1) % kSlots) {
       const uint8_t slot = slots_[at];
       if (slot == 0) return add(encoded, at);
-      if (texts_[slot - 1U] == encoded) return last_ = slot - 1U;
+      if (equal(texts_[slot - 1U], encoded)) return slot - 1U;
     }
   }
   size_t size() const { return texts_.size(); }
@@ -46,23 +45,40 @@ class DistinctMetadata {
   // Of the length, the beginning and the end: entries differ in their values, and the last one is at the end.
   static size_t slot_of(std::string_view encoded) {
     uint64_t first = 0, last = 0;
-    const size_t n = encoded.size() < sizeof first ? encoded.size() : sizeof first;
-    std::memcpy(&first, encoded.data(), n);
-    std::memcpy(&last, encoded.data() + encoded.size() - n, n);
+    const size_t n = encoded.size();
+    if (n >= sizeof first) [[likely]] {
+      first = word(encoded, 0), last = word(encoded, n - sizeof last);
+    } else {
+      std::memcpy(&first, encoded.data(), n);
+    }
     constexpr uint64_t kMultiplier = 0x9e37'79b1'85eb'ca87;
     return ((first ^ std::rotl(last, 29) ^ encoded.size()) * kMultiplier) >> (64 - std::countr_zero(kSlots));
+  }
+
+  static uint64_t word(std::string_view text, size_t at) {
+    uint64_t bytes;
+    std::memcpy(&bytes, text.data() + at, sizeof bytes);
+    return bytes;
+  }
+
+  // Most are 16 to 32 bytes long: two halves of two words, which may overlap.
+  static bool equal(std::string_view one, std::string_view other) {
+    const size_t n = one.size();
+    if (n != other.size()) return false;
+    if (n < 16 || n > 32) return one == other;
+    const auto differ = [&](size_t at) { return word(one, at) ^ word(other, at); };
+    return (differ(0) | differ(8) | differ(n - 16) | differ(n - 8)) == 0;
   }
 
   uint32_t add(std::string_view encoded, size_t slot) {
     if (texts_.size() == kMost || encoded.size() > kLongest) return kNone;
     texts_.emplace_back(encoded);
     slots_[slot] = static_cast<uint8_t>(texts_.size());
-    return last_ = static_cast<uint32_t>(texts_.size() - 1);
+    return static_cast<uint32_t>(texts_.size() - 1);
   }
 
   std::vector<std::string> texts_;
   std::array<uint8_t, kSlots> slots_{};  // number + 1; 0: free
-  uint32_t last_ = 0;
 };
 
 }  // namespace server

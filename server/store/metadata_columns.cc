@@ -131,12 +131,13 @@ class RepeatedMetadata {
       pipeline::append_varint(raw, entries.size());
       for (std::string_view value : entries) append_sized(raw, value);
     }
-    std::vector<uint64_t> numbers;
-    numbers.reserve(column.rows);
-    for (const uint8_t kind : kind_of_) {
-      if (!all && !column.values[kind]) continue;
-      numbers.push_back(dictionary ? index_of[kind] : column.values[kind]->size());
-    }
+    std::vector<uint64_t> number_of(kinds_.size());
+    for (size_t kind = 0; kind < kinds_.size(); ++kind)
+      if (const auto& value = column.values[kind]) number_of[kind] = dictionary ? index_of[kind] : value->size();
+    std::vector<uint64_t> numbers(column.rows);
+    auto to = numbers.begin();
+    for (const uint8_t kind : kind_of_)
+      if (all || column.values[kind]) *to++ = number_of[kind];
     packing(raw, numbers);
     for (size_t row = 0; !dictionary && row < kind_of_.size(); ++row)
       if (const auto& value = column.values[kind_of_[row]]) raw += *value;
