@@ -118,11 +118,11 @@ Result<void> Flusher::flush() {
   if (uint64_t late = mark_ ? mark_->after_commit(sealed->last_frame, through) : 0; late != 0) {
     if (auto told = catalog_.commit_l0({}, {}, late)) through = late;
   }
+  sealed.reset();  // so that the next line gives its memory back, before anybody is told of room
   head_.drop_sealed();
   pass_failpoint("flush.before_release");
   wal_.release_through(through);
   pass_failpoint("flush.after_release");
-  sealed.reset();  // before the callback: memory that waiting pushes may use
   released_();
   return {};
 }

@@ -17,6 +17,22 @@ uint64_t cost_of(const EntrySlice& slice) {
   return slice.line_bytes() + slice.metadata_bytes() + slice.size() * kEntryBytes + HeadStreams::kRunBytes;
 }
 
+// What a pool lent; goes back when the last one that looks at it is done.
+struct Lent {
+  Lent(ColumnPool::Loan l, std::shared_ptr<ColumnPool> p) : loan(std::move(l)), pool(std::move(p)) {}
+  ~Lent() { pool->give(std::move(loan)); }
+  ColumnPool::Loan loan;
+  const std::shared_ptr<ColumnPool> pool;
+};
+
+std::shared_ptr<const EntryColumns> shared_columns(PushedEntries& entries) {
+  if (!entries.pool) return std::make_shared<const EntryColumns>(std::move(entries.columns));
+  ColumnPool::Loan loan{std::move(entries.columns), entries.text_room};
+  auto lent = std::make_shared<Lent>(std::move(loan), std::move(entries.pool));
+  const EntryColumns* columns = &lent->loan.columns;
+  return {std::move(lent), columns};
+}
+
 }  // namespace
 
 struct Head::Tenant {
@@ -39,7 +55,7 @@ void Head::add(PushedEntries entries, std::string_view tenant, uint64_t frame, c
                std::vector<HeadAddition>* added) {
   bool small = entries.raw_bytes() < kSmallPushBytes && entries.columns.size() < kSmallPushRows;
   std::shared_ptr<const EntryColumns> columns;
-  if (!small) columns = std::make_shared<const EntryColumns>(std::move(entries.columns));
+  if (!small) columns = shared_columns(entries);
   std::lock_guard lock(mutex_);
   SealedHead& content = growing_->content;
   INVARIANT(frame > content.last_frame);

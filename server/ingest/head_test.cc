@@ -196,4 +196,41 @@ TEST_CASE("batch numbers: what the catalogue knows is stored") {
   CHECK_FALSE(numbers.is_stored("a", number));
 }
 
+TEST_CASE("head: memory from a pool goes back when nobody sees the entries any more") {
+  auto pool = std::make_shared<ColumnPool>();
+  constexpr size_t kBytes = 100 << 10;
+  const auto is_used = [](const ColumnPool::Loan& loan) {
+    CHECK(loan.columns.empty());
+    return loan.columns.memory_bytes() > loan.text_room + (4 << 10);  // a fresh one has no room for times
+  };
+  auto push = [&] {
+    ColumnPool::Loan loan = pool->take(kBytes);
+    PushedEntries out = push_of(stream_of("a", "x"), {});
+    for (int64_t time = 1; time < 2000; time += 2) loan.columns.append(time, std::string(60, 'x'));
+    out.parts[0].end = 1000, out.parts[0].min_time = 1, out.parts[0].max_time = 1999;
+    out.columns = std::move(loan.columns), out.text_room = loan.text_room, out.pool = pool;
+    return out;
+  };
+  Head head;
+  head.add(push(), "a", 1, std::nullopt);
+  auto snapshot = head.snapshot("a");
+  head.seal();
+  head.drop_sealed();
+  CHECK_FALSE(is_used(pool->take(kBytes)));  // the snapshot still looks at it
+  CHECK(lines_of(snapshot).size() == 1000);
+  snapshot.pieces.clear();
+  CHECK_FALSE(is_used(pool->take(1 << 10)));  // not worth it
+  ColumnPool::Loan again = pool->take(kBytes);
+  CHECK(is_used(again));
+  pool->give(std::move(again));
+  CHECK_FALSE(is_used(pool->take(4 * kBytes)));  // too small; and it goes
+  CHECK_FALSE(is_used(pool->take(kBytes)));
+
+  head.add(push(), "a", 2, std::nullopt);
+  head.seal();
+  pool->close();
+  head.drop_sealed();
+  CHECK_FALSE(is_used(pool->take(kBytes)));
+}
+
 TEST_SUITE_END();

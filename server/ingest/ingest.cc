@@ -68,7 +68,8 @@ Result<void> Ingest::open_log(uint64_t flushed_frame) {
   TRY_LET(wal_, Wal::open(doors_.files, doors_.registry, std::move(options), flushed_frame));
   log_left_ = wal_->replay_bytes() > options_.push.budget_bytes / kSmallLogPart;
   mark_ = std::make_unique<FlushMark>(!log_left_);
-  if (!log_left_) return wal_->replay([this](WalFrame frame) { return replay_frame(std::move(frame), head_); });
+  if (!log_left_)
+    return wal_->replay([this](WalFrame frame) { return replay_frame(std::move(frame), head_, nullptr); });
   return {};
 }
 
@@ -82,7 +83,9 @@ std::unique_ptr<Recovery> Ingest::make_recovery() {
                         doors_.clock,
                         doors_.registry,
                         *mark_,
-                        [this](WalFrame frame, Head& head) { return replay_frame(std::move(frame), head); },
+                        [this](WalFrame frame, Head& head, const std::shared_ptr<ColumnPool>& pool) {
+                          return replay_frame(std::move(frame), head, pool);
+                        },
                         [this] { push_handler_->on_room(); }};
   return std::make_unique<Recovery>(std::move(doors), recovery);
 }
@@ -100,7 +103,7 @@ std::unique_ptr<Committer> Ingest::make_committer(uint64_t flushed_frame) {
                                            std::max(flushed_frame, wal_->last_number()));
 }
 
-Result<void> Ingest::replay_frame(WalFrame frame, Head& head) {
+Result<void> Ingest::replay_frame(WalFrame frame, Head& head, std::shared_ptr<ColumnPool> pool) {
   // Two copies of a batch are in the log when the sync of the first failed and the sender was told so.
   bool stored = frame.batch && numbers_.is_stored(frame.tenant, *frame.batch);
   PushedEntries entries;
@@ -109,6 +112,7 @@ Result<void> Ingest::replay_frame(WalFrame frame, Head& head) {
     PushDecoding decoding{frame.tenant, *rules, frame.received, UINT32_MAX};
     const LineLevels levels(std::move(frame.line_levels));
     decoding.line_levels = &levels;
+    decoding.pool = std::move(pool);
     auto decoded = decode_push_request({frame.format, frame.encoding}, frame.body, decoding, replayed_streams_);
     if (!decoded) {  // whole by its sum, so written by a program that differs from us: keep going, but say so
       doors_.registry

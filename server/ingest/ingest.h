@@ -93,7 +93,7 @@ class Ingest {
   std::unique_ptr<Committer> make_committer(uint64_t flushed_frame);
   std::unique_ptr<Recovery> make_recovery();
   pipeline::Result<void> open_log(uint64_t flushed_frame);
-  pipeline::Result<void> replay_frame(WalFrame frame, Head& head);
+  pipeline::Result<void> replay_frame(WalFrame frame, Head& head, std::shared_ptr<ColumnPool> pool);
   bool log_is_stored() const;
   uint64_t held_bytes() const;
 

@@ -245,15 +245,25 @@ std::string_view LevelDetector::logfmt_level(std::string_view line) const {
 }
 
 MetadataView LevelDetector::as_metadata(std::string_view line_level) {
-  static const auto kEncoded = [] {
-    std::array<std::string, std::size(kLineLevels)> encoded;
-    for (size_t i = 0; i < encoded.size(); ++i) {
-      const MetadataPair pair{kDetectedLevel, kLineLevels[i]};
-      append_metadata(encoded[i], {&pair, 1});
+  return as_metadata(line_level_number(line_level));
+}
+
+MetadataView LevelDetector::as_metadata(size_t level_number) {
+  struct Encoded {
+    std::array<char, 32> bytes{};
+    size_t size = 0;
+    constexpr void append(std::string_view text) {
+      bytes[size++] = static_cast<char>(text.size());  // a varint of one byte
+      for (char c : text) bytes[size++] = c;
     }
+  };
+  static constexpr auto kEncoded = [] {
+    std::array<Encoded, std::size(kLineLevels)> encoded;
+    for (size_t i = 0; i < encoded.size(); ++i) encoded[i].append(kDetectedLevel), encoded[i].append(kLineLevels[i]);
     return encoded;
   }();
-  return MetadataView(kEncoded[line_level_number(line_level)]);
+  const Encoded& encoded = kEncoded[level_number];
+  return MetadataView({encoded.bytes.data(), encoded.size});
 }
 
 }  // namespace server

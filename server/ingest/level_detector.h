@@ -35,6 +35,7 @@ class LevelDetector {
   static std::string_view normalised(std::string_view text);
   // The metadata that consists of detected_level alone, for a result of of_line().
   static MetadataView as_metadata(std::string_view line_level);
+  static MetadataView as_metadata(size_t level_number);  // in kLineLevels
 
  private:
   std::optional<size_t> rank_of(std::string_view name) const;  // exact

@@ -45,11 +45,16 @@ class LineLevels {
     if (entry / 2 >= bytes_.size()) bytes_.resize(entry / 2 + 1);
     bytes_[entry / 2] = static_cast<char>(bytes_[entry / 2] | (number + 1) << (entry % 2 * 4));
   }
-  std::optional<std::string_view> of(size_t entry) const {
+  // In kLineLevels.
+  std::optional<size_t> number_of(size_t entry) const {
     if (entry / 2 >= bytes_.size()) return std::nullopt;
     const unsigned bits = static_cast<unsigned char>(bytes_[entry / 2]) >> (entry % 2 * 4) & 15;
     if (bits == 0 || bits > std::size(kLineLevels)) return std::nullopt;
-    return kLineLevels[bits - 1];
+    return bits - 1;
+  }
+  std::optional<std::string_view> of(size_t entry) const {
+    const auto number = number_of(entry);
+    return number ? std::optional(kLineLevels[*number]) : std::nullopt;
   }
 
   std::string take_bytes() && { return std::move(bytes_); }

@@ -46,6 +46,12 @@ class Collector final : public pipeline::PushVisitor {
     watches_order_ = activity_ != nullptr && limits_.out_of_order_window.count() > 0;
     always_unusual_ = watches_order_ || limits_.increment_duplicate_timestamp;
     longest_ = limits_.max_line_size > 0 ? limits_.max_line_size : UINT64_MAX;
+    if (decoding.pool) {
+      auto [columns, text_room] = decoding.pool->take(body_bytes);
+      out_.entries.columns = std::move(columns);
+      out_.entries.pool = decoding.pool;
+      out_.entries.text_room = text_room;
+    }
     out_.entries.columns.reserve(body_bytes / 128, body_bytes);
   }
 
@@ -197,7 +203,9 @@ class Collector final : public pipeline::PushVisitor {
     EntryColumns& columns = out_.entries.columns;
     const uint64_t before = columns.metadata_bytes();
     if (metadata.empty() && !verdict_->level) {
-      columns.append(time, line, LevelDetector::as_metadata(level_of_line(line)));
+      const auto known = known_levels_ ? known_levels_->number_of(told_ - 1) : std::nullopt;
+      columns.append(time, line,
+                     known ? LevelDetector::as_metadata(*known) : LevelDetector::as_metadata(level_of_line(line)));
       out_.discovered_bytes += columns.metadata_bytes() - before;
       return;
     }

@@ -39,7 +39,8 @@ struct PushDecoding {
   // reject_old_samples does not count. "": an ordinary push.
   std::string_view backfill_shard{};
   const LineLevels* line_levels =
-      nullptr;  // of an earlier decoding of this request: these lines are not looked at again
+      nullptr;                         // of an earlier decoding of this request: these lines are not looked at again
+  std::shared_ptr<ColumnPool> pool{};  // where the memory of the entries comes from, and goes to; null: none
 };
 
 // Errors refuse the request as a whole: kInvalid (malformed body or labels: 400), kOverLimit (413).

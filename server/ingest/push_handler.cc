@@ -280,7 +280,8 @@ bool PushHandler::blocked(const PushPtr& push, const TenantLimits& limits, const
 
 // The limits that look at more than this push: what they refuse is taken out of `decoded`.
 void PushHandler::admit(const Push& push, const TenantLimits& limits, DecodedPush& decoded) {
-  auto& [parts, columns] = decoded.entries;
+  auto& parts = decoded.entries.parts;
+  const EntryColumns& columns = decoded.entries.columns;
   if (parts.empty()) return;
   const auto now = clock_.monotonic();
   if (uint64_t bytes = decoded.entries.raw_bytes() - decoded.discovered_bytes;

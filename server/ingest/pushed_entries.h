@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "server/ingest/column_pool.h"
 #include "server/ingest/head_snapshot.h"
 #include "server/store/columns.h"
 
@@ -18,6 +19,8 @@ struct PushedEntries {
   };
   std::vector<Part> parts;
   EntryColumns columns;
+  std::shared_ptr<ColumnPool> pool;  // that `columns` go back to when nobody needs them any more; null: none
+  size_t text_room = 0;              // as ColumnPool::Loan has it
 
   bool empty() const { return columns.empty(); }
   uint64_t raw_bytes() const { return columns.line_bytes() + columns.metadata_bytes(); }

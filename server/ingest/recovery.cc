@@ -78,8 +78,9 @@ void Recovery::run() {
   const auto start = std::chrono::steady_clock::now();
   auto replayed = doors_.wal.replay([this](WalFrame frame) -> Result<void> {
     TRY(wait_for_room());
-    return doors_.add(std::move(frame), head_);
+    return doors_.add(std::move(frame), head_, columns_);
   });
+  columns_->close();
   if (!replayed) {
     if (stopping_) return;
     pipeline::log_error("the log of the last run cannot be read", {{"error", replayed.error()}});

@@ -32,7 +32,8 @@ struct RecoveryOptions {
 
 class Recovery {
  public:
-  using AddFrame = std::function<pipeline::Result<void>(WalFrame, Head&)>;  // decodes it, adds it to the head
+  // Decodes it with memory of the pool, adds it to the head.
+  using AddFrame = std::function<pipeline::Result<void>(WalFrame, Head&, const std::shared_ptr<ColumnPool>&)>;
 
   struct Doors {
     Wal& wal;
@@ -70,6 +71,7 @@ class Recovery {
 
   const Doors doors_;
   const RecoveryOptions options_;
+  const std::shared_ptr<ColumnPool> columns_ = std::make_shared<ColumnPool>();
   Head head_;
   Flusher flusher_;
   std::atomic<bool> replaying_{true}, done_{false}, stopping_{false};
