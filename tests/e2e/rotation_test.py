@@ -123,7 +123,7 @@ class Host(programs.Pair):
         have = collections.Counter(line for _, line, _ in self.server.lines('{job=~".+"}', 0, time.time_ns() + 10**12))
         lost, extra = want - have, have - want
         assert not lost and not extra, (f"{sum(want.values())} written; lost {sum(lost.values())}, first {sorted(lost)[:3]}; "
-                                        f"too many {sum(extra.values())}, first {sorted(extra)[:3]}\n{self.agent.log_tail(60)}")
+                                        f"too many {sum(extra.values())}, first {sorted(extra)[:3]}\n{self.agent.log_tail(600)}")
         return sum(want.values())
 
 
