@@ -15,6 +15,7 @@
 #include "pipeline/loop/fd_watcher.h"
 #include "pipeline/loop/loop.h"
 #include "pipeline/loop/timer.h"
+#include "pipeline/loop/worker_pool.h"
 
 namespace agent {
 
@@ -68,6 +69,9 @@ class Discovery::Impl {
         alive_(std::make_shared<Impl*>(this)),
         self_(alive_) {
     files_.set_clock([this] { return loop_.now(); });
+    files_.set_closer([this](std::shared_ptr<FileHandle> handle) {
+      closer_.run([handle = std::move(handle)]() mutable { handle.reset(); }, [](const pipeline::Result<void>&) {});
+    });
   }
 
   FileTable& files() { return files_; }
@@ -101,6 +105,7 @@ class Discovery::Impl {
     wait_timer_.stop();
     watcher_.reset();
     alive_.reset();
+    closer_.stop();
   }
 
   void change_sources(const std::vector<std::shared_ptr<const SourceOptions>>& sources,
@@ -188,6 +193,7 @@ class Discovery::Impl {
   std::optional<pipeline::FdWatcher> watcher_;
   pipeline::Timer timer_;
   pipeline::Timer wait_timer_;  // for files that wait for metadata
+  pipeline::WorkerPool closer_{loop_, "closer", 1};
   FindPodMetadata find_metadata_;
   std::chrono::milliseconds last_scan_{0};
   std::chrono::milliseconds rescan_every_ = kRescanEvery;

@@ -377,8 +377,10 @@ void FileTable::finished(InodeKey key, size_t source) {
   if (!held->is_unread()) return;
   for (const auto& path : held->names()) forget_name(path);  // seen again meanwhile: opened anew by the next scan
   remove_fresh(*held);
+  std::shared_ptr<FileHandle> handle = held->handle;
   files_.remove(key);
   held_gauge_.set(static_cast<int64_t>(files_.size()));
+  if (closer_) closer_(std::move(handle));
 }
 
 Target FileTable::target_of(const Offer& offer) const {

@@ -74,6 +74,10 @@ class FileTable {
 
   using Now = std::function<std::chrono::milliseconds()>;
   void set_clock(Now now) { now_ = std::move(now); }
+  // Takes the last handle of a finished file. Where that file is deleted, closing it frees its blocks, which may take
+  // milliseconds of disk: of thousands at once that would hold the loop up. Without one they are closed at once.
+  using Closer = std::function<void(std::shared_ptr<FileHandle>)>;
+  void set_closer(Closer closer) { closer_ = std::move(closer); }
   // When a file that waits for metadata will have waited long enough; settle() is to be called then.
   std::optional<std::chrono::milliseconds> next_deadline() const;
   // What is known of these pods has changed. Includes settle().
@@ -211,6 +215,7 @@ class FileTable {
   FreshFiles fresh_;
   FreshFiles suspects_;           // likewise; files that are perhaps copies
   std::vector<Waiting> waiting_;  // for metadata; in the order of their births
+  Closer closer_;
   Now now_ = [] { return std::chrono::milliseconds(0); };
   std::vector<InodeKey> changed_;  // names came or went
   uint64_t last_birth_order_ = 0;
