@@ -371,9 +371,13 @@ TEST_SUITE("agent/discovery") {
     f.start();
     CHECK(f.take() == Told{"offer a.log", "offer a.log", "scanned 2"});
     CHECK(f.offered[0].id != f.offered[1].id);
+    std::vector<std::shared_ptr<FileHandle>> closed;
+    f.table->set_closer([&](std::shared_ptr<FileHandle> handle) { closed.push_back(std::move(handle)); });
     f.table->finished(f.offered[0].identity.key, 0);
     CHECK(f.table->targets().size() == 1);
+    CHECK(closed.empty());
     f.table->finished(f.offered[0].identity.key, 1);
+    CHECK(closed.size() == 1);  // not closed here: of a deleted file that may take long
     CHECK(f.table->targets().empty());
   }
 
