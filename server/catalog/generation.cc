@@ -16,11 +16,9 @@ namespace {
 
 constexpr size_t kDigits = 20;
 
-std::string folder_of(const Ulid& cluster) { return concat(cluster.text(), "/generations"); }
-
 std::string key_of(const Ulid& cluster, uint64_t number) {
   const std::string digits = std::to_string(number);
-  return concat(folder_of(cluster), "/", std::string(kDigits - digits.size(), '0'), digits);
+  return concat(generations_folder(cluster), "/", std::string(kDigits - digits.size(), '0'), digits);
 }
 
 // 0: not one of ours.
@@ -33,8 +31,10 @@ uint64_t number_of(std::string_view key) {
 
 }  // namespace
 
+std::string generations_folder(const Ulid& cluster) { return concat(cluster.text(), "/generations"); }
+
 Result<uint64_t> store_generation(ObjectStore& store, const Ulid& cluster) {
-  TRY_LET(auto keys, store.list(folder_of(cluster)));
+  TRY_LET(auto keys, store.list(generations_folder(cluster)));
   uint64_t highest = 0;
   for (const std::string& key : keys) highest = std::max(highest, number_of(key));
   return highest;
@@ -62,7 +62,7 @@ Result<void> raise_generation(ObjectStore& store, Catalog& catalog) {
 }
 
 Result<void> claim_generation(ObjectStore& store, Catalog& catalog) {
-  TRY_LET(auto before, store.list(folder_of(catalog.cluster())));  // sorted
+  TRY_LET(auto before, store.list(generations_folder(catalog.cluster())));  // sorted
   TRY(raise_generation(store, catalog));
   if (!before.empty()) before.pop_back();
   for (const std::string& key : before) {

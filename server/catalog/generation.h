@@ -17,12 +17,16 @@
 // Thread: any; blocks.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "server/catalog/catalog.h"
 #include "server/store/object_store.h"
 
 namespace server {
+
+// "<cluster>/generations".
+std::string generations_folder(const Ulid& cluster);
 
 // The highest that the store has seen; 0: none.
 Result<uint64_t> store_generation(ObjectStore& store, const Ulid& cluster);

@@ -21,11 +21,9 @@ namespace {
 
 constexpr std::string_view kRequest = ".request", kCancelled = ".cancelled", kReceipt = ".receipt";
 
-std::string folder_of(const Ulid& cluster) { return concat(cluster.text(), "/deletes"); }
-
 std::string key_of(const Ulid& cluster, uint64_t number, std::string_view kind) {
   std::string digits = std::to_string(number);
-  return concat(folder_of(cluster), "/", std::string(20 - digits.size(), '0'), digits, kind);
+  return concat(deletes_folder(cluster), "/", std::string(20 - digits.size(), '0'), digits, kind);
 }
 
 // The number and the kind of a key; nothing: not one of ours.
@@ -91,6 +89,8 @@ Result<DeleteRequest> read_kept(ObjectStore& store, const std::string& key) {
 }
 
 }  // namespace
+
+std::string deletes_folder(const Ulid& cluster) { return concat(cluster.text(), "/deletes"); }
 
 std::string encode_delete(const DeleteRequest& r) {
   std::string out =
@@ -231,7 +231,7 @@ Result<void> DeleteKeeper::finish(UnixNanos now) {
   }
   TRY_LET(auto requests, catalog_.deletes());
   if (requests.empty() && snapshot->last_delete == 0) return {};
-  TRY_LET(auto keys, store_.list(folder_of(catalog_.cluster())));
+  TRY_LET(auto keys, store_.list(deletes_folder(catalog_.cluster())));
   auto is_there = [&](uint64_t number, std::string_view kind) {
     return std::binary_search(keys.begin(), keys.end(), key_of(catalog_.cluster(), number, kind));
   };
@@ -267,7 +267,7 @@ Result<void> DeleteKeeper::finish(UnixNanos now) {
 }
 
 Result<KeptDeletes> read_kept_deletes(ObjectStore& store, const Ulid& cluster) {
-  TRY_LET(auto keys, store.list(folder_of(cluster)));
+  TRY_LET(auto keys, store.list(deletes_folder(cluster)));
   KeptDeletes kept;
   std::map<uint64_t, DeleteRequest> found;
   for (const std::string& key : keys) {  // in order: .cancelled, .receipt, .request of a number

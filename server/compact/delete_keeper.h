@@ -82,6 +82,9 @@ struct KeptDeletes {
 };
 Result<KeptDeletes> read_kept_deletes(ObjectStore& store, const Ulid& cluster);
 
+// "<cluster>/deletes".
+std::string deletes_folder(const Ulid& cluster);
+
 std::string encode_delete(const DeleteRequest& request);
 Result<DeleteRequest> decode_delete(std::string_view text);
 

@@ -5,6 +5,8 @@
 
 #include "pipeline/base/failpoint.h"
 #include "pipeline/base/log.h"
+#include "server/catalog/generation.h"
+#include "server/compact/delete_keeper.h"
 #include "server/compact/quarantine.h"
 
 namespace server {
@@ -116,8 +118,9 @@ Result<uint64_t> GarbageCollector::remove_unknown(int level, UnixNanos newest, u
 }
 
 Result<void> GarbageCollector::remove_unfinished() {
-  std::vector<std::string> folders = {quarantine_folder(catalog_.cluster())};
-  for (int level : kLevels) folders.push_back(object_folder(catalog_.cluster(), level));
+  const Ulid cluster = catalog_.cluster();
+  std::vector<std::string> folders = {quarantine_folder(cluster), deletes_folder(cluster), generations_folder(cluster)};
+  for (int level : kLevels) folders.push_back(object_folder(cluster, level));
   for (const std::string& folder : folders) {
     TRY_LET(uint64_t unfinished, store_.remove_unfinished(folder));
     if (unfinished > 0) log_info("unfinished objects removed", {{"folder", folder}, {"objects", unfinished}});

@@ -31,9 +31,10 @@ constexpr std::string_view kUnfinished = ".part";
 // The unfinished files that this program is writing. Thread: any.
 class OpenUploads {
  public:
-  void begin(std::string path) {
+  // False: it is being written already.
+  bool begin(const std::string& path) {
     std::lock_guard lock(mutex_);
-    paths_.insert(std::move(path));
+    return paths_.insert(path).second;
   }
   void end(const std::string& path) {
     std::lock_guard lock(mutex_);
@@ -51,14 +52,21 @@ class OpenUploads {
 
 class LocalUpload final : public ObjectUpload {
  public:
-  LocalUpload(pipeline::FileSystem& files, std::unique_ptr<pipeline::File> file, std::string path,
-              std::shared_ptr<OpenUploads> open)
-      : files_(files), file_(std::move(file)), path_(std::move(path)), open_(std::move(open)) {
-    open_->begin(part());
+  static Result<std::unique_ptr<ObjectUpload>> begin(pipeline::FileSystem& files, std::string path,
+                                                     std::shared_ptr<OpenUploads> open) {
+    if (!open->begin(concat(path, kUnfinished)))
+      return fail(Errc::kInvalid, concat("create ", path, ": it is being written already"));
+    std::unique_ptr<LocalUpload> upload(new LocalUpload(files, std::move(path), std::move(open)));
+    // One that lies there is of a program that died; a catalogue that was made anew gives out its key again.
+    if (files.open_to_read(upload->part())) TRY(files.remove(upload->part()));
+    TRY_LET(auto file, files.create(upload->part()));
+    upload->file_ = std::move(file);
+    upload->unfinished_ = true;
+    return std::unique_ptr<ObjectUpload>(std::move(upload));
   }
 
   ~LocalUpload() override {
-    if (!finished_) {
+    if (unfinished_) {
       file_.reset();
       (void)files_.remove(part());  // what stays is removed at the next start
     }
@@ -73,19 +81,22 @@ class LocalUpload final : public ObjectUpload {
     file_.reset();
     TRY(pipeline::failpoint("file_store.before_rename"));
     TRY(files_.rename(part(), path_));
-    finished_ = true;
+    unfinished_ = false;
     TRY(pipeline::failpoint("file_store.after_rename"));
     return files_.sync_folder(path_.substr(0, path_.rfind('/')));
   }
 
  private:
+  LocalUpload(pipeline::FileSystem& files, std::string path, std::shared_ptr<OpenUploads> open)
+      : files_(files), path_(std::move(path)), open_(std::move(open)) {}
+
   std::string part() const { return concat(path_, kUnfinished); }
 
   pipeline::FileSystem& files_;
-  std::unique_ptr<pipeline::File> file_;
   const std::string path_;
   const std::shared_ptr<OpenUploads> open_;
-  bool finished_ = false;
+  std::unique_ptr<pipeline::File> file_;
+  bool unfinished_ = false;
 };
 
 class LocalStore final : public ObjectStore {
@@ -96,9 +107,7 @@ class LocalStore final : public ObjectStore {
     std::string path = path_of(key);
     if (files_.open_to_read(path)) return fail(Errc::kInvalid, concat("create object ", key, ": it exists already"));
     TRY(make_folder_of(path));
-    TRY_LET(auto file, files_.create(concat(path, kUnfinished)));
-    return std::unique_ptr<ObjectUpload>(
-        std::make_unique<LocalUpload>(files_, std::move(file), std::move(path), open_));
+    return LocalUpload::begin(files_, std::move(path), open_);
   }
 
   Result<void> get_range(const std::string& key, uint64_t offset, uint64_t length, std::string& out) override {

@@ -120,4 +120,35 @@ TEST_SUITE("server/store") {
     REQUIRE(upload->commit());
     CHECK(store->size("c/l0/mine.lseg") == 3);
   }
+
+  TEST_CASE("local store: what a dead program left of a key does not stand in the way of that key") {
+    pipeline::ForgetfulFiles files;
+    REQUIRE(files.make_folders("/data/c/generations"));
+    {
+      auto left = *files.create("/data/c/generations/4.part");
+      REQUIRE(left->append("of the dead"));
+    }
+    auto store = *open_local_store(files, "/data");
+    REQUIRE(store->put("c/generations/4", "mine"));
+    std::string out;
+    REQUIRE(store->get_range("c/generations/4", 0, 4, out));
+    CHECK(out == "mine");
+    CHECK(store->size("c/generations/4") == 4);
+  }
+
+  TEST_CASE("local store: a key that this program is writing is refused until that has ended") {
+    pipeline::ForgetfulFiles files;
+    auto store = *open_local_store(files, "/data");
+    {
+      auto first = *store->create("c/l0/a.lseg");
+      REQUIRE(first->append("first"));
+      auto second = store->create("c/l0/a.lseg");
+      REQUIRE(!second);
+      CHECK(second.error().code == Errc::kInvalid);
+      REQUIRE(first->commit());
+      CHECK(store->size("c/l0/a.lseg") == 5);
+    }
+    { auto given_up = *store->create("c/l0/b.lseg"); }
+    REQUIRE(store->put("c/l0/b.lseg", "again"));
+  }
 }

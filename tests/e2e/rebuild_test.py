@@ -46,6 +46,7 @@ def lines(server):
 
 def count(server, selector='{app=~".+"}'):
     answer = ask(server, "/loki/api/v1/query", query=f"sum(count_over_time({selector}[4h]))", time=(BEGIN + 7200) * SECOND)
+    assert not answer.get("warnings"), answer
     return int(answer["data"]["result"][0]["value"][1]) if answer["data"]["result"] else 0
 
 
@@ -267,6 +268,36 @@ def hot_copy(folder, name):
     return path
 
 
+def left_unfinished(folder):
+    """Killed while it wrote a generation or a request to delete, then without a catalogue: what was left of them stands in nobody's way."""
+    s = server(folder).start()
+    try:
+        push(s, 0, 100)
+        programs.http(s.url("/flush"), b"")
+    finally:
+        s.kill()
+    generation = max(glob.glob(os.path.join(folder, "server/store/*/generations/*")))
+    store = os.path.dirname(os.path.dirname(generation))
+    os.makedirs(os.path.join(store, "deletes"), exist_ok=True)
+    left = [os.path.join(store, "generations", f"{int(os.path.basename(generation)) + i:020}.part") for i in (1, 7)]
+    left += [os.path.join(store, "deletes", f"{i:020}.request.part") for i in (1, 7)]
+    for path in left:
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("number 1\nquery {app=")
+    lose(folder)
+    command(s, "rebuild")
+    s.start()
+    try:
+        assert count(s) == 100
+        assert not [path for path in left if os.path.exists(path)]
+        query = urllib.parse.urlencode({"query": '{app="x"}', "start": BEGIN - 60, "end": BEGIN + 3600})
+        status, text = programs.http(s.url("/loki/api/v1/delete?" + query), b"")
+        assert status == 204, text
+        assert count(s) == 0
+    finally:
+        s.stop()
+
+
 def older_catalogue(folder, ack):
     """An older catalogue that is put back is refused with the command that remedies it, and nothing of what was stored since is lost."""
     s = server(folder, ack).start()
@@ -435,7 +466,7 @@ def busy(folder):
         s.stop()
 
 
-TESTS = [every_line_comes_back, damaged, merges_cut_off, deletes_and_merges_cut_off, requests_to_delete_survive, older_catalogue_disk, older_catalogue_s3, young_copy_disk, young_copy_s3, busy]
+TESTS = [every_line_comes_back, damaged, merges_cut_off, deletes_and_merges_cut_off, requests_to_delete_survive, left_unfinished, older_catalogue_disk, older_catalogue_s3, young_copy_disk, young_copy_s3, busy]
 
 if __name__ == "__main__":
     print(f"seed {SEED}", flush=True)
