@@ -19,15 +19,16 @@ using pipeline::LabelSet;
 using pipeline::Result;
 
 namespace {
-constexpr std::chrono::nanoseconds kListEvery = 30s;        // what inotify should have told, but may not
-constexpr std::chrono::nanoseconds kRetryEvery = 2s;        // what cannot be read at all
-constexpr std::chrono::nanoseconds kPollEvery = 250ms;      // folders that cannot be watched
-constexpr std::chrono::nanoseconds kCheckEvery = 10s;       // for files that libsystemd gave up
-constexpr auto kWriterPause = 2ms, kWriterPatience = 50ms;  // for an entry that is being written
-constexpr uint64_t kMappedEntries = 50'000;                 // some 20 MiB of files
-constexpr size_t kLongestFieldName = 64;                    // journald's own limit
-constexpr size_t kMarksKept = 1000;                         // of journals that are away: they may come back
-constexpr size_t kEntryBytes = 64;                          // an entry costs that much even with a short line
+constexpr std::chrono::nanoseconds kListEvery = 30s;    // what inotify should have told, but may not
+constexpr std::chrono::nanoseconds kRetryEvery = 2s;    // what cannot be read at all
+constexpr std::chrono::nanoseconds kPollEvery = 250ms;  // folders that cannot be watched
+constexpr std::chrono::nanoseconds kCheckEvery = 10s;   // for files that libsystemd gave up
+// For an entry that is being written: its writer may have to wait for the processor, or for the disk under its pages.
+constexpr std::chrono::milliseconds kWriterPause = 2ms, kLongestWriterPause = 50ms, kWriterPatience = 1s;
+constexpr uint64_t kMappedEntries = 50'000;  // some 20 MiB of files
+constexpr size_t kLongestFieldName = 64;     // journald's own limit
+constexpr size_t kMarksKept = 1000;          // of journals that are away: they may come back
+constexpr size_t kEntryBytes = 64;           // an entry costs that much even with a short line
 }  // namespace
 
 JournalReader::JournalReader(const JournalOptions& options, const Bookmarks& bookmarks, const BusGuard& guard,
@@ -251,6 +252,8 @@ void JournalReader::hand_on(Lineage& lineage, const Take& take) {
   pipeline::UnixNanos time = lineage.reader->take();
   if (!sound) return metrics_.parsing_error("damaged_entry");
   if (line_.empty()) return metrics_.parsing_error("no_message");
+  if (cut_bytes_ > 0) metrics_.cut_lines.add();
+  metrics_.cut_bytes.add(cut_bytes_);
   metrics_.line();
   take(labels_, time, line_);
 }
@@ -262,12 +265,16 @@ bool JournalReader::read_entry(Lineage& lineage) {
   bool sound = options_.as_json ? read_json(journal) : read_fields(journal);
   using Follower = LineageReader::Follower;
   auto follower = Follower::kNone;
-  for (auto waited = 0ms; !has_message_ && follower == Follower::kNone && waited < kWriterPatience;
-       waited += kWriterPause) {
+  auto waited = 0ms, pause = kWriterPause;
+  while (!has_message_ && follower == Follower::kNone && waited < kWriterPatience) {
     auto ahead = lineage.reader->look_ahead();
     if (!ahead || *ahead == Follower::kGone) return false;
     follower = *ahead;
-    if (follower == Follower::kNone) std::this_thread::sleep_for(kWriterPause);
+    if (follower == Follower::kNone) {
+      std::this_thread::sleep_for(pause);
+      waited += pause;
+      pause = std::min(2 * pause, kLongestWriterPause);
+    }
     sound = options_.as_json ? read_json(journal) : read_fields(journal);
   }
   return sound;
@@ -304,10 +311,8 @@ bool JournalReader::read_fields(Journal& journal) {
 }
 
 void JournalReader::cut_line() {
-  if (line_.size() <= options_.max_line_bytes) return;
-  metrics_.cut_lines.add();
-  metrics_.cut_bytes.add(line_.size() - options_.max_line_bytes);
-  line_.resize(options_.max_line_bytes);
+  cut_bytes_ = line_.size() - std::min(line_.size(), options_.max_line_bytes);
+  line_.resize(line_.size() - cut_bytes_);
 }
 
 // The line is all fields as one JSON object, which stays one when it is too long: its longest values are cut.
@@ -331,10 +336,7 @@ bool JournalReader::read_json(Journal& journal) {
     if (whole == 0) whole = line_.size();
     if (line_.size() <= options_.max_line_bytes || longest == 0) break;
   }
-  if (whole > line_.size()) {
-    metrics_.cut_lines.add();
-    metrics_.cut_bytes.add(whole - line_.size());
-  }
+  cut_bytes_ = whole - line_.size();
   std::vector<pipeline::Label> labels;
   bool all = options_.fields.wants_all();
   for (const auto& [name, value] : all_values_) {

@@ -112,6 +112,7 @@ class JournalReader {
   // of the entry at hand
   bool has_message_ = false;
   std::string line_;
+  size_t cut_bytes_ = 0;  // of the line: they were too many
   std::vector<std::string> values_;
   std::map<std::string, std::string> all_values_;
   pipeline::LabelSet labels_;
