@@ -72,7 +72,7 @@ void SyslogConnection::on_end(pipeline::Result<void> ended) {
 void SyslogConnection::look_at_time() {
   if (closed_ || !started_) return;
   auto quiet = home_.loop.now() - last_bytes_;
-  if (frames_.has_whole() && quiet >= kQuiet) {
+  if (frames_.has_whole() && quiet >= kQuiet && !paused_) {  // else what goes on may be there, and we do not look
     home_.entries.begin(id_);
     frames_.flush(on_frame_);
     hand_over(false);

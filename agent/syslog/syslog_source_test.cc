@@ -215,6 +215,33 @@ TEST_SUITE("agent/syslog") {
     for (size_t i = 0; i < sent; ++i) REQUIRE(f.home.lines()[i].starts_with(pipeline::concat(i, "x")));
   }
 
+  TEST_CASE("syslog: lines that belong together stay together while the reader is full") {
+    Fixture f("listen = \"tcp://127.0.0.1:0\"\nmax_message_length = \"128KiB\"\n");
+    auto turn_for = [&](std::chrono::milliseconds time) {
+      const auto until = std::chrono::steady_clock::now() + time;
+      while (std::chrono::steady_clock::now() < until) f.home.loop().turn(10ms);
+    };
+    f.home.full = true;
+    TestClient client(f.port());
+    const std::string large = pipeline::concat("<13>1 - - - - - - ", std::string(100'000, 'x'), "\n");
+    size_t sent = 0;
+    while (!f.home.reader().full()) {
+      REQUIRE(++sent < 1000);
+      client.send(large);
+      turn_for(15ms);
+      client.send("<13>1 - - - - - - begins\n");  // now the large one is over, and there is no room behind it
+      turn_for(15ms);
+    }
+    turn_for(300ms);
+    client.send("  and goes on\n<13>1 - - - - - - end\n");
+    turn_for(300ms);
+    f.home.full = false;
+    f.home.reader().wake();
+    REQUIRE(f.home.until([&] { return f.home.lines().size() == 2 * sent + 1; }));
+    CHECK(f.home.lines()[2 * sent - 1] == "begins\n  and goes on");
+    CHECK(f.home.lines()[2 * sent] == "end");
+  }
+
   TEST_CASE("syslog: what was received when it stops is delivered, also half a message and waiting datagrams") {
     Fixture f("listen = [\"tcp://127.0.0.1:0\", \"udp://127.0.0.1:0\"]\nresolve_hostnames = false\n");
     TestClient client(f.port(0));
