@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -69,10 +70,11 @@ class CollectingReader {
     }
     reader_->wake();
   }
-  // Turns the loop until `condition` holds; false after some ten seconds.
+  // Turns the loop until `condition` holds; false after 20 seconds, however many turns there were.
   template <class Condition>
   bool until(Condition condition) {
-    for (int i = 0; i < 1000 && !condition(); ++i) loop_->turn(std::chrono::milliseconds(10));
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!condition() && std::chrono::steady_clock::now() < give_up) loop_->turn(std::chrono::milliseconds(10));
     return condition();
   }
   bool has_metric(const std::string& line) { return registry_.render().find(line + "\n") != std::string::npos; }
