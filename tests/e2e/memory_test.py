@@ -90,13 +90,16 @@ start_at = "beginning"
         agent.start(ready=False)
         watch = Watch(agent.process.pid)
         try:
-            until = time.monotonic() + 60 + OPTIONS.megabytes / 50
-            read = -1
-            while time.monotonic() < until:  # until all is read, or reading pauses because the spool is full
-                watch.look(2)
-                before, read = read, agent.metric("skidway_agent_source_read_bytes_total")
-                if read == before and read > 0:
-                    break
+            size = os.path.getsize(folder + "/busy/backlog.log")
+
+            def is_done():  # all is read, or reading pauses because the spool is full
+                watch.look(1)
+                try:
+                    return agent.metric("skidway_agent_source_read_bytes_total") >= size or agent.metric("skidway_agent_spool_paused") > 0
+                except OSError:
+                    return False  # it does not listen yet
+            programs.wait(is_done, 60 + OPTIONS.megabytes / 50, lambda: "the backlog is not read\n" + agent.log_tail())
+            read = agent.metric("skidway_agent_source_read_bytes_total")
             print(f"     read {read / 1e6:.0f} MB, highest RSS {watch.peak / 2**20:.1f} MiB, "
                   f"open files {agent.metric('skidway_agent_source_open_files'):.0f}", flush=True)
             assert agent.metric("skidway_agent_source_open_files") == OPTIONS.files + 1, agent.log_tail()
@@ -110,7 +113,7 @@ start_at = "beginning"
                 for k in range(0, OPTIONS.files, OPTIONS.files // 10):
                     with open(f"{folder}/idle/service-{k // 100:04d}/instance-{k % 100:02d}.log", "a", encoding="ascii") as f:
                         f.write("awake\n")
-                watch.look(2)
+                programs.wait(lambda: watch.look() or agent.metric("skidway_agent_source_read_lines_total") >= lines + 10, 30, agent.log_tail)
                 assert agent.metric("skidway_agent_source_read_lines_total") == lines + 10
             assert watch.peak <= MOST, f"RSS was {watch.peak / 2**20:.1f} MiB, allowed are {MOST / 2**20:.1f}"
             assert cores <= QUIET_CORES, f"idle files cost {cores:.3f} cores"

@@ -129,7 +129,8 @@ def files_begin_beside_standard_input():
                                                   stderr=programs.subprocess.DEVNULL)
         try:
             agent.wait_ready()
-            for sources in (stdin + STAMP.format(version="two") + files, files + stdin, stdin):
+            # The last one takes the file away: what is written to it then stays where it is.
+            for round_, sources in enumerate((stdin + STAMP.format(version="two") + files, files + stdin, stdin), start=1):
                 programs.agent(folder, sources, server.port, port=agent.port, sink='batch_wait = "100ms"')
                 status, body = programs.http(agent.url("/-/reload"), b"")
                 assert status == 200, body
@@ -137,8 +138,8 @@ def files_begin_beside_standard_input():
                 agent.process.stdin.flush()
                 with open(folder + "/app.log", "a", encoding="utf-8") as f:
                     f.write("line\n")
-                time.sleep(0.5)
-            wait(lambda: server.count('{job="in"}') == 3)
+                wait(lambda: server.count('{job="in"}') == round_ and server.count('{job="app"}') == min(round_, 2))
+            time.sleep(0.5)
             assert server.count('{job="in", version="two"}') == 1 and server.count('{job="app"}') == 2
             assert server.count('{via="spare"}') == 0 and agent.process.poll() is None
         finally:
@@ -228,7 +229,7 @@ def sources_and_sinks_come_and_go():
         r.reload()
         wait(lambda: r.server.count('{job="second", via=""}') == 3)
         r.append("app.log", "b\n")
-        wait(lambda: r.server.count('{job="app", via="spare"}') == 1)
+        wait(lambda: r.server.count('{job="app", via="spare"}') == 1 and r.server.count('{job="app", via=""}') == 2)  # one may be there first
         assert r.lines('{job="app", via="spare"}') == ["b"] and r.lines('{job="app", via=""}') == ["a", "b"]
         r.configure(r.app() + second)
         r.reload()
@@ -268,7 +269,7 @@ def reloads_while_lines_are_written_and_rotated(kills=False):
         r.reload()
         written, rotations, reloads = [], 0, 0
         until = time.monotonic() + (12 if kills else 8)
-        while time.monotonic() < until:
+        while time.monotonic() < until or reloads <= 5 or rotations <= 1:  # on a slow machine it takes longer until enough has happened
             block = [f"line {len(written) + i} {'x' * chance.randrange(100)}" for i in range(chance.randrange(1, 200))]
             written += block
             r.append("app.log", "".join(line + "\n" for line in block))
@@ -288,7 +289,6 @@ def reloads_while_lines_are_written_and_rotated(kills=False):
                     r.agent.kill()
                     r.agent.start()
             time.sleep(0.01)
-        assert reloads > 5 and rotations > 1, (reloads, rotations)
         wait(lambda: r.server.count('{job="app"}') >= len(written), 60)
         time.sleep(0.5)
         got = r.lines('{job="app"}')

@@ -115,6 +115,15 @@ metadata_wait = "{wait}"
         self.agent.start()
         return self
 
+    def has_open(self, path):
+        for descriptor in os.scandir(f"/proc/{self.agent.process.pid}/fd"):
+            try:
+                if os.readlink(descriptor.path) == path:
+                    return True
+            except FileNotFoundError:
+                pass  # closed since
+        return False
+
     def targets(self):
         status, body = programs.http(self.agent.url("/targets"), headers={"Accept": "application/json"})
         assert status == 200, body
@@ -436,7 +445,8 @@ target_label = "app"
             folder = f"short_p{n}_uid-{n}"
             if what == "write":
                 s.log(folder, "main", *[f"p{n} line {k}" for k in range(lines)])
-            elif what == "delete":
+            elif what == "delete":  # the agent has it: how soon it must is for ../../e2e/short_pods_test.py to say
+                eventually(lambda: s.has_open(f"{s.folder}/pods/{folder}/main/0.log"))
                 shutil.rmtree(f"{s.folder}/pods/{folder}")
             elif what == "tell":
                 watch.say("ADDED", {"metadata": {"name": f"p{n}", "namespace": "short", "uid": f"uid-{n}", "resourceVersion": str(1000 + n), "labels": {"app": f"app-{n}"}},
@@ -444,7 +454,8 @@ target_label = "app"
             else:
                 s.replay.stop()
                 s.replay.start()
-        eventually(lambda: s.server.count('{namespace="short"}') == count * lines, 40)
+        stored = lambda: s.server.count('{namespace="short"}')  # noqa: E731
+        programs.wait(lambda: stored() == count * lines, 40, lambda: f"{stored()} of {count * lines} lines\n{s.agent.log_tail()}")
         got = sorted((line, stream["app"]) for line, stream in s.lines('{namespace="short"}'))
         assert got == sorted((f"p{n} line {k}", f"app-{n}") for n in range(count) for k in range(lines)), len(got)
 
