@@ -58,14 +58,17 @@ RandomMetric::Made RandomMetric::unwrapped(int64_t unit) {
   std::string window = concat("[", duration(unit), "]");
   if (pick(3) == 0) window += concat(" offset ", pick(2) ? "-" : "", duration(unit));
   const std::string inner = selection() + stages + " " + window;
-  if (counter) return {concat("rate_counter(", inner, ")"), false};
-  if (pick(4) == 0) return {concat(one_of({"sum_over_time(", "rate("}), inner, ")")};
+  if (counter) return {concat("rate_counter(", inner, ")"), Exact::kNo};
+  if (pick(4) == 0) {
+    const std::string op = one_of({"sum_over_time", "rate"});
+    return {concat(op, "(", inner, ")"), op == "rate" ? Exact::kSelf : Exact::kSums};
+  }
   const std::string op = one_of({"avg_over_time", "min_over_time", "max_over_time", "stddev_over_time",
                                  "stdvar_over_time", "first_over_time", "last_over_time", "quantile_over_time"});
-  const bool is_exact = op[0] != 'a' && !op.starts_with("std");
+  const Exact exact = op[0] == 'a' || op.starts_with("std") ? Exact::kNo : Exact::kSums;
   const std::string quantile = op[0] == 'q' ? one_of({"0, ", "0.25, ", "0.5, ", "1, ", "1.5, "}) : "";
   std::string grouping = one_of({"", "", " by (app)", " by (level, zone)", " by ()", " without (user, total, d, b)"});
-  return {concat(op, "(", quantile, inner, ")", grouping), is_exact};
+  return {concat(op, "(", quantile, inner, ")", grouping), exact};
 }
 
 RandomMetric::Made RandomMetric::range(int64_t unit) {
@@ -75,7 +78,7 @@ RandomMetric::Made RandomMetric::range(int64_t unit) {
   inner += concat(" [", duration(unit), "]");
   if (pick(3) == 0) inner += concat(" offset ", pick(2) ? "-" : "", duration(unit));
   const std::string op = one_of({"count_over_time", "rate", "bytes_over_time", "bytes_rate", "absent_over_time"});
-  return {concat(op, "(", inner, ")")};
+  return {concat(op, "(", inner, ")"), op.ends_with("rate") ? Exact::kSelf : Exact::kSums};
 }
 
 RandomMetric::Made RandomMetric::aggregation(int depth, int64_t unit) {
@@ -85,41 +88,53 @@ RandomMetric::Made RandomMetric::aggregation(int depth, int64_t unit) {
   if (pick(4) == 0) {
     const std::string rank = one_of({"topk", "bottomk", "approx_topk"});
     const std::string k = std::to_string(1 + pick(4)), by = rank[0] == 'a' ? "" : grouping;
-    return {concat(one_of({"sum", "count", "max"}), "(", rank, by, "(", k, ", ", inner.text, "))"), inner.is_exact};
+    const std::string of_them = one_of({"sum", "count", "max"});
+    return {concat(of_them, "(", rank, by, "(", k, ", ", inner.text, "))"),
+            of_them == "sum" ? of_sum(inner.exact) : inner.exact};
   }
-  if (pick(8) == 0) return {concat(one_of({"sort", "sort_desc"}), "(", inner.text, ")"), inner.is_exact};
+  if (pick(8) == 0) return {concat(one_of({"sort", "sort_desc"}), "(", inner.text, ")"), inner.exact};
   const std::string op = one_of({"sum", "sum", "sum", "min", "max", "count", "avg", "stddev", "stdvar"});
-  return {concat(op, grouping, " (", inner.text, ")"), inner.is_exact && op[0] != 'a' && !op.starts_with("std")};
+  Exact exact = op == "sum" ? of_sum(inner.exact) : inner.exact;
+  if (op == "avg" || op.starts_with("std")) exact = Exact::kNo;
+  return {concat(op, grouping, " (", inner.text, ")"), exact};
 }
 
 RandomMetric::Made RandomMetric::with_scalar(int depth, int64_t unit) {
   Made inner = expression(depth - 1, unit);
+  const bool is_exact = inner.exact != Exact::kNo, number_last = pick(3);
   std::string op = one_of({" + ", " - ", " * ", " / "});
-  if (inner.is_exact && pick(2)) op = one_of({" > ", " < ", " >= bool ", " == ", " != bool ", " % "});
+  if (is_exact && pick(2)) op = one_of({" > ", " < ", " >= bool ", " == ", " != bool ", " % "});
   const std::string number = one_of({"0", "1", "2", "0.5", "-3"});
-  return pick(3) ? Made{concat("(", inner.text, ")", op, number), inner.is_exact}
-                 : Made{concat(number, op, "(", inner.text, ")"), inner.is_exact && op != " / "};
+  if (!is_exact && op == " / " && (!number_last || number == "0")) op = " * ";
+  const Exact exact = op == " / " ? of_quotient(inner.exact) : inner.exact;
+  return number_last ? Made{concat("(", inner.text, ")", op, number), exact}
+                     : Made{concat(number, op, "(", inner.text, ")"), exact};
 }
 
 RandomMetric::Made RandomMetric::of_two(int depth, int64_t unit) {
   Made left = expression(depth - 1, unit), right = expression(depth - 1, unit);
-  if (pick(2)) left.text = concat(one_of({"sum by (app) (", "sum by (app, zone) ("}), left.text, ")");
-  if (pick(2)) right.text = concat(one_of({"sum by (app) (", "max by (app) (", "sum by (zone) ("}), right.text, ")");
+  if (pick(2)) {
+    left = {concat(one_of({"sum by (app) (", "sum by (app, zone) ("}), left.text, ")"), of_sum(left.exact)};
+  }
+  if (pick(2)) {
+    const std::string op = one_of({"sum by (app) (", "max by (app) (", "sum by (zone) ("});
+    right = {concat(op, right.text, ")"), op[0] == 's' ? of_sum(right.exact) : right.exact};
+  }
   if (pick(6) == 0) right = {"vector(7)"};
   const std::string matching = one_of({"", "", "on (app) ", "on (app, zone) ", "on () ", "ignoring (zone) ",
                                        "ignoring (level, user, v, d, b, total, sm, zone) "});
+  const Exact exact = std::min(left.exact, right.exact);
   if (pick(3) == 0) {
-    const bool is_exact = left.is_exact && right.is_exact;
-    return {concat("(", left.text, ")", one_of({" and ", " or ", " unless "}), matching, "(", right.text, ")"),
-            is_exact};
+    return {concat("(", left.text, ")", one_of({" and ", " or ", " unless "}), matching, "(", right.text, ")"), exact};
   }
-  const bool is_exact = left.is_exact && right.is_exact;
   std::string op = one_of({" + ", " - ", " * ", " / "});
-  if (is_exact && pick(2)) op = one_of({" > ", " <= bool ", " == ", " != "});
+  if (exact != Exact::kNo && pick(2)) op = one_of({" > ", " <= bool ", " == ", " != "});
+  if (exact == Exact::kNo && op == " / ") op = " * ";
   std::string side;
   if (!matching.empty() && pick(2))
     side = one_of({"group_left () ", "group_right () ", "group_left (zone) ", "group_right (level) "});
-  return {concat("(", left.text, ")", op, matching, side, "(", right.text, ")"), is_exact && op != " / "};
+  return {concat("(", left.text, ")", op, matching, side, "(", right.text, ")"),
+          op == " / " || op == " * " ? of_quotient(exact) : exact};
 }
 
 RandomMetric::Made RandomMetric::expression(int depth, int64_t unit) {
@@ -133,7 +148,7 @@ RandomMetric::Made RandomMetric::expression(int depth, int64_t unit) {
       Made inner = expression(depth - 1, unit);
       const std::string change =
           one_of({"`made`, `$1`, `app`, `(.*)o`", "`made`, `x-${1}`, `zone`, `(.*)`", "`made`, ``, `app`, `.*`"});
-      return {concat("label_replace(", inner.text, ", ", change, ")"), inner.is_exact};
+      return {concat("label_replace(", inner.text, ", ", change, ")"), inner.exact};
     }
     default: return aggregation(depth, unit);
   }

@@ -1,10 +1,11 @@
 // RandomMetric: random metric queries of the whole language, and random entries that they say something about.
 //
-// Numbers are multiples of 1/4, so that sums come out the same in any order; what comes out a little different in
-// another order (means, deviations) is never compared with anything or divided for a remainder. Times differ, so that
-// first and last are one entry; topk only stands where ties do not show.
+// Numbers are multiples of 1/4, so that sums come out the same in any order. What comes out a little different in
+// another order (means, deviations, sums of rates) is never compared with anything, divided by, nor divided by zero or
+// for a remainder. Times differ, so that first and last are one entry; topk only stands where ties do not show.
 #pragma once
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <vector>
@@ -24,14 +25,22 @@ class RandomMetric {
   int64_t pick(int64_t count) { return std::uniform_int_distribution<int64_t>(0, count - 1)(random_); }
 
  private:
+  // What the values do not depend on.
+  enum class Exact {
+    kNo,    // the order of additions shows in their last digits
+    kSelf,  // the same in any order; but divided or multiplied, so that their sums are not
+    kSums,  // so few binary digits that their sums are the same in any order as well
+  };
   struct Made {
     std::string text;
-    bool is_exact = true;
+    Exact exact = Exact::kSums;
   };
   template <size_t N>
   std::string one_of(const char* const (&list)[N]) {
     return list[pick(static_cast<int64_t>(N))];
   }
+  static Exact of_sum(Exact exact) { return exact == Exact::kSums ? exact : Exact::kNo; }
+  static Exact of_quotient(Exact exact) { return std::min(exact, Exact::kSelf); }
   std::string duration(int64_t unit);
   std::string selection();
   std::string line();
