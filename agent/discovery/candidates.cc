@@ -262,7 +262,10 @@ void FileTable::offer(const Candidate& candidate) {
     if (candidate.known->is_anew) ledger_.set_birth_order(file.id, file.birth_order);
     file.cut_line_at = candidate.known->cut_line_at;
     // A compressed one is found by its content again: the record keeps the inode of the file as it was.
-    if (file.identity != candidate.known->identity && !file.handle->is_gzip()) ledger_.update(file.id, file.identity);
+    FileIdentity identity = file.identity;
+    const FileIdentity& known = candidate.known->identity;
+    if (file.handle->is_gzip()) identity.key = known.key;
+    if (identity != known) ledger_.update(file.id, identity);
   } else {
     file.fresh = true;
     file.birth_order = ++last_birth_order_;

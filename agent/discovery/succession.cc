@@ -1,6 +1,7 @@
 #include "agent/discovery/succession.h"
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
 
 #include "pipeline/base/concat.h"
@@ -44,8 +45,12 @@ std::vector<Heir> Succession::find(const std::vector<KnownFile>& missing, const 
   });
   for (const auto& [live, known] : ordered) {
     auto found = search_.find(live, known.identity, known.position);
-    lineages[live].push_back({known.birth_order, found ? std::optional(found->handle->status()->key) : std::nullopt,
-                              false, false, false, known.last_read_time});
+    Member& member = lineages[live].emplace_back();
+    member.birth_order = known.birth_order;
+    if (found) member.key = found->handle->status()->key;
+    member.blank = known.identity.fingerprint_bytes == 0;
+    if (member.blank) member.missing = &known;
+    member.last_read_time = known.last_read_time;
     if (found) heirs.push_back({known, std::move(found->path), known.path.str(), std::move(found->handle)});
   }
   for (const MetFile& file : met)
@@ -56,36 +61,71 @@ std::vector<Heir> Succession::find(const std::vector<KnownFile>& missing, const 
     auto lineage = lineages.find(live_path(known.path));
     if (lineage == lineages.end()) continue;
     const bool blank = (file.live || file.reborn) && known.identity.fingerprint_bytes == 0;
-    lineage->second.push_back({known.birth_order, file.key, file.live, blank, file.reborn, known.last_read_time});
+    lineage->second.push_back(
+        {known.birth_order, file.key, file.live, blank, file.reborn, nullptr, known.last_read_time});
   }
   for (const auto& [live, members] : lineages) find_unseen(live, members, heirs);
   return heirs;
 }
 
-// Newer than the newest known file, or than the last one before a blank one.
+// Newer than the newest known file, or than the last one before a blank one: what was written to that may be called
+// like any rotation since, also like one before younger files that are known.
 void Succession::find_unseen(const std::string& live_path, std::vector<Member> members, std::vector<Heir>& heirs) {
   std::sort(members.begin(), members.end(), [](auto& a, auto& b) {
     return std::pair(a.birth_order, a.blank) <
            std::pair(b.birth_order, b.blank);  // a copy has the birth of its original
   });
   auto blank = std::find_if(members.begin(), members.end(), [](const Member& m) { return m.blank; });
+  Member newest;
   if (blank == members.begin()) {
-    if (!blank->reborn) return;
-    Member empty;  // what was written to the one before is somewhere, if anything was; it had nothing to be known by
-    empty.blank = true;
-    empty.last_read_time = last_run_wrote_;
-    return find_newer(live_path, empty, heirs);
+    if (blank->in_place()) return;
+    newest.blank = true;  // what was written to the one before is somewhere, if anything was; nothing to be known by
+    newest.last_read_time = last_run_wrote_;
+  } else {
+    newest = *std::prev(blank);
+    if (newest.live || (blank != members.end() && blank->in_place() && !newest.key)) return;
+    for (auto it = members.begin(); it != blank; ++it)
+      newest.last_read_time = std::max(newest.last_read_time, it->last_read_time);
+    // Gone, and nothing of it was ever handed on.
+    if (!newest.key && newest.last_read_time == 0) newest.last_read_time = last_run_wrote_;
   }
-  Member newest = *std::prev(blank);
-  if (newest.live || (blank != members.end() && !blank->reborn && !newest.key)) return;
-  for (auto it = members.begin(); it != blank; ++it)
-    newest.last_read_time = std::max(newest.last_read_time, it->last_read_time);
-  // Seen only empty, and gone: what it is called now has nothing of it to be known by, but was written to since.
-  if (!newest.key && newest.last_read_time == 0) newest.last_read_time = last_run_wrote_;
-  find_newer(live_path, newest, heirs);
+  std::vector<Heir> unseen = find_newer(live_path, newest);
+  recognize(live_path, members, unseen);
+  std::move(unseen.begin(), unseen.end(), std::back_inserter(heirs));
 }
 
-void Succession::find_newer(const std::string& live_path, const Member& newest, std::vector<Heir>& heirs) {
+// Of unseen files, oldest first, those that are what became of files that were seen only empty: as many as there were,
+// each between the same known ones.
+void Succession::recognize(const std::string& live_path, const std::vector<Member>& members, std::vector<Heir>& heirs) {
+  struct Place {
+    uint64_t birth_order = 0;
+    RotatedName name;
+  };
+  std::vector<Place> places;
+  std::vector<const KnownFile*> blanks;
+  for (const Member& member : members) {
+    if (member.missing != nullptr) blanks.push_back(member.missing);
+    if (member.blank || !member.key) continue;
+    if (auto name = search_.name_of(live_path, *member.key)) places.push_back({member.birth_order, *name});
+  }
+  for (Heir& heir : heirs) {
+    auto name = search_.name_of(live_path, heir.handle->key());
+    auto fits = [&](const KnownFile* blank) {
+      return name && std::all_of(places.begin(), places.end(), [&](const Place& place) {
+               const auto newer = name->newer_than(place.name);
+               return newer && *newer == (blank->birth_order > place.birth_order);
+             });
+    };
+    auto found = std::find_if(blanks.begin(), blanks.end(), fits);
+    if (found == blanks.end()) continue;
+    heir.known = **found;
+    heir.live_path = heir.known->path.str();
+    blanks.erase(blanks.begin(), std::next(found));
+  }
+}
+
+// Rotations of a file that are newer than `newest`, oldest first.
+std::vector<Heir> Succession::find_newer(const std::string& live_path, const Member& newest) {
   std::vector<Successors::Sibling> siblings = search_.rotated_siblings(live_path);
   std::optional<RotatedName> name;
   int64_t modified = newest.last_read_time;
@@ -102,6 +142,7 @@ void Succession::find_newer(const std::string& live_path, const Member& newest, 
     return newer ? *newer : modified > 0 && sibling.modified_nanos > modified;
   };
   std::sort(siblings.begin(), siblings.end(), is_older);
+  std::vector<Heir> heirs;
   for (const Successors::Sibling& sibling : siblings) {
     if (!is_newer(sibling)) continue;
     auto handle = sibling.name.gzip ? FileHandle::open_gzip(sibling.path) : FileHandle::open(sibling.path);
@@ -114,6 +155,7 @@ void Succession::find_newer(const std::string& live_path, const Member& newest, 
     if (blank) continue;
     heirs.push_back({std::nullopt, sibling.path, live_path, *std::move(handle)});
   }
+  return heirs;
 }
 
 }  // namespace agent

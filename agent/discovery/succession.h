@@ -24,7 +24,7 @@ namespace agent {
 constexpr const char* kReadOnlyAsHeir = "compressed: read only where it goes on with a file that was read before";
 
 struct Heir {
-  std::optional<KnownFile> known;  // nothing: never seen, to be read from its beginning
+  std::optional<KnownFile> known;  // nothing: never seen; that, or what was seen only empty, is read from its beginning
   std::string path;                // where it is
   std::string live_path;           // what it was called when it was written
   std::shared_ptr<FileHandle> handle;
@@ -51,16 +51,19 @@ class Succession {
  private:
   struct Member {
     uint64_t birth_order = 0;
-    std::optional<InodeKey> key;  // nothing: lost
+    std::optional<InodeKey> key;  // nothing: lost, or blank and not at its inode
     bool live = false;
-    bool blank = false;   // nothing was read of it: which file it was, nobody can say
-    bool reborn = false;  // of blank ones: as MetFile
+    bool blank = false;                  // nothing was read of it: which file it was, nobody can say
+    bool reborn = false;                 // of blank ones: as MetFile
+    const KnownFile* missing = nullptr;  // of blank ones that are not at their inodes
+    bool in_place() const { return key && !reborn; }
     pipeline::UnixNanos last_read_time = 0;
   };
   using Lineages = std::map<std::string, std::vector<Member>>;
   std::string live_path(std::string_view path) const;
   void find_unseen(const std::string& live_path, std::vector<Member> members, std::vector<Heir>& heirs);
-  void find_newer(const std::string& live_path, const Member& newest, std::vector<Heir>& heirs);
+  std::vector<Heir> find_newer(const std::string& live_path, const Member& newest);
+  void recognize(const std::string& live_path, const std::vector<Member>& members, std::vector<Heir>& heirs);
 
   const SourceOptions& options_;
   const PathRules& rules_;

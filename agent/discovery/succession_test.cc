@@ -531,6 +531,54 @@ TEST_SUITE("agent/discovery") {
     h.check();
   }
 
+  TEST_CASE("rotation: a file that was seen only empty is read, also where younger ones of its name are known") {
+    const pipeline::UnixNanos hour = 3'600'000'000'000, now = pipeline::SystemClock().wall();
+    Host h(SourceType::kKubernetes, "pods");
+    h.folder.make("pods/ns_pod_uid/c");
+    const std::string live = "pods/ns_pod_uid/c/0.log";
+    auto rotate = [&](int number) { h.folder.rename(live, live + ".20261121-00000" + std::to_string(number)); };
+    auto pack = [&](int number) { compress(h.folder, live + ".20261121-00000" + std::to_string(number)); };
+    h.folder.append(live + ".20261121-000000", "of a time before the agent\n");
+    pack(0);
+    h.folder.set_modified(live + ".20261121-000000.gz", now - 2 * hour);
+    h.start();
+    h.disk.last_written = now - hour;
+    bool rotated = false;
+    SUBCASE("the first one of all") {}
+    SUBCASE("not the first one") {
+      h.write("before", 5, live);
+      h.drain();
+      rotate(1);
+      rotated = true;
+    }
+    h.folder.append(live, "");
+    h.agent->follow();  // nobody looks at it again before it is rotated
+    h.write("unread", 20, live);
+    rotate(2);
+    h.write("known", 20, live);
+    h.agent->follow();
+    CHECK(h.agent->ledger().last_birth_order() == (rotated ? 3 : 2));
+    h.kill();
+    if (rotated) pack(1);
+    pack(2);
+    SUBCASE("the younger one is where it was") {}
+    SUBCASE("the younger one is compressed, too, and has successors") {
+      rotate(3);
+      pack(3);
+      h.write("down", 10, live);
+      rotate(4);
+      pack(4);
+      h.write("last", 10, live);
+    }
+    h.start();
+    h.drain();
+    h.check();
+    h.kill();
+    h.start();
+    h.drain();
+    h.check();
+  }
+
   TEST_CASE("succession: an unacknowledged batch waits for a folder that is not mounted yet") {
     Host h;
     h.start();
