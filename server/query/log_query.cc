@@ -50,8 +50,9 @@ std::vector<LogPiece> pieces_of(const LogSearch& search) {
 
 class LogRun {
  public:
-  LogRun(const LogSearch& search, const LogQueryOptions& options, QueryContext& context)
+  LogRun(const LogSearch& search, Selection& selection, const LogQueryOptions& options, QueryContext& context)
       : search_(search),
+        selection_(selection),
         options_(options),
         context_(context),
         pieces_(pieces_of(search)),
@@ -80,6 +81,7 @@ class LogRun {
         break;
       }
       TRY(look_at({pieces_.data() + at, std::min(round, pieces_.size() - at)}));
+      if (at + round >= head_end_) selection_.head = {};  // nobody looks at it any more
     }
     return {};
   }
@@ -150,10 +152,18 @@ class LogRun {
     return out;
   }
 
+  // Of pieces_: behind the last one of the head.
+  size_t head_end() const {
+    auto last = std::find_if(pieces_.rbegin(), pieces_.rend(), [](const LogPiece& piece) { return piece.in_head; });
+    return static_cast<size_t>(pieces_.rend() - last);
+  }
+
   const LogSearch& search_;
+  Selection& selection_;  // the same as that of search_
   const LogQueryOptions& options_;
   QueryContext& context_;
   const std::vector<LogPiece> pieces_;
+  const size_t head_end_ = head_end();
   std::vector<std::unique_ptr<LogPart>> parts_;  // what was collected refers to them
   EntryCollector collector_;
   MemoryUse memory_;
@@ -161,10 +171,10 @@ class LogRun {
 
 }  // namespace
 
-Result<ResultStreams> run_log_query(const LogPipeline& pipeline, const LogQueryOptions& options,
-                                    const Selection& selection, QueryContext& context) {
+Result<ResultStreams> run_log_query(const LogPipeline& pipeline, const LogQueryOptions& options, Selection& selection,
+                                    QueryContext& context) {
   LogSearch search{pipeline, selection, options.direction};
-  return LogRun(search, options, context).run();
+  return LogRun(search, selection, options, context).run();
 }
 
 }  // namespace server

@@ -21,6 +21,6 @@ struct LogQueryOptions {
 
 // The selection is of the context's view.
 pipeline::Result<ResultStreams> run_log_query(const LogPipeline& pipeline, const LogQueryOptions& options,
-                                              const Selection& selection, QueryContext& context);
+                                              Selection& selection, QueryContext& context);
 
 }  // namespace server

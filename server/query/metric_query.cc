@@ -330,8 +330,7 @@ Result<void> StoredRangeSource::read(const RangeAggregation& aggregation, const 
   step.selected(aggregation.range.log, pipeline, selection, {.lengths = counts_bytes});
   TRY_LET(DuplicateRows duplicates, DuplicateRows::find(selection, context_.turn, context_.stats));
   RangeJob job{pipeline, aggregation, grid, selection, duplicates, context_.memory};
-  TRY_LET(ScanParts scans,
-          scan(selection, ScanOrder::kAnyPart, context_, [&job] { return std::make_unique<RangeScan>(job); }));
+  TRY_LET(ScanParts scans, scan(selection, context_, [&job] { return std::make_unique<RangeScan>(job); }));
   std::vector<RangeValues::Part> parts;
   for (const auto& part : scans) parts.push_back(static_cast<RangeScan&>(*part).values());
   return RangeValues::finish(parts, sink);

@@ -200,8 +200,8 @@ class PatternRun {
     return every;
   }
 
-  Result<MinedLevels> mine(const Selection& selection, uint64_t weight) {
-    TRY_LET(ScanParts parts, scan(selection, ScanOrder::kAnyPart, context_, [&] {
+  Result<MinedLevels> mine(Selection& selection, uint64_t weight) {
+    TRY_LET(ScanParts parts, scan(selection, context_, [&] {
               return std::make_unique<PatternPart>(pipeline_, selection, !expr_.stages.empty(), weight);
             }));
     Miners joined;

@@ -154,6 +154,7 @@ Result<QueryResult> QueryEngine::run_log(const Expr& expr, const RangeQuery& que
   std::vector<pipeline::Matcher> matchers = compile_selector(log.selector);
   const Asked asked{query.tenant, expr, query.explain};
   return attempt(asked, turn, [&](QueryContext& context, QueryResult& result) -> Result<void> {
+    context.selects_once = true;
     StepRecord step(context, "entries");
     TRY_LET(LogPipeline pipeline, LogPipeline::compile(log.stages));
     Selection selection =
@@ -165,7 +166,10 @@ Result<QueryResult> QueryEngine::run_log(const Expr& expr, const RangeQuery& que
 }
 
 Result<Matrix> QueryEngine::matrix_of(const Asked& asked, const StepGrid& grid, QueryContext& context) {
-  if (results_ == nullptr || asked.cached_as == nullptr) return read_metric(asked.expr, grid, context);
+  if (results_ == nullptr || asked.cached_as == nullptr) {
+    context.selects_once = range_aggregations(asked.expr).size() == 1;
+    return read_metric(asked.expr, grid, context);
+  }
   const auto limits = limits_.of(asked.tenant);
   CachedMetricOptions options;
   options.cut = options_.result_cut;

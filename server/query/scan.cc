@@ -24,8 +24,14 @@ struct Piece {
   uint64_t bytes = 0;
 };
 
+// The head comes first: its memory is not needed any more then.
 std::vector<Piece> cut(const Selection& selection) {
   std::vector<Piece> pieces;
+  for (size_t part = 0; part < selection.head.size(); ++part) {
+    if (part == 0 || pieces.back().bytes >= kPieceBytes) pieces.push_back({true, part, 0, 0, 0});
+    ++pieces.back().count;
+    pieces.back().bytes += selection.head[part].entries.line_bytes() + 1;
+  }
   for (size_t part = 0; part < selection.stored.size(); ++part) {
     const StoredPart& stored = selection.stored[part];
     for (size_t i = 0; i < stored.pages.size(); ++i) {
@@ -34,23 +40,22 @@ std::vector<Piece> cut(const Selection& selection) {
       pieces.back().bytes += stored.object->pages()[stored.pages[i]].text_bytes + 1;
     }
   }
-  for (size_t part = 0; part < selection.head.size(); ++part) {
-    if (part == 0 || pieces.back().bytes >= kPieceBytes) pieces.push_back({true, part, 0, 0, 0});
-    ++pieces.back().count;
-    pieces.back().bytes += selection.head[part].entries.line_bytes() + 1;
-  }
   return pieces;
 }
 
 class ScanRun {
  public:
-  ScanRun(const Selection& selection, const std::function<std::unique_ptr<ScanPart>()>& make_part)
-      : selection_(selection), make_part_(make_part), pieces_(cut(selection)) {}
+  ScanRun(Selection& selection, const std::function<std::unique_ptr<ScanPart>()>& make_part)
+      : selection_(selection),
+        make_part_(make_part),
+        pieces_(cut(selection)),
+        head_left_(static_cast<size_t>(
+            std::count_if(pieces_.begin(), pieces_.end(), [](const Piece& piece) { return piece.in_head; }))) {}
 
-  Result<ScanParts> run(ScanOrder order, QueryContext& context) {
+  Result<ScanParts> run(QueryContext& context) {
     uint64_t bytes = 0;
     for (const Piece& piece : pieces_) bytes += piece.bytes;
-    const size_t most = order == ScanOrder::kOnePart || bytes < kAloneBytes ? 1 : context.turn.width();
+    const size_t most = bytes < kAloneBytes ? 1 : context.turn.width();
     parts_.resize(std::clamp<size_t>(pieces_.size(), 1, most));
     context.turn.run_parts(parts_.size(), [this](size_t index, QueryTurn& turn) { run_part(index, turn); });
     for (const auto& part : parts_) {
@@ -112,12 +117,14 @@ class ScanRun {
       part.head(piece.part + i);
       TRY(part.check());
     }
+    if (--head_left_ == 0) selection_.head = {};  // nobody looks at it any more
     return {};
   }
 
-  const Selection& selection_;
+  Selection& selection_;
   const std::function<std::unique_ptr<ScanPart>()>& make_part_;
   const std::vector<Piece> pieces_;
+  std::atomic<size_t> head_left_;  // pieces of the head that were not looked at to their end
   ScanParts parts_;
   std::atomic<size_t> next_{0};
   std::mutex mutex_;
@@ -126,9 +133,9 @@ class ScanRun {
 
 }  // namespace
 
-Result<ScanParts> scan(const Selection& selection, ScanOrder order, QueryContext& context,
+Result<ScanParts> scan(Selection& selection, QueryContext& context,
                        const std::function<std::unique_ptr<ScanPart>()>& make_part) {
-  return ScanRun(selection, make_part).run(order, context);
+  return ScanRun(selection, make_part).run(context);
 }
 
 void count_reads(const PageCursor& cursor, QueryStats& stats) {

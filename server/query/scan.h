@@ -2,9 +2,11 @@
 //
 //   selection -> pieces (some pages of one object, or some runs of the head) -> parts, one per thread
 //
-// Each part has a ScanPart with accumulators of its own; who called joins them afterwards. Pieces come to a part in the
-// order of the selection, but which piece comes to which part is open: what depends on the order of all entries asks
-// for ScanOrder::kOnePart.
+// The head comes before the objects, and the selection lets go of it as soon as all of it was looked at: a query that
+// takes long does not hold on to what was flushed meanwhile.
+//
+// Each part has a ScanPart with accumulators of its own; who called joins them afterwards. Pieces come to a part in
+// that order, but which piece comes to which part is open: nothing may depend on the order of all entries.
 //
 // Thread:  of the query; ScanPart is called by one thread at a time.
 // Errors:  kCancelled; what ScanPart::check() says. What cannot be read is a warning in the context.
@@ -36,15 +38,10 @@ class ScanPart {
   bool objects_missing = false;       // likewise: one was deleted while it was read
 };
 
-enum class ScanOrder {
-  kAnyPart,  // several parts
-  kOnePart,  // everything in the order of the selection in one part
-};
-
 using ScanParts = std::vector<std::unique_ptr<ScanPart>>;
 
 // Statistics and warnings of the parts have been added to the context, also where the outcome is an error.
-pipeline::Result<ScanParts> scan(const Selection& selection, ScanOrder order, QueryContext& context,
+pipeline::Result<ScanParts> scan(Selection& selection, QueryContext& context,
                                  const std::function<std::unique_ptr<ScanPart>()>& make_part);
 
 // What was read through `cursor`.

@@ -1,7 +1,9 @@
 #include "server/query/selection.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "pipeline/base/invariant.h"
 #include "server/erase/erasures.h"
 #include "server/store/id_set.h"
 
@@ -172,6 +174,10 @@ Selection select_parts(QueryContext& context, std::span<const Matcher> matchers,
     select_object(selection, row, context, tests, conditions);
   }
   select_head(selection, context.view.head, matchers, context.stats);
+  if (context.selects_once) {
+    INVARIANT(!std::exchange(context.head_is_taken, true));
+    context.view.head.pieces.clear();
+  }
   return selection;
 }
 
