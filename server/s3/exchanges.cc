@@ -43,7 +43,7 @@ struct Exchanges::Exchange {
   Done done;
   milliseconds started{0}, deadline{0};
   uint32_t tries = 0;
-  std::optional<Error> said;  // by the store, in the last answer that was to be asked for again
+  std::optional<Error> said;  // why the last try failed that had its time
   std::vector<std::shared_ptr<Try>> running;
   std::unique_ptr<Timer> pause, hedge_timer;
   bool keys_changed = false, time_changed = false;  // once is enough
@@ -187,10 +187,11 @@ void Exchanges::on_answer(const ExchangePtr& exchange, const std::shared_ptr<Try
       if (!exchange->running.empty()) break;  // the other one may still bring the answer
       const bool slow_down = verdict == S3Verdict::kSlowDown;
       const std::string_view reason = slow_down ? "slow_down" : answer ? "server_error" : "no_answer";
-      if (answer) exchange->said = s3_error(*answer, target_.place());
-      // A try that the patience cut off says less than an answer before it.
-      const bool tells = answer || (exchange->said && doors_.loop.now() + kShortestTry >= exchange->deadline);
-      try_again(exchange, reason, tells ? *exchange->said : answer.error(), slow_down);
+      Error error = answer ? s3_error(*answer, target_.place()) : answer.error();
+      // A try that the patience cut off says less than one before it.
+      const bool cut_off = !answer && doors_.loop.now() + kShortestTry >= exchange->deadline;
+      if (!cut_off || !exchange->said) exchange->said = std::move(error);
+      try_again(exchange, reason, *exchange->said, slow_down);
       break;
   }
   pump();

@@ -1,6 +1,10 @@
 #include "server/s3/s3_store.h"
 
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
 
 #include "pipeline/base/testing/forgetful_files.h"
 #include "pipeline/base/time_format.h"
@@ -56,6 +60,32 @@ struct Fixture {
     return at == page.npos ? 0 : std::stoull(page.substr(at + 1 + series.size()));
   }
   uint64_t retries(std::string reason) { return counter("retries_total", {{"reason", std::move(reason)}}); }
+};
+
+// A port where the first connection is closed at once, and nobody ever answers another one.
+class ClosesOnce {
+ public:
+  ClosesOnce() : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(::bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    socklen_t size = sizeof address;
+    REQUIRE(::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    port_ = ntohs(address.sin_port);
+    REQUIRE(::listen(fd_, 16) == 0);
+    thread_ = std::thread([fd = fd_] { ::close(::accept(fd, nullptr, nullptr)); });
+  }
+  ~ClosesOnce() {
+    thread_.join();
+    ::close(fd_);
+  }
+  std::string endpoint() const { return concat("http://127.0.0.1:", port_); }
+
+ private:
+  int fd_;
+  uint16_t port_ = 0;
+  std::thread thread_;
 };
 
 bool says(const pipeline::Error& error, std::string_view what) { return error.message.find(what) != std::string::npos; }
@@ -119,6 +149,19 @@ TEST_CASE("s3 store: where the last try got no answer the error says what the st
   auto put = store.put("c/l0/a", "abc");
   REQUIRE_FALSE(put.has_value());
   CHECK(says(put.error(), "answered 500 InternalError: as told (gave up after 2 tries"));
+}
+
+TEST_CASE("s3 store: where the patience ends the last try the error says why the one before it failed") {
+  const ClosesOnce service;
+  Fixture f;
+  f.options.endpoint = service.endpoint();
+  f.options.patience = 2s;
+  f.options.answer_timeout = 60s;  // so the last try ends with the patience
+  auto opened = f.try_open();
+  REQUIRE_FALSE(opened.has_value());
+  CAPTURE(opened.error().message);
+  CHECK(says(opened.error(), "gave up after 2 tries"));
+  CHECK_FALSE(says(opened.error(), "timed out"));
 }
 
 TEST_CASE("s3 store: fewer requests run at once while the store says SlowDown") {
