@@ -193,8 +193,11 @@ def full_disk():
                 case.agent.start(ready=False)
                 time.sleep(1)
                 subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)  # somebody made room
-                if case.agent.process.poll() is not None:  # it said what is wrong and ended; its supervisor starts it again
-                    case.agent.start()
+                try:
+                    case.agent.wait_ready()
+                except AssertionError:
+                    assert case.agent.process.poll() is not None, case.agent.log_tail()
+                    case.agent.start()  # it had said what is wrong and ended; its supervisor starts it again
                 case.expect_all()
         finally:
             subprocess.run(["umount", "-l", disk], check=False)
