@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """More files than descriptors: an agent that may open 96 reads 1,000, closes those that are quiet, and misses nothing that then happens to them."""
+import contextlib
 import json
 import os
+import sqlite3
 import sys
 import time
 
@@ -68,6 +70,11 @@ start_at = "{start_at}"
             first = wrong[0]
             raise AssertionError(f"{len(wrong)} files are not right, such as {first}: wrote {want.get(first)}, got {got.get(first)}")
 
+    def remembered(self):
+        """Files that the agent knows again when it is killed now."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.folder}/agent/checkpoints.db?mode=ro", uri=True)) as store:
+            return store.execute("SELECT count(*) FROM files").fetchone()[0]
+
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.agent.process.pid}/fd"))
 
@@ -119,7 +126,7 @@ def a_start_with_more_files_than_descriptors():
         for k in range(FILES):
             crowd.write(str(k), "".join(f"line {n} of {k}\n" for n in range(50)))
         crowd.agent.start()
-        time.sleep(0.3)
+        programs.wait(lambda: crowd.remembered() >= FILES)  # else what is renamed was never there, for the next run
         crowd.agent.kill()
         for k in range(FILES):
             if k % 3 == 0:

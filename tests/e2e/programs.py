@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import traceback
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -245,7 +246,8 @@ def run_cases(cases, at_once=1):
             print(f"ok   {title} ({time.monotonic() - started:.1f} s)", flush=True)
             return True
         except Exception as e:  # a failing case must not hide the others
-            print(f"FAIL {title}: {type(e).__name__}: {e}", *ended_alone, sep="\n", flush=True)
+            places = [f"{os.path.basename(at.filename)}:{at.lineno}" for at in traceback.extract_tb(e.__traceback__)[1:] if at.filename.startswith(ROOT)]
+            print(f"FAIL {title}: {type(e).__name__}: {e} (at {', '.join(places)})", *ended_alone, sep="\n", flush=True)
             return False
 
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
