@@ -45,7 +45,9 @@ Progress::Hold Progress::new_hold() {
 
 void Progress::hold(Hold batch, FileId id, uint64_t begin) {
   std::lock_guard lock(mutex_);
-  file(id, begin);
+  // What lies before it in its block was dropped, and is noted with the block's end: it is not passed before that.
+  const uint64_t passed = file(id, begin).passed;
+  if (!is_stream(id)) begin = std::min(begin, passed);
   Holds& holds = holds_[id];
   auto at = std::find_if(holds.begin(), holds.end(), [&](auto& h) { return h.first == batch; });
   if (at == holds.end())

@@ -2,7 +2,8 @@
 // acked.
 //
 // A file's position is the lowest byte that a batch not yet acked begins with (a hold), else the byte up to which the
-// reader has passed everything.
+// reader has passed everything. It lies between two blocks of the reader: a batch that begins inside one holds all of
+// it, for what the block's stages dropped is noted (LossLedger) with the block's end.
 // Streams (records.h) are followed in the same way; take_changed() leaves them out.
 // Thread: any.
 #pragma once

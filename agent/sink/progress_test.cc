@@ -36,6 +36,20 @@ TEST_SUITE("agent/sink") {
     }
   }
 
+  TEST_CASE("progress: a batch that begins inside a block holds all of it") {
+    Fixture f;
+    f.progress.pass({kFile, 0, 0});
+    auto a = f.progress.new_hold(), b = f.progress.new_hold();
+    f.progress.hold(a, kFile, 50);  // behind a line that was dropped
+    CHECK(f.at() == 0);
+    f.progress.hold(b, kFile, 80);
+    f.progress.pass({kFile, 100, 1});
+    f.progress.release(a, {kFile});
+    CHECK(f.at() == 0);  // some of what was dropped lies behind `a`
+    f.progress.release(b, {kFile});
+    CHECK(f.at() == 100);
+  }
+
   TEST_CASE("progress: a stream is followed like a file, but nothing of it is to be saved") {
     Fixture f;
     constexpr FileId kStream{kFirstStream + 1};
