@@ -170,7 +170,12 @@ void FileTable::find_heirs(size_t source, Candidates& candidates) {
   std::sort(offered.begin(), offered.end());
   Succession succession(
       *options, rules, [&](InodeKey key) { return std::binary_search(met_keys.begin(), met_keys.end(), key); },
-      [&](InodeKey key) { return std::binary_search(offered.begin(), offered.end(), key); }, ledger_.last_run_wrote());
+      [&](InodeKey key) { return std::binary_search(offered.begin(), offered.end(), key); },
+      [&](const std::string& path) {
+        const Name* name = names_.find(path);
+        return name != nullptr && name->open;
+      },
+      ledger_.last_run_wrote());
   uint64_t order = 0;
   for (Heir& heir : succession.find(missing, met)) add_heir(source, std::move(heir), ++order, candidates);
 }

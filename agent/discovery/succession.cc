@@ -10,6 +10,10 @@
 namespace agent {
 
 namespace {
+// A file that was written to is known to have been empty for no longer before the last run wrote last; one that was
+// read to its end is forgotten only after a longer time than that.
+constexpr pipeline::UnixNanos kUnnoticed = 5'000'000'000;
+
 bool is_older(const Successors::Sibling& a, const Successors::Sibling& b) {
   if (auto newer = b.name.newer_than(a.name)) return *newer;
   return a.modified_nanos < b.modified_nanos;
@@ -17,10 +21,11 @@ bool is_older(const Successors::Sibling& a, const Successors::Sibling& b) {
 }  // namespace
 
 Succession::Succession(const SourceOptions& options, const PathRules& rules, Successors::Taken taken,
-                       Successors::Taken offered, pipeline::UnixNanos last_run_wrote)
+                       Successors::Taken offered, Held held, pipeline::UnixNanos last_run_wrote)
     : options_(options),
       rules_(rules),
       offered_(std::move(offered)),
+      held_(std::move(held)),
       last_run_wrote_(last_run_wrote),
       search_(std::move(taken)) {}
 
@@ -80,7 +85,7 @@ void Succession::find_unseen(const std::string& live_path, std::vector<Member> m
   if (blank == members.begin()) {
     if (blank->in_place()) return;
     newest.blank = true;  // what was written to the one before is somewhere, if anything was; nothing to be known by
-    newest.last_read_time = last_run_wrote_;
+    newest.last_read_time = last_run_wrote_ - std::min(last_run_wrote_, kUnnoticed);
   } else {
     newest = *std::prev(blank);
     if (newest.live || (blank != members.end() && blank->in_place() && !newest.key)) return;
@@ -135,8 +140,15 @@ std::vector<Heir> Succession::find_newer(const std::string& live_path, const Mem
       if (sibling.key == *newest.key) modified = sibling.modified_nanos;
   }
   const bool lost_with_all_before = !newest.key && !newest.blank && options_.type == SourceType::kKubernetes;
+  // It is compressed at this moment, or was since we opened it.
+  auto is_being_read = [&](const Successors::Sibling& sibling) {
+    if (!sibling.name.gzip) return false;
+    const std::string original = sibling.path.substr(0, sibling.path.size() - std::string_view(".gz").size());
+    return held_(original) || std::any_of(siblings.begin(), siblings.end(),
+                                          [&](const Successors::Sibling& other) { return other.path == original; });
+  };
   auto is_newer = [&](const Successors::Sibling& sibling) {
-    if (offered_(sibling.key) || sibling.key == newest.key || sibling.taken) return false;
+    if (offered_(sibling.key) || sibling.key == newest.key || sibling.taken || is_being_read(sibling)) return false;
     if (lost_with_all_before) return true;
     auto newer = name ? sibling.name.newer_than(*name) : std::nullopt;
     return newer ? *newer : modified > 0 && sibling.modified_nanos > modified;

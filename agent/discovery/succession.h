@@ -8,6 +8,8 @@
 // Thread: loop. Reads folders and the heads of files: once a source, at its first scan.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,9 +43,10 @@ struct MetFile {
 class Succession {
  public:
   // `taken`: inodes of met files. `offered`: of files that will be read under their own names.
-  // `last_run_wrote`: of the FileLedger.
+  // `held`: is a file open that had this name a moment ago? `last_run_wrote`: of the FileLedger.
+  using Held = std::function<bool(const std::string& path)>;
   Succession(const SourceOptions& options, const PathRules& rules, Successors::Taken taken, Successors::Taken offered,
-             pipeline::UnixNanos last_run_wrote);
+             Held held, pipeline::UnixNanos last_run_wrote);
 
   // Oldest first within a lineage; known ones first.
   std::vector<Heir> find(const std::vector<KnownFile>& missing, const std::vector<MetFile>& met);
@@ -68,6 +71,7 @@ class Succession {
   const SourceOptions& options_;
   const PathRules& rules_;
   const Successors::Taken offered_;
+  const Held held_;
   const pipeline::UnixNanos last_run_wrote_;
   Successors search_;
 };

@@ -579,6 +579,36 @@ TEST_SUITE("agent/discovery") {
     h.check();
   }
 
+  TEST_CASE("rotation: a file that is just being compressed is not read twice") {
+    Host h(SourceType::kKubernetes, "pods");
+    h.folder.make("pods/ns_pod_uid/c");
+    const std::string live = "pods/ns_pod_uid/c/0.log", old = live + ".20261121-000001";
+    h.write("one", 20, live);
+    h.start();
+    h.drain();
+    h.kill();
+    h.write("unread", 5, live);
+    SUBCASE("one that is known") {
+      h.folder.rename(live, old);
+      h.folder.append(old + ".gz", pipeline::gzip_compress(content_of(h.folder.at(old))));
+    }
+    SUBCASE("one that was never seen") {
+      h.folder.rename(live, live + ".20261121-000000");
+      h.write("two", 5, live);
+      h.folder.rename(live, old);
+      h.folder.append(old + ".gz", pipeline::gzip_compress(content_of(h.folder.at(old))));
+    }
+    h.write("last", 5, live);
+    h.start();
+    h.folder.remove(old);
+    h.drain();
+    h.check();
+    h.kill();
+    h.start();
+    h.drain();
+    h.check();
+  }
+
   TEST_CASE("succession: an unacknowledged batch waits for a folder that is not mounted yet") {
     Host h;
     h.start();
