@@ -3,6 +3,7 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <functional>
 #include <random>
 
 #include "agent/discovery/file_table.h"
@@ -17,7 +18,8 @@ class ModelAgent final : public ReaderEvents {
   using Random = std::mt19937_64;
 
   ModelAgent(const std::vector<SourceRules>& rules, ModelDisk& disk, std::vector<ModelServer>& servers,
-             pipeline::FakeClock& clock, bool full = false, FileReaderOptions options = {})
+             pipeline::FakeClock& clock, bool full = false, FileReaderOptions options = {},
+             const std::function<void()>& after_first_scan = {})
       : disk_(disk), clock_(clock) {
     for (size_t i = 0; i < servers.size(); ++i) sinks.push_back(std::make_unique<ModelSink>(disk, i, servers[i]));
     ledger_ = std::make_unique<ModelLedger>(disk, sinks);
@@ -38,7 +40,9 @@ class ModelAgent final : public ReaderEvents {
     table_->set_clock([this] { return std::chrono::duration_cast<std::chrono::milliseconds>(clock_.monotonic()); });
     table_->add_reader(*shard_);
     tree_ = std::make_unique<FolderTree>(rules, *table_);
-    tree_->scan(), table_->settle();
+    tree_->scan();
+    if (after_first_scan) after_first_scan();
+    table_->settle();
     table_->first_scan_done();
   }
 
