@@ -276,7 +276,7 @@ def left_unfinished(folder):
         programs.http(s.url("/flush"), b"")
     finally:
         s.kill()
-    generation = max(glob.glob(os.path.join(folder, "server/store/*/generations/*")))
+    generation = max(path for path in glob.glob(os.path.join(folder, "server/store/*/generations/*")) if os.path.basename(path).isdigit())
     store = os.path.dirname(os.path.dirname(generation))
     os.makedirs(os.path.join(store, "deletes"), exist_ok=True)
     left = [os.path.join(store, "generations", f"{int(os.path.basename(generation)) + i:020}.part") for i in (1, 7)]
