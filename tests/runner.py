@@ -39,6 +39,7 @@ SCRIPTS = [
     ["deletes", [sys.executable, f"{HERE}/e2e/delete_test.py"]],
     ["retention", [sys.executable, f"{HERE}/e2e/retention_test.py"]],
     ["rebuild", [sys.executable, f"{HERE}/e2e/rebuild_test.py"]],
+    ["put back", [sys.executable, f"{HERE}/e2e/put_back_test.py"]],
     ["command line", [sys.executable, f"{HERE}/e2e/cli_test.py"]],
     ["query limits", [sys.executable, f"{HERE}/e2e/query_limits_test.py"]],
     ["caches", [sys.executable, f"{HERE}/e2e/cache_test.py"]],

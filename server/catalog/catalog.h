@@ -7,6 +7,7 @@
 //          idempotent). kInvalid: the request contradicts what is stored, nothing was changed.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -40,6 +41,15 @@ struct DeadObject {
   std::string key;
 };
 
+// What was to become an object, and will not by the hand of whoever planned it.
+struct AbandonedOutput {
+  Ulid object;
+  std::string key;
+  // Of ingest in a program that is no more: it may have been committed all the same, where this catalogue is a copy
+  // that was put back.
+  bool left_by_ingest = false;
+};
+
 // A request to delete. It touches entries of its tenant in [begin, end) that the query matches and that are in objects
 // whose deletes_applied is below its number, that is, that were stored before it.
 struct DeleteRequest {
@@ -55,6 +65,12 @@ struct DeleteRequest {
   std::vector<std::string> unreadable{};
   bool operator==(const DeleteRequest&) const = default;
 };
+
+// By tenant and times: the object may hold what the request was made for.
+inline bool holds_range_of(const ObjectSummary& summary, const DeleteRequest& request) {
+  return summary.max_time >= request.begin && summary.min_time < request.end &&
+         std::binary_search(summary.tenants.begin(), summary.tenants.end(), request.tenant);
+}
 
 // The live objects at one moment. Never changes.
 struct CatalogSnapshot {
@@ -100,7 +116,8 @@ class Catalog {
   virtual Ulid cluster() const = 0;
 
   // In one transaction: the objects become live, the batch numbers are remembered, and `flushed_frame` (number of the
-  // last WAL frame in these objects) is raised, never lowered. Repeating it changes nothing.
+  // last WAL frame in these objects) is raised, never lowered; likewise the highest number of a request to delete, to
+  // what the objects say was applied to them. Repeating it changes nothing.
   virtual Result<void> commit_l0(std::span<const ObjectRow> objects, std::span<const ProducerRange> batches,
                                  uint64_t flushed_frame) = 0;
 
@@ -124,8 +141,8 @@ class Catalog {
   // A planned output that nobody will finish, though its job goes on.
   virtual Result<void> abandon_output(const Ulid& output) = 0;
   virtual Result<void> end_job(uint64_t job) = 0;  // without a swap
-  // Planned outputs of jobs that ended without a swap, to be deleted from the store, then forgotten.
-  virtual Result<std::vector<DeadObject>> abandoned_outputs() = 0;
+  // Planned outputs of jobs that ended without a swap, to be deleted from the store, then forgotten; or brought in.
+  virtual Result<std::vector<AbandonedOutput>> abandoned_outputs() = 0;
   virtual Result<void> forget_outputs(std::span<const Ulid> objects) = 0;
   // Inputs of running jobs, sorted.
   virtual Result<std::vector<Ulid>> claimed() = 0;

@@ -11,7 +11,8 @@ using pipeline::Step;
 
 namespace {
 
-constexpr int64_t kNoJob = -1;  // numbers begin with 1
+constexpr int64_t kNoJob = -1;         // numbers begin with 1
+constexpr int64_t kLeftByIngest = -2;  // another than kNoJob, which is what a program says that knows better
 
 int64_t end_of(const LeaseTerms& lease, UnixNanos now) { return now + std::chrono::nanoseconds(lease.length).count(); }
 
@@ -37,7 +38,7 @@ Result<void> JobTable::end_expired(UnixNanos now) {
 Result<void> JobTable::end_all() {
   TRY(run("DELETE FROM job_input"));
   TRY(run("DELETE FROM lease"));
-  TRY(run("UPDATE job_output SET job = ?2 WHERE job = ?1", kIngestJob, kNoJob));
+  TRY(run("UPDATE job_output SET job = ?2 WHERE job = ?1", kIngestJob, kLeftByIngest));
   return run("DELETE FROM job");
 }
 
@@ -101,16 +102,16 @@ Result<bool> JobTable::plans(const Ulid& object) {
   return step == Step::kRow;
 }
 
-Result<std::vector<DeadObject>> JobTable::abandoned_outputs() {
-  TRY_LET(Statement rows, db_.prepare("SELECT object, key FROM job_output WHERE job != ?1 AND "
+Result<std::vector<AbandonedOutput>> JobTable::abandoned_outputs() {
+  TRY_LET(Statement rows, db_.prepare("SELECT object, key, job FROM job_output WHERE job != ?1 AND "
                                       "job NOT IN (SELECT number FROM job) AND object NOT IN (SELECT id FROM object)"));
   TRY(rows.bind_all(kIngestJob));
-  std::vector<DeadObject> out;
+  std::vector<AbandonedOutput> out;
   for (;;) {
     TRY_LET(Step step, rows.step());
     if (step == Step::kDone) return out;
     TRY_LET(Ulid id, take_id(rows));
-    out.push_back({id, std::string(rows.text(1))});
+    out.push_back({id, std::string(rows.text(1)), rows.integer(2) == kLeftByIngest});
   }
 }
 

@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS job_input (
 CREATE TABLE IF NOT EXISTS job_output (
   object BLOB NOT NULL PRIMARY KEY, -- 16 bytes
   key TEXT NOT NULL,
-  job INTEGER NOT NULL             -- 0: ingest's, -1: of none that runs
+  job INTEGER NOT NULL             -- 0: ingest's, -1: of none that runs, -2: ingest's in a program that is no more
 ) WITHOUT ROWID, STRICT;
 )";
 
@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS job_output (
   Result<void> abandon_output(const Ulid& object);
   Result<void> forget_output(const Ulid& object);  // it is live, or gone
   Result<bool> plans(const Ulid& object);          // or planned, and it may still be there
-  Result<std::vector<DeadObject>> abandoned_outputs();
+  Result<std::vector<AbandonedOutput>> abandoned_outputs();
   Result<std::vector<Ulid>> claimed(UnixNanos now);  // sorted
   Result<void> end_all();                            // of programs that are no more
 

@@ -76,7 +76,8 @@ class SqliteCatalog final : public Catalog {
     std::lock_guard lock(mutex_);
     TRY(fresh());
     std::vector<const ObjectRow*> added;
-    uint64_t frame = std::max(flushed_frame, flushed_frame_);
+    uint64_t frame = std::max(flushed_frame, flushed_frame_), last_delete = last_delete_;
+    for (const ObjectRow& row : objects) last_delete = std::max(last_delete, row.summary.deletes_applied);
     return change(
         [&]() -> Result<void> {
           for (const ObjectRow& row : objects) {
@@ -87,11 +88,13 @@ class SqliteCatalog final : public Catalog {
             added.push_back(&row);
           }
           for (const ProducerRange& range : batches) TRY(batches_.add(range, clock_.wall()));
+          if (last_delete > last_delete_) TRY(requests_.raise_last_number(last_delete));
           return set_cluster(version_ + 1, frame);
         },
         [&] {
           for (const ObjectRow* row : added) live_.emplace(row->summary.object, *row);
           flushed_frame_ = frame;
+          last_delete_ = last_delete;
           ++version_;
         });
   }
@@ -199,7 +202,7 @@ class SqliteCatalog final : public Catalog {
   Result<void> end_job(uint64_t job) override {
     return in_transaction<void>([&] { return jobs_.end(job); });
   }
-  Result<std::vector<DeadObject>> abandoned_outputs() override {
+  Result<std::vector<AbandonedOutput>> abandoned_outputs() override {
     std::lock_guard lock(mutex_);
     return jobs_.abandoned_outputs();
   }

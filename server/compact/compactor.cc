@@ -26,11 +26,6 @@ constexpr std::string_view kDebtBytes = "skidway_server_compaction_debt_bytes",
                            kDebtObjects = "skidway_server_compaction_debt_objects",
                            kDebtAge = "skidway_server_compaction_debt_age_seconds";
 
-bool holds_range_of(const ObjectSummary& summary, const DeleteRequest& request) {
-  return summary.max_time >= request.begin && summary.min_time < request.end &&
-         std::binary_search(summary.tenants.begin(), summary.tenants.end(), request.tenant);
-}
-
 // The numbers of ripe requests that have still to be applied to the object.
 std::vector<uint64_t> requests_touching(const ObjectRow& row, const CatalogSnapshot& snapshot, uint64_t ripe) {
   std::vector<uint64_t> out;
@@ -123,13 +118,12 @@ Result<std::unique_ptr<Compactor>> Compactor::open(ObjectStore& store, Catalog& 
   // A store that is away has its orphans until later.
   auto clean = [&]() -> Result<void> {
     TRY(compactor->garbage_.remove_unfinished());
-    TRY(compactor->garbage_.collect_abandoned(compactor->cancelled_));
-    TRY(compactor->deletes_.adopt());
+    TRY(compactor->collect_abandoned());
     TRY(compactor->remove_orphans());
+    compactor->next_orphans_ = clock.monotonic() + compactor->options_.orphan_interval;
     return {};
   };
   if (auto cleaned = clean(); !cleaned && cleaned.error().code != Errc::kUnavailable) return fail(cleaned.error());
-  compactor->next_orphans_ = clock.monotonic() + compactor->options_.orphan_interval;
   compactor->thread_ = std::thread([c = compactor.get()] { c->run(); });
   return compactor;
 }
@@ -457,11 +451,21 @@ Result<uint64_t> Compactor::collect_garbage() {
   (void)sober_now();
   uint64_t dead = 0;
   if (!sober_clock_.in_doubt()) { TRY_LET(dead, garbage_.collect_dead(cancelled_)); }
-  TRY_LET(uint64_t abandoned, garbage_.collect_abandoned(cancelled_));
+  TRY_LET(uint64_t abandoned, collect_abandoned());
   return dead + abandoned;
 }
 
+Result<uint64_t> Compactor::collect_abandoned() {
+  TRY(deletes_.adopt());  // before anything is brought in
+  return garbage_.collect_abandoned(cancelled_);
+}
+
 Result<uint64_t> Compactor::remove_orphans() {
+  if (!looked_for_unknown_) {
+    TRY(deletes_.adopt());
+    TRY(garbage_.adopt_unknown(cancelled_));
+    looked_for_unknown_ = true;
+  }
   TRY_LET(auto quarantine, list_quarantine(store_, catalog_.cluster()));
   int64_t bytes = 0;
   for (const QuarantinedObject& object : quarantine) bytes += static_cast<int64_t>(object.size);

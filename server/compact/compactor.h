@@ -85,7 +85,7 @@ class Compactor {
   Result<void> keep_promises();        // expiry and rewriting, once through
   Result<uint64_t> collect_garbage();  // dead and abandoned objects deleted, after keep_generation()
   Result<void> keep_generation();      // raised where it is time, or where something is about to be deleted
-  Result<uint64_t> remove_orphans();   // and a look into the quarantine
+  Result<uint64_t> remove_orphans();   // and a look into the quarantine; the first time what ingest left is brought in
   Result<void> finish_deletes();
 
  private:
@@ -103,6 +103,7 @@ class Compactor {
                              std::vector<ObjectRow>& rewrite);
   Result<void> salvage(const ObjectRow& row);
   Result<MergeOutcome> merge(const std::vector<ObjectRow>& inputs, Damage damage);
+  Result<uint64_t> collect_abandoned();
   void set_aside(const pipeline::Error& error, const std::vector<ObjectRow>& inputs);
   UnixNanos sober_now();
   double debt(double (*part)(const CompactionDebt&, UnixNanos)) const;
@@ -122,6 +123,7 @@ class Compactor {
   MissingObjects missing_;
   std::set<Ulid> damaged_;
   bool full_speed_ = false;
+  bool looked_for_unknown_ = false;  // once after the start
   std::chrono::nanoseconds next_collection_{0}, next_orphans_{0}, next_generation_{0};
   std::optional<uint64_t> raised_at_;  // version of the catalogue
   std::atomic<bool> cancelled_{false};

@@ -6,6 +6,7 @@
 #include "pipeline/base/failpoint.h"
 #include "pipeline/base/log.h"
 #include "server/catalog/generation.h"
+#include "server/compact/adoption.h"
 #include "server/compact/delete_keeper.h"
 #include "server/compact/quarantine.h"
 
@@ -37,6 +38,8 @@ GarbageCollector::GarbageCollector(ObjectStore& store, Catalog& catalog, pipelin
       deleted_(registry.counter("skidway_server_objects_deleted_total", "Dead objects deleted from the store.")),
       abandoned_(registry.counter("skidway_server_abandoned_objects_deleted_total",
                                   "Outputs of merges that were cut off, deleted from the store.")),
+      adopted_(registry.counter("skidway_server_adopted_objects_total",
+                                "Objects that an earlier run left and the catalogue did not have, brought in.")),
       orphans_(registry.counter("skidway_server_orphans_deleted_total", "Objects without a row, deleted.")),
       unknown_(registry.gauge("skidway_server_unknown_objects", "Objects without a row, too young to be deleted.")) {}
 
@@ -63,8 +66,16 @@ Result<uint64_t> GarbageCollector::collect_dead(const std::atomic<bool>& cancell
 Result<uint64_t> GarbageCollector::collect_abandoned(const std::atomic<bool>& cancelled) {
   TRY_LET(auto outputs, catalog_.abandoned_outputs());
   std::vector<Ulid> gone;
-  for (const DeadObject& output : outputs) {
+  for (const AbandonedOutput& output : outputs) {
     if (cancelled) break;
+    auto adoption = Adoption::kAbsent;
+    if (output.left_by_ingest) { TRY_LET(adoption, adopt_object(store_, catalog_, output.key, Origin::kPlanned)); }
+    if (adoption == Adoption::kTaken) adopted_.add();
+    if (adoption == Adoption::kTooNew)
+      log_warn("an object that an earlier run left is of a newer version: it stays", {{"object", output.key}});
+    if (adoption == Adoption::kUnreadable)
+      log_warn("an object that an earlier run left cannot be read: it is deleted", {{"object", output.key}});
+    if (adoption == Adoption::kTaken || adoption == Adoption::kTooNew) continue;
     TRY(store_.abandon(output.key));
     TRY(failpoint("gc.abandoned_removed"));
     gone.push_back(output.object);
@@ -92,8 +103,21 @@ Result<uint64_t> GarbageCollector::collect_orphans(UnixNanos now, const std::ato
   return removed;
 }
 
-Result<uint64_t> GarbageCollector::remove_unknown(int level, UnixNanos newest, uint64_t& young,
-                                                  const std::atomic<bool>& cancelled) {
+Result<uint64_t> GarbageCollector::adopt_unknown(const std::atomic<bool>& cancelled) {
+  constexpr int kOfIngest = 0;
+  TRY_LET(auto ids, unknown(kOfIngest));
+  uint64_t taken = 0;
+  for (const Ulid& id : ids) {
+    if (cancelled) break;
+    const std::string key = object_key(catalog_.cluster(), kOfIngest, id);
+    TRY_LET(auto adoption, adopt_object(store_, catalog_, key, Origin::kUnknown));
+    if (adoption == Adoption::kTaken) ++taken;
+  }
+  adopted_.add(taken);
+  return taken;
+}
+
+Result<std::vector<Ulid>> GarbageCollector::unknown(int level) {
   TRY_LET(auto keys, store_.list(object_folder(catalog_.cluster(), level)));
   std::vector<Ulid> ids;
   for (const std::string& key : keys) {
@@ -101,10 +125,16 @@ Result<uint64_t> GarbageCollector::remove_unknown(int level, UnixNanos newest, u
   }
   TRY_LET(auto known, catalog_.known(ids));  // after the listing: what came meanwhile was planned before
   std::sort(known.begin(), known.end());
+  std::erase_if(ids, [&](const Ulid& id) { return std::binary_search(known.begin(), known.end(), id); });
+  return ids;
+}
+
+Result<uint64_t> GarbageCollector::remove_unknown(int level, UnixNanos newest, uint64_t& young,
+                                                  const std::atomic<bool>& cancelled) {
+  TRY_LET(auto ids, unknown(level));
   uint64_t removed = 0;
   for (const Ulid& id : ids) {
     if (cancelled) break;
-    if (std::binary_search(known.begin(), known.end(), id)) continue;
     if (id.time() > newest) {
       ++young;
       continue;

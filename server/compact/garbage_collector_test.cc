@@ -28,9 +28,133 @@ class LateList final : public ObjectStore {
   std::map<std::string, std::vector<std::string>> seen_;
 };
 
+// What a copy of the catalogue would bring back: the catalogue's file as it is, put back by put_back().
+struct Copy {
+  explicit Copy(CompactFixture& fixture) : fixture_(fixture) {
+    namespace fs = std::filesystem;
+    for (const char* part : {"", "-wal"}) {
+      if (fs::exists(path(part))) fs::copy_file(path(part), path(part) + ".copy");
+    }
+  }
+  void put_back() {
+    namespace fs = std::filesystem;
+    fixture_.compactor.reset();
+    fixture_.catalog.reset();
+    for (const char* part : {"", "-wal", "-shm"}) {
+      fs::remove(path(part));
+      if (fs::exists(path(part) + ".copy")) fs::rename(path(part) + ".copy", path(part));
+    }
+    fixture_.restart();
+  }
+
+ private:
+  std::string path(const char* part) const { return fixture_.folder + "/catalog.db" + part; }
+  CompactFixture& fixture_;
+};
+
+std::string metric(const CompactFixture& fixture, std::string_view name) {
+  const std::string all = fixture.registry.render();
+  const size_t at = all.find("\n" + std::string(name) + " ");
+  REQUIRE(at != all.npos);
+  const size_t begin = at + name.size() + 2;
+  return all.substr(begin, all.find('\n', begin) - begin);
+}
+
 }  // namespace
 
 TEST_SUITE("server/compact") {
+  TEST_CASE("garbage: what ingest committed after the copy that was put back is brought in, planned in it or not") {
+    CompactFixture fixture;
+    REQUIRE(fixture.ingest(0, 4));
+    const Ulid planned = fixture.ulids.make();
+    const std::string key = object_key(fixture.catalog->cluster(), 0, planned);
+    REQUIRE(fixture.catalog->plan_output(kIngestJob, {planned, key}));
+    Copy copy(fixture);
+    ObjectBuilder builder;
+    const PlainEntry entry{"t", LabelSet::from({{"pod", "0"}}), 1'600'000'000'000'000'000, "planned", {}};
+    builder.add(entry);
+    ObjectWriterOptions writer{.cluster = fixture.catalog->cluster(), .object = planned, .level = 0};
+    writer.producers = {{"t", "p", 7, 1, 5}};
+    writer.last_frame = 99;
+    ObjectRow row{key, *builder.write(*fixture.store, key, writer)};
+    REQUIRE(fixture.catalog->commit_l0(std::vector{row}, writer.producers, 99));
+    fixture.promised.insert(entry);
+    auto later = fixture.ingest(4, 8);
+    REQUIRE(later);
+    copy.put_back();
+    fixture.check_promises();
+    CHECK(metric(fixture, "skidway_server_adopted_objects_total") == "2");
+    CHECK(fixture.catalog->abandoned_outputs()->empty());
+    CHECK(*fixture.catalog->batches() == writer.producers);
+    CHECK((*fixture.catalog->snapshot())->flushed_frame == 0);  // of the log as it is now nothing is in objects
+    fixture.restart();
+    fixture.check_promises();
+    CHECK(metric(fixture, "skidway_server_adopted_objects_total") == "2");
+    REQUIRE(fixture.compactor->merge_once(fixture.live()));
+    fixture.finish();
+    fixture.restart();
+    fixture.check_promises();
+    CHECK(fixture.stored() == fixture.live().size());
+  }
+
+  TEST_CASE("garbage: a request to delete that only the store knows is in force before an object is brought in") {
+    CompactFixture fixture;
+    Copy copy(fixture);
+    REQUIRE(fixture.ingest(0, 4));
+    fixture.remove(R"({pod="0"})");
+    copy.put_back();
+    REQUIRE(fixture.live().size() == 1);
+    CHECK(fixture.live()[0].summary.deletes_applied == 0);
+    REQUIRE((*fixture.catalog->snapshot())->deletes.size() == 1);
+    CHECK((*fixture.catalog->snapshot())->deletes[0].query == R"({pod="0"})");
+  }
+
+  TEST_CASE("garbage: numbers of requests that an object says were applied to it are not given again") {
+    CompactFixture fixture;
+    auto row = fixture.ingest(0, 4);
+    REQUIRE(row);
+    row->summary.object = fixture.ulids.make();
+    row->summary.deletes_applied = 7;
+    REQUIRE(fixture.catalog->commit_l0(std::vector{*row}, {}, 0));
+    CHECK((*fixture.catalog->snapshot())->last_delete == 7);
+    CHECK(fixture.remove(R"({pod="0"})").number == 8);
+  }
+
+  TEST_CASE("garbage: what a program gave up itself is deleted at the next start, whole or not") {
+    CompactFixture fixture;
+    auto row = fixture.ingest(0, 4);
+    REQUIRE(row);
+    const Ulid given_up = fixture.ulids.make();
+    const std::string key = object_key(fixture.catalog->cluster(), 0, given_up);
+    REQUIRE(fixture.catalog->plan_output(kIngestJob, {given_up, key}));
+    REQUIRE(fixture.catalog->abandon_output(given_up));
+    ObjectBuilder builder;
+    builder.add({"t", LabelSet::from({{"pod", "0"}}), 1'600'000'000'000'000'000, "written twice", {}});
+    const ObjectWriterOptions writer{.cluster = fixture.catalog->cluster(), .object = given_up, .level = 0};
+    REQUIRE(builder.write(*fixture.store, key, writer));
+    fixture.restart();
+    CHECK_FALSE(fixture.store->size(key));
+    fixture.check_promises();
+  }
+
+  TEST_CASE("garbage: an unknown object that a processed request may touch is not brought in") {
+    CompactFixture fixture;
+    auto row = fixture.ingest(0, 4);
+    REQUIRE(row);
+    std::string bytes;
+    REQUIRE(fixture.store->get_range(row->key, 0, row->summary.size, bytes));
+    fixture.remove(R"({pod=~".+"})");
+    fixture.promised.clear();
+    fixture.clock.advance(std::chrono::hours(48));
+    fixture.finish();
+    fixture.finish();
+    REQUIRE((*fixture.catalog->deletes())[0].processed != 0);
+    REQUIRE_FALSE(fixture.store->size(row->key));
+    REQUIRE(fixture.store->put(row->key, bytes));  // the store did long after what it was asked to
+    fixture.restart();
+    CHECK(fixture.live().empty());
+  }
+
   TEST_CASE("garbage: listings that are late delay the removal of orphans, and never cost an object") {
     CompactFixture fixture;
     LateList late(*fixture.store);

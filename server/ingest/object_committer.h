@@ -9,7 +9,8 @@
 //
 // Life:    stop() (or the destructor) writes what waits and joins the threads. What it is given outlives it.
 // Errors:  a failed object or commit is repeated until Options::patience after the buffer's first push; then its pushes
-//          get the error. The object may then be there without a row: invisible, deleted as an orphan.
+//          get the error. The object may then be there without a row: invisible, and deleted; or, where the program
+//          dies before it has noted that, brought in by the next one.
 #pragma once
 
 #include <condition_variable>

@@ -197,11 +197,11 @@ def kill_rebuild(point, folder, seed):
     judged(folder, seed, life)
 
 
-def kill_and_abandon(point, folder, seed):
-    """A merge is cut off first, so that there is something to be removed."""
+def kill_and_abandon(point, before, folder, seed):
+    """A merge or a flush is cut off first, so that there is something to be removed or brought in."""
     def life(victim):
         victim.server.kill()
-        victim.start("job.before_swap", ready=False)
+        victim.start(before, ready=False)
         assert victim.work(time.monotonic() + 10)
         victim.start(point, ready=False)
         assert victim.work(time.monotonic() + 10), "it is never passed"
@@ -286,7 +286,9 @@ def main():
                 elif point.startswith("missing."):
                     unreadable(point, os.remove, folder, args.seed)
                 elif point == "gc.abandoned_removed":
-                    kill_and_abandon(point, folder, args.seed)
+                    kill_and_abandon(point, "job.before_swap", folder, args.seed)
+                elif point.startswith("adopt."):
+                    kill_and_abandon(point, "flush.before_commit", folder, args.seed)
                 else:
                     kill_at(point, nth, folder, args.seed)
         except Exception as e:

@@ -76,7 +76,7 @@ class UnsureCatalog final : public Catalog {
     ++marks;
     return inner_->mark_applied(objects, through);
   }
-  Result<std::vector<DeadObject>> abandoned_outputs() override { return inner_->abandoned_outputs(); }
+  Result<std::vector<AbandonedOutput>> abandoned_outputs() override { return inner_->abandoned_outputs(); }
   Result<void> forget_outputs(std::span<const Ulid> objects) override { return inner_->forget_outputs(objects); }
   Result<std::vector<Ulid>> claimed() override { return inner_->claimed(); }
   Result<uint64_t> take_lease(std::string_view name, const LeaseTerms& lease) override {
@@ -140,18 +140,22 @@ struct CompactFixture {
                          {}});
       builder.add(entries.back());
     }
+    unsure.insert(entries.begin(), entries.end());
     ObjectRow row;
     ObjectWriterOptions writer{.cluster = catalog->cluster(), .object = ulids.make(), .level = 0};
     row.key = object_key(writer.cluster, 0, writer.object);
     TRY_LET(row.summary, builder.write(*store, row.key, writer));
     TRY(catalog->commit_l0(std::vector{row}, {}, 0));
     promised.insert(entries.begin(), entries.end());
+    for (const PlainEntry& entry : entries) unsure.erase(entry);
     return row;
   }
 
   std::vector<ObjectRow> live() { return (*catalog->snapshot())->objects; }
 
-  // Every live object is readable, and together they hold exactly what was promised (each entry in one object).
+  // Every live object is readable, and together they hold exactly what was promised, and perhaps of what was written
+  // and not promised. Each entry is in one object; in several, which answers show as one, only where some were brought
+  // in: a power cut may undo the removal of an object that was merged.
   void check_promises() {
     std::multiset<PlainEntry> found;
     for (const ObjectRow& row : live()) {
@@ -161,7 +165,13 @@ struct CompactFixture {
       REQUIRE_MESSAGE(entries, entries.error().message);
       found.insert(entries->begin(), entries->end());
     }
-    CHECK(std::vector(found.begin(), found.end()) == std::vector(promised.begin(), promised.end()));
+    std::set<PlainEntry> expected = promised;
+    for (const PlainEntry& entry : unsure) {
+      if (found.contains(entry)) expected.insert(entry);
+    }
+    CHECK(std::set(found.begin(), found.end()) == expected);
+    const bool none_adopted = registry.render().find("skidway_server_adopted_objects_total 0\n") != std::string::npos;
+    if (none_adopted) CHECK(found.size() == expected.size());
   }
 
   // Everything that is gone for good when it was promised to be.
@@ -214,6 +224,7 @@ struct CompactFixture {
   std::unique_ptr<UnsureCatalog> catalog;
   std::unique_ptr<Compactor> compactor;
   std::set<PlainEntry> promised;
+  std::set<PlainEntry> unsure;  // of writes that failed: the object may be there, and is brought in then
 };
 
 }  // namespace server
