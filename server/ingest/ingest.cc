@@ -98,7 +98,7 @@ std::unique_ptr<Committer> Ingest::make_committer(uint64_t flushed_frame) {
                              doors_.clock,
                              doors_.registry,
                              [this] { return push_handler_->coming(); },
-                             [this] { return head_.raw_bytes() == 0; }};
+                             [this] { return log_is_stored(); }};
   return std::make_unique<ObjectCommitter>(std::move(doors), options_.objects,
                                            std::max(flushed_frame, wal_->last_number()));
 }

@@ -218,16 +218,21 @@ def stopped(store):
         assert case.server.count('{job="last"}') == 2
 
 
+def go_over(case):
+    """From now on it acknowledges by objects."""
+    with open(case.server.config, encoding="utf-8") as f:
+        text = f.read().replace('ack = "disk"', 'ack = "s3"')
+    with open(case.server.config, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
 def from_disk(store):
     """a server that acknowledged by its log and now by objects brings what is left in the log into the bucket first"""
     with Case(store, "from-disk", '[ingest]\nack = "disk"\nflush_interval = "1h"\n') as case:
         with case.history(writers=3) as history:
             time.sleep(1)
         case.server.kill()
-        with open(case.server.config, encoding="utf-8") as f:
-            text = f.read().replace('ack = "disk"', 'ack = "s3"')
-        with open(case.server.config, "w", encoding="utf-8") as f:
-            f.write(text)
+        go_over(case)
         case.server.start()
         with case.history(writers=3) as later:
             later.wait_for(1)
@@ -235,6 +240,27 @@ def from_disk(store):
         case.server.start()
         history.check()
         later.check()
+
+
+def from_long_disk(store):
+    """the same where the log is long, and brought in while the server runs: killed meanwhile, it goes on there"""
+    long_log = '[ingest]\nack = "disk"\nflush_interval = "1h"\nflush_bytes = "250KiB"\nmemory_limit = "512KiB"\n'
+    with Case(store, "from-long-disk", long_log) as case:
+        with case.history(writers=1, lines=20, padding=1000) as history:
+            programs.wait(lambda: case.server.metric("skidway_server_head_bytes") > 120_000, why="the log stays short")
+        case.server.kill()
+        go_over(case)
+        case.server.environment = {"SKIDWAY_FAILPOINTS": "flush.sealed:sleep=2500"}
+        case.server.start(ready=False)
+        with case.history(writers=1) as meanwhile:
+            time.sleep(2)
+            case.server.kill()
+        case.server.environment = {}
+        case.server.start()
+        with case.history(writers=1) as later:
+            later.wait_for(1)
+        for one in (history, meanwhile, later):
+            one.check()
 
 
 def main():
@@ -249,7 +275,7 @@ def main():
         store.make_bucket(BUCKET)
         cases = []
         # The longest first.
-        for case in (slow_tail, killed, refused, held_503, held_hang, memory, quick_answers, lost_answers, spoilt, stopped, from_disk, in_the_bucket):
+        for case in (slow_tail, killed, refused, held_503, held_hang, memory, quick_answers, lost_answers, spoilt, stopped, from_disk, from_long_disk, in_the_bucket):
             if arguments.only not in case.__name__:
                 continue
             bound = lambda case=case: case(store)  # noqa: E731
