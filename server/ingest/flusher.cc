@@ -94,7 +94,7 @@ Result<void> Flusher::flush() {
   auto start = std::chrono::steady_clock::now();
   uint64_t through = mark_ ? mark_->before_commit(sealed->last_frame) : sealed->last_frame;
   auto flushed = [&]() -> Result<void> {
-    if (!written_ && !sealed->tenants.empty()) { TRY_LET(written_, writer_.write(*sealed)); }
+    if (!written_ && !sealed->tenants.empty()) { TRY_LET(written_, writer_.write(*sealed, through)); }
     auto batches = ranges_of(*sealed);
     auto objects = written_ ? std::span<const ObjectRow>(&*written_, 1) : std::span<const ObjectRow>();
     TRY(failpoint("flush.before_commit"));
@@ -103,7 +103,10 @@ Result<void> Flusher::flush() {
   }();
   if (!flushed) {
     failures_.add();
-    if (flushed.error().code == Errc::kInvalid) written_.reset();
+    if (flushed.error().code == Errc::kInvalid && written_) {  // certainly not committed
+      (void)catalog_.abandon_output(written_->summary.object);
+      written_.reset();
+    }
     log_warn("flush failed, will be repeated", {{"entries", sealed->entries}, {"error", flushed.error()}});
     return flushed;
   }

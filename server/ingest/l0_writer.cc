@@ -49,25 +49,25 @@ L0Writer::L0Writer(ObjectStore& store, Catalog& catalog, const pipeline::Clock& 
       duplicates_(registry.counter("skidway_server_dropped_entries_total", "Entries dropped on purpose",
                                    {{"reason", "duplicate"}})) {}
 
-Result<ObjectRow> L0Writer::write(const SealedHead& head) {
+Result<ObjectRow> L0Writer::write(const SealedHead& head, uint64_t frames_through) {
   ObjectRow row;
   row.summary.object = ulids_.make();
   row.key = object_key(catalog_.cluster(), 0, row.summary.object);
   TRY(catalog_.plan_output(kIngestJob, {row.summary.object, row.key}));
   TRY(failpoint("l0.planned"));
-  auto written = write(head, row);
+  auto written = write(head, frames_through, row);
   if (written) return row;
   // What there may be of it is deleted. Where even that cannot be noted it goes with this program, or by its age.
   (void)catalog_.abandon_output(row.summary.object);
   return pipeline::fail(written.error());
 }
 
-Result<void> L0Writer::write(const SealedHead& head, ObjectRow& row) {
+Result<void> L0Writer::write(const SealedHead& head, uint64_t frames_through, ObjectRow& row) {
   ObjectWriterOptions options;
   options.cluster = catalog_.cluster();
   options.object = row.summary.object;
   options.producers = ranges_of(head);
-  options.last_frame = head.last_frame;
+  options.last_frame = frames_through;
   TRY_LET(auto snapshot, catalog_.snapshot());
   options.deletes_applied = snapshot->last_delete;  // what is in the head came after all requests to delete
   TRY(failpoint("l0.before_create"));

@@ -1,5 +1,6 @@
 // L0Writer: a sealed head as one L0 object of all its tenants: sorted, equal entries dropped, not yet in the catalogue,
-// which knows that it is coming: what a program leaves behind that dies before commit_l0 is deleted at the next start.
+// which knows that it is coming: what a program leaves behind that dies before commit_l0 is brought in at the next
+// start where it is whole (compact/adoption.h), and deleted where it is not.
 //
 // Thread:  one at a time; blocks on the store.
 // Errors:  of the store: whether the object is there is then unknown, and the next try takes another key.
@@ -23,10 +24,12 @@ class L0Writer {
  public:
   L0Writer(ObjectStore& store, Catalog& catalog, const pipeline::Clock& clock, pipeline::Registry& registry);
 
-  pipeline::Result<ObjectRow> write(const SealedHead& head);
+  // `frames_through`: frames of the log up to this are in this object or in older ones; 0: not known, or there is no
+  // log.
+  pipeline::Result<ObjectRow> write(const SealedHead& head, uint64_t frames_through);
 
  private:
-  pipeline::Result<void> write(const SealedHead& head, ObjectRow& row);
+  pipeline::Result<void> write(const SealedHead& head, uint64_t frames_through, ObjectRow& row);
   pipeline::Result<void> write_stream(ObjectWriter& writer, const HeadStream& stream);
 
   ObjectStore& store_;

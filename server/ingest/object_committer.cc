@@ -173,7 +173,7 @@ void ObjectCommitter::store(BufferPtr buffer, L0Writer& writer) {
 }
 
 Result<void> ObjectCommitter::try_store(const SealedHead& head, L0Writer& writer, std::optional<ObjectRow>& row) {
-  if (!row) { TRY_LET(row, writer.write(head)); }
+  if (!row) { TRY_LET(row, writer.write(head, 0)); }
   return commit_row(head, *row);
 }
 
