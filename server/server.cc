@@ -184,7 +184,7 @@ Result<std::unique_ptr<Server>> Server::start(Loop& loop, FileSystem& files, con
   ReadRoutes routes(router, {*g.scheduler, clock, registry, tenant, g.limits, s.compress_answers});
   add_delete_routes(router,
                     {g.compactor->deletes(), *g.catalog, *g.admin_pool, clock, tenant,
-                     [&g](Flusher::Done done) { g.ingest->flush(std::move(done)); }, [&g] { g.ingest->roll_log(); },
+                     [&g](Flusher::Done done) { g.ingest->settle(std::move(done)); }, [&g] { g.ingest->roll_log(); },
                      [&g](std::string_view id) { return g.limits.of(id)->deletion_mode != "disabled"; }});
   add_query_routes(routes, *g.queries);
   add_label_routes(routes, *g.queries);

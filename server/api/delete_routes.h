@@ -1,7 +1,8 @@
 // /loki/api/v1/delete: PUT and POST accept a request to delete, GET shows them and their receipts, DELETE cancels one.
 //
 // A request is in force when it is answered: everything acknowledged before is flushed first, so that it is touched.
-// Thread: handlers begin on the loop, and work on the pool and on ingest's own threads.
+// 503 while what an earlier run left in the log is not in objects: it would come back. Thread: handlers begin on the
+// loop, and work on the pool and on ingest's own threads.
 #pragma once
 
 #include <functional>

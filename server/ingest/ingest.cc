@@ -167,6 +167,12 @@ void Ingest::flush(Flusher::Done done) {
   });
 }
 
+void Ingest::settle(Flusher::Done done) {
+  if (!recovery_ || recovery_->done()) return flush(std::move(done));
+  done(pipeline::fail(pipeline::Errc::kUnavailable,
+                      "the log of an earlier run is not in the store yet; try again in a moment"));
+}
+
 void Ingest::stop() {
   if (push_handler_) push_handler_->stop();
   if (workers_) workers_->stop();

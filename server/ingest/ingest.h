@@ -67,6 +67,9 @@ class Ingest {
   // Thread: any. `done`, on a thread of ours, when everything acknowledged until now is in the store and in the
   // catalogue.
   void flush(Flusher::Done done);
+  // As well, and none of it will be replayed from the log: so what is deleted of it stays deleted. kUnavailable, at
+  // once: an earlier run's log is not wholly in objects yet, try again.
+  void settle(Flusher::Done done);
 
   // What was flushed leaves the log, too, soon. Thread: any.
   void roll_log() { committer_->roll(); }

@@ -216,7 +216,38 @@ def kills_lose_no_request(folder):
         s.stop()
 
 
-TESTS = [gone_at_once_and_then_for_good, later_entries_stay, labels_and_volumes_forget, refusals, kills_lose_no_request]
+def nothing_comes_back_from_the_log(folder):
+    """While the log of an earlier run is replayed a request is refused, as the rest of the log would not be touched by it; then it is taken."""
+    settings = '[ingest]\nflush_interval = "1h"\nflush_bytes = "250KiB"\nmemory_limit = "512KiB"\n'
+    s = programs.server(folder, extra=settings, retention='period = "0"\ndelete_cancel_period = "0s"').start()
+    now = int(time.time())
+    parameters = {"query": '{app="shop"}', "start": now - 3600, "end": now}
+
+    def push_secret(number):
+        programs.push(s, {"app": "shop"}, [((now - 60) * SECOND + number, f"secret {number} " + "x" * 1000)])
+
+    try:
+        for i in range(150):  # a log that is long for the memory
+            push_secret(i)
+        s.kill()
+        s.environment = {"SKIDWAY_FAILPOINTS": "wal.replay_frame:sleep=40"}
+        s.start()
+        push_secret(1000)
+        assert b"replay: " in programs.http(s.url("/ready?verbose"))[1]
+        said = call(s, "POST", 503, **parameters)
+        assert "the log of an earlier run is not in the store yet" in said, said
+        url = s.url("/loki/api/v1/delete?" + urllib.parse.urlencode(parameters))
+        programs.wait(lambda: programs.http(url, b"")[0] == 204, why="the request is not taken")
+        assert s.count('{app="shop"}') == 0
+        s.kill()
+        s.environment = {}
+        s.start()
+        assert s.count('{app="shop"}') == 0
+    finally:
+        s.stop()
+
+
+TESTS = [gone_at_once_and_then_for_good, later_entries_stay, labels_and_volumes_forget, refusals, kills_lose_no_request, nothing_comes_back_from_the_log]
 
 if __name__ == "__main__":
     sys.exit(programs.run_cases([programs.in_folder(test) for test in TESTS]))
