@@ -237,6 +237,7 @@ void run_round(uint64_t seed) {
     });
     history.begin(disk);
   };
+  start();  // what was compressed before the agent first came is not read
   const int actions = static_cast<int>(random() % 400 + 100);
   for (int i = 0; i < actions; ++i) {
     const uint64_t action = random() % 100;
