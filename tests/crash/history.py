@@ -120,7 +120,7 @@ class History:
             if "503 without Retry-After" in writer.answers:
                 out.append("a 503 without Retry-After")
             selector = f'{{history="{self.name}",writer="{writer.index}"}}'
-            found = self.server.lines(selector, writer.first - HOUR, writer.first + HOUR)
+            found, counted = self.found_and_counted(writer, selector)
             at = {}
             for t, line, _ in found:
                 at.setdefault(t, []).append(line)
@@ -130,10 +130,19 @@ class History:
             for what, times in (("acknowledged and missing", missing), ("doubled", doubled), ("invented", invented)):
                 if times:
                     out.append(f"writer {writer.index}: {len(times)} lines {what}, the first {times[0] - writer.first} of {len(writer.sent)}")
-            counted = self.server.count(selector)
             if counted != len(at):
                 out.append(f"writer {writer.index}: {len(at)} lines found and {counted} counted")
         return out
+
+    def found_and_counted(self, writer, selector):
+        """Of one moment: a push that was given up may still come to be visible, so what was found is the same before and after the counting."""
+        found = self.server.lines(selector, writer.first - HOUR, writer.first + HOUR)
+        while True:
+            counted = self.server.count(selector)
+            again = self.server.lines(selector, writer.first - HOUR, writer.first + HOUR)
+            if len(again) == len(found):
+                return again, counted
+            found = again
 
     def check(self):
         faults = self.faults()
