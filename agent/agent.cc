@@ -257,8 +257,8 @@ void Agent::sink_broken(Error error) {
 }
 
 void Agent::finish() {
-  streams_->save_ledgers();
   streams_->give_up();
+  streams_->save_ledgers();
   ledger_->sweep();
   if (ended_) std::exchange(ended_, nullptr)(outcome_);
 }

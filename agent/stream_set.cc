@@ -1,6 +1,7 @@
 #include "agent/stream_set.h"
 
 #include <algorithm>
+#include <set>
 
 #include "agent/receiver/http_listeners.h"
 #include "agent/stream_types.h"
@@ -28,6 +29,7 @@ StreamSet::StreamSet(Parts parts, Options sources, std::vector<std::string> sink
 StreamSet::~StreamSet() {
   stop();
   give_up();
+  save_ledgers();
 }
 
 void StreamSet::begin_cursors(const Options& sources) const {
@@ -99,6 +101,7 @@ void StreamSet::make_plan(const Options& next) {
 }
 
 Result<void> StreamSet::prepare(const Options& next, std::vector<std::string> sink_names) {
+  save_ledgers();  // what begins again goes on with it
   sink_names_ = std::move(sink_names);
   begin_cursors(next);
   make_plan(next);
@@ -187,6 +190,7 @@ void StreamSet::give_up() {
 }
 
 void StreamSet::sweep() {
+  if (!retiring_.empty()) save_ledgers();
   std::erase_if(retiring_, [](auto& stream) { return !stream->reader->waiting(); });
   for (auto& stream : streams_)
     if (!stream->replaced.empty() && !stream->reader->waiting()) stream->replaced.clear();
@@ -276,14 +280,24 @@ std::map<std::string, LedgerView::Stream> StreamSet::ledgers() const {
 }
 
 void StreamSet::save_ledgers() const {
-  if (empty()) return;
-  auto saved = parts_.store.cursors(kLedgerCursors);
-  std::map<std::string, std::string> texts;  // by source
-  for (auto& stream : streams_) texts[stream->options->name] += stream_lines_text(lines_of(*stream));
-  for (auto& [source, text] : texts) {
-    const std::string key = stream_ledger_key(source);
-    if (text != saved[key]) parts_.store.save_cursor(kLedgerCursors, key, std::move(text));
+  struct OfSource {
+    std::vector<StreamLine> lines;
+    std::set<std::string> sinks;  // told
+  };
+  std::map<std::string, OfSource> all;
+  for (const Streams* streams : {&streams_, &retiring_}) {
+    for (auto& stream : *streams) {
+      OfSource& source = all[stream->options->name];
+      std::set<std::string> own;
+      for (StreamLine& line : stream->reader->account().saved_lines(sinks_of(*stream))) {
+        if (line.sink.empty() || source.sinks.contains(line.sink)) continue;  // removed since, or told
+        own.insert(line.sink);
+        source.lines.push_back(std::move(line));
+      }
+      source.sinks.merge(own);
+    }
   }
+  for (auto& [source, told] : all) StreamCursors::write(parts_.store, source, std::move(told.lines));
 }
 
 }  // namespace agent

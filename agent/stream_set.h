@@ -57,8 +57,9 @@ class StreamSet {
   std::vector<std::string> warnings() const;  // of sources that take nothing at the moment, and why
   void append_stage_metrics(pipeline::MetricPage& page) const;
 
-  // What became of the entries of each, by name; and the same kept in the store, for whereis when the agent is gone.
+  // What became of the entries of each, by name.
   std::map<std::string, LedgerView::Stream> ledgers() const;
+  // The cursors, with the sums of what they have passed: for the next start, and for whereis when the agent is gone.
   void save_ledgers() const;
 
  private:

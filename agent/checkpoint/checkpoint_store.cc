@@ -148,6 +148,29 @@ class CheckpointStore::Worker {
     else
       cursors[key] = text;
   }
+  void hold_cursor(const std::string& source, const std::string& key, std::string text) {
+    note_cursor(source, key, text);
+    std::lock_guard lock(cursors_mutex_);
+    held_[source][key] = std::move(text);
+  }
+  void let_go(const std::string& source, const std::string& key) {
+    std::lock_guard lock(cursors_mutex_);
+    if (auto held = held_.find(source); held != held_.end()) held->second.erase(key);
+  }
+  void save_held(const std::string& source, CursorText with) {
+    std::vector<CheckpointOperation> operations;
+    {
+      std::lock_guard lock(cursors_mutex_);
+      if (auto held = held_.extract(source); !held.empty())
+        for (auto& [key, text] : held.mapped()) operations.push_back(SaveCursor{source, key, text});
+      const Texts& known = cursors_[with.source];
+      const auto at = known.find(with.key);
+      if (operations.empty() && (at == known.end() ? "" : at->second) == with.text) return;
+    }
+    note_cursor(with.source, with.key, with.text);
+    operations.push_back(SaveCursor{with.source, with.key, with.text});
+    add(std::move(operations), nullptr, When::kAtOnce);
+  }
   std::map<std::string, std::string> cursors(const std::string& source) {
     std::lock_guard lock(cursors_mutex_);
     auto found = cursors_.find(source);
@@ -246,8 +269,10 @@ class CheckpointStore::Worker {
 
   LossLedger losses_;
   std::mutex cursors_mutex_;
-  std::string trouble_;                                                // under cursors_mutex_
-  std::map<std::string, std::map<std::string, std::string>> cursors_;  // under cursors_mutex_: as saved last
+  std::string trouble_;  // under cursors_mutex_
+  using Texts = std::map<std::string, std::string>;
+  std::map<std::string, Texts> cursors_;  // under cursors_mutex_: as saved, or held, last
+  std::map<std::string, Texts> held_;     // under cursors_mutex_
 
   std::mutex mutex_;  // everything below
   std::condition_variable wake_;
@@ -315,7 +340,16 @@ void CheckpointStore::save_positions(const std::string& sink, std::vector<FilePo
 
 void CheckpointStore::save_cursor(const std::string& source, const std::string& key, std::string text) {
   worker_->note_cursor(source, key, text);
+  worker_->let_go(source, key);
   worker_->add({SaveCursor{source, key, text}}, nullptr, Worker::When::kSoon);
+}
+
+void CheckpointStore::hold_cursor(const std::string& source, const std::string& key, std::string text) {
+  worker_->hold_cursor(source, key, std::move(text));
+}
+
+void CheckpointStore::save_held(const std::string& source, CursorText with) {
+  worker_->save_held(source, std::move(with));
 }
 
 std::map<std::string, std::string> CheckpointStore::cursors(const std::string& source) const {

@@ -36,6 +36,10 @@ struct CheckpointStoreOptions {
   std::chrono::milliseconds group_wait{1000};  // how long what need not be written at once waits for company
 };
 
+struct CursorText {
+  std::string source, key, text;
+};
+
 class CheckpointStore {
  public:
   using Done = std::function<void(pipeline::Result<void>)>;
@@ -68,7 +72,13 @@ class CheckpointStore {
   void save_positions(const std::string& sink, std::vector<FilePosition> positions);
   // Where a source that is no file goes on (Resume::cursors); an empty text removes it. Save only what is settled.
   void save_cursor(const std::string& source, const std::string& key, std::string text);
-  // The cursors of a source as they were saved last, by key: also for one that begins anew in this run. Thread: any.
+  // A cursor with which something else must be saved (sums of what it has passed): it is written by the next
+  // save_held() of its source, in one group with `with`, a cursor of whatever source. Only the last text of a key is.
+  // save_held() writes at once, or not at all where nothing is held and `with` is not new.
+  void hold_cursor(const std::string& source, const std::string& key, std::string text);
+  void save_held(const std::string& source, CursorText with);
+  // The cursors of a source as they were saved, or held, last, by key: also for one that begins anew in this run.
+  // Thread: any.
   std::map<std::string, std::string> cursors(const std::string& source) const;
   // What was dropped on the way to the sinks. Its sums are saved with the positions.
   LossLedger& losses();

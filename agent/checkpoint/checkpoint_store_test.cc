@@ -292,6 +292,35 @@ TEST_SUITE("agent/checkpoint") {
     CHECK((*CheckpointStore::open(fresh, registry))->resume().last_written == 0);
   }
 
+  TEST_CASE("store: a held cursor is on disk with what it was held for, and not before") {
+    using Texts = std::map<std::string, std::string>;
+    StoreFolder f;
+    f.reopen();
+    f.store->hold_cursor("host", "a", "1");
+    CHECK(f.store->cursors("host") == Texts{{"a", "1"}});
+    f.flush();
+    CHECK(f.reopen().cursors.empty());
+    f.store->hold_cursor("host", "a", "1");
+    f.store->hold_cursor("host", "b", "1");
+    f.store->hold_cursor("host", "a", "2");
+    f.store->hold_cursor("other", "a", "9");
+    f.store->save_held("host", {"", "sums of host", "3 entries"});
+    CHECK(f.store->cursors("") == Texts{{"sums of host", "3 entries"}});
+    const auto expected =
+        std::map<std::string, Texts>{{"host", {{"a", "2"}, {"b", "1"}}}, {"", {{"sums of host", "3 entries"}}}};
+    CHECK(f.reopen().cursors == expected);
+    f.store->save_held("host", {"", "sums of host", "3 entries"});  // nothing new
+    CHECK(f.reopen().cursors == expected);
+    f.store->hold_cursor("host", "b", "");
+    f.store->save_held("host", {"", "sums of host", "3 entries"});
+    CHECK(f.reopen().cursors.at("host") == Texts{{"a", "2"}});
+    f.store->hold_cursor("host", "a", "3");
+    f.store->save_cursor("host", "a", "4");  // the later one
+    f.store->save_held("host", {"", "sums of host", "4 entries"});
+    CHECK(f.reopen().cursors ==
+          std::map<std::string, Texts>{{"host", {{"a", "4"}}}, {"", {{"sums of host", "4 entries"}}}});
+  }
+
   TEST_CASE("store: cursors are there again after a restart, until they are removed") {
     StoreFolder f;
     f.reopen();

@@ -233,7 +233,7 @@ bool DockerFollower::passed_before(const DockerLogDecoder::Line& line) {
 
 void DockerFollower::hand_over(bool ends_lane) {
   count_faults();
-  auto pending = std::make_shared<Pending>(Pending{read_, 0});
+  auto pending = std::make_shared<Pending>(Pending{read_});
   std::vector<Parcel> parcels;
   for (size_t i = 0; i < 2; ++i) {
     Parcel parcel = std::exchange(parcels_[i], {});
@@ -243,22 +243,21 @@ void DockerFollower::hand_over(bool ends_lane) {
     if (!parcel.empty() || ends_lane) parcels.push_back(std::move(parcel));
   }
   if (parcels.empty()) return;
-  pending->parcels = parcels.size();
   pending_.push_back(pending);
-  for (Parcel& parcel : parcels) {
-    home_.parts.reader.take(std::move(parcel), [weak = weak_from_this(), pending](bool settled) {
-      auto self = weak.lock();
-      if (!self || !settled) return;  // not settled: the cursor stays
-      --pending->parcels;
-      self->save_settled();
-    });
-  }
+  if (parcels.size() > 1) home_.parts.reader.take(std::move(parcels.front()));
+  // Settled one after the other: the last one's settlement is that of both.
+  home_.parts.reader.take(std::move(parcels.back()), [weak = weak_from_this(), pending](bool settled) {
+    auto self = weak.lock();
+    if (!self || !settled) return;  // not settled: the cursor stays
+    pending->settled = true;
+    self->save_settled();
+  });
   home_.look_at_room();
 }
 
 void DockerFollower::save_settled() {
   std::optional<DockerPosition> position;
-  while (!pending_.empty() && pending_.front()->parcels == 0) {
+  while (!pending_.empty() && pending_.front()->settled) {
     position = pending_.front()->position;
     pending_.pop_front();
   }

@@ -62,7 +62,7 @@ class DockerFollower : public std::enable_shared_from_this<DockerFollower> {
   enum class State : uint8_t { kIdle, kAsked, kFollowing, kEnded, kWaiting, kFinished, kFailed };
   struct Pending {
     DockerPosition position;
-    size_t parcels = 0;  // still to be settled
+    bool settled = false;
   };
 
   void inspect();

@@ -28,6 +28,11 @@ EntryVolume sum(const std::vector<DroppedEntries>& dropped) {
 }
 }  // namespace
 
+void StreamAccount::Sums::add(const Sums& more) {
+  received.add(more.received);
+  for (const DroppedEntries& d : more.dropped) add_dropped(dropped, d);
+}
+
 StreamAccount::OfOrigin& StreamAccount::of(const std::string& origin) {
   OfOrigin& found = origins_[origin];
   found.heard = next_;
@@ -44,17 +49,25 @@ void StreamAccount::join_others(const std::string& but) {
   OfOrigin& others = origins_[std::string(kOthers)];
   for (auto& [sink, of_sink] : first->second.sinks) {
     OfSink& sum = others.sinks[sink];
-    sum.received.add(of_sink.received);
-    for (const DroppedEntries& d : of_sink.dropped) add_dropped(sum.dropped, d);
+    sum.add(of_sink);
+    sum.passed.add(of_sink.passed);
   }
   for (Span& span : spans_)
     if (span.origin == first->first) span.origin = kOthers;
+  for (Volume& volume : volumes_)
+    if (volume.origin == first->first) volume.origin = kOthers;
+  for (auto& [end, drop] : drops_by_end_)
+    if (drop.origin == first->first) drop.origin = kOthers;
   origins_.erase(first);
 }
 
-void StreamAccount::set_sinks(std::vector<size_t> sinks) {
+void StreamAccount::change(std::vector<size_t> sinks, Again again) {
   std::lock_guard lock(mutex_);
   sinks_ = std::move(sinks);
+  if (std::exchange(again_, again) == again) return;
+  volumes_.clear(), drops_by_end_.clear();  // they were of the source before
+  for (auto& [origin, from] : origins_)
+    for (auto& [sink, sums] : from.sinks) sums.passed = sums;
 }
 
 void StreamAccount::receive(const std::string& origin, EntryVolume volume) {
@@ -67,13 +80,20 @@ void StreamAccount::receive(const std::string& origin, EntryVolume volume) {
   next_ += volume.entries;
   OfOrigin& from = of(origin);
   for (size_t sink : sinks_) from.sinks[sink].received.add(volume);
+  if (again_ == Again::kYes) volumes_.push_back({next_, volume, origin, sinks_});
 }
 
-void StreamAccount::drop(const std::string& origin, const DroppedEntries& dropped) {
+void StreamAccount::drop(const std::string& origin, const DroppedEntries& dropped, uint64_t end) {
   std::lock_guard lock(mutex_);
-  auto known = origins_.find(origin);
-  OfOrigin& from = known == origins_.end() ? of(std::string(kOthers)) : known->second;
-  for (size_t sink : sinks_) add_dropped(from.sinks[sink].dropped, dropped);
+  const bool is_known = origins_.contains(origin);
+  const std::string from = is_known ? origin : std::string(kOthers);
+  if (!is_known) of(from);
+  for (size_t sink : sinks_) note_drop(from, sink, dropped, end);
+}
+
+void StreamAccount::note_drop(const std::string& origin, size_t sink, const DroppedEntries& dropped, uint64_t end) {
+  add_dropped(origins_[origin].sinks[sink].dropped, dropped);
+  if (again_ == Again::kYes) drops_by_end_.emplace(end, Drop{origin, sink, dropped});
 }
 
 void StreamAccount::lose(size_t sink, const LostEntries& lost) {
@@ -86,7 +106,7 @@ void StreamAccount::lose(size_t sink, const LostEntries& lost) {
       const uint64_t gone = share(seen, lost.refused, lost.of) - told;
       told += gone;
       const DroppedEntries dropped{lost.reason, {gone, share(span->bytes, gone, span->end - span->begin)}, lost.detail};
-      if (gone > 0) add_dropped(origins_[span->origin].sinks[sink].dropped, dropped);
+      if (gone > 0) note_drop(span->origin, sink, dropped, std::min(end, span->end));
     }
   }
 }
@@ -96,8 +116,37 @@ void StreamAccount::settle(uint64_t lowest) {
   while (!spans_.empty() && spans_.front().end <= lowest) spans_.pop_front();
 }
 
+void StreamAccount::pass(uint64_t end) {
+  std::lock_guard lock(mutex_);
+  for (; !volumes_.empty() && volumes_.front().end <= end; volumes_.pop_front())
+    for (size_t sink : volumes_.front().sinks)
+      origins_[volumes_.front().origin].sinks[sink].passed.received.add(volumes_.front().volume);
+  const auto above = drops_by_end_.upper_bound(end);
+  for (auto at = drops_by_end_.begin(); at != above; ++at)
+    add_dropped(origins_[at->second.origin].sinks[at->second.sink].passed.dropped, at->second.dropped);
+  drops_by_end_.erase(drops_by_end_.begin(), above);
+}
+
+std::vector<StreamLine> StreamAccount::saved_lines(const std::vector<Sink>& sinks) const {
+  std::lock_guard lock(mutex_);
+  std::vector<StreamLine> all = lines_now(sinks);
+  if (again_ == Again::kNo) return all;
+  for (StreamLine& line : all) {
+    auto sink = std::find_if(sinks.begin(), sinks.end(), [&](const Sink& s) { return s.name == line.sink; });
+    const Sums& passed = origins_.find(line.origin)->second.sinks.at(sink->slot).passed;
+    line.acked = less(passed.received, sum(passed.dropped));
+    line.dropped = passed.dropped;
+    line.waiting = less(line.received, passed.received);
+  }
+  return all;
+}
+
 std::vector<StreamLine> StreamAccount::lines(const std::vector<Sink>& sinks) const {
   std::lock_guard lock(mutex_);
+  return lines_now(sinks);
+}
+
+std::vector<StreamLine> StreamAccount::lines_now(const std::vector<Sink>& sinks) const {
   std::vector<StreamLine> all;
   std::map<std::pair<std::string_view, size_t>, EntryVolume> waiting;
   for (const Span& span : spans_) {
@@ -130,6 +179,7 @@ void StreamAccount::resume(const std::vector<StreamLine>& lines, const std::vect
     to.received = line.acked;
     to.received.add(sum(line.dropped));
     to.dropped = line.dropped;
+    to.passed = to;
   }
 }
 

@@ -4,6 +4,9 @@
 // Entries are numbered from 1 in the order received, as in records.h. Whose a number is, is known until the positions
 // of all sinks have passed it; what is dropped after that was in a spool and is in the account of that.
 //
+// Of a source that can be read again, entries above its cursors are received again after a restart. So what is to be
+// saved with the cursors (saved_lines) counts as acked and dropped just what they have passed (pass).
+//
 // Thread: any. Limits: kMostOrigins; beyond, the one that was heard of least recently is counted among kOthers.
 #pragma once
 
@@ -32,15 +35,21 @@ class StreamAccount {
   static constexpr size_t kMostOrigins = 256;
   static constexpr std::string_view kOthers = "(others)";
 
-  // `sinks`: of the source, by slot (agent/configuration_change.h).
-  explicit StreamAccount(std::vector<size_t> sinks) : sinks_(std::move(sinks)) {}
-  void set_sinks(std::vector<size_t> sinks);  // from now on
+  enum class Again { kNo, kYes };  // can the source be read again, from cursors?
 
-  void receive(const std::string& origin, EntryVolume volume);          // the next ones
-  void drop(const std::string& origin, const DroppedEntries& dropped);  // on their way to all sinks
+  // `sinks`: of the source, by slot (agent/configuration_change.h).
+  explicit StreamAccount(std::vector<size_t> sinks, Again again = Again::kNo)
+      : sinks_(std::move(sinks)), again_(again) {}
+  void change(std::vector<size_t> sinks, Again again);  // from now on
+
+  void receive(const std::string& origin, EntryVolume volume);  // the next ones
+  // On their way to all sinks; all of them are numbered below `end`.
+  void drop(const std::string& origin, const DroppedEntries& dropped, uint64_t end);
   // On their way to one; before settle() is told that its position has passed them.
   void lose(size_t sink, const LostEntries& lost);
   void settle(uint64_t lowest);  // what all sinks have passed
+  // The cursors saved from now on have passed what is numbered below `end`; the end of what was received at once.
+  void pass(uint64_t end);
 
   struct Sink {
     size_t slot = 0;
@@ -49,15 +58,21 @@ class StreamAccount {
   };
   // In the order of origins, then of `sinks`.
   std::vector<StreamLine> lines(const std::vector<Sink>& sinks) const;
+  // The same, as resume() needs it: what waits is also what the cursors have not passed.
+  std::vector<StreamLine> saved_lines(const std::vector<Sink>& sinks) const;
 
-  // What an earlier run has told of these sinks: what waited then is received again, or was never acknowledged to whom
+  // What an earlier run has saved of these sinks: what waited then is received again, or was never acknowledged to whom
   // it came from. Before anything else.
   void resume(const std::vector<StreamLine>& lines, const std::vector<Sink>& sinks);
 
  private:
-  struct OfSink {
+  struct Sums {
     EntryVolume received;
     std::vector<DroppedEntries> dropped;
+    void add(const Sums& more);
+  };
+  struct OfSink : Sums {
+    Sums passed;  // by the cursors
   };
   struct OfOrigin {
     std::map<size_t, OfSink> sinks;
@@ -68,13 +83,29 @@ class StreamAccount {
     uint64_t bytes = 0;
     std::string origin;
   };
+  struct Volume {  // received at once
+    uint64_t end = 0;
+    EntryVolume volume;
+    std::string origin;
+    std::vector<size_t> sinks;
+  };
+  struct Drop {
+    std::string origin;
+    size_t sink = 0;
+    DroppedEntries dropped;
+  };
   OfOrigin& of(const std::string& origin);
   void join_others(const std::string& but);
+  std::vector<StreamLine> lines_now(const std::vector<Sink>& sinks) const;
+  void note_drop(const std::string& origin, size_t sink, const DroppedEntries& dropped, uint64_t end);
 
   mutable std::mutex mutex_;  // everything below
   std::vector<size_t> sinks_;
+  Again again_;
   std::map<std::string, OfOrigin, std::less<>> origins_;
-  std::deque<Span> spans_;  // that not all sinks have passed
+  std::deque<Span> spans_;                      // that not all sinks have passed
+  std::deque<Volume> volumes_;                  // that no cursor has passed, if it can be read again
+  std::multimap<uint64_t, Drop> drops_by_end_;  // likewise
   uint64_t next_ = 1;
 };
 

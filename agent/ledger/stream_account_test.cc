@@ -42,7 +42,7 @@ TEST_SUITE("agent/ledger") {
   TEST_CASE("account: what the stages drop is dropped for every sink, what a sink refuses for that one") {
     Fixture f;
     f.account.receive("", {10, 1000});
-    f.account.drop("", {"stages:probe", {3, 300}, ""});
+    f.account.drop("", {"stages:probe", {3, 300}, ""}, 11);
     f.account.lose(1, {{{4, 8}}, 4, 4, "sink:line_too_long", "too long"});
     f.sinks[0].position = f.sinks[1].position = 11;
     CHECK(f.line("hub").acked == EntryVolume{7, 700});
@@ -72,7 +72,7 @@ TEST_SUITE("agent/ledger") {
     Fixture f;
     for (size_t i = 0; i < 2 * StreamAccount::kMostOrigins; i++) {
       f.account.receive("c" + std::to_string(i), {1, 10});
-      if (i % 2 == 0) f.account.drop("c" + std::to_string(i), {"stages:x", {1, 10}, ""});
+      if (i % 2 == 0) f.account.drop("c" + std::to_string(i), {"stages:x", {1, 10}, ""}, i + 2);
     }
     EntryVolume received, dropped, waiting;
     size_t origins = 0;
@@ -125,7 +125,7 @@ TEST_SUITE("agent/ledger") {
   TEST_CASE("account: goes on after a restart, without what waited then") {
     Fixture f;
     f.account.receive("a\tb\\\n", {10, 1000});
-    f.account.drop("a\tb\\\n", {"stages:\tx", {2, 200}, "why\nnot"});
+    f.account.drop("a\tb\\\n", {"stages:\tx", {2, 200}, "why\nnot"}, 11);
     f.sinks[0].position = 6;
     const auto lines = f.account.lines(f.sinks);
     CHECK(parse_stream_lines(stream_lines_text(lines)) == lines);
@@ -142,6 +142,46 @@ TEST_SUITE("agent/ledger") {
     again.account.receive("a\tb\\\n", {5, 500});
     CHECK(again.line("hub", "a\tb\\\n").waiting == EntryVolume{5, 500});
     CHECK(parse_stream_lines("line\tshort\nnonsense\n\n").empty());
+  }
+
+  TEST_CASE("account: what is saved of a source that is read again is what its cursors have passed, to the byte") {
+    Fixture f;
+    const auto again = StreamAccount::Again::kYes;
+    f.account.change({0, 1}, again);
+    auto saved = [&](const std::string& origin) {
+      for (const StreamLine& line : f.account.saved_lines(f.sinks))
+        if (line.sink == "hub" && line.origin == origin) return line;
+      return StreamLine();
+    };
+    f.account.receive("web", {3, 30});
+    f.account.receive("web", {2, 7});
+    f.account.receive("db", {4, 400});
+    f.account.drop("web", {"stages:x", {1, 10}, ""}, 4);
+    f.account.drop("web", {"stages:x", {1, 5}, ""}, 6);
+    f.account.lose(0, {{{2, 4}, {7, 9}}, 4, 4, "sink:y", ""});
+    f.sinks[0].position = f.sinks[1].position = 10;
+    f.account.settle(10);
+    CHECK(saved("web").waiting == EntryVolume{5, 37});  // sent, but not passed
+    f.account.pass(4);
+    CHECK(saved("web").acked.entries == 0);
+    CHECK(saved("web").dropped.at(0) == DroppedEntries{"stages:x", {1, 10}, ""});
+    CHECK(saved("web").dropped.at(1).volume.entries == 2);
+    CHECK(saved("web").waiting == EntryVolume{2, 7});
+    CHECK(saved("db").waiting == EntryVolume{4, 400});
+    Fixture next;
+    next.account.change({0, 1}, again);
+    next.account.resume(f.account.saved_lines(f.sinks), next.sinks);
+    CHECK(next.line("hub", "web").received == EntryVolume{3, 30});
+    CHECK(next.account.saved_lines(next.sinks) == next.account.lines(next.sinks));
+    f.account.pass(10);
+    CHECK(f.account.saved_lines(f.sinks) == f.account.lines(f.sinks));
+    f.account.receive("db", {1, 1});
+    f.account.change({0}, StreamAccount::Again::kNo);  // a source of another type under the same name
+    CHECK(f.account.saved_lines(f.sinks) == f.account.lines(f.sinks));
+    f.account.change({0}, again);
+    CHECK(saved("db").waiting == EntryVolume{});
+    f.account.pass(11);
+    CHECK(saved("db").received == EntryVolume{5, 401});
   }
 }
 

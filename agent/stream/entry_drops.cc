@@ -54,7 +54,8 @@ void EntryDrops::drop(const std::string& origin, std::string_view reason, const 
   if (volume == EntryVolume()) return;
   account_.drop(
       origin,
-      {reason == kRelabel ? "relabel:dropped by the relabel rules" : pipeline::concat("stages:", reason), volume, {}});
+      {reason == kRelabel ? "relabel:dropped by the relabel rules" : pipeline::concat("stages:", reason), volume, {}},
+      first_ + sizes_.size());
 }
 
 }  // namespace agent

@@ -1,6 +1,7 @@
 #include "agent/stream/stream_cursors.h"
 
 #include <algorithm>
+#include <set>
 
 #include "pipeline/base/concat.h"
 
@@ -49,7 +50,15 @@ StreamCursors::StreamCursors(CheckpointStore& store, const std::string& source, 
 std::map<std::string, std::string> StreamCursors::saved() const { return of_sink(store_->cursors(source_), prefix_); }
 
 void StreamCursors::save(const std::string& key, std::string text) const {
-  store_->save_cursor(source_, prefix_ + key, std::move(text));
+  store_->hold_cursor(source_, prefix_ + key, std::move(text));
+}
+
+void StreamCursors::write(CheckpointStore& store, const std::string& source, std::vector<StreamLine> lines) {
+  std::set<std::string> told;
+  for (const StreamLine& line : lines) told.insert(line.sink);
+  for (StreamLine& line : stream_ledger_of(store.cursors(kLedgerCursors), source))
+    if (!told.contains(line.sink)) lines.push_back(std::move(line));
+  store.save_held(source, {kLedgerCursors, stream_ledger_key(source), stream_lines_text(lines)});
 }
 
 }  // namespace agent

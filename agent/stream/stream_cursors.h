@@ -4,6 +4,9 @@
 // In the store, under the name of the source: `SINK<tab>KEY`; `SINK<tab>` is there once the sink has begun. KEY alone
 // is of an agent that had one place for all sinks.
 //
+// A cursor is on disk with the sums of what it has passed, never without them: save() only notes it, and write() puts
+// all that was noted of a source into the store together with the lines of its account.
+//
 // Life:    a value; the store outlives it. begin() first, then any number of them.
 // Thread:  any.
 #pragma once
@@ -13,6 +16,7 @@
 #include <vector>
 
 #include "agent/checkpoint/checkpoint_store.h"
+#include "agent/ledger/stream_account.h"
 
 namespace agent {
 
@@ -28,6 +32,10 @@ class StreamCursors {
   std::map<std::string, std::string> saved() const;
   // Save only what is settled; an empty text removes it.
   void save(const std::string& key, std::string text) const;
+
+  // What was saved of `source`, and `lines` of all its sinks: one transaction, written at once if anything is new.
+  // Lines of sinks that the source had earlier are kept beside them.
+  static void write(CheckpointStore& store, const std::string& source, std::vector<StreamLine> lines);
 
  private:
   CheckpointStore* store_;

@@ -29,6 +29,10 @@ namespace {
 constexpr size_t kChunkBytes = 256 << 10;  // of lines that go through the stages at once
 constexpr nanoseconds kLookAgain = 50ms;   // whether the memory has room: nobody tells
 
+StreamAccount::Again again(const SourceOptions& source) {
+  return source.can_be_read_again ? StreamAccount::Again::kYes : StreamAccount::Again::kNo;
+}
+
 FileId next_stream() {
   static std::atomic<uint64_t> last{kFirstStream};
   return {last.fetch_add(1, std::memory_order_relaxed) + 1};
@@ -51,7 +55,7 @@ class StreamReader::Impl {
         unsettled_gauge_(metrics.gauge("skidway_agent_stream_unsettled",
                                        "Requests or groups of entries that no sink, or not every sink, has yet.",
                                        {{"source", source_->metric_name()}})),
-        account_(source_->sinks),
+        account_(source_->sinks, again(*source_)),
         labels_(source_),
         batch_(labels_.table()),
         drops_(account_, metrics_),
@@ -337,7 +341,8 @@ class StreamReader::Impl {
     if (line.size() > source_->max_line_bytes) {
       metrics_.cut_lines.add();
       metrics_.cut_bytes.add(line.size() - source_->max_line_bytes);
-      account_.drop(parcel.origin, {"read:max_line_size", {0, line.size() - source_->max_line_bytes}, {}});
+      const EntryVolume cut{0, line.size() - source_->max_line_bytes};
+      account_.drop(parcel.origin, {"read:max_line_size", cut, {}}, next_number_);
       line = line.substr(0, source_->max_line_bytes);
     }
     batch_.add(line, entry.time == 0 ? read_time_ : entry.time, *labels, {number, number + 1, read_time_});
@@ -399,7 +404,7 @@ class StreamReader::Impl {
     source_ = std::move(source);
     labels_.change(source_);
     current_labels_.clear();
-    account_.set_sinks(source_->sinks);
+    account_.change(source_->sinks, again(*source_));
   }
 
   // --- settlement; under mutex_, ports are this thread's
@@ -416,7 +421,7 @@ class StreamReader::Impl {
     if (unsettled_.empty()) return;
     bool idle = told_.empty();
     while (!unsettled_.empty() && unsettled_.front().end <= lowest) {
-      told_.push_back(std::move(unsettled_.front().settled));
+      told_.push_back(std::move(unsettled_.front()));
       unsettled_.pop_front();
     }
     unsettled_gauge_.set(static_cast<int64_t>(unsettled_.size()));
@@ -427,12 +432,15 @@ class StreamReader::Impl {
   }
 
   void tell() {
-    std::vector<Settled> told;
+    std::vector<Unsettled> told;
     {
       std::lock_guard lock(mutex_);
       told.swap(told_);
     }
-    for (Settled& settled : told) settled(true);
+    for (Unsettled& one : told) {
+      account_.pass(one.end);  // the cursor that is saved now does
+      one.settled(true);
+    }
   }
 
   pipeline::Loop& loop_;
@@ -467,7 +475,7 @@ class StreamReader::Impl {
   bool over_ = false;  // the thread has ended
   std::deque<Queued> queue_;
   std::deque<Unsettled> unsettled_;
-  std::vector<Settled> told_;  // settled, and not told yet
+  std::vector<Unsettled> told_;  // settled, and not told yet
   std::function<void()> change_;
   std::shared_ptr<Impl*> self_;
   std::thread thread_;
