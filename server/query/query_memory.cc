@@ -1,20 +1,10 @@
 #include "server/query/query_memory.h"
 
-#include <malloc.h>
-
 #include "pipeline/base/concat.h"
 
 namespace server {
 
 using pipeline::Result;
-
-namespace {
-constexpr uint64_t kLarge = 16 << 20;  // to return it takes milliseconds: little beside the work of such a query
-}
-
-QueryMemory::~QueryMemory() {
-  if (peak_bytes() >= kLarge) ::malloc_trim(0);
-}
 
 bool QueryMemory::take(uint64_t bytes) {
   const uint64_t held = held_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes;

@@ -6,10 +6,7 @@
 //
 // What is counted is what grows with the data: series, points, samples, entries kept. Buffers of a page are not.
 //
-// Life:    a QueryMemory outlives its MemoryUses; a MemoryUse gives everything back in its destructor. At the end of a
-//          QueryMemory that held 16 MiB or more the heap returns to the system what it keeps free: each query runs on
-//          another thread, malloc keeps what that one let go for its arena, and so four wide queries, one after the
-//          other, would stay resident beside each other.
+// Life:    a QueryMemory outlives its MemoryUses; a MemoryUse gives everything back in its destructor.
 // Thread:  QueryMemory any; a MemoryUse one at a time.
 // Errors:  kOverLimit: the query ends (HTTP 400).
 #pragma once
@@ -25,7 +22,6 @@ namespace server {
 class QueryMemory {
  public:
   explicit QueryMemory(uint64_t limit_bytes) : limit_bytes_(limit_bytes) {}  // 0: without a limit
-  ~QueryMemory();
   QueryMemory(const QueryMemory&) = delete;
   QueryMemory& operator=(const QueryMemory&) = delete;
 

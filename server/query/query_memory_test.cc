@@ -1,29 +1,8 @@
 #include "server/query/query_memory.h"
 
 #include <doctest/doctest.h>
-#include <fstream>
-#include <malloc.h>
-#include <memory>
-#include <thread>
-#include <unistd.h>
-#include <vector>
 
 using namespace server;
-
-namespace {
-
-constexpr uint64_t kMiB = 1 << 20;
-
-// Bytes that are allocated now; 0 where somebody else than the C library allocates (sanitizers).
-uint64_t allocated() { return mallinfo2().uordblks; }
-
-uint64_t resident() {
-  uint64_t all = 0, resident = 0;
-  std::ifstream("/proc/self/statm") >> all >> resident;
-  return resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-}
-
-}  // namespace
 
 TEST_SUITE("query") {
   TEST_CASE("query memory: what one part gives back another may take, and the peak is remembered") {
@@ -58,21 +37,5 @@ TEST_SUITE("query") {
     QueryMemory memory(0);
     MemoryUse use(memory, "rate");
     CHECK(use.hold(uint64_t{1} << 40, 1).has_value());
-  }
-
-  TEST_CASE("query memory: what wide queries let go, each on a thread of its own, does not stay resident") {
-    std::vector<std::unique_ptr<char[]>> kept;  // one small thing behind each query's memory, as results and caches are
-    const uint64_t before = resident();
-    for (int query = 0; query < 4; ++query) {
-      std::thread([&] {
-        QueryMemory memory(0);
-        MemoryUse use(memory, "count_over_time");
-        std::vector<std::unique_ptr<char[]>> series;
-        while (series.size() < 64 * 1024) series.emplace_back(new char[1024]())[0] = 1;
-        REQUIRE(use.hold(64 * kMiB, series.size()).has_value());
-        kept.emplace_back(new char[1024]())[0] = 1;
-      }).join();
-    }
-    if (allocated() > 0) CHECK(resident() < before + 48 * kMiB);
   }
 }
