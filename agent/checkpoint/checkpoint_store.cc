@@ -36,9 +36,9 @@ struct Opened {
   Resume resume;
 };
 
-Result<Opened> open_and_load(const CheckpointStoreOptions& options) {
+Result<Opened> open_and_load(const CheckpointStoreOptions& options, pipeline::UnixNanos last_written) {
   TRY_LET(auto tables, CheckpointTables::open(options.path));
-  TRY_LET(auto resume, tables.load(options.sinks));
+  TRY_LET(auto resume, tables.load(options.sinks, last_written));
   return Opened{std::move(tables), std::move(resume)};
 }
 
@@ -56,25 +56,26 @@ Result<std::string> set_aside(const std::string& path) {
   return fail(Errc::kIo, concat(path, ": too many damaged files set aside; remove them"));
 }
 
-// When the store was written last, before it is opened: that writes.
+// When the store was written last, before it is opened: that writes. Who only looks leaves an empty journal.
 pipeline::UnixNanos written_at(const std::string& path) {
   pipeline::UnixNanos latest = 0;
   for (const char* end : {"", "-wal"}) {
     struct stat status {};
-    if (::stat(concat(path, end).c_str(), &status) == 0)
+    if (::stat(concat(path, end).c_str(), &status) == 0 && status.st_size > 0)
       latest = std::max(latest, status.st_mtim.tv_sec * pipeline::UnixNanos{1'000'000'000} + status.st_mtim.tv_nsec);
   }
   return latest;
 }
 
 Result<Opened> open_or_begin_afresh(const CheckpointStoreOptions& options) {
-  auto opened = open_and_load(options);
+  const pipeline::UnixNanos last_written = written_at(options.path);
+  auto opened = open_and_load(options, last_written);
   if (opened || opened.error().code != Errc::kCorrupt) return opened;
   Error damage = opened.error();
   TRY_LET(std::string aside, set_aside(options.path));
   log_error("checkpoints damaged: files are read as if seen for the first time",
             {{"error", damage}, {"kept_as", aside}});
-  return open_and_load(options);
+  return open_and_load(options, last_written);
 }
 }  // namespace
 
@@ -95,6 +96,7 @@ class CheckpointStore::Worker {
         losses_(resume_) {
     records_.set(static_cast<int64_t>(tables_.live_records()));
     cursors_ = resume_.cursors;
+    known_until_ = tables_.known_until();
     thread_ = std::thread([this] { run(); });
   }
 
@@ -108,6 +110,12 @@ class CheckpointStore::Worker {
   }
 
   const Resume& resume() const { return resume_; }
+  pipeline::UnixNanos known_until(std::string_view source, FileId file) const {
+    auto found = known_until_.find(source);
+    if (found == known_until_.end()) return resume_.last_written;
+    auto time = found->second.lower_bound(file);
+    return time == found->second.end() ? resume_.last_written : time->second;
+  }
   void forget_resume() {
     resume_.files.clear();
     for (auto& [name, sink] : resume_.sinks) {
@@ -254,11 +262,12 @@ class CheckpointStore::Worker {
     for (Done& done : std::exchange(group_dones_, {})) done({});
   }
 
-  Resume resume_;                           // not the worker's
-  CheckpointTables tables_;                 // worker, after the constructor
-  std::vector<CheckpointOperation> group_;  // worker: being written, or failed and to be written again
-  std::vector<Done> group_dones_;           // worker
-  bool failed_ = false;                     // worker
+  Resume resume_;                             // not the worker's
+  CheckpointTables::KnownUntil known_until_;  // after the constructor nobody changes it
+  CheckpointTables tables_;                   // worker, after the constructor
+  std::vector<CheckpointOperation> group_;    // worker: being written, or failed and to be written again
+  std::vector<Done> group_dones_;             // worker
+  bool failed_ = false;                       // worker
   pipeline::LogLimiter limiter_;
   const std::chrono::milliseconds group_wait_;
   std::atomic<uint64_t> next_file_;
@@ -291,9 +300,7 @@ CheckpointStore::~CheckpointStore() = default;
 
 Result<std::unique_ptr<CheckpointStore>> CheckpointStore::open(CheckpointStoreOptions options,
                                                                pipeline::Registry& registry) {
-  const pipeline::UnixNanos last_written = written_at(options.path);
   TRY_LET(Opened opened, open_or_begin_afresh(options));
-  opened.resume.last_written = last_written;
   return std::unique_ptr<CheckpointStore>(
       new CheckpointStore(std::make_unique<Worker>(std::move(opened), options, registry)));
 }
@@ -317,6 +324,14 @@ void CheckpointStore::update_file(FileId file, FileRecord record) {
 void CheckpointStore::forget_file(FileId file) {
   worker_->losses().forget(file);
   worker_->add({ForgetFile{file}}, nullptr, Worker::When::kSoon);
+}
+
+pipeline::UnixNanos CheckpointStore::known_until(std::string_view source, FileId file) const {
+  return worker_->known_until(source, file);
+}
+
+void CheckpointStore::end_first_scan(const std::string& source) {
+  worker_->add({EndFirstScan{source}}, nullptr, Worker::When::kSoon);
 }
 
 void CheckpointStore::put_records(const std::string& sink, std::vector<std::shared_ptr<const BatchRecord>> records,

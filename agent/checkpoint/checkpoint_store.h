@@ -64,6 +64,12 @@ class CheckpointStore {
   void update_file(FileId file, FileRecord record);  // a new path, a longer fingerprint
   void forget_file(FileId file);                     // and its positions: it is gone and everything of it is acked
 
+  // Until when this file of an earlier run was surely known: then wrote last a run that had added it, or had taken over
+  // all files that its first scan of the source found. 0: there was none. Thread: any.
+  pipeline::UnixNanos known_until(std::string_view source, FileId file) const;
+  // The files that this run's first scan of `source` found are added, or updated: from now on it knows them.
+  void end_first_scan(const std::string& source);
+
   // All or none. `done` is called on the store's worker (post it to where it belongs) once the records are on disk:
   // only then may their batches be sent for the first time.
   void put_records(const std::string& sink, std::vector<std::shared_ptr<const BatchRecord>> records, Done done);

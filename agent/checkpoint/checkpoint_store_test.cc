@@ -2,12 +2,15 @@
 
 #include <cstdlib>
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/checkpoint/checkpoint_tables.h"
 #include "pipeline/db/database.h"
 
 namespace agent {
@@ -286,6 +289,11 @@ TEST_SUITE("agent/checkpoint") {
     f.store->save_cursor("host", "cursor", "x");
     CHECK(f.reopen().last_written >= before);
     CHECK(f.store->resume().last_written <= pipeline::SystemClock().wall());
+    f.store.reset();
+    const timespec time{1'000, 0}, times[2] = {time, time};
+    REQUIRE(::utimensat(AT_FDCWD, f.path().c_str(), times, 0) == 0);
+    REQUIRE(CheckpointTables::view(f.path()));  // who only looks writes nothing
+    CHECK(f.reopen().last_written == 1'000'000'000'000);
     CheckpointStoreOptions fresh;
     fresh.path = ":memory:";
     pipeline::Registry registry;

@@ -27,6 +27,10 @@ constexpr std::string_view kIdsName =
                                "\x1f"
                                "file ids",
                            kForgottenKey = "forgotten";
+// Likewise, with the name of the source behind it: until when files up to an id were known.
+constexpr std::string_view kKnownUntil =
+    "\x1f"
+    "known until/";
 constexpr size_t kUnusedLabels = 1024;  // label sets kept for nothing before they are looked through
 
 constexpr std::string_view kTables = R"(
@@ -81,7 +85,7 @@ Result<void> make_tables(Database& db, int64_t version) {
 
 struct CheckpointTables::Statements {
   Statement put_file, delete_file, delete_positions, put_record, put_labels, ack, put_position, delete_record,
-      put_cursor, delete_cursor, put_drop, delete_drops, put_fault;
+      put_cursor, delete_cursor, delete_cursors, put_drop, delete_drops, put_fault;
 
   static Result<std::unique_ptr<Statements>> prepare(Database& db) {
     TRY_LET(auto put_file, db.prepare("INSERT OR REPLACE INTO files VALUES (?,?,?,?,?,?,?,?)"));
@@ -97,14 +101,16 @@ struct CheckpointTables::Statements {
     TRY_LET(auto delete_record, db.prepare("DELETE FROM batches WHERE sink = ? AND epoch = ? AND seq = ?"));
     TRY_LET(auto put_cursor, db.prepare("INSERT OR REPLACE INTO cursors VALUES (?,?,?)"));
     TRY_LET(auto delete_cursor, db.prepare("DELETE FROM cursors WHERE source = ? AND key = ?"));
+    TRY_LET(auto delete_cursors, db.prepare("DELETE FROM cursors WHERE source = ?"));
     TRY_LET(auto put_drop, db.prepare("INSERT OR REPLACE INTO drops SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 "
                                       "FROM files WHERE id = ?2)"));
     TRY_LET(auto delete_drops, db.prepare("DELETE FROM drops WHERE file = ?"));
     TRY_LET(auto put_fault, db.prepare("INSERT OR REPLACE INTO faults VALUES (?,?,?)"));
-    return std::make_unique<Statements>(Statements{
-        std::move(put_file), std::move(delete_file), std::move(delete_positions), std::move(put_record),
-        std::move(put_labels), std::move(ack), std::move(put_position), std::move(delete_record), std::move(put_cursor),
-        std::move(delete_cursor), std::move(put_drop), std::move(delete_drops), std::move(put_fault)});
+    return std::make_unique<Statements>(
+        Statements{std::move(put_file), std::move(delete_file), std::move(delete_positions), std::move(put_record),
+                   std::move(put_labels), std::move(ack), std::move(put_position), std::move(delete_record),
+                   std::move(put_cursor), std::move(delete_cursor), std::move(delete_cursors), std::move(put_drop),
+                   std::move(delete_drops), std::move(put_fault)});
   }
 };
 
@@ -153,8 +159,9 @@ Result<Resume> CheckpointTables::view(const std::string& path) {
 
 // --- load
 
-Result<Resume> CheckpointTables::load(const std::vector<std::string>& sinks) {
+Result<Resume> CheckpointTables::load(const std::vector<std::string>& sinks, pipeline::UnixNanos last_written) {
   Resume resume;
+  resume.last_written = last_written;
   TRY_LET(auto transaction, db_.begin());
   TRY(load_files(resume));
   TRY(load_cursors(resume));
@@ -165,6 +172,7 @@ Result<Resume> CheckpointTables::load(const std::vector<std::string>& sinks) {
     TRY(load_sink(name, id, sink));
   }
   TRY(load_absent_sinks());
+  TRY(keep_known_until(resume));
   TRY(drop_unused_labels());
   TRY(transaction.commit());
   TRY(db_.execute("PRAGMA shrink_memory"));  // the pages that were read: hardly one of them is needed again
@@ -221,8 +229,30 @@ Result<void> CheckpointTables::load_cursors(Resume& resume) {
       first_free_file_id_ = std::max(first_free_file_id_, highest_forgotten_ + 1);
       continue;
     }
+    if (all.text(0).starts_with(kKnownUntil)) {
+      const std::string id(all.text(1)), time(all.text(2));
+      const FileId file{std::strtoull(id.c_str(), nullptr, 10)};
+      known_until_[std::string(all.text(0).substr(kKnownUntil.size()))][file] = std::strtoll(time.c_str(), nullptr, 10);
+      continue;
+    }
     resume.cursors[std::string(all.text(0))][std::string(all.text(1))] = all.text(2);
   }
+}
+
+// This start writes, and so do those that follow it if it does not come to the end of its first scan.
+Result<void> CheckpointTables::keep_known_until(const Resume& resume) {
+  if (resume.last_written == 0) return {};
+  std::map<pipeline::SharedText, FileId, pipeline::SharedText::Order> highest;
+  for (const auto& [id, record] : resume.files) highest[record.source] = id;  // the ids rise
+  for (const auto& [source, id] : highest) {
+    auto& known = known_until_[source.str()];
+    if (!known.empty() && known.rbegin()->first >= id) continue;
+    known[id] = resume.last_written;
+    const std::string name = concat(kKnownUntil, source.view()), key = std::to_string(id.value),
+                      time = std::to_string(resume.last_written);
+    TRY(statements_->put_cursor.run(std::string_view(name), std::string_view(key), std::string_view(time)));
+  }
+  return {};
 }
 
 Result<int64_t> CheckpointTables::start_producer(const std::string& name, Producer& producer) {
@@ -394,6 +424,10 @@ Result<void> CheckpointTables::apply(const SavePositions& save) {
 Result<void> CheckpointTables::apply(const SaveCursor& save) {
   std::string_view source = save.source, key = save.key, text = save.text;
   return text.empty() ? statements_->delete_cursor.run(source, key) : statements_->put_cursor.run(source, key, text);
+}
+
+Result<void> CheckpointTables::apply(const EndFirstScan& end) {
+  return statements_->delete_cursors.run(std::string_view(concat(kKnownUntil, end.source.view())));
 }
 
 Result<void> CheckpointTables::apply(const SaveDrops& save) {

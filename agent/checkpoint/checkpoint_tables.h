@@ -6,7 +6,9 @@
 //   labels     key, text                                     label sets that records name
 //   batches    (sink, epoch, seq), tenant, acked, ranges     until acked and passed (live_records.h)
 //   cursors    (source, key), text                           where sources that are no files go on; since version 2.
-//                                                            Also the highest file id that was forgotten
+//                                                            Also the highest file id that was forgotten, and until
+//                                                            when earlier runs knew the files of a source: by the
+//                                                            highest id, from a start to the end of its first scan
 //   drops      (sink, file, reason), bytes, detail           of bytes below the position; since version 3
 //   faults     (sink), text, since                           why it gets no ack; since version 3
 //
@@ -53,6 +55,9 @@ struct SavePositions {
 struct SaveCursor {
   pipeline::SharedText source, key, text;  // no text: the row goes
 };
+struct EndFirstScan {
+  pipeline::SharedText source;
+};
 struct SaveDrops {
   std::string sink;
   std::vector<DroppedBytes> dropped;
@@ -61,8 +66,8 @@ struct SaveFault {
   std::string sink;
   SinkFault fault;
 };
-using CheckpointOperation =
-    std::variant<PutFile, ForgetFile, PutRecord, AckBatch, SavePositions, SaveCursor, SaveDrops, SaveFault>;
+using CheckpointOperation = std::variant<PutFile, ForgetFile, PutRecord, AckBatch, SavePositions, SaveCursor,
+                                         EndFirstScan, SaveDrops, SaveFault>;
 
 class CheckpointTables {
  public:
@@ -75,7 +80,11 @@ class CheckpointTables {
   ~CheckpointTables();
 
   // Reads everything and raises the epoch of each of `sinks`, durably. kCorrupt: a row that makes no sense.
-  pipeline::Result<Resume> load(const std::vector<std::string>& sinks);
+  // `last_written`: when an earlier run wrote last.
+  pipeline::Result<Resume> load(const std::vector<std::string>& sinks, pipeline::UnixNanos last_written);
+  // By source, and the highest id of those files that were known until then. After load().
+  using KnownUntil = std::map<std::string, std::map<FileId, pipeline::UnixNanos>, std::less<>>;
+  const KnownUntil& known_until() const { return known_until_; }
   // The same for one sink, later. Nothing of it may be waiting to be written.
   pipeline::Result<SinkResume> add_sink(const std::string& name);
   uint64_t first_free_file_id() const { return first_free_file_id_; }  // after load()
@@ -95,6 +104,7 @@ class CheckpointTables {
 
   pipeline::Result<void> load_files(Resume& resume);
   pipeline::Result<void> load_cursors(Resume& resume);
+  pipeline::Result<void> keep_known_until(const Resume& resume);
   pipeline::Result<void> delete_orphans();
   pipeline::Result<void> load_absent_sinks();
   pipeline::Result<void> load_sink(const std::string& name, int64_t id, SinkResume& resume);
@@ -110,6 +120,7 @@ class CheckpointTables {
   pipeline::Result<void> apply(const AckBatch& ack);
   pipeline::Result<void> apply(const SavePositions& save);
   pipeline::Result<void> apply(const SaveCursor& save);
+  pipeline::Result<void> apply(const EndFirstScan& end);
   pipeline::Result<void> apply(const SaveDrops& save);
   pipeline::Result<void> apply(const SaveFault& save);
   pipeline::Result<void> put_labels(const BatchRecord& record);
@@ -123,6 +134,7 @@ class CheckpointTables {
   size_t labels_allowed_ = 0;  // more than these: look for unused ones
   uint64_t first_free_file_id_ = 1;
   uint64_t highest_forgotten_ = 0;  // of file ids; as it was saved
+  KnownUntil known_until_;          // as of load()
 };
 
 }  // namespace agent

@@ -47,9 +47,8 @@ void FileTable::remove_fresh(HeldFile& held) {
 }
 
 // It was seen only empty, and what is at its inode now was made since: another file, whatever its name.
-bool FileTable::is_reborn(const KnownFile& known, const FileHandle& handle) const {
-  const pipeline::UnixNanos wrote = ledger_.last_run_wrote();
-  return known.identity.fingerprint_bytes == 0 && wrote > 0 && handle.birth_nanos() >= wrote;
+bool FileTable::is_reborn(const KnownFile& known, const FileHandle& handle) {
+  return known.identity.fingerprint_bytes == 0 && known.known_until > 0 && handle.birth_nanos() >= known.known_until;
 }
 
 // Who it is, whether it was there in a former run, and where it ends: all that is read of it until it is offered.
@@ -127,8 +126,7 @@ void FileTable::offer_fresh() {
   }
   held_gauge_.set(static_cast<int64_t>(files_.size()));
   if (late.empty()) return;
-  ledger_.first_scan_done(late);
-  hand_out_found();
+  end_first_scan(late);
 }
 
 // What became of files of former runs that are not at their inodes.
@@ -174,8 +172,7 @@ void FileTable::find_heirs(size_t source, Candidates& candidates) {
       [&](const std::string& path) {
         const Name* name = names_.find(path);
         return name != nullptr && name->open;
-      },
-      ledger_.last_run_wrote());
+      });
   uint64_t order = 0;
   for (Heir& heir : succession.find(missing, met)) add_heir(source, std::move(heir), ++order, candidates);
 }

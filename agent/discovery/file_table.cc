@@ -246,6 +246,7 @@ void FileTable::settle() {
     held->changed = false;
     tell_state(*held);
   }
+  tell_kept();
 }
 
 void FileTable::change_sources(const std::set<size_t>& changed, const std::set<size_t>& fresh) {
@@ -326,8 +327,32 @@ void FileTable::first_scan_done() {
   first_scan_ = false;
   std::set<std::string> complete;
   for (size_t source : searched_) complete.insert(sources_[source].options->name);
-  ledger_.first_scan_done(complete);
+  end_first_scan(complete);
+}
+
+void FileTable::end_first_scan(const std::set<std::string>& sources) {
+  ledger_.first_scan_done(sources);
   hand_out_found();
+  keep_found(sources);
+}
+
+void FileTable::changed_sources_scanned() {
+  std::set<std::string> sources;
+  for (size_t source : scanned_first_)
+    if (searched_.contains(source)) sources.insert(sources_[source].options->name);
+  scanned_first_.clear();
+  keep_found(sources);
+}
+
+// Some of what the first scan of `sources` found may wait for metadata.
+void FileTable::keep_found(const std::set<std::string>& sources) {
+  for (const std::string& source : sources) unkept_[source] = {};
+  for (const Waiting& waiting : waiting_) {
+    const std::string& source = sources_[waiting.candidate.source].options->name;
+    if (sources.contains(source) && waiting.deadline < kForEver)
+      unkept_[source] = std::max(unkept_[source], waiting.deadline);
+  }
+  tell_kept();
 }
 
 // With files of former runs whose folders are not there: their readers wait for them.

@@ -88,7 +88,7 @@ class FileTable {
   // that they want no more are withdrawn from the readers, others get their new labels. A scan and settle() then offer
   // what they want now; for those in `fresh` it is the first scan.
   void change_sources(const std::set<size_t>& changed, const std::set<size_t>& fresh);
-  void changed_sources_scanned() { scanned_first_.clear(); }
+  void changed_sources_scanned();
   void finished(InodeKey key, size_t source);
 
   std::vector<Target> targets() const;
@@ -140,6 +140,8 @@ class FileTable {
   using FreshFiles = std::deque<Fresh>;
   using Candidates = std::deque<Candidate>;
   static_assert(sizeof(Fresh) == sizeof(Candidate));
+  // A source that takes only annotated pods must not read what nobody asked for, however long it takes to know.
+  static constexpr std::chrono::milliseconds kForEver = std::chrono::hours(24 * 365 * 10);
   struct Waiting {
     Candidate candidate;
     std::chrono::milliseconds deadline;
@@ -179,7 +181,7 @@ class FileTable {
   void see_gzip(const std::string& path, std::optional<InodeKey> listed);
   void offer_fresh();
   static std::string head_of(const HeldFile& held);
-  [[nodiscard]] bool is_reborn(const KnownFile& known, const FileHandle& handle) const;
+  [[nodiscard]] static bool is_reborn(const KnownFile& known, const FileHandle& handle);
   void examine(Fresh& fresh, const HeldFile& held, std::string_view head);
   Candidates fresh_candidates();
   // copy_suspicion.cc
@@ -188,7 +190,10 @@ class FileTable {
   const Offer* live_offer_of(std::string_view path, size_t source) const;
   [[nodiscard]] bool is_listed(const SourceRules& source) const;
   [[nodiscard]] bool is_there_before(size_t source) const;  // what is found now was there when the source came
+  void end_first_scan(const std::set<std::string>& sources);
+  void keep_found(const std::set<std::string>& sources);
   void hand_out_found();
+  void tell_kept();
   void find_heirs(size_t source, Candidates& candidates);
   void note_followers(size_t source, const std::vector<KnownFile>& missing, const std::vector<MetFile>& met,
                       Candidates& candidates) const;
@@ -215,6 +220,8 @@ class FileTable {
   FreshFiles fresh_;
   FreshFiles suspects_;           // likewise; files that are perhaps copies
   std::vector<Waiting> waiting_;  // for metadata; in the order of their births
+  // By source: until when may wait what its first scan found.
+  std::map<std::string, std::chrono::milliseconds> unkept_;
   Closer closer_;
   Now now_ = [] { return std::chrono::milliseconds(0); };
   std::vector<InodeKey> changed_;  // names came or went

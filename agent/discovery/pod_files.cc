@@ -10,9 +10,6 @@ namespace agent {
 using pipeline::concat;
 
 namespace {
-// A source that takes only annotated pods must not read what nobody asked for, however long it takes to know.
-constexpr std::chrono::milliseconds kForEver = std::chrono::hours(24 * 365 * 10);
-
 constexpr std::chrono::milliseconds kSuspectsEvery{500};
 }  // namespace
 
@@ -74,6 +71,19 @@ void FileTable::offer_waiting() {
   }
   for (const Waiting& waiting : ready) drop_unwanted(waiting.candidate.key());
   held_gauge_.set(static_cast<int64_t>(files_.size()));
+}
+
+// What its first scan found of a source is offered, but for files that nobody may ever ask for.
+void FileTable::tell_kept() {
+  std::erase_if(unkept_, [&](const auto& entry) {
+    const auto& [source, until] = entry;
+    if (std::any_of(waiting_.begin(), waiting_.end(), [&](const Waiting& waiting) {
+          return waiting.deadline <= until && sources_[waiting.candidate.source].options->name == source;
+        }))
+      return false;
+    ledger_.first_scan_kept(source);
+    return true;
+  });
 }
 
 // These sources have other options now: their files are looked at anew.

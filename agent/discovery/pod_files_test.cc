@@ -139,6 +139,43 @@ TEST_SUITE("agent/discovery") {
     CHECK_FALSE(f.table->has_files({"shop", "web", "u"}));
   }
 
+  TEST_CASE("pods: a first scan is kept when the files that it found, and that wait, are offered") {
+    Pods f;
+    auto wanted = [&](size_t n) { CHECK(f.ledger->kept == Told(n, "pods")); };
+    f.add_source("pods");
+    SUBCASE("after their wait") {
+      f.start();
+      wanted(0);
+      f.now += 4'000ms;
+      f.folder.append("shop_web_u1/app/1.log", "y\n");  // it waits longer
+      f.scan();
+      f.now += 1'000ms;
+      f.table->settle();
+      f.expect({"offer to pods -"});
+      wanted(1);
+      f.now += 4'000ms;
+      f.table->settle();
+      f.expect({"offer to pods -"});
+    }
+    SUBCASE("when their pod is known") {
+      f.start();
+      wanted(0);
+      f.know("web");
+    }
+    SUBCASE("at once, if they may never be asked for") {
+      f.forget();
+      f.add_source("never").pods.annotated_only = true;
+      f.start();
+      CHECK(f.ledger->kept == Told{"never"});
+      f.know("web");
+      CHECK(f.ledger->kept == Told{"never", "pods"});
+      return;
+    }
+    wanted(1);
+    f.know("api");
+    wanted(1);
+  }
+
   TEST_CASE("pods: a pod whose folder is gone before anybody looked into it is counted") {
     Pods f;
     f.add_source("pods");

@@ -20,20 +20,6 @@ using namespace agent::testing;
 using Random = ModelAgent::Random;
 
 namespace {
-const bool tr = std::getenv("TR");
-void TR(const char* what) {
-  if (tr) fprintf(stderr, "T ---- %s\n", what);
-}
-void dump(const ModelDisk& d) {
-  if (!tr) return;
-  for (auto& [id, r] : d.files) {
-    auto p = d.sinks[0].positions.find(id);
-    fprintf(stderr, "T   file %lu ino %lu fp %u birth %lu pos %ld %s\n", id.value, r.inode, r.fingerprint_length,
-            r.birth_order, p == d.sinks[0].positions.end() ? -1L : (long)p->second.position,
-            r.path.str().substr(20).c_str());
-  }
-  fprintf(stderr, "T   written %ld\n", d.last_written);
-}
 // The log of one container. The kubelet compresses all rotated files but the latest through a .tmp, renames the live
 // one, and lets the container open a new one.
 class Container {
@@ -51,7 +37,6 @@ class Container {
       lines_in_[file_].push_back(written_.back());
     }
     folder_.append(file_, text);
-    if (tr) fprintf(stderr, "T %s write %s first %s\n", name_.c_str(), file_.c_str(), text.substr(0, 9).c_str());
   }
 
   // One step of a rotation; the first of the next, if none is under way.
@@ -60,11 +45,6 @@ class Container {
     auto step = std::move(steps_.front());
     steps_.pop_front();
     step.act();
-    if (tr) {
-      fprintf(stderr, "T %s\n", name_.c_str());
-      system(("ls -i " + folder_.at(live_).substr(0, folder_.at(live_).rfind("/")) + "|tr '\\n' ' ' 1>&2; echo 1>&2")
-                 .c_str());
-    }
   }
   bool removes_next() const { return !steps_.empty() && steps_.front().removes; }
 
@@ -229,9 +209,7 @@ void run_round(uint64_t seed) {
     container.rotate_on();
   };
   auto start = [&] {
-    uint64_t during_scan = random() % 3 == 0 ? random() % 12 : 0;
-    if (std::getenv("NOSCAN")) during_scan = 0;
-    TR("start");
+    const uint64_t during_scan = random() % 3 == 0 ? random() % 12 : 0;
     agent = std::make_unique<ModelAgent>(rules, disk, servers, clock, random() % 4 == 0, FileReaderOptions(), [&] {
       for (uint64_t i = 0; i < during_scan; ++i) write_or_rotate();
     });
@@ -253,14 +231,10 @@ void run_round(uint64_t seed) {
     } else if (action < 42) {
       agent.reset();  // kill -9
       disk = history.any(random);
-      TR("kill");
-      dump(disk);
       history.pass_time();
     } else if (action < 60) {
-      TR("follow");
       agent->follow();
     } else if (action < 80) {
-      TR("turn");
       agent->turn();
     } else {
       agent->step(random);

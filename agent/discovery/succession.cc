@@ -10,8 +10,8 @@
 namespace agent {
 
 namespace {
-// A file that was written to is known to have been empty for no longer before the last run wrote last; one that was
-// read to its end is forgotten only after a longer time than that.
+// A file that was written to is known to have been empty for no longer before the last time a run surely knew it; one
+// that was read to its end is forgotten only after a longer time than that.
 constexpr pipeline::UnixNanos kUnnoticed = 5'000'000'000;
 
 bool is_older(const Successors::Sibling& a, const Successors::Sibling& b) {
@@ -21,12 +21,11 @@ bool is_older(const Successors::Sibling& a, const Successors::Sibling& b) {
 }  // namespace
 
 Succession::Succession(const SourceOptions& options, const PathRules& rules, Successors::Taken taken,
-                       Successors::Taken offered, Held held, pipeline::UnixNanos last_run_wrote)
+                       Successors::Taken offered, Held held)
     : options_(options),
       rules_(rules),
       offered_(std::move(offered)),
       held_(std::move(held)),
-      last_run_wrote_(last_run_wrote),
       search_(std::move(taken)) {}
 
 // A file may have been seen first under a rotated name.
@@ -56,6 +55,7 @@ std::vector<Heir> Succession::find(const std::vector<KnownFile>& missing, const 
     member.blank = known.identity.fingerprint_bytes == 0;
     if (member.blank) member.missing = &known;
     member.last_read_time = known.last_read_time;
+    member.known_until = known.known_until;
     if (found) heirs.push_back({known, std::move(found->path), known.path.str(), std::move(found->handle)});
   }
   for (const MetFile& file : met)
@@ -67,7 +67,7 @@ std::vector<Heir> Succession::find(const std::vector<KnownFile>& missing, const 
     if (lineage == lineages.end()) continue;
     const bool blank = (file.live || file.reborn) && known.identity.fingerprint_bytes == 0;
     lineage->second.push_back(
-        {known.birth_order, file.key, file.live, blank, file.reborn, nullptr, known.last_read_time});
+        {known.birth_order, file.key, file.live, blank, file.reborn, nullptr, known.last_read_time, known.known_until});
   }
   for (const auto& [live, members] : lineages) find_unseen(live, members, heirs);
   return heirs;
@@ -85,14 +85,14 @@ void Succession::find_unseen(const std::string& live_path, std::vector<Member> m
   if (blank == members.begin()) {
     if (blank->in_place()) return;
     newest.blank = true;  // what was written to the one before is somewhere, if anything was; nothing to be known by
-    newest.last_read_time = last_run_wrote_ - std::min(last_run_wrote_, kUnnoticed);
+    newest.last_read_time = blank->known_until - std::min(blank->known_until, kUnnoticed);
   } else {
     newest = *std::prev(blank);
     if (newest.live || (blank != members.end() && blank->in_place() && !newest.key)) return;
     for (auto it = members.begin(); it != blank; ++it)
       newest.last_read_time = std::max(newest.last_read_time, it->last_read_time);
     // Gone, and nothing of it was ever handed on.
-    if (!newest.key && newest.last_read_time == 0) newest.last_read_time = last_run_wrote_;
+    if (!newest.key && newest.last_read_time == 0) newest.last_read_time = newest.known_until;
   }
   std::vector<Heir> unseen = find_newer(live_path, newest);
   recognize(live_path, members, unseen);

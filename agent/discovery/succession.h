@@ -43,10 +43,10 @@ struct MetFile {
 class Succession {
  public:
   // `taken`: inodes of met files. `offered`: of files that will be read under their own names.
-  // `held`: is a file open that had this name a moment ago? `last_run_wrote`: of the FileLedger.
+  // `held`: is a file open that had this name a moment ago?
   using Held = std::function<bool(const std::string& path)>;
   Succession(const SourceOptions& options, const PathRules& rules, Successors::Taken taken, Successors::Taken offered,
-             Held held, pipeline::UnixNanos last_run_wrote);
+             Held held);
 
   // Oldest first within a lineage; known ones first.
   std::vector<Heir> find(const std::vector<KnownFile>& missing, const std::vector<MetFile>& met);
@@ -61,6 +61,7 @@ class Succession {
     const KnownFile* missing = nullptr;  // of blank ones that are not at their inodes
     bool in_place() const { return key && !reborn; }
     pipeline::UnixNanos last_read_time = 0;
+    pipeline::UnixNanos known_until = 0;  // as KnownFile
   };
   using Lineages = std::map<std::string, std::vector<Member>>;
   std::string live_path(std::string_view path) const;
@@ -72,7 +73,6 @@ class Succession {
   const PathRules& rules_;
   const Successors::Taken offered_;
   const Held held_;
-  const pipeline::UnixNanos last_run_wrote_;
   Successors search_;
 };
 

@@ -26,6 +26,7 @@ struct KnownFile {
   uint64_t position = 0;      // where reading resumes: the lowest of the positions of the source's sinks
   pipeline::UnixNanos last_read_time = 0;    // given to a line of it; later ones must be above
   uint64_t birth_order = 0;                  // as of its first sight
+  pipeline::UnixNanos known_until = 0;       // an earlier run surely had it then; 0: nobody can say
   std::optional<uint64_t> cut_line_at = {};  // see Cursor; of a file released in this run
   // Nothing was read of it, and it has its first name; it has grown, or was empty and is: perhaps another at a reused
   // inode, so it comes behind all files that were there before.
@@ -77,6 +78,10 @@ class FileLedger {
   // could not be listed (not mounted yet) are left out: their files may still be found.
   virtual void first_scan_done(const std::set<std::string>& sources) = 0;
 
+  // All files that were found by it are adopted, or claimed and updated: the next run knows them. Until then nothing of
+  // these sources is forgotten, so that a run that dies before is followed by one that finds the same.
+  virtual void first_scan_kept(const std::string& source) = 0;
+
   // `bytes` of `file` that end at or before `end` reach no sink of its source, for this reason.
   virtual void dropped(const SourceOptions&, FileId, std::string_view /*reason*/, uint64_t /*bytes*/,
                        uint64_t /*end*/) {}
@@ -84,8 +89,7 @@ class FileLedger {
   // The same for one sink alone (an index, as in SourceOptions::sinks).
   virtual void dropped_by(size_t /*sink*/, FileId, std::string_view /*reason*/, uint64_t /*bytes*/, uint64_t /*end*/) {}
 
-  virtual uint64_t last_birth_order() const = 0;                    // the highest known at the start
-  virtual pipeline::UnixNanos last_run_wrote() const { return 0; }  // what it knows: last at this time; 0: none did
+  virtual uint64_t last_birth_order() const = 0;  // the highest known at the start
 };
 
 }  // namespace agent

@@ -166,6 +166,7 @@ KnownFile StoreLedger::known_file(FileId file, const SourceOptions& source) cons
   known.identity = record.identity;
   known.path = record.path;
   known.birth_order = record.birth_order;
+  known.known_until = store_.known_until(record.source.view(), file);
   std::optional<uint64_t> lowest;
   for (size_t sink : source.sinks) {
     auto position = sinks_[sink]->position(file);
@@ -252,6 +253,7 @@ void StoreLedger::finished(FileId file, uint64_t end) {
 
 void StoreLedger::first_scan_done(const std::set<std::string>& sources) {
   std::lock_guard lock(mutex_);
+  unkept_.insert(sources.begin(), sources.end());
   std::vector<FileId> gone;
   unclaimed_.for_each([&](uint64_t id) {
     const Record& record = record_of(FileId{id});
@@ -268,6 +270,14 @@ void StoreLedger::first_scan_done(const std::set<std::string>& sources) {
     unclaimed_.remove(file.value);
     endings_.push_back({file, 0});
   }
+}
+
+void StoreLedger::first_scan_kept(const std::string& source) {
+  {
+    std::lock_guard lock(mutex_);
+    unkept_.erase(source);
+  }
+  store_.end_first_scan(source);
 }
 
 void StoreLedger::forget(FileId file) {
@@ -314,8 +324,6 @@ std::map<FileId, FileRecord> StoreLedger::files(std::span<const FileId> ids) con
   return files;
 }
 
-pipeline::UnixNanos StoreLedger::last_run_wrote() const { return store_.resume().last_written; }
-
 uint64_t StoreLedger::last_birth_order() const { return last_birth_order_; }
 
 bool StoreLedger::all_sinks_past(const Ending& ending) const {
@@ -335,6 +343,8 @@ void StoreLedger::sweep() {
     sinks = sinks_;
     sinks.insert(sinks.end(), retiring_.begin(), retiring_.end());
     std::erase_if(endings_, [&](const Ending& ending) {
+      const Record* found = records_.find(ending.file);
+      if (found != nullptr && unkept_.contains(found->source.str())) return false;
       if (!all_sinks_past(ending)) return false;
       done.push_back(ending.file);
       forget(ending.file);

@@ -40,11 +40,11 @@ class StoreLedger final : public FileLedger {
   void release(FileId file, uint64_t position, std::optional<uint64_t> cut_line_at) override;
   void finished(FileId file, uint64_t end) override;
   void first_scan_done(const std::set<std::string>& sources) override;
+  void first_scan_kept(const std::string& source) override;
   void dropped_by(size_t sink, FileId file, std::string_view reason, uint64_t bytes, uint64_t end) override;
   void dropped(const SourceOptions& source, FileId file, std::string_view reason, uint64_t bytes,
                uint64_t end) override;
   uint64_t last_birth_order() const override;
-  pipeline::UnixNanos last_run_wrote() const override;
 
   std::map<FileId, FileRecord> files() const;  // those known
   std::vector<FileId> file_ids() const;        // of the same, in order
@@ -54,7 +54,8 @@ class StoreLedger final : public FileLedger {
   // and still send what they have; a file they have something of is not forgotten. They may go when this has returned.
   void set_sinks(std::vector<Sink*> sinks, std::vector<Sink*> retiring);
 
-  // Forgets finished files that every sink has; call it every few seconds and before the end.
+  // Forgets finished files that every sink has, of sources whose first scan is kept; call it every few seconds and
+  // before the end.
   void sweep();
 
  private:
@@ -98,6 +99,7 @@ class StoreLedger final : public FileLedger {
   HashIndex<uint64_t> unclaimed_;                      // under mutex_: of former runs, not found yet: ids, by inode
   std::set<pipeline::SharedText, pipeline::SharedText::Order> source_names_;  // under mutex_: one copy of each
   std::vector<Ending> endings_;                                               // under mutex_
+  std::set<std::string> unkept_;  // under mutex_: sources whose first scan is done and not kept yet
 };
 
 }  // namespace agent

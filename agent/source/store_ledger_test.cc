@@ -195,11 +195,58 @@ TEST_SUITE("agent/source") {
       run.ledger->first_scan_done({"other"});  // this source's folder is not mounted yet
       CHECK(run.ledger->knows(run.source, kKey));
       run.ledger->first_scan_done({"host"});
+      run.ledger->first_scan_kept("host");
       CHECK_FALSE(run.ledger->knows(run.source, kKey));
       run.ledger->sweep();
     }
     Run run(folder);
     CHECK_FALSE(run.ledger->knows(run.source, kKey));
+  }
+
+  TEST_CASE("source: until a first scan is kept nothing is forgotten, and files are known until an earlier run wrote") {
+    TempFolder folder;
+    const InodeKey second{1, 78}, third{1, 79};
+    auto known_until = [&](Run& run, InodeKey key) {
+      for (const KnownFile& known : run.ledger->missing(run.source))
+        if (known.identity.key == key) return known.known_until;
+      return pipeline::UnixNanos{-1};
+    };
+    FileId id;
+    {
+      Run run(folder);
+      id = run.ledger->adopt(run.source, FileIdentity::of(kKey, kHead), "/l/a", 1);
+    }
+    folder.set_modified("checkpoints.db", 1'000);
+    {
+      Run run(folder);
+      CHECK(known_until(run, kKey) == 1'000);
+      run.ledger->first_scan_done({"other"});
+      run.ledger->first_scan_kept("other");
+      run.ledger->adopt(run.source, FileIdentity::of(second, kHead), "/l/b", 2);
+    }
+    for (int start = 2; start < 5; ++start) {
+      folder.set_modified("checkpoints.db", start * 1'000);
+      Run run(folder);
+      CHECK(known_until(run, kKey) == 1'000);
+      CHECK(known_until(run, second) == 2'000);
+      run.ledger->claim(id);
+      run.ledger->finished(id, 0);
+      run.ledger->first_scan_done({"host"});
+      run.ledger->sweep();
+      CHECK(run.a.forgotten.empty());
+      if (start < 4) continue;
+      run.ledger->adopt(run.source, FileIdentity::of(third, kHead), "/l/c", 3);
+      run.ledger->first_scan_kept("host");
+    }
+    folder.set_modified("checkpoints.db", 5'000);
+    Run run(folder);
+    CHECK(known_until(run, kKey) == 5'000);
+    CHECK(known_until(run, second) == 5'000);
+    CHECK(known_until(run, third) == 5'000);
+    run.ledger->first_scan_done({"host"});
+    run.ledger->first_scan_kept("host");
+    run.ledger->sweep();
+    CHECK(run.a.forgotten.size() == 3);
   }
 
   TEST_CASE("source: a withdrawn file is found after a restart only by who wants its name, and forgotten when gone") {
@@ -220,6 +267,7 @@ TEST_SUITE("agent/source") {
       CHECK_FALSE(run.ledger->knows(run.source, status.key));  // a name that matches nothing brings it not back
       CHECK(run.ledger->missing(run.source).empty());
       run.ledger->first_scan_done({"host"});
+      run.ledger->first_scan_kept("host");
       run.ledger->sweep();
       CHECK(run.a.forgotten.size() == (restart == 0 ? 1 : 0));  // the one that is gone
     }
@@ -270,6 +318,7 @@ TEST_SUITE("agent/source") {
     CHECK(run.ledger->find(run.source, kKey, "/l/a", kHead, 1000).has_value());
     CHECK(run.ledger->missing(run.source).empty());
     run.ledger->first_scan_done({"host"});
+    run.ledger->first_scan_kept("host");
     run.ledger->sweep();
     CHECK(run.a.forgotten.empty());
   }

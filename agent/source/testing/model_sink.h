@@ -301,7 +301,6 @@ class ModelLedger final : public FileLedger {
   }
   void claim(FileId file) override { unclaimed_.erase(file); }
   void give_back(FileId file) override { unclaimed_.insert(file); }
-  pipeline::UnixNanos last_run_wrote() const override { return disk_.last_written; }
   FileId adopt(const SourceOptions& source, const FileIdentity& identity, const pipeline::SharedText& path,
                uint64_t birth_order) override {
     FileId id{++disk_.last_file};
@@ -342,6 +341,8 @@ class ModelLedger final : public FileLedger {
   void first_scan_done(const std::set<std::string>& sources) override {
     std::erase_if(unclaimed_, [&](FileId id) { return sources.contains(disk_.files.at(id).source.str()); });
   }
+  void first_scan_kept(const std::string& source) override { kept.push_back(source); }
+  std::vector<std::string> kept;  // sources whose first scan is
   uint64_t last_birth_order() const override {
     uint64_t last = 0;
     for (const auto& [id, record] : disk_.files) last = std::max(last, record.birth_order);
@@ -358,6 +359,7 @@ class ModelLedger final : public FileLedger {
     known.identity = {{record.dev, record.inode}, record.fingerprint, record.fingerprint_length};
     known.path = record.path;
     known.birth_order = record.birth_order;
+    known.known_until = disk_.last_written;
     known.position = ~uint64_t{0};
     for (size_t sink : source.sinks) {
       auto position = sinks_[sink]->position(id);
