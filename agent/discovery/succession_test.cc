@@ -11,15 +11,6 @@ using namespace std::chrono_literals;
 namespace {
 using Lines = RotatingHost::Lines;
 using Host = RotatingHost;
-
-// logrotate's shift of numbered files.
-void shift(const TempFolder& folder, int count) {
-  for (int i = count; i > 0; --i)
-    for (const char* end : {"", ".gz"}) {
-      std::string from = "log/app.log." + std::to_string(i) + end;
-      if (std::filesystem::exists(folder.at(from))) folder.rename(from, "log/app.log." + std::to_string(i + 1) + end);
-    }
-}
 }  // namespace
 
 TEST_SUITE("agent/discovery") {
@@ -68,7 +59,7 @@ TEST_SUITE("agent/discovery") {
     h.write("one again", 10);
     for (int i = 0; i < 3; ++i) {  // delaycompress: what was the first before is compressed now
       if (i > 0) compress(h.folder, "log/app.log.1");
-      shift(h.folder, 5);
+      h.shift(5);
       h.folder.rename("log/app.log", "log/app.log.1");
       h.write("after " + std::to_string(i), 10);
     }
@@ -121,7 +112,7 @@ TEST_SUITE("agent/discovery") {
     h.drain();
     h.kill();
     h.write("unread", 3);
-    shift(h.folder, 5);
+    h.shift(5);
     h.folder.rename("log/app.log", "log/app.log.1");
     h.write("two", 3);
     h.start();
@@ -164,123 +155,6 @@ TEST_SUITE("agent/discovery") {
     h.agent->idle(1s);
     h.kill();
     h.start();
-    h.drain();
-    h.check();
-  }
-
-  TEST_CASE("rotation: copytruncate while the agent is paused, twice, and down, loses nothing") {
-    Host h;
-    h.write("one", 50);
-    h.start();
-    h.drain();
-    h.pause();
-    auto copytruncate = [&] {
-      shift(h.folder, 9);
-      copy(h.folder, "log/app.log", "log/app.log.1");
-      h.folder.truncate("log/app.log");
-    };
-    h.write("unread", 50);
-    h.agent->idle(1s);
-    copytruncate();
-    h.agent->idle(1s);
-    h.write("two", 20);
-    SUBCASE("paused, once") {}
-    SUBCASE("paused, twice") {
-      h.agent->idle(1s);
-      copytruncate();
-      h.write("three", 5);
-    }
-    SUBCASE("then killed") {
-      h.agent->idle(1s);
-      h.kill();
-      h.start();
-    }
-    SUBCASE("then killed, and again while down") {
-      h.kill();
-      copytruncate();
-      h.write("three", 5);
-      copytruncate();
-      compress(h.folder, "log/app.log.1");
-      h.write("four", 5);
-      h.start();
-    }
-    h.agent->idle(1s);
-    h.drain();
-    auto arrived = h.arrived();
-    std::sort(arrived.begin(), arrived.end());
-    std::sort(h.written.begin(), h.written.end());
-    CHECK((arrived == h.written));
-  }
-
-  TEST_CASE("rotation: a copy whose name is looked for, too, is not read twice; one that is left as it is is a file") {
-    Host h(SourceType::kFile, "log/app.log*");
-    h.write("one", 50);
-    h.start();
-    h.drain();
-    h.pause();
-    h.write("unread", 50);
-    h.agent->idle(1s);
-    h.folder.append("log/app.log.1", "");  // it begins empty
-    h.agent->idle(1s);
-    copy(h.folder, "log/app.log", "log/app.log.1");
-    h.agent->idle(1s);
-    SUBCASE("copytruncate") {
-      // Which of them was written to first is to be seen even by a coarse clock.
-      std::filesystem::last_write_time(h.folder.at("log/app.log.1"),
-                                       std::filesystem::file_time_type::clock::now() - 1min);
-      h.folder.truncate("log/app.log");
-      h.write("two", 20);
-      h.agent->idle(2s);
-      SUBCASE("running on") {}
-      SUBCASE("renamed and killed") {
-        h.folder.rename("log/app.log.1", "log/app.log.2");
-        h.agent->idle(1s);
-        h.kill();
-        h.start();
-      }
-      h.drain();
-      h.check();
-      h.kill();
-      h.start();
-      h.drain();
-      h.check();
-    }
-    SUBCASE("nothing but a copy") {
-      h.drain();
-      CHECK(h.arrived().size() == 200);
-    }
-    SUBCASE("another content") {
-      h.folder.append("log/app.log.2", "something else that is longer than nothing, and not what the other one has\n");
-      for (int i = 0; i < 40; ++i) h.folder.append("log/app.log.2", h.written[0] + "\n");
-      h.agent->sinks[0]->full = false;
-      h.agent->idle(1s);
-      h.agent->sinks[0]->deliver_all();
-      CHECK(h.arrived().size() == 141);  // without suspicion
-    }
-  }
-
-  TEST_CASE("rotation: a file truncated and grown beyond its old size between two looks is read from its beginning") {
-    Host h;
-    h.write("one", 20);
-    h.start();
-    h.drain();
-    h.folder.truncate("log/app.log");
-    h.write("two", 40);
-    h.drain();
-    h.check();
-    CHECK(h.counts("skidway_agent_source_truncations_total{source=\"host\"} 1"));
-  }
-
-  TEST_CASE("rotation: a writer that keeps its place in a truncated file leaves a hole, which is no line") {
-    Host h;
-    h.write("one", 2000);
-    h.start();
-    h.drain();
-    h.folder.truncate("log/app.log");
-    int fd = ::open(h.folder.at("log/app.log").c_str(), O_WRONLY | O_CLOEXEC);
-    REQUIRE(::pwrite(fd, "behind the hole\n", 16, 120'000) == 16);
-    ::close(fd);
-    h.written.push_back("behind the hole");
     h.drain();
     h.check();
   }
@@ -376,35 +250,6 @@ TEST_SUITE("agent/discovery") {
     h.check();
   }
 
-  TEST_CASE("rotation: what the kubelet rotated and compressed while the agent was down is read") {
-    Host h(SourceType::kKubernetes, "pods");
-    h.folder.make("pods/ns_pod_uid/c");
-    const std::string live = "pods/ns_pod_uid/c/0.log";
-    h.write("one", 10, live);
-    h.start();
-    h.drain();
-    h.kill();
-    for (int i = 0; i < 4; ++i) {
-      h.write("down " + std::to_string(i), 10, live);
-      h.folder.rename(live, live + ".20261121-10101" + std::to_string(i));
-      if (i > 0) compress(h.folder, live + ".20261121-10101" + std::to_string(i - 1));
-      h.folder.append(live, "");
-    }
-    h.write("live", 10, live);
-    SUBCASE("all are there") {
-      h.start();
-      h.drain();
-      h.check();
-    }
-    SUBCASE("the one that was read is deleted: the others are newer") {
-      h.folder.remove(live + ".20261121-101010.gz");
-      h.written.erase(h.written.begin() + 10, h.written.begin() + 20);
-      h.start();
-      h.drain();
-      h.check();
-    }
-  }
-
   TEST_CASE("rotation: a compressed file that is damaged gives what stands before, and is counted") {
     Host h;
     h.write("one", 5000);
@@ -485,7 +330,7 @@ TEST_SUITE("agent/discovery") {
     for (int round = 0; round < 40; ++round) {
       if (round == 10) h.pause();
       h.write("round", 20);
-      shift(h.folder, 50);
+      h.shift(50);
       h.folder.rename("log/app.log", "log/app.log.1");
       h.folder.append("log/app.log", "");
       h.agent->follow();
@@ -523,84 +368,6 @@ TEST_SUITE("agent/discovery") {
       h.write("three", 5);
     }
     h.start();
-    h.drain();
-    h.check();
-    h.kill();
-    h.start();
-    h.drain();
-    h.check();
-  }
-
-  TEST_CASE("rotation: a file that was seen only empty is read, also where younger ones of its name are known") {
-    const pipeline::UnixNanos hour = 3'600'000'000'000, now = pipeline::SystemClock().wall();
-    Host h(SourceType::kKubernetes, "pods");
-    h.folder.make("pods/ns_pod_uid/c");
-    const std::string live = "pods/ns_pod_uid/c/0.log";
-    auto rotate = [&](int number) { h.folder.rename(live, live + ".20261121-00000" + std::to_string(number)); };
-    auto pack = [&](int number) { compress(h.folder, live + ".20261121-00000" + std::to_string(number)); };
-    h.folder.append(live + ".20261121-000000", "of a time before the agent\n");
-    pack(0);
-    h.folder.set_modified(live + ".20261121-000000.gz", now - 2 * hour);
-    h.start();
-    h.disk.last_written = now - hour;
-    bool rotated = false;
-    SUBCASE("the first one of all") {}
-    SUBCASE("not the first one") {
-      h.write("before", 5, live);
-      h.drain();
-      rotate(1);
-      rotated = true;
-    }
-    h.folder.append(live, "");
-    h.agent->follow();  // nobody looks at it again before it is rotated
-    h.write("unread", 20, live);
-    rotate(2);
-    h.write("known", 20, live);
-    h.agent->follow();
-    CHECK(h.agent->ledger().last_birth_order() == (rotated ? 3 : 2));
-    h.kill();
-    if (rotated) pack(1);
-    pack(2);
-    SUBCASE("the younger one is where it was") {}
-    SUBCASE("the younger one is compressed, too, and has successors") {
-      rotate(3);
-      pack(3);
-      h.write("down", 10, live);
-      rotate(4);
-      pack(4);
-      h.write("last", 10, live);
-    }
-    h.start();
-    h.drain();
-    h.check();
-    h.kill();
-    h.start();
-    h.drain();
-    h.check();
-  }
-
-  TEST_CASE("rotation: a file that is just being compressed is not read twice") {
-    Host h(SourceType::kKubernetes, "pods");
-    h.folder.make("pods/ns_pod_uid/c");
-    const std::string live = "pods/ns_pod_uid/c/0.log", old = live + ".20261121-000001";
-    h.write("one", 20, live);
-    h.start();
-    h.drain();
-    h.kill();
-    h.write("unread", 5, live);
-    SUBCASE("one that is known") {
-      h.folder.rename(live, old);
-      h.folder.append(old + ".gz", pipeline::gzip_compress(content_of(h.folder.at(old))));
-    }
-    SUBCASE("one that was never seen") {
-      h.folder.rename(live, live + ".20261121-000000");
-      h.write("two", 5, live);
-      h.folder.rename(live, old);
-      h.folder.append(old + ".gz", pipeline::gzip_compress(content_of(h.folder.at(old))));
-    }
-    h.write("last", 5, live);
-    h.start();
-    h.folder.remove(old);
     h.drain();
     h.check();
     h.kill();

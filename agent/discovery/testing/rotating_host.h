@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <doctest/doctest.h>
+#include <filesystem>
 
 #include "agent/discovery/testing/model_agent.h"
 #include "agent/source/testing/temp_folder.h"
@@ -47,6 +48,14 @@ class RotatingHost {
       written.push_back(name + " " + std::to_string(written.size()) + " " + std::string(40, 'x'));
       folder.append(to, written.back() + "\n");
     }
+  }
+  // logrotate's first step: log/app.log.1 to `count`, compressed or not, each become one older.
+  void shift(int count) {
+    for (int i = count; i > 0; --i)
+      for (const char* end : {"", ".gz"}) {
+        const std::string from = "log/app.log." + std::to_string(i) + end;
+        if (std::filesystem::exists(folder.at(from))) folder.rename(from, "log/app.log." + std::to_string(i + 1) + end);
+      }
   }
   Lines arrived() const {
     Lines lines;
