@@ -18,13 +18,14 @@ double cpu_seconds() {
 
 }  // namespace
 
-uint64_t resident_bytes() {
-  long pages = 0, resident = 0;
-  if (std::FILE* file = std::fopen("/proc/self/statm", "r")) {
-    if (std::fscanf(file, "%ld %ld", &pages, &resident) != 2) resident = 0;
+ResidentMemory resident_memory() {
+  unsigned long pages = 0, resident = 0, of_files = 0;
+  if (std::FILE* file = std::fopen("/proc/self/statm", "re")) {
+    if (std::fscanf(file, "%lu %lu %lu", &pages, &resident, &of_files) != 3) resident = of_files = 0;
     std::fclose(file);
   }
-  return static_cast<uint64_t>(resident) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  return {resident * page, of_files * page};
 }
 
 namespace {

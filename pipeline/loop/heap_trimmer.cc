@@ -1,34 +1,20 @@
 #include "pipeline/loop/heap_trimmer.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <malloc.h>
 #include <pthread.h>
-#include <unistd.h>
 
 #include "pipeline/base/concat.h"
+#include "pipeline/base/process_usage.h"
 
 namespace pipeline {
-
-namespace {
-
-// 0: unknown.
-uint64_t anonymous_bytes() {
-  unsigned long all = 0, resident = 0, of_files = 0;
-  std::FILE* file = std::fopen("/proc/self/statm", "re");
-  if (file == nullptr) return 0;
-  if (std::fscanf(file, "%lu %lu %lu", &all, &resident, &of_files) != 3) resident = of_files = 0;
-  std::fclose(file);
-  return (resident - std::min(resident, of_files)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-}
-
-}  // namespace
 
 uint64_t idle_heap_bytes() {
   const auto heap = ::mallinfo2();
   if (heap.uordblks == 0) return 0;  // another allocator
-  const uint64_t anonymous = anonymous_bytes(), in_use = heap.uordblks + heap.hblkhd;
-  return anonymous - std::min(anonymous, in_use);
+  const ResidentMemory resident = resident_memory();
+  const uint64_t elsewhere = resident.of_files + heap.uordblks + heap.hblkhd;
+  return resident.all - std::min(resident.all, elsewhere);
 }
 
 HeapTrimmer::HeapTrimmer(Registry& registry, std::string_view prefix, HeapTrimmerOptions options)
