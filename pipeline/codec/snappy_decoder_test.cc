@@ -99,4 +99,16 @@ TEST_SUITE("codec") {
     CHECK(refused > 500);
     CHECK(refused < 2500);
   }
+
+  // The library counts the length of a literal in 32 bits, where 4 GiB are nothing. Other readers refuse it, and so do
+  // we.
+  TEST_CASE("snappy decoder: a literal of 4 GiB is refused") {
+    const std::string nothing("\xfc\xff\xff\xff\xff", 5), one("\0a\xfc\xff\xff\xff\xff", 7);
+    std::string text;
+    CHECK_FALSE(decode(nothing, 0, text));
+    CHECK_FALSE(decode(one, 1, text));
+    CHECK_FALSE(decode(one + one, 2, text));
+    // Far from both ends, where elements are read in chunks.
+    CHECK_FALSE(decode(one + std::string("\xf0\xc7", 2) + std::string(200, 'x'), 201, text));
+  }
 }

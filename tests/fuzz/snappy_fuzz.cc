@@ -1,5 +1,6 @@
 // Snappy blocks: what our encoder makes is read back by the library and by us, however the bytes are cut into
-// fragments; what comes from elsewhere is read or refused as the library does.
+// fragments; what comes from elsewhere is read or refused as the library does. A literal of 4 GiB, which the library
+// takes for one of no bytes, we refuse.
 #include <snappy.h>
 #include <string>
 
@@ -8,13 +9,16 @@
 
 using namespace pipeline;
 
+constexpr std::string_view kLongestLiteral = "\xfc\xff\xff\xff\xff";
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view bytes = fuzz::text_of(data, size);
   ByteBuffer out;
   const bool read = snappy_uncompress(bytes, 1 << 20, out).has_value();
   if (size_t length = 0; snappy::GetUncompressedLength(bytes.data(), bytes.size(), &length) && length <= 1 << 20) {
     std::string theirs;
-    fuzz::demand(snappy::Uncompress(bytes.data(), bytes.size(), &theirs) == read, "the library agrees");
+    const bool library_read = snappy::Uncompress(bytes.data(), bytes.size(), &theirs);
+    fuzz::demand(library_read == read || (!read && bytes.find(kLongestLiteral) != bytes.npos), "the library agrees");
     fuzz::demand(!read || theirs == out.view(), "the library reads the same");
   }
   if (size < 2) return 0;
