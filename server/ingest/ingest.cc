@@ -64,7 +64,8 @@ Result<std::unique_ptr<Ingest>> Ingest::open(IngestDoors doors, IngestOptions op
 
 // What is small is replayed at once, into the head of the pushes that will come.
 Result<void> Ingest::open_log(uint64_t flushed_frame) {
-  WalOptions options{options_.wal_folder, options_.segment_bytes};
+  const auto micros = static_cast<uint64_t>(std::max<int64_t>(doors_.clock.wall() / 1000, 1));
+  WalOptions options{options_.wal_folder, options_.segment_bytes, micros};
   TRY_LET(wal_, Wal::open(doors_.files, doors_.registry, std::move(options), flushed_frame));
   log_left_ = wal_->replay_bytes() > options_.push.budget_bytes / kSmallLogPart;
   mark_ = std::make_unique<FlushMark>(!log_left_);

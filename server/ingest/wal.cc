@@ -70,7 +70,7 @@ Result<std::unique_ptr<Wal>> Wal::open(FileSystem& files, pipeline::Registry& re
   std::unique_ptr<Wal> wal(new Wal(files, registry, std::move(options)));
   TRY_LET(auto names, files.list(wal->options_.folder));
   std::erase_if(names, [](const std::string& name) { return !is_segment_name(name); });
-  wal->next_number_ = flushed_through + 1;
+  wal->next_number_ = std::max(flushed_through + 1, wal->options_.least_number);
   wal->flushed_through_ = flushed_through;
   TRY(wal->find_segments(std::move(names)));
   wal->release_through(flushed_through);

@@ -30,6 +30,9 @@ namespace server {
 struct WalOptions {
   std::string folder;
   uint64_t segment_bytes = 32 << 20;  // small enough that little already flushed waits for its segment's end
+  // No frame gets a lower number. By the clock: a folder that was put back from a copy then gives out no number that a
+  // frame had which came after the copy, and which an object may name.
+  uint64_t least_number = 1;
 };
 
 class Wal {

@@ -10,7 +10,7 @@
 //     4  4   crc32c of the salt, then bytes [8, start of the body)
 //     8  4   crc32c of the body
 //    12  4   length of the body
-//    16  8   number: rises by at least one from frame to frame, also across segments
+//    16  8   number: rises from frame to frame, also across segments; WalOptions::least_number or more
 //    24  8   time of receipt, ns since 1970
 //    32  2   length of the tenant
 //    34  1   format of the body: 1 protobuf PushRequest, 2 JSON

@@ -36,12 +36,12 @@ struct WalFolder {
   std::unique_ptr<Wal> wal;
   std::vector<std::string> bodies;      // of the last replay
   std::map<uint64_t, WalFrame> frames;  // likewise, by number
-  uint64_t segment_bytes = 1 << 20;
+  uint64_t segment_bytes = 1 << 20, least_number = 1;
 
   WalFolder& open(uint64_t flushed_through = 0) {
     pipeline::set_log_level(pipeline::LogLevel::kError);
     bodies.clear(), frames.clear();
-    auto opened = Wal::open(files, registry, {kFolder, segment_bytes}, flushed_through);
+    auto opened = Wal::open(files, registry, {kFolder, segment_bytes, least_number}, flushed_through);
     REQUIRE(opened);
     wal = *std::move(opened);
     REQUIRE(wal->replay([&](WalFrame frame) -> pipeline::Result<void> {
@@ -122,6 +122,23 @@ TEST_CASE("wal: numbers go on after the flushed ones where no segment is left") 
   REQUIRE(log.append({"a"}));
   log.close().open(41);
   CHECK(log.frames.at(42).body == "a");
+}
+
+TEST_CASE("wal: numbers begin where the clock is, and only rise though it goes back") {
+  WalFolder log;
+  log.least_number = 1000;
+  log.open(41);
+  CHECK(log.wal->last_number() == 999);
+  REQUIRE(log.append({"a"}));
+  log.least_number = 500;
+  log.close().open(41);
+  REQUIRE(log.append({"b"}));
+  log.least_number = 2000;
+  log.close().open(1001);
+  REQUIRE(log.append({"c"}));
+  log.close().open(1001);
+  CHECK(log.bodies == std::vector<std::string>{"c"});
+  CHECK(log.frames.at(2000).body == "c");
 }
 
 TEST_CASE("wal: a torn tail is cut at every byte of the last frame, what was before stays") {

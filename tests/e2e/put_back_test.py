@@ -144,6 +144,23 @@ def acknowledged_since_disk():
     acknowledged_since("disk")
 
 
+def pushed_after():
+    """ack disk: what is pushed after the copy was put back is told apart in the log from what was pushed after it was made, also by a catalogue that is made anew"""
+    with House("disk") as house:
+        house.push(0, 100)
+        house.copy()
+        for begin in range(100, 400, 10):
+            house.push(begin, begin + 10)
+        house.flush()
+        house.put_back()
+        house.push(400, 450)  # in the log, and in no object
+        house.server.kill()
+        house.rebuild()
+        house.server.start()
+        house.check("made anew")
+        house.live_on()
+
+
 def killed_while_adopting():
     """killed at any step of bringing them in: the next start does it"""
     for point in ("adopt.before_commit", "adopt.after_commit"):
@@ -215,7 +232,7 @@ def deleted_since_disk():
     deleted_since("disk")
 
 
-TESTS = [acknowledged_since_s3, acknowledged_since_disk, killed_while_adopting, merged_since_s3, merged_since_disk, deleted_since_s3, deleted_since_disk]
+TESTS = [acknowledged_since_s3, acknowledged_since_disk, pushed_after, killed_while_adopting, merged_since_s3, merged_since_disk, deleted_since_s3, deleted_since_disk]
 
 if __name__ == "__main__":
     sys.exit(programs.run_cases(TESTS, at_once=2))
