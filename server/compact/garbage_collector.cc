@@ -13,6 +13,7 @@
 namespace server {
 
 using pipeline::failpoint;
+using pipeline::log_error;
 using pipeline::log_info;
 using pipeline::log_warn;
 
@@ -40,6 +41,7 @@ GarbageCollector::GarbageCollector(ObjectStore& store, Catalog& catalog, pipelin
                                   "Outputs of merges that were cut off, deleted from the store.")),
       adopted_(registry.counter("skidway_server_adopted_objects_total",
                                 "Objects that an earlier run left and the catalogue did not have, brought in.")),
+      quarantined_(registry.counter("skidway_server_quarantined_objects_total", "Damaged objects set aside.")),
       orphans_(registry.counter("skidway_server_orphans_deleted_total", "Objects without a row, deleted.")),
       unknown_(registry.gauge("skidway_server_unknown_objects", "Objects without a row, too young to be deleted.")) {}
 
@@ -73,8 +75,7 @@ Result<uint64_t> GarbageCollector::collect_abandoned(const std::atomic<bool>& ca
     if (adoption == Adoption::kTaken) adopted_.add();
     if (adoption == Adoption::kTooNew)
       log_warn("an object that an earlier run left is of a newer version: it stays", {{"object", output.key}});
-    if (adoption == Adoption::kUnreadable)
-      log_warn("an object that an earlier run left cannot be read: it is deleted", {{"object", output.key}});
+    if (adoption == Adoption::kUnreadable) TRY(set_aside(output));
     if (adoption == Adoption::kTaken || adoption == Adoption::kTooNew) continue;
     TRY(store_.abandon(output.key));
     TRY(failpoint("gc.abandoned_removed"));
@@ -83,6 +84,16 @@ Result<uint64_t> GarbageCollector::collect_abandoned(const std::atomic<bool>& ca
   if (!gone.empty()) TRY(catalog_.forget_outputs(gone));
   abandoned_.add(gone.size());
   return gone.size();
+}
+
+// It may have been committed and acknowledged after the moment of a copy that was put back.
+Result<void> GarbageCollector::set_aside(const AbandonedOutput& output) {
+  const std::string kept = quarantine_key(catalog_.cluster(), output.object);
+  TRY(put_in_quarantine(store_, output.key, kept));
+  quarantined_.add();
+  log_error("an object that an earlier run left cannot be read: it is in quarantine",
+            {{"object", output.key}, {"quarantine", kept}});
+  return {};
 }
 
 Result<uint64_t> GarbageCollector::collect_orphans(UnixNanos now, const std::atomic<bool>& cancelled) {

@@ -48,13 +48,14 @@ class GarbageCollector {
   Result<void> remove_unfinished();
 
  private:
+  Result<void> set_aside(const AbandonedOutput& output);
   Result<std::vector<Ulid>> unknown(int level);  // objects in the store without a row or a plan
   Result<uint64_t> remove_unknown(int level, UnixNanos newest, uint64_t& young, const std::atomic<bool>& cancelled);
 
   ObjectStore& store_;
   Catalog& catalog_;
   const GarbageOptions options_;
-  pipeline::Counter &deleted_, &abandoned_, &adopted_, &orphans_;
+  pipeline::Counter &deleted_, &abandoned_, &adopted_, &quarantined_, &orphans_;
   pipeline::Gauge& unknown_;
 };
 

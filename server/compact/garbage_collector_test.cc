@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "server/compact/quarantine.h"
 #include "server/compact/testing/compact_fixture.h"
 
 using namespace server;
@@ -135,6 +136,26 @@ TEST_SUITE("server/compact") {
     fixture.restart();
     CHECK_FALSE(fixture.store->size(key));
     fixture.check_promises();
+  }
+
+  TEST_CASE("garbage: a planned object that is damaged goes to the quarantine, and holds nothing up") {
+    CompactFixture fixture;
+    REQUIRE(fixture.ingest(0, 4));
+    const Ulid cluster = fixture.catalog->cluster();
+    const Ulid damaged = fixture.ulids.make();
+    const std::string key = object_key(cluster, 0, damaged), kept = quarantine_key(cluster, damaged);
+    REQUIRE(fixture.catalog->plan_output(kIngestJob, {damaged, key}));
+    REQUIRE(fixture.store->put(key, "bytes that say nothing"));
+    fixture.restart();
+    CHECK_FALSE(fixture.store->size(key));
+    std::string bytes;
+    REQUIRE(fixture.store->get_range(kept, 0, *fixture.store->size(kept), bytes));
+    CHECK(bytes == "bytes that say nothing");
+    CHECK(metric(fixture, "skidway_server_quarantined_objects_total") == "1");
+    CHECK(fixture.catalog->abandoned_outputs()->empty());
+    fixture.check_promises();
+    fixture.restart();
+    CHECK(metric(fixture, "skidway_server_quarantined_objects_total") == "1");
   }
 
   TEST_CASE("garbage: an unknown object that a processed request may touch is not brought in") {

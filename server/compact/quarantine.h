@@ -1,6 +1,6 @@
 // The quarantine: copies of objects that could not be read wholly and had to be rewritten all the same, because of a
-// request to delete, and notes on those that were lost. Nobody reads them but people, and only people delete them:
-// `skidway-server quarantine --delete`.
+// request to delete; those that an earlier run left unfinished and damaged; and notes on those that were lost. Nobody
+// reads them but people, and only people delete them: `skidway-server quarantine --delete`.
 //
 //   <cluster>/quarantine/<ulid>.lseg      the bytes as they were
 //   <cluster>/quarantine/<ulid>.missing   there were none any more (missing_objects.h)
