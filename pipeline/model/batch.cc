@@ -8,6 +8,7 @@ namespace pipeline {
 namespace {
 constexpr size_t kArenaChunkBytes = 64 * 1024;
 const std::vector<Metadata> kNoMetadata;
+const Batch::RowValues kNoRowValues;
 
 template <class Column>
 void compact(Column& column, const std::vector<uint8_t>& keep) {
@@ -77,6 +78,7 @@ void Batch::add(std::string_view line, UnixNanos time, LabelTable::Id label_set,
   origin_count.push_back(1);
   origins.push_back(origin);
   if (!seeds_.empty()) seeds_.push_back(label_set);
+  if (!row_values_.empty()) row_values_.emplace_back();
   if (!has_metadata_) return;
   if (metadata_.size() < size()) metadata_.resize(size());
   metadata_[size() - 1].clear();
@@ -90,7 +92,32 @@ FieldColumn& Batch::field(std::string_view name) {
   FieldColumn& column = fields_[fields_used_++];
   column.name = name;
   column.values.assign(size(), FieldValue{});
+  for (size_t i = 0; i < row_values_.size(); ++i) {
+    if (auto found = row_values_[i].extract(name)) column.values[i] = found.mapped();
+  }
   return column;
+}
+
+void Batch::set_value(size_t i, std::string_view name, const FieldValue& value) {
+  if (fields_used_ < kMostColumns || find_field(name) != nullptr) {
+    field(name).values[i] = value;
+    return;
+  }
+  if (row_values_.empty()) row_values_.resize(size());
+  RowValues& values = row_values_[i];
+  if (auto found = values.find(name); found != values.end()) {
+    found->second = value;
+  } else {
+    values.emplace(arena.copy(name), value);
+  }
+}
+
+const Batch::RowValues& Batch::row_values(size_t i) const {
+  return row_values_.empty() ? kNoRowValues : row_values_[i];
+}
+
+void Batch::remove_row_value(size_t i, std::string_view name) {
+  if (!row_values_.empty()) row_values_[i].erase(name);
 }
 
 const FieldColumn* Batch::find_field(std::string_view name) const {
@@ -102,6 +129,7 @@ const FieldColumn* Batch::find_field(std::string_view name) const {
 
 void Batch::clear_fields(size_t i) {
   for (size_t k = 0; k < fields_used_; ++k) fields_[k].values[i] = FieldValue{};
+  if (!row_values_.empty()) row_values_[i].clear();
 }
 
 void Batch::set_seed_labels(size_t i, LabelTable::Id label_set) {
@@ -116,6 +144,9 @@ FieldValue Batch::value(size_t i, std::string_view name) const {
   const FieldColumn* column = find_field(name);
   if (column != nullptr && column->values[i].kind == FieldValue::Kind::kRemoved) return {};
   if (column != nullptr && column->values[i].kind != FieldValue::Kind::kAbsent) return column->values[i];
+  if (column == nullptr && !row_values_.empty()) {
+    if (auto found = row_values_[i].find(name); found != row_values_[i].end()) return found->second;
+  }
   FieldValue value;
   if (auto label = label_sets->at(seed_labels(i)).get(name)) {
     value.kind = FieldValue::Kind::kText;
@@ -145,6 +176,7 @@ void Batch::retain(const std::vector<uint8_t>& keep) {
   compact(origin_begin, keep);
   compact(origin_count, keep);
   for (size_t i = 0; i < fields_used_; ++i) compact(fields_[i].values, keep);
+  if (!row_values_.empty()) compact(row_values_, keep);
   if (has_metadata_) compact_metadata(metadata_, keep);
   for (std::vector<uint8_t>& mask : masks_) compact(mask, keep);
 }
@@ -162,6 +194,7 @@ void Batch::insert(size_t at, std::string_view line, UnixNanos time, LabelTable:
   origin_count.insert(origin_count.begin() + row, static_cast<uint32_t>(pieces.size()));
   origins.insert(origins.end(), pieces.begin(), pieces.end());
   for (size_t i = 0; i < fields_used_; ++i) fields_[i].values.insert(fields_[i].values.begin() + row, FieldValue{});
+  if (!row_values_.empty()) row_values_.insert(row_values_.begin() + row, RowValues());
   if (has_metadata_) metadata_.insert(metadata_.begin() + row, std::vector<Metadata>());
 }
 
@@ -176,6 +209,7 @@ void Batch::repeat(const std::vector<uint32_t>& counts) {
   repeat_rows(origin_begin, counts, total);
   repeat_rows(origin_count, counts, total);
   for (size_t i = 0; i < fields_used_; ++i) repeat_rows(fields_[i].values, counts, total);
+  if (!row_values_.empty()) repeat_rows(row_values_, counts, total);
   if (has_metadata_) repeat_rows(metadata_, counts, total);
   for (std::vector<uint8_t>& mask : masks_) repeat_rows(mask, counts, total);
 }
@@ -197,6 +231,7 @@ void Batch::clear() {
   origins.clear();
   arena.clear();
   fields_used_ = 0;
+  row_values_.clear();
   has_metadata_ = false;
   masks_.clear();
 }

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -79,6 +80,9 @@ class BatchObserver {
 
 class Batch {
  public:
+  // Columns take memory for every row: of names out of the data no more than these get one.
+  static constexpr size_t kMostColumns = 64;
+
   explicit Batch(LabelTable& label_table) : label_sets(&label_table) {}
 
   // --- columns, one row per entry
@@ -108,6 +112,15 @@ class Batch {
   const FieldColumn* find_field(std::string_view name) const;
   // Those in use; a column may be all absent.
   std::span<const FieldColumn> fields() const { return {fields_.data(), fields_used_}; }
+  // Sets an extracted value whose name stands in the data (every key of a line, say). Such names have no end: when
+  // there are kMostColumns of columns the value is kept with its row alone, until someone asks for the column. `name`
+  // is copied. May move the columns, as field().
+  void set_value(size_t i, std::string_view name, const FieldValue& value);
+  // Entry i's values that are in no column, by name.
+  using RowValues = std::map<std::string_view, FieldValue>;
+  const RowValues& row_values(size_t i) const;
+  bool has_row_values() const { return !row_values_.empty(); }
+  void remove_row_value(size_t i, std::string_view name);
   // Makes every extracted value of entry i absent.
   void clear_fields(size_t i);
 
@@ -155,6 +168,7 @@ class Batch {
  private:
   std::vector<FieldColumn> fields_;  // [0, fields_used_) are in use
   size_t fields_used_ = 0;
+  std::vector<RowValues> row_values_;  // empty: no entry has any; else one per entry
   std::vector<LabelTable::Id> seeds_;  // empty: first_labels; else one per entry
   bool has_metadata_ = false;
   std::vector<std::vector<Metadata>> metadata_;  // has_metadata_: of the first size() entries; the rest is capacity

@@ -69,6 +69,44 @@ TEST_SUITE("model") {
     }
   }
 
+  TEST_CASE("model: names out of the data take columns up to a bound, and are values like others beyond it") {
+    LabelTable table;
+    auto labels = table.intern(LabelSet::from({{"n70", "label"}}));
+    Batch batch(table);
+    auto text = [](std::string_view value) { return FieldValue{.kind = FieldValue::Kind::kText, .text = value}; };
+    for (int use = 0; use < 2; ++use) {
+      batch.clear();
+      CHECK(!batch.has_row_values());
+      for (int i = 0; i < 3; ++i) batch.add("line", i, labels, {0, 4});
+      for (int n = 0; n < 100; ++n) batch.set_value(1, "n" + std::to_string(n), text("first"));
+      batch.set_value(1, "n99", text("again"));
+      CHECK(batch.fields().size() == Batch::kMostColumns);
+      CHECK(batch.row_values(1).size() == 100 - Batch::kMostColumns);
+      CHECK(batch.row_values(0).empty());
+      CHECK(batch.value(1, "n3").text == "first");
+      CHECK(batch.value(1, "n99").text == "again");
+      CHECK(batch.value(0, "n70").text == "label");
+      CHECK(batch.value(1, "n70").text == "first");
+      batch.remove_row_value(1, "n70");
+      CHECK(batch.value(1, "n70").text == "label");
+
+      batch.add("added", 9, labels, {4, 9});
+      batch.insert(0, "zero", 0, labels, {{0, 4}});
+      CHECK(batch.value(2, "n99").text == "again");
+      batch.retain({1, 0, 1, 1, 1});
+      CHECK(batch.value(1, "n99").text == "again");
+      batch.repeat({1, 2, 0, 1});
+      CHECK(batch.value(2, "n99").text == "again");
+      CHECK(batch.row_values(3).empty());
+      CHECK(batch.field("n99").values[1].text == "again");  // from now on a column
+      CHECK(batch.field("n99").values[0].kind == FieldValue::Kind::kAbsent);
+      CHECK(!batch.row_values(2).contains("n99"));
+      batch.clear_fields(2);
+      CHECK(batch.value(2, "n98").kind == FieldValue::Kind::kAbsent);
+      CHECK(batch.value(1, "n98").text == "first");
+    }
+  }
+
   TEST_CASE("model: metadata of an earlier use of the batch does not come back") {
     LabelTable table;
     auto labels = table.intern(LabelSet());

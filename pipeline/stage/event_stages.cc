@@ -96,7 +96,7 @@ class EventStage : public Stage {
     if (!is_valid_utf8(value)) return;
     const bool is_there = batch.value(row, key).kind != FieldValue::Kind::kAbsent;
     if (is_there && !options_.overwrite) key += "_extracted";
-    batch.field(key).values[row] = text_field(batch.arena.copy(value));
+    batch.set_value(row, key, text_field(batch.arena.copy(value)));
   }
 
  private:

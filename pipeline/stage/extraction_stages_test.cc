@@ -38,6 +38,58 @@ TEST_CASE("logfmt: keys may be chosen by an expression, and the text be an extra
   CHECK(error_of("logfmt", "regex = '['") == "t.toml:1:1: error parsing regexp: missing closing ]: `[`");
 }
 
+namespace {
+// `FIRST0=v FIRST1=v ...`
+std::string many_pairs(std::string_view first, size_t count) {
+  std::string line;
+  for (size_t k = 0; k < count; ++k) line += concat(line.empty() ? "" : " ", first, k, "=v", k);
+  return line;
+}
+}  // namespace
+
+TEST_CASE("logfmt: keys without end take no memory for the other entries of their batch, and count like others") {
+  const std::string all = stage("logfmt", "regex = '.'");
+  Texts lines;
+  for (size_t i = 0; i < 100; ++i) lines.push_back(many_pairs(concat("k", i, "_"), 20));
+  TestPipeline p(all + metadata("regex = '_19$'") + labels("a = \"k99_18\", b = \"k0_1\""));
+  Texts out = p.run(lines);
+  REQUIRE(out.size() == 100);
+  CHECK(out[0] == concat("{b=\"v1\", job=\"t\"} ", lines[0], " k0_19=v19"));
+  CHECK(out[42] == concat("{job=\"t\"} ", lines[42], " k42_19=v19"));
+  CHECK(out[99] == concat("{a=\"v18\", job=\"t\"} ", lines[99], " k99_19=v19"));
+  CHECK(p.batch().fields().size() < 70);
+}
+
+TEST_CASE("logfmt: of many keys templates, match, multiline and output see each") {
+  const std::string line = many_pairs("k", 200);
+  auto out = [&](const std::string& stages) {
+    return TestPipeline(stage("logfmt", "regex = '.'") + stages).run({line});
+  };
+  CHECK(out(stage("output", "source = 'k150'")) == Texts{R"({job="t"} v150)"});
+  CHECK(out(stage("template", "source = 'o'\ntemplate = '{{ .k150 }} {{ index . \"k199\" }} {{ len . }}'") +
+            stage("output", "source = 'o'")) == Texts{R"({job="t"} v150 v199 202)"});
+  CHECK(
+      out(stage("static_labels", "values = { k150 = 'label' }") +
+          stage("match", concat("selector = '{k150=\"label\"}'\n[[stage.stage]]\ntype = 'output'\nsource = 'k150'"))) ==
+      Texts{R"({job="t", k150="label"} label)"});
+  TestPipeline held(stage("logfmt", "regex = '.'") + stage("multiline", "firstline = 'k0='") +
+                    stage("output", "source = 'k199'"));
+  CHECK(held.run({line, "more"}).empty());
+  CHECK(held.flush() == Texts{R"({job="t"} v199)"});
+}
+
+TEST_CASE("json: tens of thousands of keys in one line cost time in proportion") {
+  std::string line = "{\"k\":0";
+  for (size_t k = 0; k < 30'000; ++k) line += concat(",\"k", k, "\":", k);
+  line += '}';
+  TestPipeline p(stage("json", "regex = '.'") + metadata("regex = '.'"));
+  REQUIRE(p.run({line}, LabelSet()).size() == 1);
+  const std::vector<Metadata>& found = p.batch().metadata(0);
+  REQUIRE(found.size() == 30'001);
+  CHECK(found[30'000].name == "k9999");
+  CHECK(found[30'000].value == "9999");
+}
+
 TEST_CASE("pattern: stores the captures it finds, and may set labels of them") {
   TestPipeline p(stage("pattern", "pattern = '<a>::<_>::<b>'\nlabels_from_groups = true"));
   CHECK(p.run({"x::y::z::w", "x::y", "\xff::y::z"}) == Texts{R"({a="x", b="z::w", job="t"} x::y::z::w)",

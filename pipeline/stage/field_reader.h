@@ -22,6 +22,10 @@ class FieldReader {
       const FieldValue& value = column_->values[row];
       return value.kind == FieldValue::Kind::kRemoved ? FieldValue{} : value;
     }
+    if (column_ == nullptr && batch_->has_row_values()) {
+      const Batch::RowValues& values = batch_->row_values(row);
+      if (auto found = values.find(name_); found != values.end()) return found->second;
+    }
     if (!known_ || batch_->seed_labels(row) != label_set_) {
       label_set_ = batch_->seed_labels(row);
       auto label = batch_->label_sets->at(label_set_).get(name_);

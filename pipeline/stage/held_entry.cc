@@ -15,6 +15,9 @@ HeldEntry HeldEntry::attributes_of(const Batch& batch, size_t row) {
     const FieldValue& value = column.values[row];
     if (value.kind != FieldValue::Kind::kAbsent) out.fields.push_back({column.name, value, std::string(value.text)});
   }
+  for (const auto& [name, value] : batch.row_values(row)) {
+    out.fields.push_back({std::string(name), value, std::string(value.text)});
+  }
   return out;
 }
 
@@ -32,7 +35,7 @@ void HeldEntry::put_attributes(Batch& batch, size_t row) const {
   for (const Field& field : fields) {
     FieldValue value = field.value;
     value.text = batch.arena.copy(field.text);
-    batch.field(field.name).values[row] = value;
+    batch.set_value(row, field.name, value);
   }
 }
 

@@ -123,7 +123,7 @@ class JsonStage final : public Stage {
   void extract_keys(Batch& batch, size_t row, JsonMemory& memory) const {
     for (const JsonMember& member : memory.members) {
       std::string_view name = json_text(member.name, batch.arena).value_or("");
-      if (options_.keys->partial_match(name)) batch.field(name).values[row] = json_field(member.value, batch.arena);
+      if (options_.keys->partial_match(name)) batch.set_value(row, name, json_field(member.value, batch.arena));
     }
     // New columns may have moved the others.
     for (size_t k = 0; k < options_.extractions.size(); ++k) {

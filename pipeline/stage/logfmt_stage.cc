@@ -76,7 +76,7 @@ class LogfmtStage final : public Stage {
         memory.columns[k]->values[row] = text_field(logfmt_text(pair, batch.arena));
       }
       if (!options_.keys || !options_.keys->partial_match(pair.key)) continue;
-      batch.field(pair.key).values[row] = text_field(logfmt_text(pair, batch.arena));
+      batch.set_value(row, pair.key, text_field(logfmt_text(pair, batch.arena)));
       find_columns(batch, memory);  // a new one may have moved the others
     }
   }

@@ -110,6 +110,8 @@ class MatchStage final : public Stage {
       for (const std::string& name : names) {
         if (table.at(now).get(name)) batch.field(name).values[i] = FieldValue{};
       }
+      if (batch.row_values(i).empty()) continue;
+      for (const auto& [name, value] : table.at(now).labels()) batch.remove_row_value(i, name);
     }
   }
 

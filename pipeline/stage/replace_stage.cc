@@ -11,6 +11,10 @@ namespace pipeline {
 
 namespace {
 
+// What templates may write for one entry, all groups together: as much as one template may. Else a text that stands in
+// the template as well would grow with the square of its length.
+const size_t kMostReplacedBytes = TemplateLimits().output_bytes;
+
 struct ReplaceMemory final : StageMemory {
   explicit ReplaceMemory(const GoTemplate& compiled) : data(compiled) {}
   TemplateData data;
@@ -19,6 +23,7 @@ struct ReplaceMemory final : StageMemory {
   // What groups found, and what took its place; of equal texts the last counts.
   std::vector<std::pair<std::string_view, std::string_view>> replaced;
   std::string out;
+  size_t written_bytes = 0;  // by the template
 };
 
 class ReplaceStage final : public Stage {
@@ -59,11 +64,12 @@ class ReplaceStage final : public Stage {
   }
 
  private:
-  // False: nothing was found, or the template cannot be run; else the new text is in memory.out.
+  // False: nothing was found, or the template cannot be run or writes too much; else the new text is in memory.out.
   bool replace(Batch& batch, size_t row, std::string_view text, ReplaceMemory& memory) const {
     text = searchable(text);
     memory.out.clear();
     memory.replaced.clear();
+    memory.written_bytes = 0;
     size_t copied = 0;  // of the text
     bool found = false;
     size_t last_end = std::string_view::npos;  // of the match before
@@ -87,6 +93,8 @@ class ReplaceStage final : public Stage {
       const std::string_view group = memory.groups[g];
       if (group.data() == nullptr) continue;
       if (!memory.data.run(row, group, std::nullopt)) return false;
+      memory.written_bytes += memory.data.text().size();
+      if (memory.written_bytes > kMostReplacedBytes) return false;
       const auto begin = static_cast<size_t>(group.data() - text.data());
       if (copied <= begin) {
         memory.out += text.substr(copied, begin - copied);

@@ -52,6 +52,16 @@ TEST_CASE("replace: the template sees extracted values; the text may be one") {
         Texts{"{job=\"t\"} 17,5", "{job=\"t\"} 2", "{job=\"t\"} {\"id\":7}"});
 }
 
+TEST_CASE("replace: what would grow with the square of a line leaves it as it is") {
+  TestPipeline p(stage("regex", "expression = '^(?P<all>.*)$'") +
+                 stage("replace", "expression = '(a)'\nreplace = '{{ .all }}'"));
+  const std::string fits(2000, 'a'), grows(3000, 'a');
+  const Texts out = p.run({fits, grows});
+  REQUIRE(out.size() == 2);
+  CHECK(out[0] == concat("{job=\"t\"} ", std::string(4'000'000, 'a')));
+  CHECK(out[1] == concat("{job=\"t\"} ", grows));
+}
+
 TEST_CASE("replace: a template that fails leaves the line as it is; wrong arguments are refused") {
   CHECK(replaced("expression = '(a)'\nreplace = '{{ Replace \"x\" }}'", "a") == "a");
   CHECK(error_of("replace", "expression = ''") == "t.toml:1:1: expression is required");

@@ -60,6 +60,8 @@ std::vector<StageTrace::Row> StageTrace::rows_of(const Batch& batch) {
     for (const FieldColumn& column : batch.fields())
       if (column.values[i].kind > FieldValue::Kind::kRemoved)
         row.values.push_back({concat("extracted ", column.name), value_text(column.values[i])});
+    for (const auto& [name, value] : batch.row_values(i))
+      row.values.push_back({concat("extracted ", name), value_text(value)});
     for (const Metadata& metadata : batch.metadata(i))
       row.values.push_back({concat("metadata ", metadata.name), quoted(metadata.value)});
     rows.push_back(std::move(row));

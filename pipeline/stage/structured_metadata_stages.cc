@@ -15,12 +15,16 @@ namespace {
 
 using TextMap = std::vector<std::pair<std::string, std::string>>;
 
-// `name` and `value` must live as long as the batch.
-void set_metadata(std::vector<Metadata>& entries, std::string_view name, std::string_view value) {
-  for (Metadata& entry : entries) {
-    if (entry.name == name) return void(entry.value = value);
+// Looks for the name among the first `known` entries. `name` and `value` must live as long as the batch.
+void set_metadata(std::vector<Metadata>& entries, size_t known, std::string_view name, std::string_view value) {
+  for (size_t i = 0; i < known; ++i) {
+    if (entries[i].name == name) return void(entries[i].value = value);
   }
   entries.push_back({name, value});
+}
+
+void set_metadata(std::vector<Metadata>& entries, std::string_view name, std::string_view value) {
+  set_metadata(entries, entries.size(), name, value);
 }
 
 struct MetadataMemory final : StageMemory {
@@ -59,10 +63,12 @@ class StructuredMetadataStage final : public Stage {
     for (size_t i = 0; i < batch.size(); ++i) {
       if (!batch.active(i)) continue;
       extracted_names(batch, i, names);
+      const size_t before = batch.metadata(i).size();  // the names that come differ from each other
       for (const std::string& name : names) {
         if (!names_->partial_match(name)) continue;
         auto value = field_text(batch.value(i, name), batch.arena);
-        if (value && is_valid_utf8(*value)) set_metadata(batch.mutable_metadata(i), batch.arena.copy(name), *value);
+        if (!value || !is_valid_utf8(*value)) continue;
+        set_metadata(batch.mutable_metadata(i), before, batch.arena.copy(name), *value);
       }
     }
   }

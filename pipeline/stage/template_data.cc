@@ -37,6 +37,11 @@ TemplateMap* TemplateData::all_members(size_t row, std::optional<std::string_vie
     if (!text && map != nullptr) map->erase(column.name);
     add(column.name, text);
   }
+  for (const auto& [name, field] : batch_->row_values(row)) {
+    auto text = field_text(field, batch_->arena);
+    if (!text && map != nullptr) map->erase(name);
+    add(name, text);
+  }
   add("Value", value);
   add("Entry", entry);
   return map;

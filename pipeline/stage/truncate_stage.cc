@@ -126,7 +126,7 @@ class TruncateStage final : public Stage {
     for (const std::string& name : rule.names.empty() ? all : rule.names) {
       FieldValue value = batch.value(row, name);
       if (value.kind != FieldValue::Kind::kText || !cut(rule, value.text, batch.arena)) continue;
-      batch.field(name).values[row] = value;
+      batch.set_value(row, name, value);
       ++cuts;
     }
     return cuts;
