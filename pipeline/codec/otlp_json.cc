@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "pipeline/base/text_encoding.h"
-#include "pipeline/codec/json_impl.h"
+#include "pipeline/codec/json_document.h"
 #include "pipeline/model/batch.h"
 
 namespace pipeline {
@@ -51,10 +51,9 @@ class OtlpJsonDecoder {
   explicit OtlpJsonDecoder(OtlpVisitor& visitor) : visitor_(visitor) {}
 
   Result<void> run(std::string_view body) {
-    simdjson::padded_string padded(body);
-    JSON_LET(json::document document, parser_.iterate(padded), "json");
-    JSON_LET(json::object root, document.get_object(), "json");
-    return each_field(root, [this](std::string_view key, json::value value) -> Result<void> {
+    TRY_LET(std::optional<json::object> root, document_.open(body));
+    if (!root) return {};
+    return each_field(*root, [this](std::string_view key, json::value value) -> Result<void> {
       if (key != "resourceLogs" && key != "resource_logs") return {};
       return each_element(value, "resourceLogs", [this](json::value v) { return read_resource_logs(v); });
     });
@@ -90,6 +89,8 @@ class OtlpJsonDecoder {
 
   // The resource is wanted before its records, whichever comes first in the text: so it is looked up first.
   Result<void> read_resource_logs(json::value value) {
+    JSON_LET(bool absent, value.is_null(), "resourceLogs");
+    if (absent) return {};
     JSON_LET(json::object object, value.get_object(), "resourceLogs");
     attributes_.clear();
     start_place();
@@ -110,6 +111,8 @@ class OtlpJsonDecoder {
   }
 
   Result<void> read_scope_logs(json::value value) {
+    JSON_LET(bool absent, value.is_null(), "scopeLogs");
+    if (absent) return {};
     JSON_LET(json::object object, value.get_object(), "scopeLogs");
     OtlpScope scope;
     start_place();
@@ -136,12 +139,14 @@ class OtlpJsonDecoder {
   }
 
   Result<void> read_record(json::value value) {
-    JSON_LET(json::object object, value.get_object(), "logRecords");
     std::vector<OtlpValue> attributes = std::move(record_.attributes);
     attributes.clear();
     record_ = {};
     record_.attributes = std::move(attributes);
     start_place();
+    JSON_LET(bool empty, value.is_null(), "logRecords");
+    if (empty) return visitor_.on_record(record_);
+    JSON_LET(json::object object, value.get_object(), "logRecords");
     TRY(each_field(object, [this](std::string_view key, json::value v) { return read_record_field(key, v); }));
     return visitor_.on_record(record_);
   }
@@ -277,7 +282,7 @@ class OtlpJsonDecoder {
   }
 
   OtlpVisitor& visitor_;
-  json::parser parser_;
+  json_body::JsonDocument document_;
   Arena arena_;
   std::vector<OtlpValue> attributes_;  // of the resource
   OtlpRecord record_;
@@ -287,7 +292,6 @@ class OtlpJsonDecoder {
 }  // namespace
 
 Result<void> decode_otlp_json(std::string_view body, OtlpVisitor& visitor) {
-  if (body.size() >= simdjson::SIMDJSON_MAXSIZE_BYTES) return fail(Errc::kInvalid, "json: body of 4 GiB or more");
   return OtlpJsonDecoder(visitor).run(body);
 }
 

@@ -164,6 +164,7 @@ TEST_SUITE("codec") {
     CHECK(json_body(R"({"bytesValue":"AP8="})") == "AP8=");
     CHECK(json_body("{}").empty());
     CHECK(json_body("null").empty());
+    CHECK(json_body("{\"stringValue\":\"a\xff\"}") == "a\ufffd");
     CHECK(json_body(R"({"kvlistValue":{"values":[{"key":"b","value":{"stringValue":"<&>\"\n\u2028"}},
         {"key":"a","value":{"arrayValue":{"values":[{"intValue":1},{},null,{"boolValue":false}]}}},
         {"key":"a","value":{"arrayValue":{"values":[{"doubleValue":2}]}}}]}})") ==
@@ -258,5 +259,15 @@ TEST_SUITE("codec") {
     for (int i = 0; i < 100; ++i) deep = concat(R"({"arrayValue":{"values":[)", deep, "]}}");
     CHECK(fault(json_record(concat(R"("body":)", deep)), Form::kJson) == "values nested deeper than 64");
     CHECK(read(R"({"resourceLogs":null})", Form::kJson).empty());
+  }
+
+  TEST_CASE("otlp: null in JSON is nothing, and as a record one without fields") {
+    CHECK(read("null", Form::kJson).empty());
+    CHECK(read(R"({"resourceLogs":[null,{"scopeLogs":[null]}]})", Form::kJson).empty());
+    auto streams =
+        read(R"({"resourceLogs":[{"resource":null,"scopeLogs":[{"scope":null,"logRecords":[null]}]}]})", Form::kJson);
+    REQUIRE(streams.size() == 1);
+    REQUIRE(streams[0].entries.size() == 1);
+    CHECK(streams[0].entries[0].line.empty());
   }
 }

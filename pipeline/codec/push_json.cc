@@ -1,5 +1,6 @@
 #include "pipeline/codec/push_json.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <string>
@@ -7,7 +8,7 @@
 
 #include "pipeline/base/concat.h"
 #include "pipeline/base/time_format.h"
-#include "pipeline/codec/json_impl.h"
+#include "pipeline/codec/json_document.h"
 #include "pipeline/model/label_set.h"
 
 namespace pipeline {
@@ -19,19 +20,23 @@ using json_body::invalid;
 using json_body::string_of;
 using json_body::trim_end;
 
+// Loki takes this key in any case, and no other.
+bool is_streams(std::string_view key) {
+  return std::ranges::equal(key, std::string_view("streams"), {},
+                            [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+}
+
 class JsonPushDecoder {
  public:
   enum class Form { kV1, kLegacy };
   JsonPushDecoder(Form form, PushVisitor& visitor) : form_(form), visitor_(visitor) {}
 
   Result<void> run(std::string_view body) {
-    simdjson::padded_string padded(body);
-    JSON_LET(json::document document, parser_.iterate(padded), "json");
-    if (auto scalar = document.is_null(); !scalar.error() && scalar.value_unsafe()) return {};
-    JSON_LET(json::object root, document.get_object(), "json");
-    for (auto field : root) {
+    TRY_LET(std::optional<json::object> root, document_.open(body));
+    if (!root) return {};
+    for (auto field : *root) {
       JSON_LET(std::string_view key, field.unescaped_key(), "json");
-      if (key != "streams") continue;
+      if (!is_streams(key)) continue;
       JSON_LET(json::value streams, field.value(), "streams");
       TRY(read_streams(streams));
     }
@@ -52,11 +57,6 @@ class JsonPushDecoder {
 
   // The labels are wanted before the entries, whichever comes first in the text: so they are looked up first.
   Result<void> read_stream(json::value value) {
-    JSON_LET(bool absent, value.is_null(), "stream");
-    if (absent) {
-      visitor_.on_stream("{}", 0);
-      return {};
-    }
     JSON_LET(json::object stream, value.get_object(), "stream");
     std::string labels = "{}";
     auto found = stream.find_field_unordered("stream");
@@ -201,7 +201,7 @@ class JsonPushDecoder {
       }
     }
     if (index == 0) return fail(invalid("entry", "a time and a line expected, got []"));
-    if (index >= 2) visitor_.on_entry(time, line, metadata_);
+    visitor_.on_entry(time, line, metadata_);
     return {};
   }
 
@@ -234,12 +234,11 @@ class JsonPushDecoder {
 
   const Form form_;
   PushVisitor& visitor_;
-  json::parser parser_;
+  json_body::JsonDocument document_;
   std::vector<Metadata> metadata_;
 };
 
 Result<void> decode(std::string_view body, JsonPushDecoder::Form form, PushVisitor& visitor) {
-  if (body.size() >= simdjson::SIMDJSON_MAXSIZE_BYTES) return fail(Errc::kInvalid, "json: body of 4 GiB or more");
   return JsonPushDecoder(form, visitor).run(body);
 }
 

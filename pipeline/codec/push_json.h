@@ -5,12 +5,12 @@
 // Rules: the time is a string of decimal nanoseconds, the line a string, the third element (if any) an object whose
 // values are strings; elements beyond the third, unknown keys, and anything after the first document are ignored. Label
 // values that are not strings are taken as their text (5, null, true, {}). The document,
-// `streams`, `values` and entries may be null, `stream` may be absent. An entry without a line, ["<ns>"], is left out;
-// an entry [] is kInvalid. A structured metadata value "" is left out. Labels are given as {k="v",...}, names sorted
-// and unquoted, so that a bad name fails in the label parser as it should.
+// `streams`, `values` and entries may be null, `stream` may be absent. `streams` may be written in any case. An entry
+// without a line, ["<ns>"], has an empty one; an entry [] is kInvalid. A structured metadata value "" is left out.
+// Labels are given as {k="v",...}, names sorted and unquoted, so that a bad name fails in the label parser as it should.
+// A byte that is no UTF-8 is read as U+FFFD, as a query would show it.
 //
-// Errors:  kInvalid: not JSON, invalid UTF-8, a lone surrogate, a wrong kind; the message says which and, for entries,
-//          where.
+// Errors:  kInvalid: not JSON, a lone surrogate, a wrong kind; the message says which and, for entries, where.
 // Limits:  bodies below 4 GiB.
 #pragma once
 

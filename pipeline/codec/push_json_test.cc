@@ -64,14 +64,14 @@ TEST_SUITE("codec") {
     CHECK(read(R"({"streams":[]})").empty());
     CHECK(read(R"({"streams":null})").empty());
     CHECK(read(R"({"streams":[{}]})") == std::vector<CollectedStream>{{"{}", 0, {}}});
-    CHECK(read(R"({"streams":[null]})") == std::vector<CollectedStream>{{"{}", 0, {}}});
+    CHECK(read(R"({"Streams":[{"values":null}],"STREAMS":[{}]})").size() == 2);
     CHECK(read(R"({"streams":[{"values":null}]})") == std::vector<CollectedStream>{{"{}", 0, {}}});
     CHECK(read("null").empty());
     CHECK(read(values("null"))[0].entries.empty());
-    CHECK(read(values(R"(["1"])"))[0].entries.empty());
     auto entries = read(values(R"(null,["1"],["2","x",{"empty":"","k":"v"}])"))[0].entries;
-    REQUIRE(entries.size() == 1);
-    CHECK(entries[0] == CollectedEntry{2, "x", {{"k", "v"}}});
+    REQUIRE(entries.size() == 2);
+    CHECK(entries[0] == CollectedEntry{1, "", {}});
+    CHECK(entries[1] == CollectedEntry{2, "x", {{"k", "v"}}});
   }
 
   TEST_CASE("codec: json label values that are no strings are taken as their text") {
@@ -98,22 +98,43 @@ TEST_SUITE("codec") {
     CHECK(fault(values(R"(["1",null])")) == "values[0]: line: a string expected, got null");
     CHECK_FALSE(fault(R"({"streams":{}})").empty());
     CHECK_FALSE(fault(R"({"streams":[5]})").empty());
+    CHECK_FALSE(fault(R"({"streams":[null]})").empty());
     CHECK_FALSE(fault(R"({"streams":[{"stream":"x"}]})").empty());
   }
 
-  TEST_CASE("codec: what is not json, not utf-8 or half a surrogate is refused") {
+  TEST_CASE("codec: what is not json or half a surrogate is refused") {
     for (std::string_view bad : {"", " ", "[]", "5", "{", R"({"streams":[)", R"({"streams":[{"values":[["1","a"])",
                                  R"({"streams":[{"values":[["1","a]]}]})", "{\"streams\"}", R"({"streams" [{}]})"}) {
       CAPTURE(bad);
       CHECK_FALSE(fault(bad).empty());
     }
     CHECK(fault("null").empty());  // Go's decoder leaves what it fills as it was: nothing is pushed
-    CHECK_FALSE(fault(values("[\"1\",\"\xff\xfe\"]")).empty());
     CHECK_FALSE(fault(values("[\"1\",\"a\tb\"]")).empty());
     CHECK_FALSE(fault(values(R"(["1","\ud800"])")).empty());
     CHECK_FALSE(fault(values(R"(["1","\ud800x"])")).empty());
     CHECK_FALSE(fault(values(R"(["1","\q"])")).empty());
     CHECK(read(values(R"(["1","\ud83d\ude00"])"))[0].entries[0].line == "😀");
+  }
+
+  TEST_CASE("codec: a byte that is no UTF-8 is read as U+FFFD, in lines, metadata and labels") {
+    auto entries = read(values("[\"1\",\"a\xff\xc3(b\",{\"k\":\"\xed\xa0\x80\"}],[\"2\",\"naïve 日本\"]"))[0].entries;
+    REQUIRE(entries.size() == 2);
+    CHECK(entries[0] == CollectedEntry{1, "a\ufffd\ufffd(b", {{"k", "\ufffd\ufffd\ufffd"}}});
+    CHECK(entries[1] == CollectedEntry{2, "naïve 日本", {}});
+    CHECK(labels_of("{\"a\":\"\xff\"}") == "{a=\"\ufffd\"}");
+  }
+
+  TEST_CASE("codec: what stands behind the first document is ignored, whatever it is") {
+    const std::string body = values(R"(["1","}]{[\"\\"])");
+    for (std::string_view behind :
+         {" ", "\n{}", R"({"streams":5})", "trailing", ",", "}", "]", "\"", "\x01", "\xff", "{\"a\":"}) {
+      CAPTURE(behind);
+      auto streams = read(body + std::string(behind));
+      REQUIRE(streams.size() == 1);
+      CHECK(streams[0].entries.size() == 1);
+    }
+    CHECK_FALSE(fault("[]" + body).empty());
+    CHECK_FALSE(fault("x" + body).empty());
   }
 
   TEST_CASE("codec: mutated json never makes the decoder read outside") {

@@ -17,8 +17,8 @@ TEST_SUITE("model") {
   }
 
   TEST_CASE("model: a wrong label text says where and why") {
-    CHECK(LabelSet::parse("{a=\"1\"").error().message == "position 7: unexpected the end, expecting , or }");
-    CHECK(LabelSet::parse("{1a=\"1\"}").error().message == "position 2: unexpected \"1\", expecting label name or }");
+    CHECK(LabelSet::parse("{a=\"1\"").error().message == "1:7: parse error: unexpected end of input inside braces");
+    CHECK(LabelSet::parse("{1a=\"1\"}").error().message == "1:2: parse error: unexpected character inside braces: '1'");
     CHECK(LabelSet::parse("{a=\"1\",a=\"2\"}").error().message == "duplicate label name \"a\"");
     CHECK_FALSE(LabelSet::parse("{a=\"1}").has_value());
     CHECK_FALSE(LabelSet::parse("{a=~\"1\"}").has_value());
