@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "pipeline/model/quoted_text.h"
+
 namespace server {
 
 using pipeline::concat;
@@ -64,16 +66,15 @@ Result<std::string_view> MetadataTidier::tidy_name(std::string_view name) {
   return arena_.copy(tidy);
 }
 
+// What is no character, and U+FFFD that stands for such, is a space.
 std::string_view MetadataTidier::tidy_value(std::string_view value) {
-  size_t at = value.find(kReplacementCharacter);
-  if (at == value.npos) return value;
+  if (pipeline::is_valid_utf8(value) && value.find(kReplacementCharacter) == value.npos) return value;
   std::string tidy;
-  for (; at != value.npos; at = value.find(kReplacementCharacter)) {
-    tidy.append(value.substr(0, at));
-    tidy.push_back(' ');
-    value.remove_prefix(at + kReplacementCharacter.size());
+  for (size_t at = 0; at < value.size();) {
+    const size_t begin = at;
+    const bool bad = pipeline::take_utf8(value, at) == 0xfffd;
+    tidy += bad ? std::string_view(" ") : value.substr(begin, at - begin);
   }
-  tidy.append(value);
   return arena_.copy(tidy);
 }
 

@@ -74,6 +74,7 @@ class Collector final : public pipeline::PushVisitor {
     late_text_.clear();
     last_sent_.reset();
     begin_ = static_cast<uint32_t>(out_.entries.columns.size());
+    counted_metadata_ = 0;
   }
 
   void on_entry(UnixNanos time, std::string_view line, std::span<const Metadata> metadata) override {
@@ -151,6 +152,8 @@ class Collector final : public pipeline::PushVisitor {
         return reject(RejectReason::kMetadataTooMany, metadata_too_many_text(stream(), limit, tidy->size()));
     }
     if (watches_order_ && !in_order(time, line.size() + bytes_of(metadata))) return;
+    for (const auto& [name, value] : *tidy)
+      if (name != kDetectedLevel) counted_metadata_ += name.size() + value.size();
     if (limits_.increment_duplicate_timestamp) time = made_unique(time);
     if (!detects_levels_) return out_.entries.columns.append(time, line, *tidy);
     append_with_level(time, line, *tidy);
@@ -161,6 +164,8 @@ class Collector final : public pipeline::PushVisitor {
     cut_line_.assign(line.substr(0, longest_ - std::min<uint64_t>(longest_, mark.size())));
     cut_line_ += mark;
     out_.rewritten = true;
+    ++out_.cut_lines;
+    out_.cut_bytes += line.size() - longest_;
     return cut_line_;
   }
 
@@ -201,13 +206,10 @@ class Collector final : public pipeline::PushVisitor {
 
   void append_with_level(UnixNanos time, std::string_view line, std::span<const MetadataPair> metadata) {
     EntryColumns& columns = out_.entries.columns;
-    const uint64_t before = columns.metadata_bytes();
     if (metadata.empty() && !verdict_->level) {
       const auto known = known_levels_ ? known_levels_->number_of(told_ - 1) : std::nullopt;
-      columns.append(time, line,
-                     known ? LevelDetector::as_metadata(*known) : LevelDetector::as_metadata(level_of_line(line)));
-      out_.discovered_bytes += columns.metadata_bytes() - before;
-      return;
+      return columns.append(
+          time, line, known ? LevelDetector::as_metadata(*known) : LevelDetector::as_metadata(level_of_line(line)));
     }
     pairs_.assign(metadata.begin(), metadata.end());
     auto told =
@@ -219,7 +221,6 @@ class Collector final : public pipeline::PushVisitor {
     const std::string_view level = level_of(line, metadata);
     pairs_.emplace_back(kDetectedLevel, level);
     columns.append(time, line, pairs_);
-    out_.discovered_bytes += kDetectedLevel.size() + level.size();
   }
 
   std::string_view level_of(std::string_view line, std::span<const MetadataPair> metadata) {
@@ -245,9 +246,9 @@ class Collector final : public pipeline::PushVisitor {
     tell_late();
     auto end = static_cast<uint32_t>(out_.entries.columns.size());
     if (end == begin_) return;
-    auto times = out_.entries.columns.slice(begin_, end).times;
-    auto [min, max] = std::minmax_element(times.begin(), times.end());
-    out_.entries.parts.push_back({verdict_->stream, begin_, end, *min, *max});
+    const EntrySlice slice = out_.entries.columns.slice(begin_, end);
+    auto [min, max] = std::minmax_element(slice.times.begin(), slice.times.end());
+    out_.entries.parts.push_back({verdict_->stream, begin_, end, *min, *max, slice.line_bytes() + counted_metadata_});
   }
 
   const std::string_view tenant_;
@@ -273,6 +274,7 @@ class Collector final : public pipeline::PushVisitor {
   std::shared_ptr<const StreamVerdict> verdict_;  // of the current stream; null: nothing of it counts
   uint32_t begin_ = 0;                            // first row of the current stream
   uint64_t refused_entries_ = 0, refused_bytes_ = 0;
+  uint64_t counted_metadata_ = 0;  // of the current stream, as counted_bytes
 
   std::string cut_line_, refusal_text_;
   const std::string* refusal_ = nullptr;

@@ -16,12 +16,13 @@
 namespace server {
 
 struct DecodedPush {
-  PushedEntries entries;          // accepted
-  Rejections rejections;          // of the others
-  size_t streams = 0;             // in the request, empty ones too
-  LineLevels line_levels;         // as far as lines were looked at; by the numbers of the entries in the request
-  uint64_t discovered_bytes = 0;  // of detected_level, which Loki does not count as bytes received
-  bool rewritten = false;         // not what the body says: a line was cut, a time moved, labels were added
+  PushedEntries entries;   // accepted
+  Rejections rejections;   // of the others
+  size_t streams = 0;      // in the request, empty ones too
+  LineLevels line_levels;  // as far as lines were looked at; by the numbers of the entries in the request
+  uint64_t cut_lines = 0;  // longer than max_line_size, with max_line_size_truncate
+  uint64_t cut_bytes = 0;  // beyond max_line_size, of these
+  bool rewritten = false;  // not what the body says: a line was cut, a time moved, labels were added
 
   // With PushDecoding::documents: the answer to each of them.
   std::vector<DocumentOutcome> outcomes;

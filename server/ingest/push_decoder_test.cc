@@ -271,6 +271,10 @@ TEST_CASE("push: label rules are Loki's, with its texts") {
   CHECK(decoder.rejection("{}") == "error at least one label pair is required per stream");
   CHECK(decoder.rejection(R"({a=""})") == "error at least one label pair is required per stream");
   CHECK(decoder.rejection(R"({a="1", a="2"})") == R"(stream '{a="1", a="2"}' has duplicate label name: 'a')");
+  Decoder discovering;
+  discovering.limits.discover_service_name = {"z"};
+  CHECK(discovering.rejection(R"({z="3", a="1", a="2"})") ==
+        R"(stream '{a="1", a="2", service_name="3", z="3"}' has duplicate label name: 'a')");
   std::string many = "{";
   for (int i = 0; i < 16; ++i) many += concat(i > 0 ? "," : "", "l", i, "=\"x\"");
   many += "}";
@@ -335,6 +339,27 @@ TEST_CASE("push: the edges of the time limits are accepted") {
   CHECK(decoded->entries.columns.size() == 2);
   CHECK(decoded->rejections.entries(RejectReason::kTooOld) == 1);
   CHECK(decoded->rejections.entries(RejectReason::kTooNew) == 1);
+}
+
+TEST_CASE("push: what is no UTF-8 in the values of metadata is a space") {
+  auto decoded = Decoder().push({{R"({app="x"})", {{kNow, "x", {{"a", "\xff|\xed\xa0\x80|\xef\xbf\xbd|é日"}}}}}});
+  REQUIRE(decoded);
+  CHECK(decoded->entries.columns.slice().metadata(0).find("a") == " |   | |é日");
+}
+
+TEST_CASE("push: labels are read as Prometheus reads them") {
+  Decoder decoder;
+  auto stream_of = [&](std::string labels) {
+    auto decoded = decoder.push({{std::move(labels), {{kNow, "x", {}}}}});
+    REQUIRE(decoded);
+    REQUIRE(decoded->entries.parts.size() == 1);
+    return decoded->entries.parts[0].stream->text();
+  };
+  CHECK(stream_of("# of up\nup{app='a'}") == R"({__name__="up", app="a"})");
+  CHECK(decoder.rejection("") == "error at least one label pair is required per stream");
+  auto refused = decoder.push({{R"({app="a", b-c="x"})", {{kNow, "x", {}}}}});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message == "couldn't parse labels: 1:12: parse error: unexpected character inside braces: '-'");
 }
 
 TEST_CASE("push: structured metadata is made tidy") {

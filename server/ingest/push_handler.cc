@@ -65,7 +65,11 @@ Result<std::string> backfill_shard_of(const HttpRequest& request) {
   return shard;
 }
 
-uint64_t bytes_of(const EntrySlice& slice) { return slice.line_bytes() + slice.metadata_bytes(); }
+uint64_t counted_bytes_of(const PushedEntries& entries) {
+  uint64_t bytes = 0;
+  for (const auto& part : entries.parts) bytes += part.counted_bytes;
+  return bytes;
+}
 
 // Of JSON lines: which of them are wrong, and why.
 void add_faulty_lines(std::string& text, const std::vector<DocumentOutcome>& outcomes) {
@@ -243,6 +247,7 @@ void PushHandler::work(const PushPtr& push) {
   if (blocked(push, rules->limits(), *decoded)) return;
   admit(*push, rules->limits(), *decoded);
   metrics_.on_refused(push->tenant, decoded->rejections);
+  if (decoded->cut_lines > 0) metrics_.on_cut(push->tenant, decoded->cut_lines, decoded->cut_bytes);
   if (!decoded->entries.parts.empty()) return commit(push, *std::move(decoded));
   PushAnswer outcome = answer_of(*push, *decoded);
   if (outcome.status == 204 && decoded->streams == 0 && decoded->outcomes.empty())
@@ -272,7 +277,8 @@ bool PushHandler::blocked(const PushPtr& push, const TenantLimits& limits, const
   Rejections refused;
   auto status = static_cast<int>(limits.block_ingestion_status_code);
   std::string text = blocked_text(push->tenant, limits.block_ingestion_until, limits.block_ingestion_status_code);
-  refused.add_last(RejectReason::kBlocked, status, text, decoded.entries.columns.size(), decoded.entries.raw_bytes());
+  refused.add_last(RejectReason::kBlocked, status, text, decoded.entries.columns.size(),
+                   counted_bytes_of(decoded.entries));
   metrics_.on_refused(push->tenant, refused);
   answer(push, status == 200 ? PushAnswer{} : PushAnswer{status, std::move(text)});
   return true;
@@ -284,26 +290,24 @@ void PushHandler::admit(const Push& push, const TenantLimits& limits, DecodedPus
   const EntryColumns& columns = decoded.entries.columns;
   if (parts.empty()) return;
   const auto now = clock_.monotonic();
-  if (uint64_t bytes = decoded.entries.raw_bytes() - decoded.discovered_bytes;
-      !activity_.take_bytes(push.tenant, limits, bytes, now)) {
+  if (uint64_t bytes = counted_bytes_of(decoded.entries); !activity_.take_bytes(push.tenant, limits, bytes, now)) {
     auto limit = static_cast<uint64_t>(limits.ingestion_rate_mb * 1024 * 1024);
     decoded.rejections.add_last(RejectReason::kRateLimited, 429,
                                 rate_limited_text(push.tenant, limit, columns.size(), bytes), columns.size(), bytes);
     return parts.clear();
   }
   std::erase_if(parts, [&](const PushedEntries::Part& part) {
-    EntrySlice slice = columns.slice(part.begin, part.end);
-    const uint64_t bytes = bytes_of(slice);
+    const uint64_t entries = part.end - part.begin, bytes = part.counted_bytes;
     switch (activity_.admit(push.tenant, part.stream->id, limits, bytes, now)) {
       case StreamActivity::Admission::kYes: return false;
       case StreamActivity::Admission::kTooManyStreams:
         decoded.rejections.add_last(RejectReason::kStreamLimit, 429,
-                                    stream_limit_text(push.tenant, part.stream->text()), slice.size(), bytes);
+                                    stream_limit_text(push.tenant, part.stream->text()), entries, bytes);
         break;
       case StreamActivity::Admission::kTooFast:
         decoded.rejections.add_last(RejectReason::kPerStreamRateLimit, 429,
                                     per_stream_rate_text(part.stream->text(), limits.per_stream_rate_limit, bytes),
-                                    slice.size(), bytes);
+                                    entries, bytes);
         break;
     }
     return true;
@@ -328,13 +332,9 @@ void PushHandler::commit(const PushPtr& push, DecodedPush decoded) {
     frame.body = encode_push(decoded.entries);  // what was refused must not come back with the replay
   }
   frame.body_crc = pipeline::crc32c(frame.body);
-  uint64_t bytes = decoded.entries.raw_bytes(), entries = 0, received = 0;
-  for (const auto& part : decoded.entries.parts) {
-    EntrySlice slice = decoded.entries.columns.slice(part.begin, part.end);
-    entries += slice.size();
-    received += bytes_of(slice);
-  }
-  received -= std::min(received, decoded.discovered_bytes);
+  uint64_t bytes = decoded.entries.raw_bytes(), entries = 0;
+  const uint64_t received = counted_bytes_of(decoded.entries);
+  for (const auto& part : decoded.entries.parts) entries += part.end - part.begin;
   uint64_t cost = bytes + frame.body.size();
   on_their_way_ += cost - push->cost;  // wraps around where it is less, and comes out right
   push->cost = cost;

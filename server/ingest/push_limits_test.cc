@@ -38,6 +38,35 @@ TEST_CASE("ingest: streams beyond the limit are refused with 429, those beside t
   CHECK(house.lines() == Lines{{"one", 1}, {"two", 1}});
 }
 
+TEST_CASE("ingest: bytes are lines and metadata as they were sent, for limits and metrics alike") {
+  IngestHouse house;
+  TenantLimits limits;
+  limits.per_stream_rate_limit = limits.per_stream_rate_limit_burst = 10;
+  house.limits.replace({limits, {}});
+  const std::string push = R"({"streams":[{"stream":{"app":"x"},"values":[["1","12345",{"k":"v234"}]]}]})";
+  CHECK(house.push(push).status == 204);
+  auto answer = house.push(push);
+  CHECK(answer.status == 429);
+  CHECK(
+      answer.body.starts_with("Per stream rate limit exceeded (limit: 10B/sec) while attempting to ingest for stream "
+                              "'{app=\"x\", service_name=\"x\"}' totaling 10B"));
+  CHECK(house.counted("loki_distributor_bytes_received_total", {{"tenant", "fake"}}) == 10);
+  CHECK(house.counted("loki_discarded_bytes_total", {{"reason", "per_stream_rate_limit"}, {"tenant", "fake"}}) == 10);
+}
+
+TEST_CASE("ingest: lines that are cut are counted") {
+  IngestHouse house;
+  TenantLimits limits;
+  limits.max_line_size = 4;
+  limits.max_line_size_truncate = true;
+  limits.max_line_size_truncate_identifier = "~";
+  house.limits.replace({limits, {}});
+  CHECK(house.push(body_of("x", {"1234", "123456", "12345"})).status == 204);
+  CHECK(house.lines() == Lines{{"1234", 1}, {"123~", 2}});
+  CHECK(house.counted("loki_mutated_samples_total", {{"reason", "line_too_long"}, {"tenant", "fake"}}) == 2);
+  CHECK(house.counted("loki_mutated_bytes_total", {{"reason", "line_too_long"}, {"tenant", "fake"}}) == 3);
+}
+
 TEST_CASE("ingest: a backfill may be old, and its streams say which one they are of") {
   IngestHouse house;
   TenantLimits limits;

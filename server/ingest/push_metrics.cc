@@ -21,6 +21,14 @@ void PushMetrics::on_stored(const std::string& tenant, uint64_t entries, uint64_
   registry_.counter("loki_distributor_bytes_received_total", "Bytes received per tenant", labels).add(bytes);
 }
 
+void PushMetrics::on_cut(const std::string& tenant, uint64_t lines, uint64_t bytes) {
+  pipeline::MetricLabels labels{{"reason", std::string(reject_reason_name(RejectReason::kLineTooLong))},
+                                {"tenant", tenant}};
+  registry_.counter("loki_mutated_samples_total", "Entries changed because of a limit, per tenant", labels).add(lines);
+  registry_.counter("loki_mutated_bytes_total", "Bytes cut from lines because of a limit, per tenant", labels)
+      .add(bytes);
+}
+
 void PushMetrics::on_too_large(const std::string& tenant, uint64_t bytes) {
   registry_
       .counter("loki_discarded_bytes_total", "Bytes of entries refused per tenant",

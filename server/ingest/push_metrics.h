@@ -15,6 +15,7 @@ class PushMetrics {
   void on_body(uint64_t bytes) { body_bytes_.add(bytes); }
   void on_stored(const std::string& tenant, uint64_t entries, uint64_t bytes);
   void on_refused(const std::string& tenant, const Rejections& rejections);
+  void on_cut(const std::string& tenant, uint64_t lines, uint64_t bytes);  // max_line_size_truncate
   void on_too_large(const std::string& tenant, uint64_t bytes);
   void on_duplicate_batch() { duplicate_batches_.add(); }
   void on_held(size_t now) { held_.set(static_cast<int64_t>(now)); }

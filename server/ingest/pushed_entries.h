@@ -16,6 +16,8 @@ struct PushedEntries {
     std::shared_ptr<const Stream> stream;
     uint32_t begin = 0, end = 0;
     pipeline::UnixNanos min_time = 0, max_time = 0;
+    // Lines, and names and values of structured metadata but detected_level: what Loki takes for the bytes of a push.
+    uint64_t counted_bytes = 0;
   };
   std::vector<Part> parts;
   EntryColumns columns;

@@ -1,16 +1,17 @@
 #include "server/ingest/stream_table.h"
 
+#include <algorithm>
 #include <mutex>
-#include <optional>
 
+#include "pipeline/model/label_text.h"
 #include "pipeline/model/quoted_text.h"
 
 namespace server {
 
 using pipeline::concat;
 using pipeline::Errc;
-using pipeline::Error;
 using pipeline::fail;
+using pipeline::Label;
 using pipeline::LabelSet;
 using pipeline::Result;
 
@@ -29,14 +30,6 @@ bool is_clean(std::string_view value) {
   return value.find(kReplacementCharacter) == value.npos && pipeline::is_valid_utf8(value);
 }
 
-// `duplicate label name "a"` -> a
-std::optional<std::string> duplicate_name(std::string_view message) {
-  constexpr std::string_view kPrefix = "duplicate label name \"";
-  if (!message.starts_with(kPrefix) || !message.ends_with('"')) return std::nullopt;
-  message.remove_prefix(kPrefix.size());
-  return std::string(message.substr(0, message.size() - 1));
-}
-
 bool is_internal(const LabelSet& labels) { return labels.get("__aggregated_metric__") || labels.get("__pattern__"); }
 
 LabelSet with_service_name(LabelSet labels, const std::vector<std::string>& candidates) {
@@ -45,6 +38,22 @@ LabelSet with_service_name(LabelSet labels, const std::vector<std::string>& cand
     if (auto value = labels.get(name)) return labels.with(kServiceName, std::string(*value));
   }
   return labels.with(kServiceName, "unknown_service");
+}
+
+// Of labels in their order; the first that is there twice. Null: none.
+const Label* repeated(const std::vector<Label>& labels) {
+  auto twice = std::adjacent_find(labels.begin(), labels.end(),
+                                  [](const Label& a, const Label& b) { return a.first == b.first; });
+  return twice == labels.end() ? nullptr : &*twice;
+}
+
+std::string text_of(const std::vector<Label>& labels) {
+  std::string out = "{";
+  for (const auto& [name, value] : labels) {
+    out += concat(out.size() > 1 ? ", " : "", name, "=");
+    pipeline::append_quoted(out, value);
+  }
+  return out + '}';
 }
 
 }  // namespace
@@ -75,14 +84,19 @@ Result<StreamVerdict> StreamTable::judge(std::string_view tenant, std::string_vi
   if (label_text.size() > kMaxLabelTextBytes)
     return fail(Errc::kOverLimit, concat("request body too large: stream labels size ", label_text.size(),
                                          " exceeds limit of ", kMaxLabelTextBytes));
-  auto parsed = LabelSet::parse(label_text);
-  if (!parsed) {
-    if (auto name = duplicate_name(parsed.error().message))
-      return refused(RejectReason::kDuplicateLabelNames,
-                     concat("stream '", label_text, "' has duplicate label name: '", *name, "'"));
-    return fail(parsed.error().within("couldn't parse labels"));
+  auto parsed = pipeline::parse_label_text(label_text);
+  if (!parsed) return fail(parsed.error().within("couldn't parse labels"));
+  const auto by_name = [](const Label& a, const Label& b) { return a.first < b.first; };
+  std::stable_sort(parsed->begin(), parsed->end(), by_name);
+  LabelSet labels = with_service_name(LabelSet::from(*parsed), limits.discover_service_name);
+  if (const Label* twice = repeated(*parsed)) {
+    const std::string name = twice->first;
+    if (auto service = labels.get(kServiceName); service && !LabelSet::from(*parsed).get(kServiceName))
+      parsed->insert(std::upper_bound(parsed->begin(), parsed->end(), Label(kServiceName, ""), by_name),
+                     Label(kServiceName, *service));
+    return refused(RejectReason::kDuplicateLabelNames,
+                   concat("stream '", text_of(*parsed), "' has duplicate label name: '", name, "'"));
   }
-  LabelSet labels = with_service_name(*std::move(parsed), limits.discover_service_name);
   if (labels.empty())
     return refused(RejectReason::kMissingLabels, "error at least one label pair is required per stream");
   auto text = labels.text();
