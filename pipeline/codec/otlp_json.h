@@ -6,8 +6,8 @@
 //
 // Rules: keys in lowerCamelCase (or as in the protobuf schema); 64-bit numbers as strings or numbers; severityNumber as
 // a number or a name; traceId, spanId hexadecimal; bytesValue base64; doubleValue a number or a text ("NaN"). null is
-// absent (as a record: one without fields), unknown keys and what stands behind the document are ignored. A byte that is
-// no UTF-8 is read as U+FFFD.
+// absent (as a record: one without fields), unknown keys and what stands behind the document are ignored. A byte that
+// is no UTF-8 is read as U+FFFD.
 //
 // Errors:  kInvalid: not JSON, a lone surrogate, a wrong kind, bad hex or base64, and as otlp_reader.h; the visitor's.
 // Limits:  bodies below 4 GiB. Thread:  any.

@@ -7,8 +7,8 @@
 // values that are not strings are taken as their text (5, null, true, {}). The document,
 // `streams`, `values` and entries may be null, `stream` may be absent. `streams` may be written in any case. An entry
 // without a line, ["<ns>"], has an empty one; an entry [] is kInvalid. A structured metadata value "" is left out.
-// Labels are given as {k="v",...}, names sorted and unquoted, so that a bad name fails in the label parser as it should.
-// A byte that is no UTF-8 is read as U+FFFD, as a query would show it.
+// Labels are given as {k="v",...}, names sorted and unquoted, so that a bad name fails in the label parser as it
+// should. A byte that is no UTF-8 is read as U+FFFD, as a query would show it.
 //
 // Errors:  kInvalid: not JSON, a lone surrogate, a wrong kind; the message says which and, for entries, where.
 // Limits:  bodies below 4 GiB.

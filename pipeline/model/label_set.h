@@ -24,8 +24,8 @@ class LabelSet {
   // Sorts; of labels with one name the last wins.
   static LabelSet from(std::vector<Label> labels);
   // The text form above, as in a push request, and whatever else label_text.h reads: other quotes, white space, a
-  // trailing comma, comments, a metric's name. Empty values are removed. kInvalid says where and why; a repeated name is
-  // kInvalid: `duplicate label name "a"`.
+  // trailing comma, comments, a metric's name. Empty values are removed. kInvalid says where and why; a repeated name
+  // is kInvalid: `duplicate label name "a"`.
   static Result<LabelSet> parse(std::string_view text);
 
   const std::vector<Label>& labels() const { return labels_; }

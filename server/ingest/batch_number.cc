@@ -1,6 +1,7 @@
 #include "server/ingest/batch_number.h"
 
 #include <charconv>
+#include <limits>
 
 namespace server {
 
@@ -13,6 +14,7 @@ using pipeline::Result;
 namespace {
 
 constexpr size_t kUuidLength = 36;
+constexpr auto kGreatest = static_cast<uint64_t>(std::numeric_limits<int64_t>::max() - 1);  // the catalogue keeps it
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -50,6 +52,7 @@ Result<BatchNumber> parse_batch_number(std::string_view header) {
   if (!epoch) return malformed("the epoch is not a number");
   auto seq = parse_number(header.substr(second + 1));
   if (!seq) return malformed("the sequence number is not a number");
+  if (*epoch > kGreatest || *seq > kGreatest) return malformed(concat("numbers end at ", kGreatest));
   return BatchNumber{*producer, *epoch, *seq};
 }
 

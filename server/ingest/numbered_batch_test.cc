@@ -27,6 +27,21 @@ TEST_CASE("ingest: a numbered batch is stored once, also across restarts and flu
   CHECK(house.lines("other") == Lines{{"tenant", 1}});
 }
 
+TEST_CASE("ingest: a batch number that cannot be remembered is refused, and flushes go on") {
+  IngestHouse house;
+  for (std::string_view number : {"/0/18446744073709551615", "/18446744073709551615/1", "/1/9223372036854775807"}) {
+    CAPTURE(number);
+    auto answer = house.push(body_of("x", {"too far"}), concat(kProducer, number));
+    CHECK(answer.status == 400);
+    CHECK(answer.body.find("numbers end at 9223372036854775806") != std::string::npos);
+  }
+  CHECK(house.push(body_of("x", {"the last"}), concat(kProducer, "/1/9223372036854775806")).status == 204);
+  REQUIRE(house.flush());
+  house.crash();
+  CHECK(house.push(body_of("x", {"again"}), concat(kProducer, "/1/9223372036854775806")).status == 204);
+  CHECK(house.lines() == Lines{{"the last", 1}});
+}
+
 TEST_CASE("ingest: a second copy that comes while the first is on its way waits for its outcome") {
   IngestHouse house;
   std::string number = concat(kProducer, "/1/1");
