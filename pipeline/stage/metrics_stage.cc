@@ -1,12 +1,12 @@
 // The stage `metrics` (agent.md 5.17, 11.9): counters, gauges and histograms made of the entries that pass, shown on
 // /metrics of the agent.
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <mutex>
 #include <utility>
 #include <vector>
 
+#include "pipeline/parse/value_text.h"
 #include "pipeline/stage/argument_text.h"
 #include "pipeline/stage/field_reader.h"
 #include "pipeline/stage/metric_series.h"
@@ -47,11 +47,7 @@ std::optional<double> number_of(const FieldValue& value) {
     case kBool: return value.number;
     case kInteger: return static_cast<double>(value.integer);
     case kText: {
-      std::string_view text = value.text;
-      if (text.starts_with('+')) text.remove_prefix(1);
-      double number = 0;
-      auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-      if (!text.empty() && error == std::errc() && end == text.data() + text.size()) return number;
+      if (auto number = parse_go_float(value.text)) return *number;
       auto duration = parse_argument_duration(value.text);
       if (!duration) return std::nullopt;
       return static_cast<double>(*duration) / 1e9;

@@ -53,6 +53,24 @@ TEST_CASE("metrics: a counter never goes down") {
   CHECK(p.metrics() == "loki_process_custom_n{job=\"t\"} 15\n");
 }
 
+TEST_CASE("metrics: a text is a number as Go writes numbers, hexadecimal ones too, or a duration") {
+  TestPipeline p(stage("logfmt", "mapping = { n = '' }") + stage("metrics") + metric("gauge", "n", "action = 'set'"));
+  for (const auto& [text, value] : std::vector<std::pair<std::string, std::string>>{{"0x1p4", "16"},
+                                                                                    {"-0X1P-2", "-0.25"},
+                                                                                    {"+.5", "0.5"},
+                                                                                    {"1e-400", "0"},
+                                                                                    {"1_000", "1000"},
+                                                                                    {"-Inf", "-Inf"},
+                                                                                    {"1h2m3s", "3723"}}) {
+    p.run({concat("n=", text)});
+    CHECK(p.metrics() == concat("loki_process_custom_n{job=\"t\"} ", value, "\n"));
+  }
+  for (std::string_view none : {"+-7", "_1", "0x10", "9e999", "1d", "7 "}) {
+    p.run({"n=42", concat("n=\"", none, "\"")});
+    CHECK(p.metrics() == "loki_process_custom_n{job=\"t\"} 42\n");
+  }
+}
+
 TEST_CASE("metrics: gauges take every action, durations are seconds and booleans numbers") {
   auto gauge = [](std::string_view action, std::string_view source) {
     return counted(metric("gauge", "g", concat("action = '", action, "'\nsource = '", source, "'")));
