@@ -37,6 +37,7 @@ std::optional<std::string> own_text(const TemplateValue& value) {
   }
 }
 
+constexpr int kMaxPrintedDepth = 2000;         // of lists in lists; what is deeper is left out
 constexpr size_t kMaxPrintedBytes = 64 << 20;  // lists that hold one another many times would have no end
 
 struct Verb {
@@ -278,7 +279,7 @@ class VerbWriter {
   }
 
   void element(const TemplateValue& item, int depth) {
-    if (out_.size() > kMaxPrintedBytes) return;
+    if (out_.size() > kMaxPrintedBytes || depth > kMaxPrintedDepth) return;
     if (item.is_absent()) {
       padded(verb_.sharp && verb_.letter == 'v' ? "interface {}(nil)" : "<nil>");
     } else {

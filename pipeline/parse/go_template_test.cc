@@ -431,6 +431,21 @@ TEST_SUITE("parse") {
     CHECK(code("{{ $d := dict }}{{ $_ := set $d \"a\" $d }}{{ $d }}") == Errc::kInvalid);
   }
 
+  TEST_CASE("template: values nested deeper than a stack holds, or held by one another without end, do no harm") {
+    Templates t(kData, TemplateFunctions::kStage);
+    const std::string deep = "{{ $x := list 7 }}{{ range until 50000 }}{{ $x = list $x }}{{ end }}";
+    auto size = [&](const std::string& text) { return t.text(text).size(); };
+    CHECK(size(deep + "{{ $x }}") > 2000);
+    CHECK(size(deep + "{{ toJson $x }}") > 2000);
+    CHECK(t.text(deep + "{{ deepEqual $x (list (first $x)) }}") == "false");
+    CHECK(t(deep + "{{ deepCopy $x | len }}").error().code == Errc::kOverLimit);
+    const std::string often =
+        "{{ $x := list 7 }}{{ $y := list 7 }}{{ range until 60 }}{{ $x = list $x $x }}"
+        "{{ $y = list $y $y }}{{ end }}";
+    CHECK(t.text(often + "{{ deepEqual $x $y }}") == "false");
+    CHECK(t.text("{{ deepEqual (list (dict \"a\" (list 1))) (list (dict \"a\" (list 1))) }}") == "true");
+  }
+
   TEST_CASE("template: refuses texts that are nested too deep or too long") {
     Templates t;
     std::string deep;

@@ -274,21 +274,24 @@ Result<Value> merge_all(const Call& call, bool overwrite) {
 Result<Value> merge(const Call& call) { return merge_all(call, false); }
 Result<Value> merge_overwrite(const Call& call) { return merge_all(call, true); }
 
-Result<Value> deep_copy_of(const Call& call, const Value& value) {
+constexpr int kMaxCopiedDepth = 2000;  // of lists in lists: each level takes some stack
+
+Result<Value> deep_copy_of(const Call& call, const Value& value, int depth) {
+  if (depth > kMaxCopiedDepth) return fail(Errc::kOverLimit, "deepCopy of what is nested too deep");
   if (value.is(Kind::kMap)) {
     TRY_LET(TemplateMap * out, copy_of(call, value.as_map()));
     out->only_texts = value.as_map().only_texts;
-    for (TemplateMap::Member& member : *out) { TRY_LET(member.value, deep_copy_of(call, member.value)); }
+    for (TemplateMap::Member& member : *out) { TRY_LET(member.value, deep_copy_of(call, member.value, depth + 1)); }
     return Value::map(out);
   }
   if (!value.is(Kind::kList)) return value;
   TRY_LET(Value out, list_of(call, {value.as_list().items, value.as_list().size}, value.as_list().type));
-  for (Value& item : out.as_list()) { TRY_LET(item, deep_copy_of(call, item)); }
+  for (Value& item : out.as_list()) { TRY_LET(item, deep_copy_of(call, item, depth + 1)); }
   return out;
 }
 Result<Value> deep_copy(const Call& call) {
   if (call[0].is_absent()) return fail(Errc::kInvalid, "deepCopy of nil");
-  return deep_copy_of(call, call[0]);
+  return deep_copy_of(call, call[0], 0);
 }
 
 // dig "a" "b" otherwise map

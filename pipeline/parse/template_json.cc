@@ -12,6 +12,7 @@ using Kind = TemplateValue::Kind;
 
 namespace {
 
+constexpr size_t kMaxPrintedDepth = 2000;      // of lists in lists; what is deeper is null
 constexpr size_t kMaxPrintedBytes = 64 << 20;  // lists that hold one another many times would have no end
 
 void append_json_text(std::string& out, std::string_view text, bool escape_html) {
@@ -51,6 +52,7 @@ class JsonWriter {
 
   void value(const TemplateValue& value, size_t depth) {
     if (out_.size() > kMaxPrintedBytes) return;
+    if (depth > kMaxPrintedDepth) return void(out_.append("null"));
     switch (value.kind()) {
       case Kind::kText: return append_json_text(out_, value.as_text(), escape_html_);
       case Kind::kInteger: return void(out_.append(std::to_string(value.as_integer())));

@@ -171,7 +171,14 @@ bool is_true(const TemplateValue& value) {
   }
 }
 
-bool is_equal(const TemplateValue& a, const TemplateValue& b) {
+namespace {
+// A template's loop makes lists that lie deeper than a stack holds, or hold one another so often that comparing them
+// has no end: such are not equal.
+constexpr int kMaxComparedDepth = 2000;
+constexpr size_t kMaxCompared = 10'000'000;
+
+bool is_equal_to(const TemplateValue& a, const TemplateValue& b, int depth, size_t& compared) {
+  if (depth > kMaxComparedDepth || ++compared > kMaxCompared) return false;
   if (a.is_absent() && b.is_absent()) return true;
   if (a.kind() != b.kind()) return false;
   switch (a.kind()) {
@@ -183,15 +190,22 @@ bool is_equal(const TemplateValue& a, const TemplateValue& b) {
     case Kind::kTime: return a.as_time().seconds == b.as_time().seconds && a.as_time().nanos == b.as_time().nanos;
     case Kind::kList:
       return a.as_list().type == b.as_list().type &&
-             std::equal(a.as_list().begin(), a.as_list().end(), b.as_list().begin(), b.as_list().end(), is_equal);
+             std::equal(a.as_list().begin(), a.as_list().end(), b.as_list().begin(), b.as_list().end(),
+                        [&](auto& x, auto& y) { return is_equal_to(x, y, depth + 1, compared); });
     case Kind::kMap: {
-      auto same = [](const TemplateMap::Member& x, const TemplateMap::Member& y) {
-        return x.name == y.name && is_equal(x.value, y.value);
+      auto same = [&](const TemplateMap::Member& x, const TemplateMap::Member& y) {
+        return x.name == y.name && is_equal_to(x.value, y.value, depth + 1, compared);
       };
       return std::equal(a.as_map().begin(), a.as_map().end(), b.as_map().begin(), b.as_map().end(), same);
     }
     default: return true;
   }
+}
+}  // namespace
+
+bool is_equal(const TemplateValue& a, const TemplateValue& b) {
+  size_t compared = 0;
+  return is_equal_to(a, b, 0, compared);
 }
 
 std::string_view go_type(const TemplateValue& value) {
