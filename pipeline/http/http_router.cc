@@ -53,6 +53,27 @@ std::string_view raw_path(std::string_view target) {
   return slash == target.npos ? "/" : target.substr(slash);
 }
 
+// Without empty, "." and ".." segments: "/a//b/../c/" -> "/a/c/".
+std::string cleaned(std::string_view path) {
+  std::vector<std::string_view> kept;
+  for (std::string_view rest = path; !rest.empty();) {
+    const std::string_view segment = next_segment(rest);
+    if (segment == ".." && !kept.empty()) kept.pop_back();
+    if (!segment.empty() && segment != "." && segment != "..") kept.push_back(segment);
+  }
+  std::string out;
+  for (std::string_view segment : kept) out.append("/").append(segment);
+  if (out.empty() || path.ends_with('/')) out += '/';
+  return out;
+}
+
+// Where to ask for a path that nobody has, because of how it is written.
+HttpResponse moved(std::string_view path, std::string_view query) {
+  HttpResponse answer = HttpResponse::empty(301);
+  answer.headers.set("Location", query.empty() ? std::string(path) : concat(path, "?", query));
+  return answer;
+}
+
 }  // namespace
 
 struct HttpRouter::Table {
@@ -107,7 +128,10 @@ void HttpRouter::Table::dispatch(HttpRequest request, HttpResponder responder) c
     PathValues values;
     if (match(route.pattern, path, values) && answered_by(route, std::move(values))) return;
   }
-  responder.send(path_known ? HttpResponse::empty(405) : HttpResponse::text(404, "404 page not found\n"));
+  if (path_known) return responder.send(HttpResponse::empty(405));
+  if (const std::string clean = cleaned(path); clean != path && path.starts_with('/'))
+    return responder.send(moved(clean, request.query));
+  responder.send(HttpResponse::text(404, "404 page not found\n"));
 }
 
 void HttpRouter::dispatch(HttpRequest request, HttpResponder responder) const {

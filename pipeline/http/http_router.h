@@ -6,10 +6,10 @@
 //
 // Life:    built first, read-only afterwards; handler() shares what was routed until then.
 // Thread:  loop.
-// Answers: unknown path: 404 "404 page not found\n"; known path, other method: 405 and an empty body. HEAD is answered
-// by
-//          the GET handler. A {name} part matches one non-empty path segment, "{name...}" at the end the rest. Exact
-//          parts win over {name} parts.
+// Answers: unknown path: 404 "404 page not found\n"; known path, other method: 405 and an empty body; an unknown path
+//          with empty, "." or ".." segments: 301 to the path without them. HEAD is answered by the GET handler. A
+//          {name} part matches one non-empty path segment, "{name...}" at the end the rest. Exact parts win over
+//          {name} parts.
 #pragma once
 
 #include <memory>

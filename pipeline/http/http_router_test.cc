@@ -46,7 +46,7 @@ TEST_CASE("router: finds exact paths, names, and the rest of a path") {
   CHECK(f.ask("GET", "/loki/api/v1/label/app/values").body == "/loki/api/v1/label/app/values");
   CHECK(f.ask("GET", "/loki/api/v1/label/a%2Fb/values").body == "/loki/api/v1/label/{name}/values name=a/b");
   CHECK(f.ask("GET", "/ui/css/a.css").body == "/ui/{file...} file=css/a.css");
-  CHECK(f.ask("GET", "/loki/api/v1/label//values").status == 404);
+  CHECK(f.ask("GET", "/loki/api/v1/label//values").status == 301);
   CHECK(f.ask("GET", "/loki/api/v1/label/x/values/more").status == 404);
 }
 
@@ -62,6 +62,26 @@ TEST_CASE("router: says 404 and 405 as Loki does, and lets HEAD use GET") {
   CHECK(f.ask("POST", "/loki/api/v1/push").status == 200);
   CHECK(f.ask("HEAD", "/ready").status == 200);
   CHECK(f.ask("HEAD", "/loki/api/v1/push").status == 405);
+}
+
+TEST_CASE("router: a path that is written oddly is told how it is written") {
+  Fixture f;
+  f.add("GET", "/loki/api/v1/labels");
+  const auto place = [&](std::string target) {
+    const HttpResponse answer = f.ask("GET", std::move(target));
+    CHECK(answer.status == 301);
+    CHECK(answer.body.empty());
+    return std::string(answer.headers.get("Location"));
+  };
+  CHECK(place("//loki/api/v1/labels") == "/loki/api/v1/labels");
+  CHECK(place("/loki//api/./v1/x/../labels") == "/loki/api/v1/labels");
+  CHECK(place("/loki/api/v1//label%2Fa") == "/loki/api/v1/label%2Fa");
+  CHECK(place("//evil.example/x//") == "/evil.example/x/");
+  CHECK(place("/..") == "/");
+  CHECK(place("//") == "/");
+  CHECK(f.ask("GET", "/").status == 404);
+  CHECK(f.ask("GET", "/loki/api/v1/labels/").status == 404);
+  CHECK(f.ask("GET", "/loki/api/v1/..labels").status == 404);
 }
 
 TEST_CASE("responder: answers 500 when it is dropped unanswered") {

@@ -87,11 +87,6 @@ void add_label_routes(ReadRoutes& routes, QueryEngine& engine) {
     TRY_LET(auto values, engine.label_values(query, name, *call.turn));
     return HttpResponse::json(with_warnings(names_answer(values.found), values.warnings));
   });
-  routes.add_direct("/loki/api/v1/label//values", [](const pipeline::HttpRequest&) {
-    HttpResponse answer = HttpResponse::empty(301);
-    answer.headers.set("Location", "/loki/api/v1/label/values");
-    return answer;
-  });
   for (const char* path : {"/loki/api/v1/series", "/api/prom/series"})
     routes.add_json(path, [&engine](const ReadCall& call) { return series(call, engine); });
   routes.add_json("/loki/api/v1/detected_labels",
