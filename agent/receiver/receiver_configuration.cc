@@ -3,6 +3,7 @@
 #include "agent/receiver/receiver_options.h"
 #include "agent/receiver/receiver_source.h"
 #include "pipeline/config/config.h"
+#include "pipeline/loop/listen_address.h"
 #include "pipeline/match/regex.h"
 
 namespace agent {
@@ -17,8 +18,8 @@ constexpr uint64_t kSmallestBody = 64 << 10, kLargestBody = 100 << 20;  // Loki'
 
 void read_listener(const ConfigTable& table, ReceiverOptions& options, std::string_view address) {
   options.listen.address = table.string("listen", address);
-  if (options.listen.address.rfind(':') == std::string::npos)
-    table.error_at("listen", concat("\"", options.listen.address, "\" is not HOST:PORT"),
+  if (!pipeline::split_listen_address(options.listen.address))
+    table.error_at("listen", concat("\"", options.listen.address, "\" is not HOST:PORT with a port up to 65535"),
                    concat("for example \"", address, "\""));
   ConfigTable tls = table.table("tls");
   options.listen.tls = {tls.string("cert_file"), tls.string("key_file"), tls.string("client_ca_file")};

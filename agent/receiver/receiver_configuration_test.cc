@@ -74,7 +74,11 @@ TEST_SUITE("agent/receiver") {
   }
 
   TEST_CASE("receiver: mistakes are told with their remedy") {
-    CHECK(faults("listen = \"3500\"\n") == "a.toml:1:10: \"3500\" is not HOST:PORT; for example \"127.0.0.1:3500\"");
+    for (std::string_view address : {"3500", ":x", "127.0.0.1:", "127.0.0.1:65536", "[::1]"})
+      CHECK(faults(pipeline::concat("listen = \"", address, "\"\n")) ==
+            pipeline::concat("a.toml:1:10: \"", address,
+                             "\" is not HOST:PORT with a port up to 65535; for example \"127.0.0.1:3500\""));
+    CHECK(faults("listen = \"[::1]:0\"\n").empty());
     CHECK(faults("tls = { cert_file = \"c\" }\n").find("certificate and key must be configured") != std::string::npos);
     CHECK(faults("tls = { client_ca_file = \"c\" }\n").find("client certificates need TLS") != std::string::npos);
     CHECK(faults("max_body_size = \"1GiB\"\n").find("not between 64KiB and 100MiB") != std::string::npos);
