@@ -90,6 +90,12 @@ Result<std::string> with_go_names(std::string_view pattern) {
   return out;
 }
 
+// Looking for groups, RE2 keeps the begin and the end of each for every place of the program where a match may be.
+bool has_room_for_groups(const RE2& re2) {
+  const auto groups = static_cast<int64_t>(re2.NumberOfCapturingGroups()) + 1;
+  return groups == 1 || groups * re2.ProgramSize() * static_cast<int64_t>(2 * sizeof(char*)) <= kMostBytes;
+}
+
 // A piece of what with_go_names() made as it stands in `pattern`.
 std::string as_written(std::string piece, std::string_view pattern) {
   if (pattern.find(piece) != std::string_view::npos) return piece;
@@ -257,6 +263,8 @@ Result<Regex> Regex::compile(std::string_view pattern, Dot dot) {
         re2.error_arg().empty() && !names_none ? std::string(pattern) : as_written(re2.error_arg(), pattern);
     return fail(Errc::kInvalid, concat("error parsing regexp: ", go_reason(re2.error_code()), ": `", fragment, "`"));
   }
+  if (!has_room_for_groups(re2))
+    return fail(Errc::kInvalid, concat("error parsing regexp: expression too large: `", pattern, "`"));
   program->names.resize(static_cast<size_t>(re2.NumberOfCapturingGroups()) + 1);
   for (const auto& [index, name] : re2.CapturingGroupNames()) program->names[static_cast<size_t>(index)] = name;
   program->literals = find_literals(pattern);

@@ -5,8 +5,8 @@
 //
 // Life:    compiled once; a copy shares the compiled program.
 // Thread:  any; matching is const.
-// Limits:  program and automaton cache take at most 8 MiB, 64 MiB for very large expressions; beyond that an expression
-//          is `expression too large`.
+// Limits:  program and automaton cache take at most 8 MiB, 64 MiB for very large expressions, and so does a search for
+//          groups; beyond that an expression is `expression too large`.
 // Errors:  kInvalid, "error parsing regexp: missing closing ): `a(b`", as Go's regexp/syntax words them.
 // Bytes:   a text that is not UTF-8 is matched as Go does: every bad byte is one U+FFFD character.
 #pragma once

@@ -45,6 +45,22 @@ TEST_CASE("regex: words its errors as Go does") {
   CHECK(error_of("a\\") == "error parsing regexp: trailing backslash at end of expression: ``");
 }
 
+TEST_CASE("regex: refuses groups that would take more memory than an expression may") {
+  const auto of_groups = [](int count, std::string_view begin, std::string_view end) {
+    std::string pattern;
+    for (int i = 0; i < count; ++i) pattern += begin;
+    for (int i = 0; i < count; ++i) pattern += end;
+    return pattern;
+  };
+  const auto many = of_groups(4000, "(a?)", ""), nested = of_groups(20'000, "(", ")");
+  CHECK(error_of(many) == "error parsing regexp: expression too large: `" + many + "`");
+  CHECK(error_of(nested) == "error parsing regexp: expression too large: `" + nested + "`");
+  std::vector<std::string_view> groups(501);
+  CHECK(Regex::compile(of_groups(500, "(a?)", ""))->full_find(std::string(400, 'a'), groups));
+  CHECK(groups[400] == "a");
+  CHECK(groups[401].empty());
+}
+
 TEST_CASE("regex: knows both forms of named groups, and leaves look-alikes alone") {
   Regex r = regex("(?P<a>x+)(?<b>y)?[(?<c>]\\(?<\\Q(?<d>\\E");
   CHECK(r.group_names() == std::vector<std::string>{"", "a", "b"});
