@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A start with much in the write-ahead log: the server takes pushes at once, says what it cannot answer yet, and nothing is lost, doubled or bought with memory.
 
-usage: restart_test.py [--megabytes N]     raw, in the log (150); by hand: 10000
+usage: restart_test.py [--megabytes N]     raw, in the log (500); by hand: 10000
 """
 import argparse
 import json
@@ -20,6 +20,8 @@ from history import History  # noqa: E402
 LINES = 8000  # of a push, about a megabyte
 PUSH = "/loki/api/v1/push"
 UNFLUSHED = '[ingest]\nflush_interval = "24h"\nflush_bytes = "64GiB"\nmemory_limit = "128GiB"\n'
+# However fast the machine is, there is time to look: each object of the replay takes a moment longer.
+SLOW_STORE = {"SKIDWAY_FAILPOINTS": "flush.before_commit:sleep=120"}
 BOUNDED = '[ingest]\nmemory_limit = "80MiB"\n'
 
 
@@ -103,6 +105,7 @@ def restart(megabytes):
     with programs.folder() as folder:
         log = Log(folder, megabytes)
         log.configure(UNFLUSHED, BOUNDED)
+        log.server.environment = SLOW_STORE
         started = time.monotonic()
         log.server.start()
         ready = time.monotonic() - started
@@ -127,6 +130,7 @@ def restart(megabytes):
         assert log.peak() < min(350, log.running_peak), (log.peak(), log.running_peak)
         assert programs.http(log.server.url("/flush"), b"", timeout=300)[0] == 204
         log.server.kill()
+        log.server.environment = {}
         log.server.start()
         assert not log.replaying()
         assert log.count() == (log.pushes * LINES, False)
