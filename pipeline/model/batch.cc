@@ -78,7 +78,6 @@ void Batch::add(std::string_view line, UnixNanos time, LabelTable::Id label_set,
   origin_count.push_back(1);
   origins.push_back(origin);
   if (!seeds_.empty()) seeds_.push_back(label_set);
-  if (!row_values_.empty()) row_values_.emplace_back();
   if (!has_metadata_) return;
   if (metadata_.size() < size()) metadata_.resize(size());
   metadata_[size() - 1].clear();

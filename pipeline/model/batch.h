@@ -103,7 +103,7 @@ class Batch {
   size_t size() const { return lines.size(); }
   bool empty() const { return lines.empty(); }
 
-  // Adds an entry with one origin.
+  // Adds an entry with one origin. Only while there are no extracted values; insert() is for later.
   void add(std::string_view line, UnixNanos time, LabelTable::Id label_set, ByteRange origin);
 
   // The column of extracted values called `name`: made, all absent, where there is none yet. The reference holds until

@@ -90,7 +90,7 @@ TEST_SUITE("model") {
       batch.remove_row_value(1, "n70");
       CHECK(batch.value(1, "n70").text == "label");
 
-      batch.add("added", 9, labels, {4, 9});
+      batch.insert(3, "added", 9, labels, {{4, 9}});
       batch.insert(0, "zero", 0, labels, {{0, 4}});
       CHECK(batch.value(2, "n99").text == "again");
       batch.retain({1, 0, 1, 1, 1});
