@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "pipeline/match/repeat_count.h"
 #include "pipeline/model/quoted_text.h"
 
 namespace pipeline {
@@ -205,24 +206,11 @@ class Reader {
     return out;
   }
 
-  // {2}, {2,}, {2,3}; anything else is a literal brace.
   bool take_count(int& least, int& most) {
-    size_t at = at_ + 1;
-    auto number = [&](int& n) {
-      size_t begin = at;
-      for (n = 0; at < text_.size() && text_[at] >= '0' && text_[at] <= '9' && at - begin < 5; ++at) {
-        n = n * 10 + (text_[at] - '0');
-      }
-      return at > begin;
-    };
-    if (!number(least)) return false;
-    most = least;
-    if (at < text_.size() && text_[at] == ',') {
-      ++at;
-      if (!number(most)) most = -1;
-    }
-    if (at >= text_.size() || text_[at] != '}') return false;
-    at_ = at + 1;
+    const auto count = read_repeat_count(text_.substr(at_));
+    if (!count) return false;
+    least = count->least, most = count->most;
+    at_ += count->size;
     return true;
   }
 

@@ -80,6 +80,27 @@ TEST_CASE("regex: dot and newline") {
   CHECK(regex("(?m)^b").partial_match("a\nb"));
 }
 
+TEST_CASE("regex: a count that begins with 0, or with nothing, is text") {
+  const auto count = [](std::string_view pattern, std::string_view text) {
+    return Regex::compile(pattern)->full_match(text);
+  };
+  for (const std::string brace : {"{02}", "{2,03}", "{,3}", "{00}", "{2,3", "{a}"}) {
+    CAPTURE(brace);
+    CHECK(count("(a)" + brace, "a" + brace));
+    CHECK_FALSE(count("(a)" + brace, "aa"));
+    CHECK_FALSE(count("([a-c])" + brace, "ab"));
+    const Regex regex = *Regex::compile("err" + brace);
+    const std::string text = "an err" + brace;
+    CHECK(regex.partial_match(text));
+    for (const RequiredLiteral& literal : regex.required_literals())
+      CHECK(text.find(literal.text) != std::string::npos);
+  }
+  CHECK(count("(a){0}b", "b"));
+  CHECK(count("(a){2,}", "aaaa"));
+  CHECK(count("(a){2,10}", std::string(10, 'a')));
+  CHECK_FALSE(count("(a){2,10}", std::string(11, 'a')));
+}
+
 TEST_CASE("regex: a byte that is not UTF-8 is one character, and groups point into the original") {
   std::string text =
       "a\xff\xfe"

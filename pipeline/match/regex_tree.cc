@@ -120,24 +120,11 @@ class Reader {
   }
   static bool is_quantifier(char c) { return c == '*' || c == '+' || c == '?' || c == '{'; }
 
-  // {2}, {2,}, {2,3}; anything else is a literal brace.
   bool take_count(RegexNode& repeat) {
-    size_t at = at_ + 1;
-    auto number = [&](int& n) {
-      size_t begin = at;
-      for (n = 0; at < text_.size() && text_[at] >= '0' && text_[at] <= '9' && at - begin < 5; ++at) {
-        n = n * 10 + (text_[at] - '0');
-      }
-      return at > begin;
-    };
-    if (!number(repeat.least)) return false;
-    repeat.most = repeat.least;
-    if (at < text_.size() && text_[at] == ',') {
-      ++at;
-      if (!number(repeat.most)) repeat.most = RegexNode::kNoLimit;
-    }
-    if (at >= text_.size() || text_[at] != '}') return false;
-    at_ = at + 1;
+    const auto count = read_repeat_count(text_.substr(at_));
+    if (!count) return false;
+    repeat.least = count->least, repeat.most = count->most;
+    at_ += count->size;
     return true;
   }
 

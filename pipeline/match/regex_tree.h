@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "pipeline/match/repeat_count.h"
+
 namespace pipeline {
 
 // A set of characters: exact for ASCII; of all others it has none, has all, or may have some.
@@ -33,7 +35,7 @@ enum class Assertion : uint8_t { kTextBegin, kTextEnd, kLineBegin, kLineEnd, kWo
 
 struct RegexNode {
   enum class Kind : uint8_t { kText, kClass, kAssertion, kSequence, kChoice, kRepeat, kGroup };
-  static constexpr int kNoLimit = -1;
+  static constexpr int kNoLimit = RepeatCount::kNoLimit;
 
   Kind kind = Kind::kSequence;
   std::string text;  // kText, UTF-8
