@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Builds and runs the fuzz targets, each for some seconds from its corpus.
 
-usage: run.py [--build DIR] [--seconds N] [--only NAME] [--keep-corpus DIR]
+usage: run.py [--build DIR] [--seconds N] [--seed N] [--only NAME] [--keep-corpus DIR]
 Findings are left in DIR/findings/NAME. The last line is "N passed, M failed".
 """
 import argparse
@@ -23,12 +23,14 @@ def set_up(build):
                         "-Dcpp_args=-fsanitize=fuzzer-no-link"], cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL)
 
 
-def run_target(name, build, seconds, corpus):
+def run_target(name, build, seconds, seed, corpus):
     """(passed, what to say about it)"""
     findings = os.path.join(build, "findings", name)
     os.makedirs(findings, exist_ok=True)
     argv = [os.path.join(build, "tests/fuzz", name + "_fuzz"), f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048", "-max_len=4096",
             f"-artifact_prefix={findings}/", corpus, os.path.join(HERE, "corpus", name)]
+    if seed:  # without -R the addresses, which are among what is compared, would differ
+        argv = ["setarch", "-R", *argv[:1], f"-seed={seed}", "-reload=0", "-shuffle=0", *argv[1:]]
     env = dict(os.environ, UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1", TZ="UTC")
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=env)
     runs = re.search(r"Done (\d+) runs", done.stdout)
@@ -41,6 +43,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", default=os.path.join(ROOT, "build-fuzz"))
     parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0, help="the same programs try the same inputs, as far as the time goes; otherwise others each time")
     parser.add_argument("--only", default="")
     parser.add_argument("--keep-corpus", help="a folder for the inputs found, with one folder a target")
     args = parser.parse_args()
@@ -52,7 +55,7 @@ def main():
         folders = {name: os.path.join(args.keep_corpus or scratch, name) for name in names}
         for folder in folders.values():
             os.makedirs(folder, exist_ok=True)
-        outcomes = list(pool.map(lambda name: run_target(name, args.build, args.seconds, folders[name]), names))
+        outcomes = list(pool.map(lambda name: run_target(name, args.build, args.seconds, args.seed, folders[name]), names))
     failed = 0
     for name, (passed, text) in zip(names, outcomes):
         print(f"{'ok  ' if passed else 'FAIL'} {name}: {text}")
