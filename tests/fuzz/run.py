@@ -27,12 +27,13 @@ def run_target(name, build, seconds, seed, corpus):
     """(passed, what to say about it)"""
     findings = os.path.join(build, "findings", name)
     os.makedirs(findings, exist_ok=True)
-    argv = [os.path.join(build, "tests/fuzz", name + "_fuzz"), f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048", "-max_len=4096",
-            f"-artifact_prefix={findings}/", corpus, os.path.join(HERE, "corpus", name)]
-    if seed:  # without -R the addresses, which are among what is compared, would differ
+    program, findings, corpus, known = (os.path.relpath(path, ROOT) for path in (os.path.join(build, "tests/fuzz", name + "_fuzz"), findings, corpus,
+                                                                                  os.path.join(HERE, "corpus", name)))
+    argv = [program, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048", "-max_len=4096", f"-artifact_prefix={findings}/", corpus, known]
+    if seed:  # addresses are among what is compared: without -R they would differ
         argv = ["setarch", "-R", *argv[:1], f"-seed={seed}", "-reload=0", "-shuffle=0", *argv[1:]]
-    env = dict(os.environ, UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1", TZ="UTC")
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=env)
+    env = {"PATH": os.defpath, "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1", "TZ": "UTC"}  # its size moves the stack
+    done = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=env)
     runs = re.search(r"Done (\d+) runs", done.stdout)
     if done.returncode == 0 and runs and int(runs[1]) > 0:
         return True, f"{runs[1]} inputs"
@@ -51,7 +52,7 @@ def main():
     names = sorted(f.removesuffix("_fuzz.cc") for f in os.listdir(HERE) if f.endswith("_fuzz.cc") and args.only in f)
     set_up(args.build)
     subprocess.run(["ninja", "-C", args.build, "--quiet", *(f"tests/fuzz/{name}_fuzz" for name in names)], check=True)
-    with tempfile.TemporaryDirectory(prefix="skidway-fuzz-") as scratch, concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with tempfile.TemporaryDirectory(prefix="found-", dir=args.build) as scratch, concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         folders = {name: os.path.join(args.keep_corpus or scratch, name) for name in names}
         for folder in folders.values():
             os.makedirs(folder, exist_ok=True)
