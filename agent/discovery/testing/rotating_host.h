@@ -67,6 +67,13 @@ class RotatingHost {
     CHECK(arrived().size() == written.size());
     CHECK((arrived() == written));
   }
+  // The same, where files are read side by side.
+  void check_in_any_order() const {
+    Lines found = arrived(), wanted = written;
+    std::sort(found.begin(), found.end());
+    std::sort(wanted.begin(), wanted.end());
+    CHECK((found == wanted));
+  }
   bool counts(const std::string& metric) { return agent->metrics().render().find(metric) != std::string::npos; }
 
   TempFolder folder;
